@@ -1,0 +1,46 @@
+"""What can go wrong in a sweep, as seen by the person who started it.
+
+    SweepError(ValueError)
+    ├── SpecError        the spec is invalid; holds every mistake found          exit code 2
+    ├── LedgerError      the record belongs to another protocol, or is in use    exit code 2
+    ├── TrackingError    the MLflow server cannot be used                        exit code 2
+    ├── ClusterError     the Ray cluster cannot be joined or is too small        exit code 2
+    └── SweepFailed      the sweep ran and cannot give a result                  exit code 1
+
+Mistakes in data, encoders and trial fields are `trainable.errors.TrainableError`s (exit code 2).
+Every message gives the rule, the value received and the remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["ClusterError", "LedgerError", "SpecError", "SweepError", "SweepFailed", "TrackingError"]
+
+
+class SweepError(ValueError):
+    """Root of all mistakes that a user of `sweep` can make."""
+
+
+class SpecError(SweepError):
+    """A spec is invalid. `mistakes` holds all of them, in the order of the file."""
+
+    def __init__(self, mistakes: Sequence[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+class LedgerError(SweepError):
+    """The ledger of a sweep does not fit what is asked of it, or somebody else is writing it."""
+
+
+class TrackingError(SweepError):
+    """The MLflow store cannot be reached or used."""
+
+
+class ClusterError(SweepError):
+    """The Ray cluster cannot be joined, or can never run a trial of this spec."""
+
+
+class SweepFailed(SweepError):
+    """The sweep itself is valid, but every trial of it failed."""

@@ -1,0 +1,1 @@
+"""Labelled sentences by name or by location: one table, one loader."""

@@ -1,0 +1,58 @@
+"""The contract of a loss: what one file of this folder must declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from trainable.ranges import Range
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["LossConfig", "LossEntry"]
+
+
+class LossConfig(BaseModel):
+    """The fields of one loss. A subclass adds `name: Literal[...]` and its own fields with their valid ranges."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossEntry:
+    """One loss as the rest of the project sees it.
+
+    config: the pydantic model of its fields; defaults are the values of the loss's own paper.
+    search: what a sweep tries for each field unless the spec says otherwise; fields left out keep their default.
+    build: (config, num_classes, embedding_size) -> module, called as module(embeddings_ND, labels_N) -> scalar.
+        Embeddings are fp32, labels are int64 in [0, num_classes). None for cross-entropy, which needs only the head.
+    class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
+        so that softmax(scores) are the class probabilities of the loss. None when the loss learns no proxies; classes
+        are then scored by their centroids (trainable.inference).
+    needs_pairs: whether a batch must hold at least two rows of a class for the loss to have a gradient.
+    paper: authors, year and identifier. equation: the loss in one line, in the symbols of the paper.
+    """
+
+    config: type[LossConfig]
+    search: Mapping[str, Range]
+    build: Callable[[Any, int, int], nn.Module] | None
+    class_scores: Callable[[nn.Module, Tensor], Tensor] | None = None
+    needs_pairs: bool = False
+    paper: str
+    equation: str
+
+    @property
+    def name(self) -> str:
+        """The name of the loss in specs, in MLflow and on the command line."""
+        return str(self.config.model_fields["name"].default)
+
+    @property
+    def has_proxies(self) -> bool:
+        """Whether the loss learns weights of its own, which then get their own learning rate and no weight decay."""
+        return self.class_scores is not None
