@@ -1,0 +1,37 @@
+# Two commands do everything on a fresh machine with Python 3.11: `make quickstart` and `make test`.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: quickstart test check format environment clean benchmark
+
+quickstart: environment
+	$(BIN)/python -m sweep run
+
+test: environment check
+	$(BIN)/pytest
+
+check: environment
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: environment
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+benchmark: environment
+	$(BIN)/python -m tests.benchmarks.trials
+
+environment: $(READY)
+
+# torch comes first: the CPU build is enough for tests, and what is installed is not fetched again.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[postgres,dev]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,126 @@
+"""The command line: `python -m sweep run | plan | status | sync | schema`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.directory import SweepDirectory
+from sweep.errors import SpecError, SweepError, SweepFailed
+from sweep.spec_file import PRESETS, load_spec
+from trainable.errors import TrainableError
+
+__all__ = ["main"]
+
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
+    options = _parser().parse_args(arguments)
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    try:
+        return int(_COMMANDS[options.command](options, console))
+    except SweepFailed as error:
+        return _complain(str(error), 1)
+    except SpecError as error:
+        count = len(error.mistakes)
+        return _complain("\n".join(error.mistakes) + f"\n{count} mistake{'s' if count != 1 else ''} in the spec", 2)
+    except (SweepError, TrainableError) as error:
+        return _complain(str(error), 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has left, as `| head` does; there is nobody to tell
+        return 0
+
+
+def _run(options: argparse.Namespace, console: Console) -> int:
+    from sweep.closing import say_goodbye
+    from sweep.progress import Progress
+    from sweep.run import End, run
+
+    spec = load_spec(options.spec, options.set)
+    directory = SweepDirectory(Path(options.dir) / spec.name)
+    _log_to(directory)
+    result = run(spec, directory, address=options.address, progress=Progress(console))
+    say_goodbye(console, spec, directory, result, options)
+    return INTERRUPTED if result.end is End.INTERRUPTED else 0
+
+
+def _plan(options: argparse.Namespace, console: Console) -> int:
+    from sweep.plan import print_plan
+
+    print_plan(console, load_spec(options.spec, options.set), timed=not options.no_timing)
+    return 0
+
+
+def _status(options: argparse.Namespace, console: Console) -> int:
+    from sweep.stored import read_stored
+    from sweep.summary import print_cells
+
+    ledger = read_stored(options.sweep, Path(options.dir))
+    print_cells(console, ledger.sweep(), ledger.trials())
+    return 0
+
+
+def _sync(options: argparse.Namespace, console: Console) -> int:
+    from sweep.stored import sync_stored
+
+    console.print(sync_stored(options.sweep, Path(options.dir)))
+    return 0
+
+
+def _schema(options: argparse.Namespace, console: Console) -> int:
+    from sweep.spec_file import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+    return 0
+
+
+_COMMANDS = {"run": _run, "plan": _plan, "status": _status, "sync": _sync, "schema": _schema}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sweep", description="Find out which fine-tuning loss works on few labels, and believe the answer."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a sweep, or go on with it")
+    plan = commands.add_parser("plan", help="show what a sweep would do and how long it would take")
+    for command in (run, plan):
+        command.add_argument(
+            "spec", nargs="?", default="quickstart", help=f"a YAML file, or a preset: {', '.join(PRESETS)} (default: quickstart)"
+        )
+        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec")
+    run.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
+    plan.add_argument("--no-timing", action="store_true", help="skip the timed training step")
+    status = commands.add_parser("status", help="show what a running or finished sweep has found")
+    sync = commands.add_parser("sync", help="push to MLflow what is missing there")
+    for command in (status, sync):
+        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
+    for command in (run, status, sync):
+        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+    commands.add_parser("schema", help="print the JSON schema of specs, for editors")
+    return parser
+
+
+def _log_to(directory: SweepDirectory) -> None:
+    directory.create()
+    handler = logging.FileHandler(directory.log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("sweep")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _complain(message: str, code: int) -> int:
+    print(message, file=sys.stderr)  # noqa: T201
+    return code

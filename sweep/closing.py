@@ -1,0 +1,66 @@
+"""What is said when a run of a sweep is over: the result, where to look, how to go on."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from rich.console import Console
+
+from sweep.directory import SweepDirectory
+from sweep.run import End, RunResult
+from sweep.spec import SweepSpec
+from sweep.summary import print_cells
+
+__all__ = ["say_goodbye"]
+
+
+def say_goodbye(
+    console: Console, spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
+) -> None:
+    """Print the table of cells, and the commands that a person may want next."""
+    console.print()
+    print_cells(console, result.ledger.sweep(), result.ledger.trials())
+    console.print()
+    if result.end is End.FINISHED and not result.trained:
+        console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
+    for label, text in _directions(spec, directory, result, options):
+        console.print(f"{label:<11}{text}")
+
+
+def _directions(
+    spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
+) -> list[tuple[str, str]]:
+    lines = [
+        ("look", f"{_browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, run {spec.name})"),
+        ("record", f"{directory.path}   (ledger, resolved spec, log)"),
+    ]
+    if result.projection.missing:
+        lines.append(("MLflow", f"{result.projection}; `python -m sweep sync {shlex.quote(str(directory.path))}` pushes the rest"))
+    again = _command(options)
+    more = f"{again} --set budget.trials_per_cell={2 * spec.budget.trials_per_cell}"
+    match result.end:
+        case End.FINISHED:
+            lines.append(("extend", more))
+        case End.OUT_OF_TIME:
+            lines.append(("go on", f"{again}   (the budget of {spec.budget.hours:g} hours is used up)"))
+        case End.INTERRUPTED:
+            lines.append(("go on", f"{again}   (it was interrupted; every finished replicate is kept)"))
+    return lines
+
+
+def _browse(uri: str) -> str:
+    if uri == "sqlite:///mlflow.db":
+        return "mlflow ui"
+    return f"mlflow ui --backend-store-uri {uri}" if uri.startswith("sqlite:") else uri
+
+
+def _command(options: argparse.Namespace) -> str:
+    words = ["python", "-m", "sweep", "run", *([options.spec] if options.spec != "quickstart" else [])]
+    for override in options.set:
+        words += ["--set", override]
+    if options.dir != "sweeps":
+        words += ["--dir", options.dir]
+    if options.address:
+        words += ["--address", options.address]
+    return shlex.join(words)

@@ -1,0 +1,93 @@
+"""The Ray cluster that a sweep runs on: joined if there is one, else started on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sweep.errors import ClusterError
+
+if TYPE_CHECKING:
+    from sweep.spec import Resources
+
+__all__ = ["Cluster", "cluster"]
+
+# Read by Ray at import or start. A value that the user has set stays.
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of a spec mean the same in every process
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without GPU leaves CUDA_VISIBLE_DEVICES alone
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no result.json, csv and tensorboard files: the ledger has it all
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # sweep.run handles Ctrl-C
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots of a run that nobody restores
+    "TUNE_WARN_THRESHOLD_S": "60",
+    "TUNE_FORCE_TRIAL_CLEANUP_S": "5",  # a worker in the middle of a step is not waited for when the sweep stops
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A joined cluster. slots: trials that fit on it at once. gpu: GPUs of a trial, `auto` resolved. nodes: for the record."""
+
+    slots: int
+    cpu: float
+    gpu: float
+    nodes: Mapping[str, str]
+
+
+@contextmanager
+def cluster(address: str | None, resources: Resources, concurrency: int | None) -> Iterator[Cluster]:
+    """Join the cluster at `address` (or RAY_ADDRESS), else start Ray on this machine; leave it at the end.
+
+    Raises ClusterError if it cannot be joined, or if no node can hold a trial.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    place = address or os.environ.get("RAY_ADDRESS")
+    _join(place)
+    try:
+        yield _measure(ray.nodes(), resources, concurrency, place)
+    finally:
+        ray.shutdown()
+
+
+def _join(place: str | None) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if place:
+            ray.init(address=place, **quiet)
+        else:
+            ray.init(address="local", include_dashboard=False, **quiet)
+    except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
+        where = f"the Ray cluster at {place!r} must answer" if place else "Ray must start on this machine"
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        remedy = "check the address and that `ray status` works there" if place else "see /tmp/ray/session_latest/logs"
+        raise ClusterError(f"{where}; received: {first}; {remedy}") from error
+
+
+def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | None, place: str | None) -> Cluster:
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    gpus = sum(node.get("GPU", 0) for node in alive)
+    gpu = (1.0 if gpus else 0.0) if wanted.gpu == "auto" else float(wanted.gpu)
+    slots = sum(_fits(node, wanted.cpu, gpu) for node in alive)
+    if not slots and (concurrency is None or not place):
+        have = ", ".join(f"{node.get('CPU', 0):g} CPU and {node.get('GPU', 0):g} GPU" for node in alive)
+        raise ClusterError(
+            f"a trial needs {wanted.cpu:g} CPU and {gpu:g} GPU on one node; the nodes have {have}; lower `resources`, "
+            "or set `budget.concurrency` if the cluster adds nodes on demand"
+        )
+    facts = {"ray.cpus": f"{sum(node.get('CPU', 0) for node in alive):g}", "ray.gpus": f"{gpus:g}", "ray.nodes": str(len(alive))}
+    return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=facts)
+
+
+def _fits(node: Mapping[str, float], cpu: float, gpu: float) -> int:
+    by_cpu = node.get("CPU", 0) // cpu
+    return int(min(by_cpu, node.get("GPU", 0) // gpu) if gpu else by_cpu)

@@ -1,0 +1,181 @@
+"""Which trial runs next, and what follows from its reports: the sweep's logic, without Ray.
+
+Contract with the Ray adapters: `next` and `report` are called from one thread (Tune's loop), return within milliseconds, and
+raise only for bugs of our own, since an exception in a Tune callback ends the whole sweep.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sweep.cells import Cell
+from sweep.ledger import Ledger
+from sweep.pruning import pruner
+from sweep.records import TrialRecord
+from sweep.spec import SweepSpec
+from sweep.space import startup_trials
+from trainable.config import TrialConfig
+from trainable.reports import Outcome, Report
+
+__all__ = ["Assignment", "Dispatcher", "outcomes"]
+
+MAX_ATTEMPTS = 5  # a trial whose worker died this often is given up: it is likely to be what kills the worker
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A trial for a worker: train `config` from replicate `first` on."""
+
+    key: str
+    config: TrialConfig
+    first: int
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Hands out trials until every cell has its budget, and records what comes back.
+
+    Interrupted trials go first. Then the cell with the least progress gets a new trial; among equals the one with the longest
+    trials, so that no long trial is left for the end. `changed` is called with the key of each trial that changed.
+    """
+
+    ledger: Ledger
+    spec: SweepSpec
+    cells: Sequence[Cell]
+    slots: int
+    changed: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    stopping: bool = False
+    running: set[str] = field(default_factory=set)
+    _waiting: list[str] = field(default_factory=list)
+    _asked: dict[str, int] = field(default_factory=dict)
+    _deadline: float | None = None
+
+    def start(self) -> None:
+        """Find out what the ledger already holds. Call once, before anything else."""
+        records = self.ledger.trials()
+        self._asked = {cell.key: sum(record.cell == cell.key for record in records) for cell in self.cells}
+        self._waiting = [record.key for record in records if _is_open(record) and not self._settled(record)]
+        if self.spec.budget.hours is not None:
+            self._deadline = self.clock() + 3600 * self.spec.budget.hours
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the wall-clock budget of this run is used up."""
+        return self._deadline is not None and self.clock() >= self._deadline
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no trial will ever be handed out again. Running ones may still be lost, and then handed out anew."""
+        if self.stopping or self.out_of_time:
+            return True
+        return not (self._waiting or self.running or self._open_cells())
+
+    @property
+    def unasked(self) -> int:
+        """Trials of the budget that have not been asked for yet."""
+        return sum(max(0, self.spec.budget.trials_per_cell - self._asked[cell.key]) for cell in self.cells)
+
+    def next(self) -> Assignment | None:
+        """The next trial to run, or None if there is none at the moment."""
+        if self.stopping or self.out_of_time or len(self.running) >= self.slots:
+            return None
+        record = self._next_record()
+        if record is None:
+            return None
+        self.running.add(record.key)
+        self.changed(record.key)
+        return Assignment(record.key, record.config, _completed_replicates(record))
+
+    def report(self, key: str, report: Report) -> bool:
+        """Record a report. Returns whether the trial ends with it."""
+        record = self.ledger.record(key, report)
+        outcome, reason = self._judge(record, report)
+        if outcome is not None:
+            self._end(key, outcome, reason, report.detail)
+        self.changed(key)
+        return outcome is not None
+
+    def lost(self, key: str, reason: str) -> None:
+        """The trial's worker died. The trial is handed out again, unless that has happened too often."""
+        if key not in self.running:
+            return
+        attempts = self.ledger.trial(key).attempts
+        if attempts >= MAX_ATTEMPTS:
+            self._end(key, Outcome.FAILED, f"its worker died {attempts} times; the last time: {reason}", reason)
+        else:
+            self._end(key, Outcome.INTERRUPTED, reason)
+            self._waiting.append(key)
+        self.changed(key)
+
+    def interrupt(self, reason: str) -> None:
+        """Close what is still running; the next run of the sweep takes it up again."""
+        self.stopping = True
+        for key in sorted(self.running):
+            self._end(key, Outcome.INTERRUPTED, reason)
+            self.changed(key)
+        for record in self.ledger.trials():
+            if record.outcome is None:  # left open by an earlier process, and not handed out since
+                self.ledger.finish(record.key, Outcome.INTERRUPTED, reason)
+                self.changed(record.key)
+
+    def _settled(self, record: TrialRecord) -> bool:
+        """Whether the last report ends the trial, which a process that died between the two could not record."""
+        if not record.reports:
+            return False
+        outcome, reason = self._judge(record, record.reports[-1].report)
+        if outcome is not None:
+            self._end(record.key, outcome, reason)
+        return outcome is not None
+
+    def _next_record(self) -> TrialRecord | None:
+        startup = startup_trials(self.spec.budget.trials_per_cell)
+        seed = self.spec.protocol.seed
+        if self._waiting:
+            return self.ledger.restart(self._waiting.pop(0), seed=seed, startup=startup)
+        cells = self._open_cells()
+        if not cells:
+            return None
+        cell = min(cells, key=lambda each: (self._asked[each.key], -each.cost(), each.key))
+        self._asked[cell.key] += 1
+        return self.ledger.ask(cell, seed=seed, startup=startup)
+
+    def _open_cells(self) -> list[Cell]:
+        return [cell for cell in self.cells if self._asked[cell.key] < self.spec.budget.trials_per_cell]
+
+    def _judge(self, record: TrialRecord, report: Report) -> tuple[Outcome | None, str]:
+        if report.outcome is not None:
+            return report.outcome, report.reason
+        config = record.config
+        if report.replicate + 1 == config.replicates and report.evaluation == config.evaluations:
+            return Outcome.COMPLETED, ""
+        rule = pruner(self.spec.pruning, config.replicates, config.evaluations)
+        if self.ledger.stops(record.key, rule):
+            return Outcome.PRUNED, f"not among the best of its cell at report {record.reports[-1].number}"
+        if self.stopping or self.out_of_time:
+            return Outcome.INTERRUPTED, "the sweep's time was used up" if self.out_of_time else "the sweep was stopped"
+        return None, ""
+
+    def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "") -> None:
+        self.running.discard(key)
+        self.ledger.finish(key, outcome, reason, detail)
+
+
+def _is_open(record: TrialRecord) -> bool:
+    return record.outcome in (None, Outcome.INTERRUPTED)
+
+
+def _completed_replicates(record: TrialRecord) -> int:
+    final = record.config.evaluations
+    return sum(each.report.evaluation == final for each in record.reports)
+
+
+def outcomes(records: Sequence[TrialRecord]) -> Mapping[str, int]:
+    """How many trials ended how; those that have not ended count as `running`."""
+    counts: dict[str, int] = {}
+    for record in records:
+        name = record.outcome.value if record.outcome is not None else "running"
+        counts[name] = counts.get(name, 0) + 1
+    return counts

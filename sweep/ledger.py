@@ -1,0 +1,357 @@
+"""The ledger: the one durable record of a sweep, an Optuna storage with one study for each cell.
+
+Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt from it. Each fact is written before anything
+depends on it, so that the process may die between any two lines:
+
+    study NAME                 user attributes: id, spec, created, facts, run_id, state, ended
+    study NAME/CELL            user attribute `protocol`: what must not change under the same name
+      trial                    parameters; intermediate value n = score at report n; state
+        user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended, run_id
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.cells import Cell, changes, protocol_fingerprint
+from sweep.errors import LedgerError
+from sweep.pruning import FINAL_SCORES
+from sweep.records import ReportRecord, SweepRecord, TrialRecord
+from sweep.space import enqueued, sampler, suggest
+from trainable.config import TrialConfig
+from trainable.reports import Outcome, Report
+
+__all__ = ["Ledger", "open_storage"]
+
+logger = logging.getLogger(__name__)
+
+# Diverged trials are told as PRUNED, so that the search learns to avoid them; failed ones say nothing about their values.
+_STATES = {
+    Outcome.COMPLETED: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    Outcome.DIVERGED: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
+
+
+def open_storage(place: Path | str, *, write: bool) -> BaseStorage:
+    """The Optuna storage at a journal file or a database URL.
+
+    With `write`, a journal that ends in the middle of a record, as a kill leaves it, is cut back to its last whole record; what
+    is cut is kept beside it. Raises LedgerError if the file is no journal.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if isinstance(place, str):
+        return optuna.storages.RDBStorage(place)
+    if write:
+        _repair(place)
+    try:
+        return JournalStorage(JournalFileBackend(str(place)))
+    except (ValueError, KeyError, TypeError, AssertionError, UnicodeDecodeError) as error:
+        raise LedgerError(
+            f"a ledger must be a readable Optuna journal; {place} is not ({error}); restore it from a copy, or move it away to start anew"
+        ) from error
+
+
+class Ledger:
+    """The record of one sweep. Safe to use from several threads of one process; only one process may write."""
+
+    def __init__(self, storage: BaseStorage, name: str) -> None:
+        self.name = name
+        self._storage = storage
+        self._lock = threading.RLock()
+        self._cells: dict[str, Cell] = {}
+        self._studies: dict[str, optuna.Study] = {}
+        self._records: dict[str, TrialRecord] = {}
+        self._trial_ids: dict[str, int] = {}
+
+    # ---- the sweep -------------------------------------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        """Whether the sweep has been begun."""
+        names = {study.study_name: study for study in self._storage.get_all_studies()}
+        return self.name in names and "id" in names[self.name].user_attrs
+
+    def begin(self, spec: Mapping[str, Any], cells: Sequence[Cell], facts: Mapping[str, str]) -> SweepRecord:
+        """Create the sweep, or take it up again with its cells.
+
+        Raises LedgerError if a cell's search space or protocol is not the one recorded, naming what changed.
+        """
+        with self._lock:
+            known = {study.study_name for study in self._storage.get_all_studies()}
+            self._check_protocols(cells, known)
+            root = self._study(self.name, known)
+            if "id" not in root.user_attrs:
+                root.set_user_attr("created", time.time())
+                root.set_user_attr("id", uuid.uuid4().hex)
+            for key, value in {"spec": spec, "facts": dict(facts), "state": "running"}.items():
+                root.set_user_attr(key, value)
+            for cell in cells:
+                self._open_cell(cell, known)
+            return self.sweep()
+
+    def sweep(self) -> SweepRecord:
+        """The sweep's own record. Raises LedgerError if it was never begun."""
+        with self._lock:
+            if not self.exists():
+                raise LedgerError(f"no sweep named {self.name!r} is in this ledger; `python -m sweep run` begins one")
+            attrs = self._root().user_attrs
+            return SweepRecord(
+                id=attrs["id"],
+                name=self.name,
+                spec=attrs.get("spec", {}),
+                created=attrs["created"],
+                ended=attrs.get("ended"),
+                state=attrs.get("state", "running"),
+                facts=attrs.get("facts", {}),
+                run_id=attrs.get("run_id"),
+            )
+
+    def end(self, state: str) -> None:
+        """Record how the run of the sweep ended: `finished`, `interrupted` or `failed`."""
+        with self._lock:
+            self._root().set_user_attr("ended", time.time())
+            self._root().set_user_attr("state", state)
+
+    def read(self) -> None:
+        """Take in all that the storage holds of this sweep, without its spec: for those who only look at it."""
+        with self._lock:
+            prefix = f"{self.name}/"
+            for study in self._storage.get_all_studies():
+                if study.study_name.startswith(prefix):
+                    self._read_cell(study.study_name.removeprefix(prefix))
+
+    # ---- trials ----------------------------------------------------------------------------------------------------------
+
+    def ask(self, cell: Cell, *, seed: int, startup: int) -> TrialRecord:
+        """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
+        with self._lock:
+            study = self._studies[cell.key]
+            trials = study.get_trials(deepcopy=False)
+            number = sum(trial.state != TrialState.WAITING for trial in trials)
+            if not trials:
+                study.enqueue_trial(enqueued(cell))
+            study.sampler = sampler(seed, cell, number, startup)
+            return self._suggest(cell, study.ask())
+
+    def restart(self, key: str, *, seed: int, startup: int) -> TrialRecord:
+        """Hand out an interrupted trial again; it goes on after its last completed replicate."""
+        with self._lock:
+            record, trial_id = self._records[key], self._trial_ids[key]
+            attrs = self._storage.get_trial(trial_id).user_attrs
+            if "config" not in attrs:  # the process died while the trial was being asked for
+                study = self._studies[record.cell]
+                study.sampler = sampler(seed, self._cells[record.cell], record.number, startup)
+                return self._suggest(self._cells[record.cell], optuna.Trial(study, trial_id))
+            self._write(trial_id, attempts=record.attempts + 1, outcome=None, reason="", ended=None)
+            return self._refresh(record.cell, trial_id)
+
+    def record(self, key: str, report: Report) -> TrialRecord:
+        """Record one report. Recording the same report twice changes nothing."""
+        with self._lock:
+            record, trial_id = self._records[key], self._trial_ids[key]
+            number = report.replicate * record.config.evaluations + report.evaluation
+            attributes = {**asdict(report), "metrics": dict(report.metrics), "time": time.time()}
+            self._write(trial_id, **{f"report/{number:04d}": attributes})
+            updated = self._refresh(record.cell, trial_id)
+            self._record_score(trial_id, updated, number)
+            return updated
+
+    def finish(self, key: str, outcome: Outcome, reason: str = "", detail: str = "") -> TrialRecord:
+        """Record how a trial ended. An interrupted trial stays open and can be restarted."""
+        with self._lock:
+            record, trial_id = self._records[key], self._trial_ids[key]
+            self._write(trial_id, outcome=outcome.value, reason=reason, detail=detail, ended=time.time())
+            if outcome in _STATES:
+                value = [record.score] if outcome is Outcome.COMPLETED and record.score is not None else None
+                self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
+            return self._refresh(record.cell, trial_id)
+
+    def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
+        """Whether the pruning rule stops the trial after its last report."""
+        with self._lock:
+            record = self._records[key]
+            trial = self._storage.get_trial(self._trial_ids[key])
+            return rule.prune(self._studies[record.cell], trial)
+
+    def trials(self) -> tuple[TrialRecord, ...]:
+        """All trials, in the order in which they were asked for."""
+        with self._lock:
+            return tuple(self._records.values())
+
+    def trial(self, key: str) -> TrialRecord:
+        """One trial by its key."""
+        with self._lock:
+            return self._records[key]
+
+    def record_run(self, key: str | None, run_id: str) -> None:
+        """Record the MLflow run of a trial, or of the sweep itself for None."""
+        with self._lock:
+            if key is None:
+                self._root().set_user_attr("run_id", run_id)
+            else:
+                self._write(self._trial_ids[key], run_id=run_id)
+                self._refresh(self._records[key].cell, self._trial_ids[key])
+
+    # ---- inside ----------------------------------------------------------------------------------------------------------
+
+    def _root(self) -> optuna.Study:
+        return self._studies.get(self.name) or optuna.load_study(study_name=self.name, storage=self._storage)
+
+    def _study(self, name: str, known: set[str]) -> optuna.Study:
+        if name in known:
+            return optuna.load_study(study_name=name, storage=self._storage)
+        return optuna.create_study(study_name=name, storage=self._storage, direction="maximize")
+
+    def _check_protocols(self, cells: Sequence[Cell], known: set[str]) -> None:
+        recorded = {name.removeprefix(f"{self.name}/") for name in known if name.startswith(f"{self.name}/")}
+        mistakes = [f"cell {key}: is in the ledger, but not in the spec" for key in recorded - {cell.key for cell in cells}]
+        for cell in cells:
+            if cell.key in recorded:
+                study = optuna.load_study(study_name=f"{self.name}/{cell.key}", storage=self._storage)
+                old = study.user_attrs.get("protocol")
+                found = changes(old, _json(protocol_fingerprint(cell))) if old is not None else []
+                mistakes += [f"cell {cell.key}: {change}" for change in found]
+        if mistakes:
+            listing = "\n  ".join(sorted(mistakes))
+            raise LedgerError(
+                f"the trials of a sweep must share one search space and protocol; sweep {self.name!r} was begun with another one:\n"
+                f"  {listing}\ngive the changed spec another name (`--set name=...`), or undo the change"
+            )
+
+    def _open_cell(self, cell: Cell, known: set[str]) -> None:
+        study = self._study(f"{self.name}/{cell.key}", known)
+        if "protocol" not in study.user_attrs:
+            study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
+        self._cells[cell.key] = cell
+        self._read_cell(cell.key)
+
+    def _read_cell(self, key: str) -> None:
+        study = optuna.load_study(study_name=f"{self.name}/{key}", storage=self._storage)
+        self._studies[key] = study
+        for trial in study.get_trials(deepcopy=False):
+            asked = trial.state != TrialState.WAITING
+            if asked and ("config" in trial.user_attrs or key in self._cells):
+                self._complete(key, trial)
+
+    def _complete(self, cell: str, trial: FrozenTrial) -> None:
+        """Take in a recorded trial, and write what a dying process may have left out of it."""
+        record = self._refresh(cell, trial._trial_id)
+        if trial.state.is_finished() or not self._cells:
+            return
+        for report in record.reports:
+            if report.number not in trial.intermediate_values:
+                self._record_score(trial._trial_id, record, report.number)
+
+    def _suggest(self, cell: Cell, trial: optuna.Trial) -> TrialRecord:
+        params = suggest(trial, cell)
+        config = cell.config(params)
+        self._write(trial._trial_id, started=time.time(), attempts=1, params=params, config=config.flat())
+        return self._refresh(cell.key, trial._trial_id)
+
+    def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:
+        score = next(report.score for report in record.reports if report.number == number)
+        self._write(trial_id, **{FINAL_SCORES: _final_scores(record)})
+        if score is not None:
+            self._storage.set_trial_intermediate_value(trial_id, number, score)
+
+    def _write(self, trial_id: int, **attributes: Any) -> None:
+        for key, value in attributes.items():
+            self._storage.set_trial_user_attr(trial_id, key, value)
+
+    def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
+        trial = self._storage.get_trial(trial_id)
+        known = self._records.get(f"{cell}#{trial.number}")
+        record = _trial_record(cell, trial, known.config if known else None, self._cells.get(cell))
+        self._records[record.key] = record
+        self._trial_ids[record.key] = trial_id
+        return record
+
+
+def _trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None, cell: Cell | None) -> TrialRecord:
+    attrs = trial.user_attrs
+    if "config" not in attrs:
+        # Only a process that died while asking leaves this; `restart` asks again for what is missing, and its answer
+        # takes the place of these defaults.
+        assert cell is not None
+        config = cell.config(cell.default_params())
+    elif config is None or trial.state == TrialState.RUNNING:
+        config = TrialConfig.from_flat(attrs["config"])
+    reports = _report_records(trial, config)
+    outcome = attrs.get("outcome")
+    ended = trial.state.is_finished() or outcome == Outcome.INTERRUPTED
+    return TrialRecord(
+        cell=cell_key,
+        number=trial.number,
+        params=attrs.get("params", {}),
+        config=config,
+        started=attrs.get("started", 0.0),
+        ended=attrs.get("ended") if ended else None,
+        outcome=Outcome(outcome) if ended and outcome else None,
+        reason=attrs.get("reason", "") if ended else "",
+        detail=attrs.get("detail", "") if ended else "",
+        score=reports[-1].score if reports else None,
+        reports=reports,
+        attempts=attrs.get("attempts", 0),
+        run_id=attrs.get("run_id"),
+    )
+
+
+def _report_records(trial: FrozenTrial, config: TrialConfig) -> tuple[ReportRecord, ...]:
+    """The trial's reports in order, each with the score at it: a function of the reports alone."""
+    records: list[ReportRecord] = []
+    finals: list[float] = []
+    for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):
+        attrs = dict(trial.user_attrs[key])
+        recorded = attrs.pop("time")
+        report = Report(**{**attrs, "outcome": Outcome(attrs["outcome"]) if attrs["outcome"] else None})
+        value = report.metrics.get(f"val_{config.metric}")
+        if value is not None and report.evaluation == config.evaluations:
+            finals.append(value)
+        running = value if report.replicate == 0 else None
+        score = sum(finals) / len(finals) if finals else running
+        number = int(key.removeprefix("report/"))
+        records.append(ReportRecord(number=number, time=recorded, score=score, report=report))
+    return tuple(records)
+
+
+def _final_scores(record: TrialRecord) -> list[float]:
+    config = record.config
+    return [
+        each.report.metrics[f"val_{config.metric}"]
+        for each in record.reports
+        if each.report.evaluation == config.evaluations and each.report.metrics
+    ]
+
+
+def _json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _repair(journal: Path) -> None:
+    """Cut a journal back to its last newline: a record glued to a torn one would be lost with it."""
+    # Nobody else writes (the caller holds the sweep's lock), so a lock file can only be a dead process's.
+    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
+    if not journal.exists():
+        return
+    content = journal.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        torn = journal.with_name(f"{journal.name}.torn-{int(time.time())}")
+        torn.write_bytes(content[whole:])
+        logger.warning("the ledger ended in the middle of a record; the torn record is kept in %s", torn)
+        with journal.open("r+b") as file:
+            file.truncate(whole)

@@ -1,0 +1,144 @@
+"""What a sweep would do: cells, trials, ranges, data, and how long it would take. Nothing is started but one short training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from sweep.cells import Cell, cells
+from sweep.progress import duration
+from sweep.pruning import default_rungs
+from sweep.run import check_data
+from sweep.spec import SweepSpec
+from trainable.config import TrialConfig
+from trainable.datasets import load
+from trainable.draws import few_shot_draw
+from trainable.ranges import Choice, Range
+
+__all__ = ["print_plan"]
+
+
+def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
+    """Print the plan of `spec`; with `timed`, train and evaluate for a moment to estimate the time.
+
+    Raises TrainableError for data or an encoder that cannot be read.
+    """
+    grid = cells(spec)
+    check_data(grid)
+    trials = spec.budget.trials_per_cell * len(grid)
+    console.print(f"{spec.name}: {len(grid)} cells x {spec.budget.trials_per_cell} trials = {trials} trials, ", end="")
+    console.print(f"at most {_replicates(grid, spec)} replicates (trainings)\n")
+    _print_data(console, grid)
+    _print_spaces(console, grid)
+    _print_pruning(console, spec, grid)
+    if timed:
+        _print_time(console, spec, grid)
+
+
+def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
+    return sum(spec.budget.trials_per_cell * _default_config(cell).replicates for cell in grid)
+
+
+def _default_config(cell: Cell) -> TrialConfig:
+    return cell.config(cell.default_params())
+
+
+def _print_data(console: Console, grid: Sequence[Cell]) -> None:
+    table = _table("dataset", "classes", "pool", "test", "majority", "shots", "training rows", "validation rows")
+    seen: set[tuple[str, str, int]] = set()
+    for config in map(_default_config, grid):
+        if (row := (config.dataset.name, config.sampling, config.shots)) in seen:
+            continue
+        seen.add(row)
+        data = load(config.dataset)
+        draw = few_shot_draw(
+            data, sampling=config.sampling, shots=config.shots, validation=config.validation, index=0, seed=config.seed
+        )
+        shots = f"{config.shots} {'per class' if config.sampling == 'per_class' else 'in all'}"
+        sizes = (len(data.class_names), len(data.pool), len(data.test))
+        table.add_row(
+            data.name, *map(str, sizes), f"{data.majority_share:.1%}", shots, str(len(draw.train)), str(len(draw.validation))
+        )
+    console.print(table)
+    for note in dict.fromkeys(f"{c.dataset.name}: {note}" for c in map(_default_config, grid) for note in load(c.dataset).notes):
+        console.print(f"  {note}", style="dim")
+    console.print()
+
+
+def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
+    table = _table("loss", "searched field", "values", "first trial")
+    seen: set[tuple[str, str, str]] = set()
+    for cell in grid:
+        first = cell.default_params()
+        for loss, space in cell.spaces.items():
+            for name, values in space.items():
+                if (row := (loss, name, describe(values))) not in seen:
+                    seen.add(row)
+                    table.add_row(*row, str(first.get(name, "-")))
+    console.print(table)
+    console.print()
+
+
+def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
+    config = _default_config(grid[0])
+    rungs = spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
+    total = config.replicates * config.evaluations
+    where = f" at reports {', '.join(map(str, rungs))} of {total}" if spec.pruning.rule == "asha" else ""
+    console.print(f"pruning: {spec.pruning.rule}{where}\n")
+
+
+def _print_time(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
+    slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
+    total = sum(spec.budget.trials_per_cell * seconds for seconds in _trial_seconds(grid).values()) / slots
+    console.print(f"time: at most {duration(total)} on {slots} slots like this machine's, measured with a few steps; ", end="")
+    console.print("pruning usually saves a third to a half of it")
+
+
+def _trial_seconds(grid: Sequence[Cell]) -> Mapping[str, float]:
+    """Seconds of a full trial of each cell, from one short replicate for each dataset, encoder and shot count."""
+    measured: dict[tuple[object, ...], float] = {}
+    seconds: dict[str, float] = {}
+    for cell in grid:
+        config = _default_config(cell)
+        like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
+        if like not in measured:
+            measured[like] = _time_one(config)
+        seconds[cell.key] = measured[like]
+    return seconds
+
+
+def _time_one(config: TrialConfig) -> float:
+    """Seconds of one full trial of `config`, extrapolated from a few steps and one evaluation with warm caches."""
+    import torch
+
+    from trainable.training import replicates
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # a worker has one CPU unless the spec gives it more
+    probe = config.model_copy(update={"steps": 3, "evaluations": 1, "replicates": 1})
+    try:
+        next(replicates(probe))  # loads the encoder and tokenises
+        report = next(replicates(probe))
+    finally:
+        torch.set_num_threads(threads)
+    step = report.metrics["train_seconds"] / probe.steps
+    return config.replicates * (config.steps * step + config.evaluations * report.metrics["eval_seconds"])
+
+
+def describe(values: Range) -> str:
+    """`1e-05 to 1e-04, log` or `0.1 | 0.5`."""
+    if isinstance(values, Choice):
+        return " | ".join(map(str, values.values))
+    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+

@@ -1,0 +1,84 @@
+"""The two thin classes through which Ray Tune asks the dispatcher.
+
+Tune's own run is disposable: nothing is restored from it, so the searcher saves nothing, and every decision is the ledger's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from sweep.dispatch import Assignment, Dispatcher
+from trainable.reports import Outcome, Report
+
+__all__ = ["LedgerScheduler", "LedgerSearcher"]
+
+logger = logging.getLogger(__name__)
+
+
+class LedgerSearcher(Searcher):
+    """Gives Tune the dispatcher's assignments as configurations."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._dispatcher.exhausted:
+            return Searcher.FINISHED
+        assignment = self._dispatcher.next()
+        return None if assignment is None else {"assignment": _encode(assignment)}
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        return True  # the dispatcher counts its slots itself
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        return True
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        pass  # reports arrive through the scheduler, which decides on them
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        pass
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise AssertionError("a Tune run is never restored; the ledger is")
+
+
+class LedgerScheduler(FIFOScheduler):
+    """Records every result, and stops the trials that the dispatcher ends."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        ends = self._dispatcher.report(_key(trial), _decode(result["report"]))
+        return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
+        logger.warning("%s: %s", _key(trial), reason)
+        self._dispatcher.lost(_key(trial), reason)
+
+
+def _encode(assignment: Assignment) -> str:
+    # One opaque string: Tune must neither resolve nor flatten what it carries.
+    return json.dumps({"key": assignment.key, "config": assignment.config.flat(), "first": assignment.first})
+
+
+def _key(trial: Trial) -> str:
+    return str(json.loads(trial.config["assignment"])["key"])
+
+
+def _decode(report: dict[str, Any]) -> Report:
+    outcome = report["outcome"]
+    return Report(**{**report, "outcome": Outcome(outcome) if outcome else None})

@@ -1,0 +1,205 @@
+"""The main job: a spec becomes a finished, browsable sweep. Running the same spec again goes on where it stopped."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+
+import yaml
+
+from sweep.cells import Cell, cells
+from sweep.cluster import Cluster, cluster
+from sweep.directory import SweepDirectory
+from sweep.dispatch import Dispatcher
+from sweep.errors import SweepFailed
+from sweep.facts import environment_facts
+from sweep.ledger import Ledger, open_storage
+from sweep.progress import Progress
+from sweep.spec import SweepSpec
+from sweep.tracking import Projection, Tracker, tracking_uri
+from trainable.datasets import load
+from trainable.draws import few_shot_draw
+from trainable.reports import Outcome
+
+__all__ = ["End", "RunResult", "run"]
+
+logger = logging.getLogger(__name__)
+
+
+class End(StrEnum):
+    """How a run of a sweep came to its end."""
+
+    FINISHED = "finished"
+    OUT_OF_TIME = "out_of_time"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run leaves behind. trained: whether this run trained anything. projection: what MLflow received."""
+
+    end: End
+    trained: bool
+    ledger: Ledger
+    cells: Sequence[Cell]
+    projection: Projection
+    tracking_uri: str
+
+
+def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, progress: Progress) -> RunResult:
+    """Run the sweep to its end.
+
+    Raises SpecError, TrainableError, LedgerError, TrackingError or ClusterError for what the user can mend, and SweepFailed
+    if no trial could be scored.
+    """
+    grid = cells(spec)
+    check_data(grid)
+    directory.create()
+    with directory.locked():
+        ledger = open_ledger(spec, directory, write=True)
+        ledger.begin(spec.resolved(), grid, environment_facts())
+        directory.spec.write_text(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
+        result = _run(spec, grid, ledger, directory, address, progress)
+    if not any(record.score is not None for record in ledger.trials()) and result.end is End.FINISHED:
+        raise SweepFailed(_failures(ledger))
+    return result
+
+
+def open_ledger(spec: SweepSpec, directory: SweepDirectory, *, write: bool) -> Ledger:
+    """The ledger of the spec's sweep, in its folder or in the database that the spec names."""
+    return Ledger(open_storage(spec.ledger or directory.journal, write=write), spec.name)
+
+
+def check_data(grid: Sequence[Cell]) -> None:
+    """Read every dataset and take one draw for each cell, so that bad data ends a sweep before it begins."""
+    for cell in grid:
+        config = cell.config(cell.default_params())
+        few_shot_draw(
+            load(config.dataset),
+            sampling=config.sampling,
+            shots=config.shots,
+            validation=config.validation,
+            index=0,
+            seed=config.seed,
+        )
+
+
+def _run(
+    spec: SweepSpec, grid: Sequence[Cell], ledger: Ledger, directory: SweepDirectory, address: str | None, progress: Progress
+) -> RunResult:
+    uri = tracking_uri(spec.tracking.uri)
+    tracker = Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required)
+    dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, progress.changed))
+    tracker.start()
+    trained, end = False, End.INTERRUPTED
+    try:
+        dispatcher.start()
+        if not dispatcher.exhausted:
+            trained = True
+            _train(spec, dispatcher, ledger, directory, address, progress)
+        end = _end(dispatcher)
+    finally:
+        dispatcher.interrupt(f"the sweep ended: {end.value.replace('_', ' ')}")
+        ledger.end("finished" if end is End.FINISHED else "interrupted")
+        projection = tracker.close(timeout=60)
+    return RunResult(end, trained, ledger, grid, projection, uri)
+
+
+def _train(
+    spec: SweepSpec, dispatcher: Dispatcher, ledger: Ledger, directory: SweepDirectory, address: str | None, progress: Progress
+) -> None:
+    with (
+        progress.showing(ledger, dispatcher),
+        _stop_on_signal(dispatcher),
+        cluster(address, spec.resources, spec.budget.concurrency) as joined,
+    ):
+        dispatcher.slots = joined.slots
+        logger.info("joined Ray: %s", joined)
+        tune_run(dispatcher, joined, directory.ray)
+
+
+def tune_run(dispatcher: Dispatcher, joined: Cluster, scratch: Path) -> None:
+    """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out."""
+    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(joined.slots)
+    from ray import tune
+
+    from sweep.ray_adapters import LedgerScheduler, LedgerSearcher
+    from sweep.worker import Worker
+
+    for name in ("ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger
+    try:
+        tune.run(
+            Worker,
+            name="sweep",
+            search_alg=LedgerSearcher(dispatcher),
+            scheduler=LedgerScheduler(dispatcher),
+            num_samples=-1,
+            resources_per_trial={"cpu": joined.cpu, "gpu": joined.gpu},
+            reuse_actors=True,
+            max_failures=0,  # a lost trial comes back through the dispatcher, at its next unfinished replicate
+            raise_on_failed_trial=False,
+            storage_path=str(scratch.resolve()),
+            trial_dirname_creator=_dirname,
+            verbose=0,
+            log_to_file=False,
+        )
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _dirname(trial: object) -> str:
+    return str(getattr(trial, "trial_id", "trial"))
+
+
+def _end(dispatcher: Dispatcher) -> End:
+    if dispatcher.stopping:
+        return End.INTERRUPTED
+    open_trials = any(record.outcome in (None, Outcome.INTERRUPTED) for record in dispatcher.ledger.trials())
+    if dispatcher.out_of_time and (open_trials or dispatcher.unasked):
+        return End.OUT_OF_TIME
+    return End.FINISHED
+
+
+@contextmanager
+def _stop_on_signal(dispatcher: Dispatcher) -> Iterator[None]:
+    """Ctrl-C or SIGTERM ends the Tune loop cleanly; a second one ends the process at once."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if dispatcher.stopping:
+            raise KeyboardInterrupt
+        dispatcher.stopping = True
+        signal.raise_signal(signal.SIGUSR1)  # Tune's own signal for ending its loop
+
+    for number in before:
+        signal.signal(number, stop)
+    usr1 = signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune installs its handler
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, usr1)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
+    def changed(key: str) -> None:
+        first(key)
+        second(key)
+
+    return changed
+
+
+def _failures(ledger: Ledger) -> str:
+    reasons = sorted({record.reason for record in ledger.trials() if record.reason})
+    listing = "".join(f"\n  {reason}" for reason in reasons[:5])
+    return f"a sweep needs at least one trial with a score; all {len(ledger.trials())} trials ended without one:{listing}"

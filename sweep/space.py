@@ -1,0 +1,68 @@
+"""From the ranges of a cell to Optuna's suggestions."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+
+import optuna
+
+from sweep.cells import Cell
+from trainable.ranges import Choice, FloatRange, Range, Scalar
+
+__all__ = ["enqueued", "sampler", "startup_trials", "suggest"]
+
+
+def sampler(seed: int, cell: Cell, number: int, startup: int) -> optuna.samplers.BaseSampler:
+    """The TPE sampler that proposes trial `number` of `cell`.
+
+    It is made anew for each trial from a seed of its own, so that a proposal depends on the ledger alone: a sweep that was
+    killed and resumed proposes what the undisturbed one would have proposed.
+    """
+    digest = hashlib.sha256(f"{seed}\n{cell.key}\n{number}".encode()).digest()
+    with warnings.catch_warnings():
+        # Both options are years old, but still marked experimental; we pin them because their defaults have changed.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.samplers.TPESampler(
+            seed=int.from_bytes(digest[:4], "big"),
+            n_startup_trials=startup,
+            multivariate=True,
+            group=len(cell.spaces) > 1,  # only a cell that searches over losses has a conditional space
+            constant_liar=True,  # running trials count as bad, so that parallel workers do not crowd one place
+        )
+
+
+def startup_trials(trials_per_cell: int) -> int:
+    """How many trials of a cell are drawn at random before TPE models them: half of a small budget, at most 10."""
+    return max(4, min(10, trials_per_cell // 2))
+
+
+def suggest(trial: optuna.Trial, cell: Cell) -> dict[str, Scalar]:
+    """Values for all fields that `cell` searches, by flat name; `loss` is among them where it is searched."""
+    searched = len(cell.spaces) > 1
+    losses = list(cell.spaces)
+    loss = trial.suggest_categorical("loss", losses) if searched else losses[0]
+    params: dict[str, Scalar] = {"loss": loss} if searched else {}
+    for name, values in cell.spaces[loss].items():
+        params[name] = _suggest(trial, _optuna_name(cell, loss, name), values)
+    return params
+
+
+def enqueued(cell: Cell) -> dict[str, Scalar]:
+    """The published defaults of the cell, under Optuna's names: what its first trial tries."""
+    params = cell.default_params()
+    loss = str(params.get("loss", next(iter(cell.spaces))))
+    return {name if name == "loss" else _optuna_name(cell, loss, name): value for name, value in params.items()}
+
+
+def _optuna_name(cell: Cell, loss: str, name: str) -> str:
+    """Optuna's name of a field. Losses share field names but not ranges, so a conditional space sets the loss before it."""
+    return f"{loss}:{name}" if len(cell.spaces) > 1 else name
+
+
+def _suggest(trial: optuna.Trial, name: str, values: Range) -> Scalar:
+    if isinstance(values, Choice):
+        return trial.suggest_categorical(name, values.values)
+    if isinstance(values, FloatRange):
+        return trial.suggest_float(name, values.low, values.high, log=values.log)
+    return trial.suggest_int(name, values.low, values.high, log=values.log)

@@ -1,0 +1,58 @@
+"""Sweeps that are already on disk, found by name or by folder, without their original spec file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from sweep.directory import SweepDirectory
+from sweep.errors import LedgerError
+from sweep.ledger import Ledger
+from sweep.run import open_ledger
+from sweep.spec import SweepSpec
+from sweep.tracking import sync, tracking_uri
+from trainable.reports import Outcome
+
+__all__ = ["read_stored", "sync_stored"]
+
+
+def read_stored(name: str, root: Path) -> Ledger:
+    """The ledger of a stored sweep, to look at. Raises LedgerError if there is none, naming those that there are."""
+    directory, spec = _find(name, root)
+    ledger = open_ledger(spec, directory, write=False)
+    ledger.read()
+    return ledger
+
+
+def sync_stored(name: str, root: Path) -> str:
+    """Push to MLflow what it lacks of a stored sweep; what was done, in a sentence."""
+    directory, spec = _find(name, root)
+    with directory.locked():
+        ledger = open_ledger(spec, directory, write=True)
+        ledger.read()
+        _close(ledger)
+        uri = tracking_uri(spec.tracking.uri)
+        projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri)
+    return f"{spec.name}: {projection}"
+
+
+def _close(ledger: Ledger) -> None:
+    """Mark what a dead driver left open. Holding the sweep's lock proves that no driver is alive."""
+    for record in ledger.trials():
+        if record.outcome is None:
+            ledger.finish(record.key, Outcome.INTERRUPTED, "the driver died")
+    if ledger.sweep().state == "running":
+        ledger.end("interrupted")
+
+
+def _find(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
+    for path in (Path(name), root / name):
+        directory = SweepDirectory(path)
+        if directory.spec.is_file():
+            return directory, SweepSpec.model_validate(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
+    known = sorted(path.parent.name for path in root.glob("*/spec.yaml")) if root.is_dir() else []
+    raise LedgerError(
+        f"a sweep is found by its name or its folder; there is none at {name!r}; "
+        + (f"{root} holds {', '.join(known)}" if known else f"{root} holds none; `python -m sweep run` begins one")
+    )
