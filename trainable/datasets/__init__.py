@@ -1,1 +1,8 @@
-"""Labelled sentences by name or by location: one table, one loader."""
+"""Labelled sentences by name or by location: one table (`DATASETS`), one loader (`load`)."""
+
+from trainable.datasets.catalogue import DATASETS, find
+from trainable.datasets.hub import pin
+from trainable.datasets.loader import load
+from trainable.datasets.text_data import Rows, TextData
+
+__all__ = ["DATASETS", "Rows", "TextData", "find", "load", "pin"]

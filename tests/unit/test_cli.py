@@ -1,0 +1,64 @@
+"""The command line is small, and frozen here: a new option is a decision, not an accident."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from sweep.cli import _parser, main
+
+SURFACE = {
+    "run": ["--address", "--dir", "--help", "--set", "spec"],
+    "plan": ["--help", "--no-timing", "--set", "spec"],
+    "status": ["--dir", "--help", "sweep"],
+    "sync": ["--dir", "--help", "sweep"],
+    "schema": ["--help"],
+}
+
+
+def test_commands_and_options_are_these() -> None:
+    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    surface = {
+        name: sorted(max(action.option_strings, key=len, default=action.dest) for action in command._actions)
+        for name, command in commands.choices.items()
+    }
+    assert surface == SURFACE
+
+
+@pytest.mark.parametrize("command", [[], ["--help"], *([name, "--help"] for name in SURFACE)], ids=" ".join)
+def test_help_and_misuse_end_as_usual(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(command)
+    assert ended.value.code == (0 if command else 2)
+    assert "usage: python -m sweep" in "".join(capsys.readouterr())
+
+
+def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert {"compare", "search", "budget", "protocol"} <= set(schema["properties"])
+
+
+def test_all_mistakes_are_told_at_once_with_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text("compare: {dataset: [support], shots: [-1], loss: [soft_tripel]}\nbudgets: {}\n")
+    assert main(["run", str(spec), "--dir", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert "soft_triple" in error
+    assert "budgets" in error
+    assert "-1" in error
+    assert "mistakes in the spec" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("command", ["status", "sync"])
+def test_an_unknown_sweep_is_refused_with_those_that_there_are(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "spec.yaml").write_text("name: other\n")
+    assert main([command, "missing", "--dir", str(tmp_path)]) == 2
+    assert "holds other" in capsys.readouterr().err

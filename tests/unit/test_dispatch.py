@@ -1,0 +1,191 @@
+"""The dispatcher fills every cell's budget, exactly once, whatever happens to workers and drivers."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.dispatch import MAX_ATTEMPTS, Assignment, Dispatcher, outcomes
+from sweep.ledger import Ledger, open_storage
+from tests.unit.grid import grid, report, spec
+from trainable.reports import Outcome, Report
+
+
+def dispatcher(path: Path, slots: int = 2, clock: Any = None, **changes: Any) -> Dispatcher:
+    ledger = Ledger(open_storage(path / "journal", write=True), "small")
+    ledger.begin(spec(**changes).resolved(), grid(**changes), {})
+    made = Dispatcher(ledger, spec(**changes), grid(**changes), slots=slots, changed=lambda key: None)
+    if clock is not None:
+        made.clock = clock
+    made.start()
+    return made
+
+
+def work(each: Dispatcher, assignment: Assignment, replicates: int = 2, upto: int = 99) -> None:
+    """Report as a worker would, with scores that depend on the configuration alone."""
+    quality = random.Random(str(sorted(assignment.config.flat().items()))).random()
+    sent = 0
+    for replicate in range(assignment.first, replicates):
+        for evaluation in (1, 2):
+            sent += 1
+            if sent > upto or each.report(assignment.key, report(replicate, evaluation, quality)):
+                return
+
+
+def drain(each: Dispatcher) -> None:
+    while (assignment := each.next()) is not None:
+        work(each, assignment)
+
+
+def test_every_cell_gets_its_budget_once(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path)
+    drain(each)
+    assert each.exhausted
+    assert Counter(record.cell for record in each.ledger.trials()) == {cell.key: 4 for cell in each.cells}
+    assert {record.outcome for record in each.ledger.trials()} == {Outcome.COMPLETED}
+
+
+def test_cells_progress_equally(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for asked in range(1, 9):
+        assignment = each.next()
+        assert assignment is not None
+        work(each, assignment)
+        counts = Counter(record.cell for record in each.ledger.trials())
+        assert max(counts.values()) - min(counts.get(cell.key, 0) for cell in each.cells) <= 1
+        assert sum(counts.values()) == asked
+
+
+def test_no_more_trials_run_than_there_are_slots(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=3)
+    assignments = [each.next() for _ in range(5)]
+    assert [assignment is None for assignment in assignments] == [False, False, False, True, True]
+    assert not each.exhausted
+
+
+def test_a_lost_trial_goes_on_after_its_completed_replicates(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    assignment = each.next()
+    assert assignment is not None
+    work(each, assignment, upto=3)  # one whole replicate, and half of the next
+    each.lost(assignment.key, "node died")
+    again = each.next()
+    assert again is not None
+    assert (again.key, again.first) == (assignment.key, 1)
+    assert again.config == assignment.config
+    work(each, again)
+    assert each.ledger.trial(again.key).outcome is Outcome.COMPLETED
+    assert len(each.ledger.trial(again.key).reports) == 4
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    keys = []
+    for _ in range(MAX_ATTEMPTS):
+        assignment = each.next()
+        assert assignment is not None
+        keys.append(assignment.key)
+        each.lost(assignment.key, "segmentation fault")
+    assert len(set(keys)) == 1
+    record = each.ledger.trial(keys[0])
+    assert record.outcome is Outcome.FAILED
+    assert record.reason == f"its worker died {MAX_ATTEMPTS} times; the last time: segmentation fault"
+    drain(each)
+    assert outcomes(each.ledger.trials()) == {"failed": 1, "completed": 7}
+
+
+def test_losing_a_trial_that_has_ended_changes_nothing(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    assignment = each.next()
+    assert assignment is not None
+    work(each, assignment)
+    each.lost(assignment.key, "too late")
+    assert each.ledger.trial(assignment.key).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DIVERGED, Outcome.FAILED])
+def test_what_a_worker_says_about_its_end_is_recorded(tmp_path: Path, outcome: Outcome) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    assignment = each.next()
+    assert assignment is not None
+    last = Report(draw=0, replicate=0, evaluation=1, step=1, outcome=outcome, reason="nan at step 1", detail="trace")
+    assert each.report(assignment.key, last)
+    record = each.ledger.trial(assignment.key)
+    assert (record.outcome, record.reason, record.detail) == (outcome, "nan at step 1", "trace")
+
+
+def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 12}, pruning={"rule": "asha", "reduction_factor": 2})
+    drain(each)
+    pruned = [record for record in each.ledger.trials() if record.outcome is Outcome.PRUNED]
+    assert 4 <= len(pruned) <= 20
+    assert all(record.reason.startswith("not among the best of its cell at report") for record in pruned)
+    assert all(len(record.reports) < 4 for record in pruned)
+    for cell in each.cells:  # the best of a cell is never pruned
+        own = [record for record in each.ledger.trials() if record.cell == cell.key]
+        best = max(own, key=lambda record: record.score or 0)
+        assert best.outcome is Outcome.COMPLETED
+
+
+def test_the_time_budget_interrupts_and_a_later_run_goes_on(tmp_path: Path) -> None:
+    now = [0.0]
+    each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget={"hours": 1})
+    assignment = each.next()
+    assert assignment is not None
+    now[0] = 3601.0
+    assert each.exhausted
+    assert each.next() is None
+    assert each.report(assignment.key, report(0, 1, 0.5))
+    assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED
+    later = dispatcher(tmp_path, budget={"hours": 1})
+    drain(later)
+    assert outcomes(later.ledger.trials()) == {"completed": 8}
+
+
+def test_stopping_closes_what_runs(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.interrupt("Ctrl-C")
+    assert {each.ledger.trial(a.key).outcome for a in (first, second)} == {Outcome.INTERRUPTED}
+    assert each.exhausted
+
+
+def test_raising_the_budget_adds_just_the_difference(tmp_path: Path) -> None:
+    drain(dispatcher(tmp_path))
+    before = dispatcher(tmp_path)
+    assert before.exhausted
+    kept = before.ledger.trials()
+    more = dispatcher(tmp_path, budget={"trials_per_cell": 6})
+    drain(more)
+    assert len(more.ledger.trials()) == 12
+    assert {record.key: record for record in more.ledger.trials()}.items() >= {record.key: record for record in kept}.items()
+
+
+def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
+    """Drivers die after a random number of reports, in one slot. The end is the same as without any death."""
+    pruning = {"rule": "asha", "reduction_factor": 2}
+    undisturbed = dispatcher(tmp_path / "a", slots=1, pruning=pruning) if (tmp_path / "a").mkdir() is None else None
+    assert undisturbed is not None
+    drain(undisturbed)
+    (tmp_path / "b").mkdir()
+    generator = random.Random(7)
+    for _ in range(200):
+        each = dispatcher(tmp_path / "b", slots=1, pruning=pruning)
+        if each.exhausted:
+            break
+        for _ in range(generator.randrange(3)):
+            if (assignment := each.next()) is not None:
+                work(each, assignment)
+        if (assignment := each.next()) is not None:
+            work(each, assignment, upto=generator.randrange(4))  # and dies: nothing is closed
+    ends = [
+        [(record.key, record.params, record.outcome, record.score, len(record.reports)) for record in each.ledger.trials()]
+        for each in (undisturbed, dispatcher(tmp_path / "b", slots=1, pruning=pruning))
+    ]
+    assert sorted(ends[0], key=str) == sorted(ends[1], key=str)

@@ -1,0 +1,206 @@
+"""The ledger keeps what it is told, whatever interrupts it, and refuses what would mix two protocols."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from sweep.cells import Cell
+from sweep.errors import LedgerError
+from sweep.ledger import Ledger, open_storage
+from sweep.records import TrialRecord
+from tests.unit.grid import grid, report, spec
+from trainable.reports import Outcome, Report
+
+
+def opened(path: Path, **changes: object) -> tuple[Ledger, tuple[Cell, ...]]:
+    ledger = Ledger(open_storage(path, write=True), "small")
+    cells = grid(**changes)
+    ledger.begin(spec(**changes).resolved(), cells, {"python": "3.11"})
+    return ledger, cells
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.journal"
+
+
+def asked(ledger: Ledger, cell: Cell) -> TrialRecord:
+    return ledger.ask(cell, seed=0, startup=4)
+
+
+def test_a_sweep_keeps_its_id_over_reopening(journal: Path) -> None:
+    first = opened(journal)[0].sweep()
+    assert opened(journal)[0].sweep().id == first.id
+    assert first.state == "running"
+    assert first.facts == {"python": "3.11"}
+
+
+def test_the_first_trial_has_the_published_defaults_and_the_rest_differ(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    soft_triple = next(cell for cell in cells if cell.key.endswith("soft_triple"))
+    first, *rest = [asked(ledger, soft_triple) for _ in range(4)]
+    assert first.params == soft_triple.default_params()
+    assert first.params["loss.margin"] == 0.01
+    assert [record.number for record in (first, *rest)] == [0, 1, 2, 3]
+    assert len({str(record.params) for record in (first, *rest)}) == 4
+
+
+def test_proposals_depend_on_the_ledger_alone(tmp_path: Path) -> None:
+    together, cells = opened(tmp_path / "a")
+    proposals = [asked(together, cells[1]).params for _ in range(4)]
+    reopened = []
+    for _ in range(4):  # a new process for each trial
+        ledger, cells = opened(tmp_path / "b")
+        reopened.append(asked(ledger, cells[1]).params)
+    assert reopened == proposals
+
+
+def test_the_score_is_the_mean_over_completed_replicates(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    scores = [ledger.record(key, report(r, e, a)).score for r, e, a in [(0, 1, 0.2), (0, 2, 0.6), (1, 1, 0.1), (1, 2, 0.8)]]
+    assert scores == pytest.approx([0.2, 0.6, 0.6, 0.7])
+
+
+def test_everything_survives_reopening(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    ledger.record(key, report(0, 1, 0.2))
+    ledger.record(key, report(0, 2, 0.6))
+    ledger.finish(key, Outcome.PRUNED, "because")
+    ledger.record_run(key, "run-1")
+    ledger.record_run(None, "run-0")
+    again = opened(journal)[0]
+    assert again.trial(key) == ledger.trial(key)
+    assert again.trial(key).outcome is Outcome.PRUNED
+    assert again.trial(key).run_id == "run-1"
+    assert again.sweep().run_id == "run-0"
+
+
+def test_a_reader_sees_the_same_without_the_spec(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    for cell in cells:
+        ledger.record(asked(ledger, cell).key, report(0, 1, 0.5))
+    reader = Ledger(open_storage(journal, write=False), "small")
+    reader.read()
+    assert sorted(reader.trials(), key=lambda r: r.key) == sorted(ledger.trials(), key=lambda r: r.key)
+
+
+def test_recording_a_report_twice_keeps_one(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    for _ in range(2):
+        ledger.record(key, report(0, 1, 0.3))
+    assert len(ledger.trial(key).reports) == 1
+
+
+def test_an_interrupted_trial_restarts_with_one_more_attempt(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    record = asked(ledger, cells[0])
+    ledger.record(record.key, report(0, 1, 0.3))
+    assert ledger.finish(record.key, Outcome.INTERRUPTED, "stopped").outcome is Outcome.INTERRUPTED
+    ledger, cells = opened(journal)
+    again = ledger.restart(record.key, seed=0, startup=4)
+    assert (again.attempts, again.outcome, again.reason, again.ended) == (2, None, "", None)
+    assert again.params == record.params
+    assert len(again.reports) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.COMPLETED, TrialState.COMPLETE),
+        (Outcome.PRUNED, TrialState.PRUNED),
+        (Outcome.DIVERGED, TrialState.PRUNED),
+        (Outcome.FAILED, TrialState.FAIL),
+    ],
+)
+def test_outcomes_are_told_to_optuna(journal: Path, outcome: Outcome, state: TrialState) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    ledger.record(key, report(0, 2, 0.4))
+    ledger.finish(key, outcome, "why", "traceback")
+    (trial,) = ledger._studies[cells[0].key].trials
+    assert trial.state is state
+    record = opened(journal)[0].trial(key)
+    assert (record.outcome, record.reason, record.detail) == (outcome, "why", "traceback")
+
+
+def test_a_torn_last_record_is_cut_off_and_kept(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    ledger.record(key, report(0, 1, 0.3))
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b'{"op_code": 8, "trial_id"')
+    ledger, cells = opened(journal)
+    assert ledger.trial(key).score == pytest.approx(0.3)
+    asked(ledger, cells[0])  # writing goes on
+    (torn,) = journal.parent.glob("*.torn-*")
+    assert torn.read_bytes() == b'{"op_code": 8, "trial_id"'
+
+
+def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
+    """A process may die between any two records: from each of them the sweep goes on to the same trials."""
+    full, cells = opened(tmp_path / "full")
+    for cell in cells:
+        key = asked(full, cell).key
+        for replicate, evaluation in [(0, 1), (0, 2), (1, 1), (1, 2)]:
+            full.record(key, report(replicate, evaluation, 0.5))
+        full.finish(key, Outcome.COMPLETED)
+    lines = (tmp_path / "full").read_bytes().splitlines(keepends=True)
+    for cut in range(len(lines)):
+        path = tmp_path / f"cut-{cut}"
+        path.write_bytes(b"".join(lines[:cut]))
+        ledger, cells = opened(path)
+        for cell in cells:
+            own = [record for record in ledger.trials() if record.cell == cell.key]
+            record = own[0] if own else asked(ledger, cell)
+            if record.outcome is None:
+                record = ledger.restart(record.key, seed=0, startup=4)
+            assert record.params == full.trial(record.key).params
+            assert record.config == full.trial(record.key).config
+
+
+def test_a_changed_search_range_is_refused_by_name(journal: Path) -> None:
+    opened(journal)
+    with pytest.raises(LedgerError, match=r"margin.*\n.*another name") as caught:
+        opened(journal, search={"soft_triple": {"margin": {"low": 0, "high": 0.5}}})
+    assert "small/support" not in str(caught.value)
+    assert "support/4/soft_triple" in str(caught.value)
+    assert "cross_entropy" not in str(caught.value)
+
+
+def test_a_changed_protocol_is_refused(journal: Path) -> None:
+    opened(journal)
+    with pytest.raises(LedgerError, match="replicates"):
+        opened(journal, protocol={"replicates": 3})
+
+
+def test_more_cells_and_more_trials_are_welcome(journal: Path) -> None:
+    opened(journal)
+    losses = ["cross_entropy", "soft_triple", "supcon"]
+    _, cells = opened(journal, compare={"loss": losses}, budget={"trials_per_cell": 9})
+    assert len(cells) == 3
+
+
+def test_a_cell_that_left_the_spec_is_refused(journal: Path) -> None:
+    opened(journal)
+    with pytest.raises(LedgerError, match="soft_triple: is in the ledger, but not in the spec"):
+        opened(journal, compare={"loss": ["cross_entropy"]})
+
+
+def test_a_file_that_is_no_journal_is_refused(journal: Path) -> None:
+    journal.write_text("hello\nworld\n")
+    with pytest.raises(LedgerError, match="must be a readable Optuna journal"):
+        open_storage(journal, write=True)
+
+
+def test_a_diverged_report_may_have_no_metrics(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    end = Report(draw=0, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
+    assert ledger.record(key, end).score is None
+    assert ledger.finish(key, Outcome.DIVERGED, end.reason).outcome is Outcome.DIVERGED

@@ -1,0 +1,208 @@
+"""Files of labelled sentences: csv, tsv, jsonl and parquet.
+
+The formats are read by the standard library and pyarrow, not by pandas: pandas turns texts such as "NA" and "null" into
+missing values, fills up short lines without a word, and has no strict mode for quotes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainable.config import DatasetConfig
+from trainable.datasets.table import Table, listing, wanted_columns
+from trainable.errors import DataError
+
+__all__ = ["SUFFIXES", "decoded", "read_table"]
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
+
+_SHOWN = 5  # malformed lines named in one message
+_QUOTED_CELL = re.compile(r'"(?:[^"]|"")*"')
+
+_Row = tuple[int, list[str]]  # line number in the file, cells
+
+
+def read_table(path: Path, config: DatasetConfig) -> Table:
+    """The columns of one file that `config` names.
+
+    Raises DataError: unknown format, unreadable, empty or binary file, malformed lines (each with its number).
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise DataError(
+            f"{path}: the ending of a file names its format and must be one of {', '.join(SUFFIXES)}; received "
+            f"{path.suffix or 'no ending'!r}; convert or rename the file"
+        )
+    if suffix == ".parquet":
+        return _parquet(path, config)
+    text, notes = decoded(path)
+    if suffix in (".csv", ".tsv"):
+        return _delimited(path, text, notes, config)
+    return _json_lines(path, text, notes, config)
+
+
+def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
+    """The text of a file, and a note where it is not UTF-8. A byte order mark is dropped; latin-1 is the fallback.
+
+    Raises DataError where the file cannot be read, is empty, or is no text.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: text must be UTF-8 or latin-1; received UTF-16; save the file as UTF-8")
+    if b"\x00" in content:
+        raise DataError(f"{path}: must be a text file; received binary data (NUL bytes); export it as csv or jsonl")
+    try:
+        text, notes = content.decode("utf-8-sig"), ()
+    except UnicodeDecodeError as error:
+        text, notes = content.decode("latin-1"), (f"{path.name} is not UTF-8 (byte {error.start}): read as latin-1",)
+    if not text.strip():
+        raise DataError(f"{path}: the file is empty; it needs a row for each labelled sentence")
+    return text, notes
+
+
+def _delimited(path: Path, text: str, notes: tuple[str, ...], config: DatasetConfig) -> Table:
+    if path.suffix.lower() == ".tsv":
+        rows, quote_notes = _tsv_rows(path, text)
+    else:
+        rows, quote_notes = _checked(path, _rows(path, text, ",", quoted=True)), ()
+    header, rows, header_notes = _header(path, rows, config)
+    return Table(
+        place=str(path),
+        names=tuple(header),
+        columns={
+            column: [cells[header.index(column)] for _, cells in rows]
+            for column in wanted_columns(config).values()
+            if column in header
+        },
+        notes=notes + quote_notes + header_notes,
+    )
+
+
+def _tsv_rows(path: Path, text: str) -> tuple[list[_Row], tuple[str, ...]]:
+    """Rows of a tsv file, whose quotes are plain characters in some files (MRPC) and csv's quotes in others.
+
+    They are csv's quotes where every cell that begins with one is a well-formed quoted cell, or where only so all
+    lines have equally many cells.
+    """
+    plain = _rows(path, text, "\t", quoted=False)
+    if _ragged(plain):
+        try:
+            return _checked(path, _rows(path, text, "\t", quoted=True)), ()
+        except DataError:
+            return _checked(path, plain), ()
+    opening = [cell for _, cells in plain for cell in cells if cell.startswith('"')]
+    if opening and all(_QUOTED_CELL.fullmatch(cell) for cell in opening):
+        return _rows(path, text, "\t", quoted=True), ()
+    return plain, (f"{path.name}: quotes are read as plain characters",) if opening else ()
+
+
+def _rows(path: Path, text: str, delimiter: str, *, quoted: bool) -> list[_Row]:
+    """Rows that are not blank, each with the number of its last line."""
+    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    try:
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: malformed line ({error}); a text with commas, tabs or line breaks stands "
+            'in quotes, and a quote inside it is written ""'
+        ) from error
+
+
+def _ragged(rows: Sequence[_Row]) -> list[_Row]:
+    width = len(rows[0][1])
+    return [row for row in rows if len(row[1]) != width]
+
+
+def _checked(path: Path, rows: list[_Row]) -> list[_Row]:
+    ragged = _ragged(rows)
+    if ragged:
+        where = (f"line {number} has {len(cells)}" for number, cells in ragged)
+        raise _malformed(path, f"each line must have {len(rows[0][1])} cells, as the first", where, len(ragged))
+    return rows
+
+
+def _header(path: Path, rows: list[_Row], config: DatasetConfig) -> tuple[list[str], list[_Row], tuple[str, ...]]:
+    header = [cell.strip() for cell in rows[0][1]]
+    if _is_headerless(path, rows, config):
+        return [config.text, config.label], rows, (f"{path.name}: no header; read as text and label",)
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: columns must have different names; {listing(twice)} stands twice; rename one")
+    if len(rows) == 1:
+        raise DataError(f"{path}: the file has a header and no row; it needs a row for each labelled sentence")
+    return header, rows[1:], ()
+
+
+def _is_headerless(path: Path, rows: list[_Row], config: DatasetConfig) -> bool:
+    """Whether a tsv file is `text<TAB>label` from its first line on: that line's label occurs again below it."""
+    first = rows[0][1]
+    if path.suffix.lower() != ".tsv" or len(first) != 2 or config.text_pair is not None:
+        return False
+    return not {config.text, config.label} & set(first) and first[1] in {cells[1] for _, cells in rows[1:]}
+
+
+def _json_lines(path: Path, text: str, notes: tuple[str, ...], config: DatasetConfig) -> Table:
+    rows: list[dict[str, Any]] = []
+    mistakes: list[str] = []
+    # Only "\n" ends a line of JSON: str.splitlines would also cut a text at U+2028 or U+0085.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                mistakes.append(f"line {number}: {error}")
+                continue
+            if isinstance(row, dict):
+                rows.append(row)
+            else:
+                mistakes.append(f"line {number} holds a {type(row).__name__}")
+    if mistakes:
+        raise _malformed(path, "each line must be one JSON object", mistakes, len(mistakes))
+    columns = wanted_columns(config).values()
+    return Table(
+        place=str(path),
+        names=tuple(dict.fromkeys(name for row in rows for name in row)),
+        columns={column: [row.get(column) for row in rows] for column in columns},
+        notes=notes,
+    )
+
+
+def _malformed(path: Path, rule: str, where: Iterable[str], count: int) -> DataError:
+    shown = "; ".join(each for each, _ in zip(where, range(_SHOWN), strict=False))
+    more = f"; and {count - _SHOWN} more" if count > _SHOWN else ""
+    return DataError(f"{path}: {rule}; {shown}{more}; correct or remove them")
+
+
+def _parquet(path: Path, config: DatasetConfig) -> Table:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            wanted = [column for column in wanted_columns(config).values() if column in schema.names]
+            columns = file.read(columns=wanted).to_pydict()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(f"{path}: no readable parquet file ({error}); write it again") from error
+    return Table(
+        place=str(path), names=tuple(schema.names), columns=columns, label_names=_declared_names(schema.metadata)
+    )
+
+
+def _declared_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
+    """Class names by column that the `datasets` library leaves in the parquet files it writes."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: each["names"] for name, each in features.items() if each.get("_type") == "ClassLabel"}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}

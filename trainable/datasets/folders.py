@@ -1,0 +1,139 @@
+"""Folders: what `save_to_disk` of the `datasets` library writes, and folders that hold a file for each split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainable.config import DatasetConfig
+from trainable.datasets.files import SUFFIXES, read_table
+from trainable.datasets.table import Part, Table, listing, part_of, wanted_columns
+from trainable.errors import DataError
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+__all__ = ["parts_of_dataset", "read_each", "read_folder"]
+
+_SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+def read_folder(folder: Path, config: DatasetConfig) -> dict[str, Part]:
+    """The splits of a folder by name.
+
+    Files are `train.*`, `test.*` and `validation.*` (also `valid`, `val`, `dev`, and the names that `config` gives), in
+    shards as on the hub or whole, in the folder itself or below it in `data`.
+
+    Raises DataError where nothing there is known, or cannot be read.
+    """
+    if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
+        return _saved(folder, config)
+    files = _split_files(folder, config) or _split_files(folder / "data", config)
+    if not files:
+        raise DataError(
+            f"{folder}: must hold files named train, test or validation, ending in {', '.join(SUFFIXES)}, or a dataset "
+            f"that `save_to_disk` wrote; found {_content(folder)}; name one file as `path`, or set `senteval` "
+            "for a SentEval folder"
+        )
+    return read_each({split: partial(_files, paths, config) for split, paths in files.items()})
+
+
+def read_each(readers: Mapping[str, Callable[[], Part]]) -> dict[str, Part]:
+    """Every split by name; raises one DataError with the mistakes of all of them."""
+    parts: dict[str, Part] = {}
+    mistakes: list[str] = []
+    for split, read in readers.items():
+        try:
+            parts[split] = read()
+        except DataError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise DataError("\n".join(mistakes))
+    return parts
+
+
+def parts_of_dataset(dataset: Dataset | DatasetDict, place: str, config: DatasetConfig) -> dict[str, Part]:
+    """The splits of a dataset of the `datasets` library; one without splits is `config.train_split`."""
+    splits = dataset if isinstance(dataset, dict) else {config.train_split: dataset}
+    return read_each({name: partial(_split_of, each, f"{place}, split {name}", config) for name, each in splits.items()})
+
+
+def _split_of(dataset: Dataset, place: str, config: DatasetConfig) -> Part:
+    return part_of(_table(dataset, place, config), config)
+
+
+def _table(dataset: Dataset, place: str, config: DatasetConfig) -> Table:
+    from datasets import ClassLabel
+
+    features = dataset.features
+    plain = dataset.with_format(None)
+    return Table(
+        place=place,
+        names=tuple(dataset.column_names),
+        columns={name: plain[name][:] for name in wanted_columns(config).values() if name in features},
+        label_names={name: each.names for name, each in features.items() if isinstance(each, ClassLabel)},
+    )
+
+
+def _saved(folder: Path, config: DatasetConfig) -> dict[str, Part]:
+    from datasets import load_from_disk
+
+    try:
+        dataset = load_from_disk(str(folder))
+    except Exception as error:  # what the library raises for a damaged folder is not documented
+        raise DataError(f"{folder}: no readable saved dataset ({error}); write it again by `save_to_disk`") from error
+    return parts_of_dataset(dataset, str(folder), config)
+
+
+def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
+    """Files by split. Raises DataError where two files claim one split without being its shards."""
+    names = _SPLITS | {split: split for split in (config.train_split, config.test_split) if split is not None}
+    found: dict[str, list[Path]] = {}
+    for path in _entries(folder):
+        split = names.get(_SHARD.sub("", path.stem))
+        if split is not None and path.suffix.lower() in SUFFIXES:
+            found.setdefault(split, []).append(path)
+    for split, paths in found.items():
+        whole = [path for path in paths if not _SHARD.search(path.stem)]
+        if whole and len(paths) > 1:
+            raise DataError(
+                f"{folder}: one file for each split; {listing(path.name for path in paths)} are all `{split}`; "
+                "remove all but one, or name the files as `path` and `test_path`"
+            )
+    return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+
+
+def _content(folder: Path) -> str:
+    return listing(path.name for path in _entries(folder))
+
+
+def _files(paths: list[Path], config: DatasetConfig) -> Part:
+    return _joined([part_of(read_table(path, config), config) for path in paths])
+
+
+def _joined(shards: Iterable[Part]) -> Part:
+    first, *others = shards
+    for shard in others:
+        pairs = None if first.pairs is None or shard.pairs is None else first.pairs + shard.pairs
+        first = replace(
+            first,
+            texts=first.texts + shard.texts,
+            pairs=pairs,
+            labels=first.labels + shard.labels,
+            notes=first.notes + shard.notes,
+        )
+    return first

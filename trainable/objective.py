@@ -1,0 +1,85 @@
+"""The objective: beta * cross-entropy + (1 - beta) * metric loss, from one forward pass.
+
+Shapes: B rows, T tokens of the longest row, D embedding size, C classes, M embeddings that the metric loss sees (one for
+each row, or one for each real token).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+    from trainable.batching import Batch
+
+__all__ = ["Embedding", "Objective", "Terms", "autocast", "forward", "sentence_embeddings"]
+
+Embedding = Literal["cls", "mean", "tokens"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The objective of one batch and its terms, scalars. A term of weight zero is not computed: None."""
+
+    loss: Tensor
+    cross_entropy: Tensor | None
+    metric_loss: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """beta weighs cross-entropy (Sosnowski et al., 2022: arXiv:2211.15195), 1 - beta the metric loss, which may be None
+    only when beta is 1. embedding: what the metric loss sees."""
+
+    beta: float
+    embedding: Embedding
+    metric_loss: nn.Module | None
+
+    def __call__(self, model: PreTrainedModel, batch: Batch, *, bf16: bool) -> Terms:
+        """The terms of `batch`, with their graph. Both losses are computed in fp32: proxy losses would otherwise cast
+        their proxies to the precision of the embeddings, for good."""
+        from torch.nn import functional as F  # noqa: N812
+
+        with autocast(batch.labels_B.device, bf16=bf16):
+            logits_BC, hidden_BTD = forward(model, batch, hidden=self.metric_loss is not None)
+        cross_entropy = F.cross_entropy(logits_BC.float(), batch.labels_B) if self.beta > 0 else None
+        if self.metric_loss is None or hidden_BTD is None:
+            assert cross_entropy is not None, "beta is 1 where there is no metric loss"
+            return Terms(cross_entropy, cross_entropy, None)
+        metric_loss = self.metric_loss(*metric_inputs(hidden_BTD.float(), batch, self.embedding))
+        if cross_entropy is None:
+            return Terms(metric_loss, None, metric_loss)
+        return Terms(self.beta * cross_entropy + (1 - self.beta) * metric_loss, cross_entropy, metric_loss)
+
+
+def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
+    """Mixed precision in bfloat16 where `bf16`, plain fp32 otherwise."""
+    import torch
+
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
+
+
+def forward(model: PreTrainedModel, batch: Batch, *, hidden: bool) -> tuple[Tensor, Tensor | None]:
+    """logits_BC of the head and, where `hidden`, the encoder's last hidden state_BTD."""
+    outputs = model(**batch.inputs, output_hidden_states=hidden)
+    return outputs.logits, outputs.hidden_states[-1] if hidden else None
+
+
+def metric_inputs(hidden_BTD: Tensor, batch: Batch, embedding: Embedding) -> tuple[Tensor, Tensor]:
+    """embeddings_MD and labels_M for the metric loss. For `tokens`, each real token carries its sentence's label."""
+    if embedding != "tokens":
+        return sentence_embeddings(hidden_BTD, batch, embedding), batch.labels_B
+    embeddings_MD = hidden_BTD.flatten(0, 1).index_select(0, batch.real_M)
+    return embeddings_MD, batch.labels_B.index_select(0, batch.real_M // hidden_BTD.shape[1])
+
+
+def sentence_embeddings(hidden_BTD: Tensor, batch: Batch, embedding: Embedding) -> Tensor:
+    """embeddings_BD, one for each row: the first token for `cls`, else the mean of the real tokens."""
+    if embedding == "cls":
+        return hidden_BTD[:, 0]
+    mask_BT1 = batch.inputs["attention_mask"].unsqueeze(-1).to(hidden_BTD.dtype)
+    return (hidden_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)

@@ -1,0 +1,55 @@
+"""AdamW over encoder, head and proxies, and the course of the learning rate."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from trainable.config import TrialConfig
+    from trainable.encoder import Encoder
+
+__all__ = ["build_optimiser", "learning_rate_factor", "parameter_groups"]
+
+
+def build_optimiser(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> torch.optim.AdamW:
+    """Bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021). Each group keeps its highest rate as `peak`."""
+    import torch
+
+    return torch.optim.AdamW(parameter_groups(config, encoder, metric_loss), fused=True)
+
+
+def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> list[dict[str, Any]]:
+    """Groups named `encoder`, `head` and `proxies`, the former two split by whether they decay.
+
+    The head is all that lies outside the encoder's body or came without pretrained weights. Biases and norm weights
+    (vectors) never decay, nor do proxies: losses on angles do not see their length.
+    """
+    head_lr = config.encoder_lr if config.head_lr is None else config.head_lr
+    body = {id(parameter) for parameter in encoder.model.base_model.parameters()}
+    groups: dict[str, dict[str, Any]] = {}
+    for name, parameter in encoder.model.named_parameters():
+        is_head = name in encoder.new or id(parameter) not in body
+        decay = config.weight_decay if parameter.ndim >= 2 else 0.0
+        part, peak = ("head", head_lr) if is_head else ("encoder", config.encoder_lr)
+        group = groups.setdefault(f"{part}/{decay}", {"name": part, "params": [], "peak": peak, "weight_decay": decay})
+        group["params"].append(parameter)
+    proxies = [] if metric_loss is None else list(metric_loss.parameters())
+    if proxies:
+        groups["proxies"] = {"name": "proxies", "params": proxies, "peak": config.proxy_lr, "weight_decay": 0.0}
+    return [{**group, "lr": group["peak"]} for group in groups.values()]
+
+
+def learning_rate_factor(config: TrialConfig, step: int) -> float:
+    """Share of the peak rate at `step`, counted from 0: rises over the warm-up to 1, then falls (or stays), never rises
+    again, and is positive at every step of the budget."""
+    warmup = int(config.warmup * config.steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    progress = min(1.0, (step - warmup) / (config.steps - warmup))
+    if config.schedule == "linear":
+        return 1.0 - progress
+    return 0.5 * (1.0 + math.cos(math.pi * progress)) if config.schedule == "cosine" else 1.0
