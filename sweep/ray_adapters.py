@@ -71,7 +71,7 @@ class LedgerScheduler(FIFOScheduler):
 
 
 def _encode(assignment: Assignment) -> str:
-    # One opaque string: Tune must neither resolve nor flatten what it carries.
+    # One opaque string, as the reports are: Tune must neither resolve nor flatten what it carries.
     return json.dumps({"key": assignment.key, "config": assignment.config.flat(), "first": assignment.first})
 
 
@@ -79,6 +79,6 @@ def _key(trial: Trial) -> str:
     return str(json.loads(trial.config["assignment"])["key"])
 
 
-def _decode(report: dict[str, Any]) -> Report:
-    outcome = report["outcome"]
-    return Report(**{**report, "outcome": Outcome(outcome) if outcome else None})
+def _decode(report: str) -> Report:
+    fields = json.loads(report)
+    return Report(**{**fields, "outcome": Outcome(fields["outcome"]) if fields["outcome"] else None})

@@ -26,7 +26,7 @@ class Worker(tune.Trainable):
         self._reports = _reports(config["assignment"])
 
     def step(self) -> dict[str, Any]:
-        return {"report": asdict(next(self._reports))}
+        return {"report": json.dumps(asdict(next(self._reports)))}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()

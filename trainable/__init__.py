@@ -1,6 +1,19 @@
-"""Few-shot fine-tuning of one configuration. Knows nothing of sweeps, schedulers or tracking servers."""
+"""Few-shot fine-tuning of one configuration. Knows nothing of sweeps, schedulers or tracking servers.
+
+The entry point is `trainable.training.replicates`, which is imported from its own module, because it loads torch.
+"""
 
 from trainable.config import DatasetConfig, TrialConfig
+from trainable.errors import ConfigError, DataError, EncoderError, TrainableError
 from trainable.reports import Outcome, Report
 
-__all__ = ["DatasetConfig", "Outcome", "Report", "TrialConfig"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DatasetConfig",
+    "EncoderError",
+    "Outcome",
+    "Report",
+    "TrainableError",
+    "TrialConfig",
+]

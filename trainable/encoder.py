@@ -139,6 +139,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     new = frozenset(loading["missing_keys"]) | {key for key, *_ in loading["mismatched_keys"]}
     new &= {parameter for parameter, _ in model.named_parameters()}
     _check_architecture(name, model, new)
+    _check_vocabulary(name, model, tokenizer)
     _ensure_padding(name, model, tokenizer)
     pretrained = {key: weight.detach().cpu().clone() for key, weight in model.state_dict().items() if key not in new}
     return Encoder(name=name, revision=revision, model=model, tokenizer=tokenizer, new=new, pretrained=pretrained)
@@ -146,10 +147,11 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
 
 def _place(name: str, revision: str | None) -> Path | str:
     """Where to read: a folder, or the hub id itself."""
+    folder = Path(os.path.expanduser(name))  # noqa: PTH111  # pathlib's own raises for a user that does not exist
     if name in PACKAGED:
         folder = _packaged_folder(name)
-    elif Path(name).expanduser().is_dir():
-        folder = Path(name).expanduser()
+    elif folder.is_dir():
+        pass
     elif name.startswith(("/", ".", "~")) or name.count("/") > 1:
         raise EncoderError(f"an encoder given as a path must be a folder; received {name!r}, which is none: {_CHOICES}")
     else:
@@ -235,6 +237,18 @@ def _check_architecture(name: str, model: PreTrainedModel, new: frozenset[str]) 
         raise EncoderError(
             f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(lost)} of them, such as "
             f"{lost[0]}: its config.json names another architecture, or the file is cut short"
+        )
+
+
+def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Where a folder has no tokenizer files, transformers makes one that knows its special tokens only."""
+    known, embedded = len(tokenizer), model.get_input_embeddings().weight.shape[0]
+    if known <= len(tokenizer.all_special_tokens):
+        raise EncoderError(f"an encoder needs its tokenizer; {name!r} has none: save it beside the weights")
+    if known > embedded:
+        raise EncoderError(
+            f"the tokenizer must not know more tokens than the encoder embeds; that of {name!r} knows {known}, of which "
+            f"{embedded} are embedded: save the tokenizer that the encoder was trained with"
         )
 
 

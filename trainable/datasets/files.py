@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trainable.config import DatasetConfig
 from trainable.datasets.table import Table, listing, wanted_columns
@@ -60,10 +60,12 @@ def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
         raise DataError(f"{path}: text must be UTF-8 or latin-1; received UTF-16; save the file as UTF-8")
     if b"\x00" in content:
         raise DataError(f"{path}: must be a text file; received binary data (NUL bytes); export it as csv or jsonl")
+    notes: tuple[str, ...] = ()
     try:
-        text, notes = content.decode("utf-8-sig"), ()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        text, notes = content.decode("latin-1"), (f"{path.name} is not UTF-8 (byte {error.start}): read as latin-1",)
+        text = content.decode("latin-1")
+        notes = (f"{path.name} is not UTF-8 (byte {error.start}): read as latin-1",)
     if not text.strip():
         raise DataError(f"{path}: the file is empty; it needs a row for each labelled sentence")
     return text, notes
@@ -107,8 +109,9 @@ def _tsv_rows(path: Path, text: str) -> tuple[list[_Row], tuple[str, ...]]:
 
 def _rows(path: Path, text: str, delimiter: str, *, quoted: bool) -> list[_Row]:
     """Rows that are not blank, each with the number of its last line."""
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
+    lines = io.StringIO(text, newline="")
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     try:
         return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
@@ -184,7 +187,7 @@ def _malformed(path: Path, rule: str, where: Iterable[str], count: int) -> DataE
 
 
 def _parquet(path: Path, config: DatasetConfig) -> Table:
-    import pyarrow as pa
+    import pyarrow as pa  # type: ignore[import-untyped]
     from pyarrow import parquet
 
     try:

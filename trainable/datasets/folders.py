@@ -60,7 +60,9 @@ def read_each(readers: Mapping[str, Callable[[], Part]]) -> dict[str, Part]:
 def parts_of_dataset(dataset: Dataset | DatasetDict, place: str, config: DatasetConfig) -> dict[str, Part]:
     """The splits of a dataset of the `datasets` library; one without splits is `config.train_split`."""
     splits = dataset if isinstance(dataset, dict) else {config.train_split: dataset}
-    return read_each({name: partial(_split_of, each, f"{place}, split {name}", config) for name, each in splits.items()})
+    return read_each(
+        {name: partial(_split_of, each, f"{place}, split {name}", config) for name, each in splits.items()}
+    )
 
 
 def _split_of(dataset: Dataset, place: str, config: DatasetConfig) -> Part:

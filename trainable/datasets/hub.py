@@ -40,7 +40,7 @@ def pin(config: DatasetConfig) -> DatasetConfig:
 def read_hub(config: DatasetConfig) -> dict[str, Part]:
     """The splits of `config.hub` at `config.revision`, which must be a commit, by name.
 
-    Raises DataError where the dataset cannot be had, or the cache has it at another commit only.
+    Raises DataError where the dataset cannot be had, or the cache has it at another commit.
     """
     from datasets import load_dataset
 
@@ -58,8 +58,8 @@ def _check_commit(config: DatasetConfig, commit: str) -> None:
     """Without the hub, `datasets` silently takes the newest commit in the cache, whatever was asked for."""
     if _COMMIT.fullmatch(commit) and commit != config.revision:
         raise DataError(
-            f"{_place(config)}: the hub cannot be reached and the cache holds commit {commit} only; connect to the "
-            f"hub, or set `revision: {commit}`"
+            f"{_place(config)}: the hub cannot be reached and the newest commit in the cache is {commit}; connect "
+            f"to the hub, or set `revision: {commit}`"
         )
 
 
@@ -78,10 +78,10 @@ def _cached_commit(config: DatasetConfig) -> str | None:
 def _unavailable(config: DatasetConfig, error: Exception) -> DataError:
     first_line = str(error).strip().split("\n")[0]
     return DataError(
-        f"{_place(config)}: cannot be read from the Hugging Face hub ({type(error).__name__}: {first_line}); check the "
-        "id, the configuration and the revision (datasets that are Python scripts are never run); without a network, or "
-        "with HF_HUB_OFFLINE set, only datasets in the cache can be read: download the files where there is a network, "
-        "and give their folder as `path`"
+        f"{_place(config)}: cannot be read from the Hugging Face hub ({type(error).__name__}: {first_line}); check "
+        "the id, the configuration and the revision (datasets that are Python scripts are never run); without a "
+        "network, or with HF_HUB_OFFLINE set, only datasets in the cache can be read: download the files "
+        "where there is a network, and give their folder as `path`"
     )
 
 

@@ -7,9 +7,8 @@ nothing here: SentEval, the hub and the TripleEntropy authors each number the cl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +21,7 @@ from trainable.errors import DataError
 __all__ = ["SENTEVAL_TASKS", "read_senteval", "task_of"]
 
 _Cells = tuple[str, str | None, str]  # text, second sentence, label as written
+_SHARED_NAMES = {"train.tsv", "sentiment-train"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _Layout:
     def folder(self, path: Path) -> Path | None:
         """The folder of the training files: `path` or one below it."""
         candidates = (path, *(path / name for name in self.folders))
-        return next((each for each in candidates if all((each / file).is_file() for file in self.train)), None)
+        return next((each for each in candidates if _are_files(each, self.train)), None)
 
 
 def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
@@ -54,7 +54,7 @@ def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
         if folder is not None:
             train = [folder / file for file in layout.train]
             readers = {config.train_split: partial(_read, layout, train)}
-            if layout.test and all((folder / file).is_file() for file in layout.test):
+            if layout.test and _are_files(folder, layout.test):
                 readers["test"] = partial(layout.read, [folder / file for file in layout.test])
             return read_each(readers)
     raise DataError(
@@ -64,13 +64,17 @@ def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
 
 
 def task_of(folder: Path) -> str | None:
-    """The task whose own folder this is, judged by its files; `train.tsv`, which others use too, needs the name."""
+    """The task whose own folder this is, judged by its files, and by its name where others have files of that name."""
     for task, layouts in SENTEVAL_TASKS.items():
         for layout in layouts:
-            is_named = folder.name.upper().replace("-", "") == task
-            if (is_named or "train.tsv" not in layout.train) and all((folder / file).is_file() for file in layout.train):
-                return None if "sentiment-train" in layout.train and folder.name not in ("binary", "fine") else task
+            is_named = folder.name in {Path(each).name for each in layout.folders}
+            if (is_named or not _SHARED_NAMES & set(layout.train)) and _are_files(folder, layout.train):
+                return task
     return None
+
+
+def _are_files(folder: Path, names: Sequence[str]) -> bool:
+    return all((folder / name).is_file() for name in names)
 
 
 def _task(config: DatasetConfig) -> str:
@@ -86,8 +90,7 @@ def _task(config: DatasetConfig) -> str:
 
 def _read(layout: _Layout, paths: Sequence[Path]) -> Part:
     part = layout.read(paths)
-    notes = part.notes if layout.note is None else (*part.notes, layout.note)
-    return Part(part.place, part.texts, part.pairs, part.labels, notes)
+    return part if layout.note is None else replace(part, notes=(*part.notes, layout.note))
 
 
 def _needed(task: str) -> str:
@@ -105,7 +108,7 @@ def _class_files(classes: Sequence[str], paths: Sequence[Path]) -> Part:
     notes: tuple[str, ...] = ()
     for name, path in zip(classes, paths, strict=True):
         text, file_notes = decoded(path)
-        lines = [line for _, line in _lines(text)]
+        lines = [line.strip() for _, line in _lines(text)]
         texts += lines
         labels += [name] * len(lines)
         notes += file_notes
@@ -121,7 +124,7 @@ def _labelled_lines(
     rows: list[_Cells] = []
     mistakes: list[str] = []
     for number, line in _lines(text):
-        if not line or (header and number == 1):
+        if not line.strip() or (header and number == 1):
             continue
         cells = parse(line)
         if cells[2] in names:
@@ -140,8 +143,8 @@ def _labelled_lines(
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Stripped lines with their numbers. Only "\n" ends a line: latin-1 texts hold what str.splitlines takes for one."""
-    return ((number, line.strip()) for number, line in enumerate(text.rstrip("\n").split("\n"), start=1))
+    """Lines with their numbers. Only "\n" ends a line: latin-1 texts hold what str.splitlines takes for one."""
+    return ((number, line.rstrip("\r")) for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1))
 
 
 def _label_last(line: str) -> _Cells:
@@ -161,8 +164,11 @@ def _coarse_first(line: str) -> _Cells:
 
 def _mrpc(line: str) -> _Cells:
     """Quality, two ids, two sentences. No quoting: a quote in the sentences is a plain character."""
-    quality, *ids, first, second = chain(line.split("\t"), [""] * max(0, 5 - line.count("\t") - 1))
-    return (first.strip(), second.strip(), quality) if len(ids) == 2 else (line, None, f"{line[:30]}...")
+    cells = line.split("\t")
+    if len(cells) != 5:
+        return line, None, f"none, {len(cells)} cells instead of 5"
+    quality, _, _, first, second = cells
+    return first.strip(), second.strip(), quality
 
 
 _BINARY = {"0": "negative", "1": "positive"}
@@ -176,7 +182,6 @@ _PHRASES = (
 )
 
 _polarity = partial(_class_files, ("positive", "negative"))
-_sst_files = ("sentiment-train",), ("sentiment-test",)
 
 SENTEVAL_TASKS: Mapping[str, tuple[_Layout, ...]] = MappingProxyType(
     {

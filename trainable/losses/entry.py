@@ -28,14 +28,15 @@ class LossConfig(BaseModel):
 class LossEntry:
     """One loss as the rest of the project sees it.
 
-    config: the pydantic model of its fields; defaults are the values of the loss's own paper.
+    config: the pydantic model of its fields; defaults are the loss's own paper's, unless its file says why not.
     search: what a sweep tries for each field unless the spec says otherwise; fields left out keep their default.
     build: (config, num_classes, embedding_size) -> module, called as module(embeddings_ND, labels_N) -> scalar.
         Embeddings are fp32, labels are int64 in [0, num_classes). None for cross-entropy, which needs only the head.
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
         so that softmax(scores) are the class probabilities of the loss. None when the loss learns no proxies; classes
         are then scored by their centroids (trainable.inference).
-    needs_pairs: whether a batch must hold at least two rows of a class for the loss to have a gradient.
+    needs_pairs: whether a batch must hold at least two rows of a class: without them the loss has no gradient, or only
+        pushes rows apart.
     paper: authors, year and identifier. equation: the loss in one line, in the symbols of the paper.
     """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -20,8 +20,8 @@ class SoftTriple(LossConfig):
 
     name: Literal["soft_triple"] = "soft_triple"
     centers_per_class: int = Field(10, ge=1, le=10_000, description="learned centres of each class (K)")
-    la: float = Field(20.0, gt=0, description="inverse temperature over classes (lambda)")
-    gamma: float = Field(0.1, gt=0, description="temperature over the centres of a class (gamma)")
+    la: float = Field(20.0, gt=0, le=1000, description="inverse temperature over classes (lambda)")
+    gamma: float = Field(0.1, ge=0.001, le=1000, description="temperature over the centres of a class (gamma)")
     margin: float = Field(0.01, ge=0, le=2, description="margin taken from the true class's similarity (delta)")
 
 
@@ -39,9 +39,9 @@ def build(config: SoftTriple, num_classes: int, embedding_size: int) -> nn.Modul
     return module
 
 
-def class_scores(module: nn.Module, embeddings_ND: Tensor) -> Tensor:
-    similarities_NC: Tensor = module.get_logits(embeddings_ND)
-    return module.la * similarities_NC
+def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
+    scores_NC: Tensor = module.la * module.get_logits(embeddings_ND)
+    return scores_NC
 
 
 ENTRY = LossEntry(

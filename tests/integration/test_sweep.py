@@ -1,0 +1,213 @@
+"""The main job, used as a person uses it: real Ray, real MLflow, real processes, a tiny encoder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sweep.records import TrialRecord
+from sweep.stored import read_stored
+from trainable.reports import Outcome
+
+pytestmark = pytest.mark.timeout(300)
+
+SENTEVAL = Path(__file__).parents[3] / "shared" / "data" / "senteval"
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody with a folder, a spec file in it, and a shell."""
+
+    folder: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sweep", *arguments],
+            cwd=self.folder,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        process = self.start("run", "spec.yaml", *arguments)
+        output, errors = process.communicate(timeout=280)
+        assert process.returncode == code, output + errors
+        return output + errors
+
+    def write(self, **changes: Any) -> None:
+        spec = {**yaml.safe_load((self.folder / "spec.yaml").read_text()), **changes}
+        (self.folder / "spec.yaml").write_text(yaml.safe_dump(spec))
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:
+        return read_stored("toy", self.folder / "sweeps").trials()
+
+    def mlflow_runs(self) -> list[Any]:
+        from mlflow.entities import ViewType
+        from mlflow.tracking import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
+        experiments = client.search_experiments(view_type=ViewType.ALL)
+        default = [each.experiment_id for each in experiments if each.name == "Default"]
+        assert not client.search_runs(default)
+        (ours,) = (each for each in experiments if each.name == "toys")
+        return list(client.search_runs([ours.experiment_id], max_results=1000))
+
+
+@pytest.fixture
+def user(tmp_path: Path, tiny_bert: Path, toy_csv: Path) -> Iterator[User]:
+    spec = {
+        "name": "toy",
+        "datasets": {"films": {"path": str(toy_csv)}},
+        "compare": {"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
+        "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3, "max_length": 16},
+        "protocol": {"replicates": 2, "evaluations": 2, "steps": 8, "validation": 20},
+        "budget": {"trials_per_cell": 3},
+        "pruning": {"rule": "none"},
+        "tracking": {"experiment": "toys"},
+    }
+    (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))
+    yield User(tmp_path)
+
+
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, "".join(process.communicate())
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def reports(user: User) -> int:
+    journal = user.folder / "sweeps" / "toy" / "ledger.journal"
+    return journal.read_bytes().count(b'"report/') if journal.exists() else 0
+
+
+def assert_mlflow_mirrors_the_ledger(user: User) -> None:
+    runs = user.mlflow_runs()
+    (parent,) = (run for run in runs if run.data.tags["sweep.role"] == "sweep")
+    children = {f"{run.data.tags['sweep.cell']}#{run.data.tags['sweep.trial']}": run for run in runs if run is not parent}
+    assert len(children) == len(runs) - 1, "a trial has two runs"
+    assert set(children) == {record.key for record in user.trials}
+    for record in user.trials:
+        run = children[record.key]
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        assert run.data.tags["sweep.outcome"] == (record.outcome.value if record.outcome else "running")
+        assert run.data.params["loss"] == record.config.loss.name
+        assert run.data.metrics["score"] == pytest.approx(record.score)
+        assert run.info.status != "RUNNING"
+    assert parent.info.status != "RUNNING"
+
+
+def test_a_sweep_from_the_first_command_to_mlflow(user: User) -> None:
+    output = user.run()
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 6}
+    assert_mlflow_mirrors_the_ledger(user)
+    assert "films/4/soft_triple" in output
+    assert "mlflow ui" in output
+    assert "Traceback" not in output
+    for record in user.trials:
+        assert [each.number for each in record.reports] == [1, 2, 3, 4]
+
+    began = time.monotonic()
+    again = user.run()
+    assert "nothing was trained" in again
+    assert time.monotonic() - began < 60
+    assert_mlflow_mirrors_the_ledger(user)
+
+    before = {record.key: record for record in user.trials}
+    user.run("--set", "budget.trials_per_cell=4")
+    after = {record.key: record for record in user.trials}
+    assert len(after) == 8
+    assert {key: after[key] for key in before} == before
+    assert_mlflow_mirrors_the_ledger(user)
+
+    user.write(search={"soft_triple": {"margin": {"low": 0.0, "high": 0.5}}})
+    refusal = user.run(code=2)
+    assert "margin" in refusal
+    assert "another name" in refusal
+    assert "Traceback" not in refusal
+
+
+def test_a_killed_driver_loses_no_finished_replicate(user: User) -> None:
+    user.write(budget={"trials_per_cell": 4})
+    process = user.start("run", "spec.yaml")
+    wait_for(lambda: reports(user) >= 7, process)
+    process.kill()
+    process.communicate()
+    before = {record.key: record for record in user.trials}
+    assert any(record.ended is None for record in before.values())
+
+    user.run()
+    after = {record.key: record for record in user.trials}
+    assert Counter(record.cell for record in after.values()) == {"films/4/cross_entropy": 4, "films/4/soft_triple": 4}
+    assert {record.outcome for record in after.values()} == {Outcome.COMPLETED}
+    for key, record in before.items():
+        kept = [each for each in record.reports if each.report.evaluation == 2]
+        assert [each for each in after[key].reports if each in kept] == kept, "a finished replicate was trained again"
+        assert after[key].params == record.params
+    assert_mlflow_mirrors_the_ledger(user)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_a_stop_is_clean_and_the_same_command_goes_on(user: User, number: signal.Signals) -> None:
+    user.write(budget={"trials_per_cell": 6})
+    process = user.start("run", "spec.yaml")
+    wait_for(lambda: reports(user) >= 5, process)
+    os.killpg(process.pid, number)  # as a terminal does: to every process of the group
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, output + errors
+    assert "Traceback" not in output + errors
+    assert "go on" in output
+    assert all(record.outcome is not None for record in user.trials)
+    assert any(record.outcome is Outcome.INTERRUPTED for record in user.trials)
+    assert_mlflow_mirrors_the_ledger(user)
+    user.run()
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 12}
+    assert_mlflow_mirrors_the_ledger(user)
+
+
+def test_a_second_driver_is_refused(user: User) -> None:
+    process = user.start("run", "spec.yaml")
+    wait_for(lambda: (user.folder / "sweeps" / "toy" / "ledger.journal").exists(), process)
+    refusal = user.run(code=2)
+    assert f"process {process.pid}" in refusal
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+
+
+def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tmp_path: Path) -> None:
+    (tmp_path / "no-encoder").mkdir()
+    user.write(trial={"encoder": str(tmp_path / "no-encoder")}, budget={"trials_per_cell": 1})
+    output = user.run(code=1)
+    assert "no-encoder" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.skipif(not SENTEVAL.is_dir(), reason=f"the SentEval data is not at {SENTEVAL}")
+def test_trec_and_cr_at_two_shot_counts_with_three_losses(user: User) -> None:
+    user.write(
+        datasets={name: {"path": str(SENTEVAL / name.upper()), "senteval": name.upper()} for name in ("trec", "cr")},
+        compare={"dataset": ["trec", "cr"], "shots": [20, 100], "loss": ["cross_entropy", "soft_triple", "proxy_anchor"]},
+        trial={**yaml.safe_load((user.folder / "spec.yaml").read_text())["trial"], "sampling": "random"},
+        protocol={"replicates": 1, "evaluations": 2, "steps": 4, "validation": 100},
+        budget={"trials_per_cell": 1},
+    )
+    user.run()
+    assert len(user.trials) == 12
+    assert {record.outcome for record in user.trials} == {Outcome.COMPLETED}
+    assert_mlflow_mirrors_the_ledger(user)

@@ -1,0 +1,161 @@
+"""Rules on rows, classes and splits, as `load` applies them to small files."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainable import DatasetConfig
+from trainable.datasets import Rows, TextData, load
+from trainable.datasets.cleaning import row_key
+from trainable.datasets.splits import held_out
+from trainable.datasets.table import Part
+from trainable.errors import DataError
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def _write(path: Path, rows: Pairs) -> str:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    return str(path)
+
+
+def _numbered(count: int, label: str, word: str = "") -> list[tuple[str, str]]:
+    return [(f"{label} {word or 'row'} {i}", label) for i in range(count)]
+
+
+def _load(folder: Path, train: Pairs, test: Pairs = (), **fields: object) -> TextData:
+    config = {"name": "data", "path": _write(folder / "pool.csv", train)}
+    if test:
+        config["test_path"] = _write(folder / "heldout.csv", test)
+    return load(DatasetConfig.model_validate(config | fields))
+
+
+def _texts(rows: Rows, data: TextData) -> set[tuple[str, str]]:
+    return {(text, data.class_names[label]) for text, label in zip(rows.texts, rows.labels_N, strict=True)}
+
+
+def test_classes_are_the_sorted_names_whatever_the_order_of_rows(tmp_path: Path) -> None:
+    data = _load(tmp_path, _numbered(8, "zebra") + _numbered(8, "ant") + _numbered(8, "10"))
+    assert data.class_names == ("10", "ant", "zebra")
+    assert _texts(data.pool, data) | _texts(data.test, data) == {
+        row for name in data.class_names for row in _numbered(8, name)
+    }
+
+
+def test_incomplete_rows_are_dropped_and_counted(tmp_path: Path) -> None:
+    rows = [*_numbered(4, "x"), *_numbered(4, "y"), ("", "x"), ("no label", ""), (" ", "y")]
+    data = _load(tmp_path, rows)
+    assert len(data.pool) + len(data.test) == 8
+    assert "3 rows without a text or a label dropped" in " ".join(data.notes)
+
+
+def test_equal_rows_are_kept_once_or_not_at_all(tmp_path: Path) -> None:
+    rows = [*_numbered(4, "x"), *_numbered(4, "y")]
+    rows += [("X  ROW 0 ", "x"), ("x row\t1", "x"), ("Both", "x"), ("both", "y"), ("BOTH", "y")]
+    data = _load(tmp_path, rows)
+    assert _texts(data.pool, data) | _texts(data.test, data) == set(rows[:8])
+    assert "2 rows dropped as duplicates" in " ".join(data.notes)
+    assert "3 rows dropped: equal texts with different labels" in " ".join(data.notes)
+
+
+def test_pairs_are_equal_only_as_pairs(tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("text,other,label\na,1,x\na,2,x\na,3,y\nb,3,y\nB,3,y\n")
+    data = load(DatasetConfig(name="data", path=str(tmp_path / "pairs.csv"), text_pair="other"))
+    assert data.pool.pairs is not None
+    assert data.test.pairs is not None
+    together = zip(data.pool.texts + data.test.texts, data.pool.pairs + data.test.pairs, strict=True)
+    assert sorted(together) == [("a", "1"), ("a", "2"), ("a", "3"), ("b", "3")]
+
+
+def test_an_official_test_part_keeps_its_rows_and_the_pool_loses_them(tmp_path: Path) -> None:
+    train = _numbered(6, "x") + _numbered(6, "y")
+    test = [("X row 0", "x"), ("x row  1", "y"), ("new", "x"), ("new", "x")]
+    data = _load(tmp_path, train, test)
+    assert data.test.texts == tuple(text for text, _ in test)
+    assert _texts(data.pool, data) == set(train) - {("x row 0", "x"), ("x row 1", "x")}
+    assert "2 rows dropped: they stand in the test part" in " ".join(data.notes)
+    assert data.majority_share == 0.75
+
+
+def test_a_class_that_the_test_part_lacks_is_noted(tmp_path: Path) -> None:
+    data = _load(tmp_path, _numbered(4, "x") + _numbered(4, "y"), [("new", "x")])
+    assert "the test part has no row of `y`" in data.notes
+
+
+@pytest.mark.parametrize("hidden", ["-1", ""])
+def test_hidden_test_labels_make_validation_the_test_part(tmp_path: Path, hidden: str) -> None:
+    _write(tmp_path / "train.csv", _numbered(4, "0") + _numbered(4, "1"))
+    _write(tmp_path / "test.csv", [("secret", hidden), ("secret too", hidden)])
+    _write(tmp_path / "validation.csv", [("seen", "0"), ("seen too", "1")])
+    data = load(DatasetConfig(name="data", path=str(tmp_path)))
+    assert data.test.texts == ("seen", "seen too")
+    assert data.notes[:2] == ("the labels of split `test` are hidden", "split `validation` is the test part")
+
+
+def test_a_held_out_share_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
+    rows = _numbered(40, "x") + _numbered(20, "y")
+    shuffled = random.Random(0).sample(rows, len(rows))  # noqa: S311 (no secret)
+    data, again = _load(tmp_path, rows, test_share=0.3), _load(tmp_path, shuffled, name="again", test_share=0.3)
+    assert _texts(data.test, data) == _texts(again.test, again)
+    assert Counter(data.test.labels_N.tolist()) == {0: 12, 1: 6}
+    assert "no test part: 18 of 60 rows held out, stratified by class" in data.notes
+
+
+@given(counts=st.lists(st.integers(2, 30), min_size=2, max_size=4), share=st.floats(0.01, 0.99))
+def test_held_out_leaves_every_class_on_both_sides(counts: list[int], share: float) -> None:
+    labels = tuple(f"class {c}" for c, count in enumerate(counts) for _ in range(count))
+    part = Part("place", tuple(f"row {i}" for i in range(len(labels))), None, labels)
+    pool, test = held_out(part, share)
+    assert sorted(pool + test) == list(range(len(labels)))
+    for rows in (pool, test):
+        assert {labels[row] for row in rows} == set(labels)
+    for name, size in Counter(labels).items():
+        assert abs(sum(labels[row] == name for row in test) - share * size) <= 1
+
+
+@given(st.text(), st.text())
+def test_rows_are_equal_by_words_and_not_by_case(first: str, second: str) -> None:
+    part = Part("place", (first, f"  {first.upper()}\n", second), None, ("x", "x", "x"))
+    same = first.casefold().split() == second.casefold().split()
+    assert (row_key(part, 0) == row_key(part, 2)) == same
+    if first.isascii():
+        assert row_key(part, 0) == row_key(part, 1)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "fields", "message"),
+    [
+        (_numbered(5, "x"), (), {}, "at least two classes; every row has label `x`"),
+        ([*_numbered(5, "x"), ("only", "y")], (), {}, "at least two different rows; `y` has one"),
+        ([*_numbered(5, "x"), ("only", "y"), ("ONLY", "y")], (), {}, "at least two different rows; `y` has one"),
+        ([("x", f"row {i}") for i in range(9)], (), {"label": "text", "text": "label"}, "at least two classes"),
+        ([(f"{i}", f"row {i}") for i in range(9)], (), {}, "9 different labels in 9 rows.*look swapped"),
+        (_numbered(2, "x") * 2, _numbered(2, "x"), {}, "every row of it stands in .*heldout.csv"),
+        (_numbered(4, "x") + _numbered(4, "y"), [("new", "z")], {}, "`x`, `y`; received also `z`"),
+        ([("", "x"), ("a", "")], (), {}, "none of the 2 rows has both"),
+        (_numbered(4, "x"), (), {"label": "lable"}, "no column `lable`; did you mean `label`"),
+        (_numbered(4, "x"), (), {"test_split": "train"}, "must differ; both are `train`"),
+        (_numbered(4, "x"), (), {"test_split": "tset"}, "no split `tset` for `test_split`"),
+        (_numbered(4, "x"), [("a", "-1")], {"test_split": "test"}, "those of `test` are hidden"),
+    ],
+)
+def test_what_is_wrong_with_the_rows_is_said(
+    tmp_path: Path, train: Pairs, test: Pairs, fields: dict[str, object], message: str
+) -> None:
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        _load(tmp_path, train, test, **fields)
+
+
+def test_too_many_classes(tmp_path: Path) -> None:
+    rows = [(f"text {i} {j}", f"label {i}") for i in range(1001) for j in range(2)]
+    with pytest.raises(DataError, match=r"at most 1000 classes.*received 1001"):
+        _load(tmp_path, rows)

@@ -1,0 +1,115 @@
+"""Folders with a file for each split, and folders written by the `datasets` library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from trainable import DatasetConfig
+from trainable.datasets import load
+from trainable.errors import DataError
+
+TRAIN = "text,label\none,x\ntwo,x\nthree,y\nfour,y\n"
+TEST = "text,label\nfive,x\nsix,y\n"
+
+
+def _folder(path: Path, files: dict[str, str]) -> DatasetConfig:
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(content)
+    return DatasetConfig(name="data", path=str(path))
+
+
+@pytest.mark.parametrize("name", ["test.csv", "validation.csv", "valid.csv", "dev.csv", "test-00000-of-00001.csv"])
+@pytest.mark.parametrize("below", ["", "data/"])
+def test_split_files(tmp_path: Path, name: str, below: str) -> None:
+    data = load(_folder(tmp_path, {f"{below}train.csv": TRAIN, below + name: TEST, "README.md": "about"}))
+    assert (data.pool.texts, data.test.texts) == (("one", "two", "three", "four"), ("five", "six"))
+
+
+def test_shards_are_joined_in_order(tmp_path: Path) -> None:
+    shards = {f"train-0000{i}-of-00002.csv": f"text,label\na{i},x\nb{i},y\n" for i in range(2)}
+    assert load(_folder(tmp_path, shards | {"test.csv": TEST})).pool.texts == ("a0", "b0", "a1", "b1")
+
+
+def test_splits_that_the_configuration_names(tmp_path: Path) -> None:
+    config = _folder(tmp_path, {"train.csv": TEST, "large.csv": TRAIN, "gold.csv": TEST})
+    data = load(config.model_copy(update={"train_split": "large", "test_split": "gold"}))
+    assert (len(data.pool), len(data.test)) == (4, 2)
+    assert "not used: split `train`" in data.notes
+
+
+def test_an_unused_validation_split_is_noted(tmp_path: Path) -> None:
+    data = load(_folder(tmp_path, {"train.csv": TRAIN, "test.csv": TEST, "dev.csv": TEST}))
+    assert "not used: split `validation`" in data.notes
+
+
+def test_a_folder_with_a_test_file_elsewhere(tmp_path: Path) -> None:
+    config = _folder(tmp_path / "folder", {"train.csv": TRAIN})
+    (tmp_path / "gold.jsonl").write_text('{"text": "five", "label": "x"}\n{"text": "six", "label": "y"}')
+    data = load(config.model_copy(update={"test_path": str(tmp_path / "gold.jsonl")}))
+    assert data.test.texts == ("five", "six")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "found none"),
+        ({"notes.txt": "x", "rows.csv": TRAIN}, "found `notes.txt`, `rows.csv`; name one file as `path`"),
+        ({"train.csv": TRAIN, "train.jsonl": "{}"}, "`train.csv`, `train.jsonl` are all `train`"),
+        ({"test.csv": TEST}, "no split `train` for `train_split`.*are `test`"),
+        (
+            {"train.csv": "text,label\n", "test.csv": ""},
+            "test.csv: the file is empty.*train.csv: the file has a header and no row",
+        ),
+        ({"dataset_info.json": "{", "state.json": "{}"}, "no readable saved dataset"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_said(tmp_path: Path, files: dict[str, str], message: str) -> None:
+    with pytest.raises(DataError, match=f"(?s){message}"):
+        load(_folder(tmp_path, files))
+
+
+def _dataset(labels: list[int], word: str) -> Dataset:
+    features = Features(
+        {"text": Value("string"), "label": ClassLabel(names=["never", "no", "ay"]), "id": Value("int8")}
+    )
+    rows = {"text": [f"{word} {i}" for i in range(len(labels))], "label": labels, "id": labels}
+    return Dataset.from_dict(rows, features=features)
+
+
+@pytest.mark.parametrize("change", [lambda d: d, lambda d: d.with_format("numpy"), lambda d: d.shuffle(seed=1)])
+def test_saved_dataset_with_splits(tmp_path: Path, change: Callable[[Dataset], Dataset]) -> None:
+    saved = DatasetDict(train=change(_dataset([1, 1, 2, 2], "a")), test=change(_dataset([1, 2], "b")))
+    saved.save_to_disk(tmp_path / "saved")
+    data = load(DatasetConfig(name="data", path=str(tmp_path / "saved")))
+    assert data.class_names == ("ay", "no")
+    named = {text: data.class_names[label] for text, label in zip(data.pool.texts, data.pool.labels_N, strict=True)}
+    assert named == {"a 0": "no", "a 1": "no", "a 2": "ay", "a 3": "ay"}
+    assert set(data.test.texts) == {"b 0", "b 1"}
+
+
+def test_saved_dataset_with_hidden_test_labels(tmp_path: Path) -> None:
+    train, dev, test = _dataset([1, 1, 2, 2], "a"), _dataset([1, 2], "b"), _dataset([-1, -1], "c")
+    DatasetDict(train=train, validation=dev, test=test).save_to_disk(tmp_path / "saved")
+    data = load(DatasetConfig(name="data", path=str(tmp_path / "saved")))
+    assert data.test.texts == ("b 0", "b 1")
+    assert "the labels of split `test` are hidden" in data.notes
+
+
+def test_saved_dataset_without_splits(tmp_path: Path) -> None:
+    _dataset([0] * 8 + [1] * 8, "a").save_to_disk(tmp_path / "saved")
+    data = load(DatasetConfig(name="data", path=str(tmp_path / "saved")))
+    assert (len(data.pool), len(data.test), data.class_names) == (12, 4, ("never", "no"))
+
+
+def test_columns_that_a_saved_dataset_lacks(tmp_path: Path) -> None:
+    DatasetDict(train=_dataset([0, 1], "a"), test=_dataset([0, 1], "b")).save_to_disk(tmp_path / "saved")
+    config = DatasetConfig(name="data", path=str(tmp_path / "saved"), text="txt")
+    with pytest.raises(
+        DataError, match=r"(?s)split train: no column `txt`; did you mean `text`.*split test: no column"
+    ):
+        load(config)

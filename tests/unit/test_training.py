@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from trainable import replicate as replicate_module
+from trainable import training
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.datasets import load
+from trainable.datasets.text_data import Rows
+from trainable.errors import ConfigError, DataError, EncoderError
+from trainable.losses import LOSSES
+from trainable.objective import Objective
+from trainable.replicate import evaluation_points
+from trainable.reports import Outcome, Report
+from trainable.training import replicates
+
+TIMES = {"train_seconds", "eval_seconds"}
+
+
+@pytest.fixture
+def config(tiny_bert: Path, toy_csv: Path) -> TrialConfig:
+    """Four labels per class, 12 steps: enough to tell the toy classes apart."""
+    return TrialConfig(
+        dataset=DatasetConfig(name="toy", path=str(toy_csv)),
+        shots=4,
+        encoder=str(tiny_bert),
+        encoder_lr=3e-3,
+        steps=12,
+        replicates=2,
+        evaluations=2,
+    )
+
+
+def _with(config: TrialConfig, **fields: Any) -> TrialConfig:
+    return TrialConfig.model_validate(config.model_dump() | fields)
+
+
+def _unchecked(config: TrialConfig, **fields: Any) -> TrialConfig:
+    """A configuration beyond what the fields allow."""
+    return config.model_copy(update=fields)
+
+
+def _metric_loss(**fields: Any) -> dict[str, Any]:
+    return {"loss": {"name": "soft_triple", "centers_per_class": 2}, "beta": 0.5} | fields
+
+
+def _timeless(reports: Iterator[Report]) -> list[Report]:
+    return [
+        replace(report, metrics={name: value for name, value in report.metrics.items() if name not in TIMES})
+        for report in reports
+    ]
+
+
+@pytest.mark.parametrize("embedding", ["cls", "mean"])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_every_loss_beats_the_majority_on_separable_rows(loss: str, embedding: str, config: TrialConfig) -> None:
+    beta = 1.0 if LOSSES[loss].build is None else 0.5
+    trial = _with(config, loss={"name": loss}, beta=beta, embedding=embedding, shots=6, steps=30, replicates=1)
+    *_, last = replicates(trial)
+    assert last.outcome is None
+    assert last.metrics["val_accuracy"] > 0.75  # always guessing one class gives a half
+
+
+@pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.build is not None))
+def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: TrialConfig) -> None:
+    trial = _with(config, loss={"name": loss}, beta=0.0, embedding="mean", shots=6, steps=30, replicates=1)
+    *_, last = replicates(trial)
+    assert last.outcome is None
+    assert last.metrics["val_accuracy"] > 0.75
+    assert "train_cross_entropy" not in last.metrics
+
+
+def test_a_report_after_each_evaluation_of_each_draw(config: TrialConfig) -> None:
+    reports = list(replicates(_with(config, evaluations=3), [5, 2]))
+    places = [(report.draw, report.replicate, report.evaluation, report.step) for report in reports]
+    assert places == [(5, 0, 1, 4), (5, 0, 2, 8), (5, 0, 3, 12), (2, 1, 1, 4), (2, 1, 2, 8), (2, 1, 3, 12)]
+    assert all(math.isfinite(value) for report in reports for value in report.metrics.values())
+    assert all(report.outcome is None and report.reason == "" for report in reports)
+
+
+def test_the_draws_are_the_first_ones_unless_given(config: TrialConfig) -> None:
+    assert [report.draw for report in replicates(_with(config, evaluations=1))] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "terms"),
+    [
+        ({}, {"train_cross_entropy"}),
+        (_metric_loss(), {"train_cross_entropy", "train_metric_loss"}),
+        (_metric_loss(beta=0.0), {"train_metric_loss"}),
+    ],
+)
+@pytest.mark.parametrize(("part", "prefix"), [("validation", "val_"), ("test", "test_")])
+def test_the_metrics_of_a_report(
+    fields: dict[str, Any], terms: set[str], part: training.Part, prefix: str, config: TrialConfig
+) -> None:
+    report = next(replicates(_with(config, **fields), part=part))
+    scores = {prefix + name for name in ("accuracy", "macro_f1", "weighted_f1", "loss")}
+    assert report.metrics.keys() == scores | terms | TIMES | {"train_loss", "gradient_norm", "tokens"}
+    assert report.metrics[prefix + "loss"] > 0
+    assert report.metrics["gradient_norm"] > 0
+
+
+def test_train_loss_is_the_weighted_sum_of_its_terms(config: TrialConfig) -> None:
+    for report in replicates(_with(config, **_metric_loss(beta=0.3))):
+        terms = report.metrics["train_cross_entropy"], report.metrics["train_metric_loss"]
+        assert report.metrics["train_loss"] == pytest.approx(0.3 * terms[0] + 0.7 * terms[1], rel=1e-5)
+
+
+def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> None:
+    from trainable.draws import few_shot_draw
+    from trainable.encoder import load_encoder
+
+    data = load(config.dataset)
+    draw = few_shot_draw(data, sampling="per_class", shots=4, validation="all", index=0, seed=0)
+    tokenizer = load_encoder(config.encoder, None, 2).tokenizer
+    of_a_step = sum(len(tokenizer(data.pool.texts[row])["input_ids"]) for row in draw.train)
+    reports = list(replicates(config, [0]))
+    assert [report.metrics["tokens"] for report in reports] == [6 * of_a_step, 12 * of_a_step]
+
+
+@pytest.mark.parametrize("fields", [{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
+def test_the_same_configuration_gives_bit_equal_reports(fields: dict[str, Any], config: TrialConfig) -> None:
+    trial = _with(config, **fields)
+    first = _timeless(replicates(trial))
+    torch.rand(10)  # whatever happens in between
+    assert _timeless(replicates(trial)) == first
+
+
+def test_the_seed_and_the_draw_change_the_reports(config: TrialConfig) -> None:
+    losses = {
+        next(replicates(_with(config, seed=seed), [draw])).metrics["train_loss"] for seed in (0, 1) for draw in (0, 1)
+    }
+    assert len(losses) == 4
+
+
+def test_a_resumed_trial_gives_the_tail_of_the_whole_one(config: TrialConfig) -> None:
+    trial = _with(config, replicates=3, **_metric_loss())
+    whole = _timeless(replicates(trial))
+    assert _timeless(replicates(trial, first=2)) == whole[4:]
+    assert _timeless(replicates(trial, first=3)) == []
+
+
+def test_a_replicate_does_not_depend_on_what_was_trained_before(config: TrialConfig) -> None:
+    alone = _timeless(replicates(config, [1]))
+    list(replicates(_with(config, encoder_lr=0.1, **_metric_loss()), [0]))
+    assert _timeless(replicates(config, [1])) == alone
+
+
+@pytest.mark.parametrize("fields", [{}, _metric_loss(beta=0.0), {"validation": "shots"}])
+def test_validation_never_reads_the_test_rows(
+    fields: dict[str, Any], config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial = _with(config, **fields)
+    data = load(trial.dataset)
+    clean = _timeless(replicates(trial))
+
+    @dataclass(frozen=True)
+    class Sealed:
+        name: str = data.name
+        class_names: tuple[str, ...] = data.class_names
+        pool: Rows = data.pool
+
+        @property
+        def test(self) -> Rows:
+            raise AssertionError("the test part was read")
+
+    monkeypatch.setattr(training, "load", lambda _: Sealed())
+    assert _timeless(replicates(trial)) == clean
+    with_test = list(replicates(trial, part="test"))
+    assert with_test[0].outcome is Outcome.FAILED
+    assert "the test part was read" in with_test[0].reason
+
+
+def test_the_test_part_is_scored_whole(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(config.dataset)
+    flipped = replace(data, test=replace(data.test, labels_N=1 - data.test.labels_N))
+    accuracy = [report.metrics["test_accuracy"] for report in replicates(config, part="test")]
+    monkeypatch.setattr(training, "load", lambda _: flipped)
+    assert [report.metrics["test_accuracy"] for report in replicates(config, part="test")] == pytest.approx(
+        [1 - each for each in accuracy]
+    )
+
+
+def test_pairs_of_sentences_train(config: TrialConfig, tmp_path: Path) -> None:
+    words = [("good", "great"), ("bad", "poor"), ("good", "poor"), ("bad", "great")]
+    rows = [f"film {n} {a},the {n} {b},{int((a == 'good') == (b == 'great'))}" for n in range(10) for a, b in words]
+    path = tmp_path / "pairs.csv"
+    path.write_text("first,second,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    dataset = DatasetConfig(name="pairs", path=str(path), text="first", text_pair="second")
+    *_, last = replicates(_with(config, dataset=dataset.model_dump(), **_metric_loss()))
+    assert last.outcome is None
+    assert last.metrics["tokens"] > 0
+
+
+def test_every_precision_and_embedding_trains(config: TrialConfig) -> None:
+    for embedding in ("cls", "mean", "tokens"):
+        trial = _with(config, precision="bf16", embedding=embedding, replicates=1, steps=2, **_metric_loss())
+        assert all(report.outcome is None for report in replicates(trial))
+
+
+def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(config: TrialConfig) -> None:
+    reports = list(replicates(_unchecked(config, encoder_lr=1e30, warmup=0.0)))
+    last = reports[-1]
+    assert last.outcome is Outcome.DIVERGED
+    assert 1 <= last.step <= 3
+    assert (last.replicate, last.evaluation) == (0, 1)
+    assert last.reason.endswith(f"at step {last.step} of 12")
+    assert "train_loss is nan" in last.reason
+    assert last.metrics == {}
+    assert len(reports) == 1
+
+
+def test_scores_that_are_not_finite_end_the_trial_as_diverged(config: TrialConfig) -> None:
+    (last,) = replicates(_unchecked(config, encoder_lr=1e30, warmup=0.0, steps=1, evaluations=1))
+    assert last.outcome is Outcome.DIVERGED
+    assert last.reason == "class scores are not finite after step 1 of 1"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory: CUDA out of memory."),
+        (MemoryError(), "out of memory: the allocator gave no details"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: not enough memory"), "out of memory: "),
+        (RuntimeError("shapes differ\n  at row 3"), "RuntimeError: shapes differ"),
+        (KeyError("logits"), "KeyError: 'logits'"),
+    ],
+)
+def test_an_error_in_the_middle_is_a_failure_with_its_reason(
+    error: Exception, reason: str, config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(*_: object, **__: object) -> None:
+        raise error
+
+    reports = replicates(config)
+    first = next(reports)
+    monkeypatch.setattr(replicate_module, "run_encoder", score)
+    last, *rest = reports
+    assert first.outcome is None
+    assert not rest
+    assert last.outcome is Outcome.FAILED
+    assert last.reason.startswith(reason)
+    assert "\n" not in last.reason
+    assert last.detail.startswith("Traceback")
+    assert (last.replicate, last.evaluation, last.step) == (0, 2, 6)
+
+
+def test_an_allocation_that_cannot_be_met_is_out_of_memory(
+    config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Objective, "__call__", lambda *_, **__: torch.empty(1 << 60))
+    (report,) = replicates(config)
+    assert report.outcome is Outcome.FAILED
+    assert report.reason.startswith("out of memory: ")
+
+
+def test_a_failing_device_is_no_outcome(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(Objective, "__call__", fail)
+    with pytest.raises(torch.AcceleratorError, match="illegal memory access"):
+        next(replicates(config))
+
+
+def test_mistakes_are_raised_before_the_first_report(config: TrialConfig) -> None:
+    with pytest.raises(DataError, match="asked|ask for fewer shots"):
+        replicates(_with(config, shots=500))
+    with pytest.raises(EncoderError, match="must be a folder"):
+        replicates(_with(config, encoder="/no/such/encoder"))
+    with pytest.raises(ConfigError, match="max_length must be at most 128, .* received 200: lower it"):
+        replicates(_with(config, max_length=200))
+
+
+@pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.needs_pairs))
+def test_pair_losses_need_two_rows_of_a_class(loss: str, config: TrialConfig) -> None:
+    trial = _with(config, loss={"name": loss}, beta=0.5, shots=1, replicates=1, steps=2)
+    with pytest.raises(ConfigError, match="shots must be at least 2; received 1"):
+        replicates(trial)
+    assert all(report.outcome is None for report in replicates(_with(trial, embedding="tokens")))
+
+
+def test_only_one_iterator_is_at_work_at_a_time(config: TrialConfig) -> None:
+    with closing(replicates(config)) as first:  # type: ignore[type-var]  # a generator
+        next(first)
+        with pytest.raises(RuntimeError, match="another trial is being trained in this process"):
+            next(replicates(config))
+    assert next(replicates(config)).outcome is None
+
+
+def test_a_pruned_trial_leaves_no_gradients_and_no_tensors(config: TrialConfig) -> None:
+    def tensors() -> int:
+        gc.collect()
+        return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
+
+    def prune() -> None:
+        with closing(replicates(_with(config, **_metric_loss()))) as reports:  # type: ignore[type-var]
+            next(reports)
+
+    prune()
+    before = tensors()
+    for _ in range(5):
+        prune()
+    list(replicates(_with(config, replicates=5, **_metric_loss())))
+    assert tensors() == before
+
+
+@pytest.mark.parametrize("steps", [1, 4, 7, 120])
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_evaluation_points_are_even_and_end_at_the_end(steps: int, count: int) -> None:
+    count = min(count, steps)
+    points = evaluation_points(steps, count)
+    assert len(set(points)) == count
+    assert points[-1] == steps
+    gaps = np.diff([0, *points])
+    assert gaps.min() >= 1
+    assert gaps.max() - gaps.min() <= 1

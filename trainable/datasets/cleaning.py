@@ -1,0 +1,97 @@
+"""Rows that must go before anything is drawn: incomplete ones, duplicates, and texts of the test part."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from trainable.datasets.table import Part, listing
+from trainable.errors import DataError
+
+__all__ = ["check_classes", "check_test_classes", "complete_rows", "row_key", "without_duplicates", "without_texts_of"]
+
+_MOST_CLASSES = 1000
+
+
+def row_key(part: Part, row: int) -> tuple[str, ...]:
+    """What makes two rows the same sentence (or pair): the text without regard to case and to the width of spaces."""
+    texts = (part.texts[row],) if part.pairs is None else (part.texts[row], part.pairs[row])
+    return tuple(" ".join((text or "").split()).casefold() for text in texts)
+
+
+def complete_rows(part: Part) -> tuple[Part, tuple[str, ...]]:
+    """The rows that have every text and a label, and a note that counts the others."""
+    kept = [
+        row
+        for row in range(len(part))
+        if None not in (part.texts[row], part.labels[row]) and (part.pairs is None or part.pairs[row] is not None)
+    ]
+    if not kept:
+        raise DataError(
+            f"{part.place}: rows need a text and a label; none of the {len(part)} rows has both; check that "
+            "the columns named are the right ones"
+        )
+    return part.take(kept), _count(len(part) - len(kept), "without a text or a label dropped", part)
+
+
+def without_duplicates(part: Part) -> tuple[Part, tuple[str, ...]]:
+    """One row of each set of equal rows, or none where their labels disagree, and notes that count what was dropped."""
+    labels: dict[tuple[str, ...], set[str | None]] = {}
+    first: dict[tuple[str, ...], int] = {}
+    for row, label in enumerate(part.labels):
+        key = row_key(part, row)
+        labels.setdefault(key, set()).add(label)
+        first.setdefault(key, row)
+    kept = [row for key, row in first.items() if len(labels[key]) == 1]
+    disagreeing = sum(len(labels[row_key(part, row)]) > 1 for row in range(len(part)))
+    notes = _count(len(part) - len(kept) - disagreeing, "dropped as duplicates of a row that is kept", part)
+    return part.take(kept), notes + _count(disagreeing, "dropped: equal texts with different labels", part)
+
+
+def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:
+    """The rows that do not stand in the test part, which keeps its own, and a note that counts the others."""
+    in_test = {row_key(test, row) for row in range(len(test))}
+    kept = [row for row in range(len(part)) if row_key(part, row) not in in_test]
+    if not kept:
+        raise DataError(
+            f"{part.place}: the pool must differ from the test part; every row of it stands in {test.place} too; name "
+            "another split or file as the test part"
+        )
+    return part.take(kept), _count(len(part) - len(kept), "dropped: they stand in the test part", part)
+
+
+def check_classes(part: Part) -> None:
+    """Raises DataError unless the rows have 2 to 1000 classes with at least two rows each."""
+    counts = Counter(str(label) for label in part.labels)
+    if len(counts) < 2:
+        raise DataError(
+            f"{part.place}: classification needs at least two classes; every row has label `{next(iter(counts))}`; "
+            "check the column named as `label`"
+        )
+    if len(counts) > _MOST_CLASSES or len(part) < 2 * len(counts):
+        few = sorted(counts)[:3]
+        raise DataError(
+            f"{part.place}: at most {_MOST_CLASSES} classes with at least two rows each; received {len(counts)} "
+            f"different labels in {len(part)} rows ({listing(few)}, ...); the columns of text and label look swapped"
+        )
+    rare = sorted(name for name, count in counts.items() if count < 2)
+    if rare:
+        raise DataError(
+            f"{part.place}: each class needs at least two different rows; {listing(rare)} has one; add rows, or remove "
+            "the class"
+        )
+
+
+def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:
+    """A note on classes that the test part lacks. Raises DataError for classes that only the test part has."""
+    known, tested = {str(label) for label in part.labels}, {str(label) for label in test.labels}
+    if tested - known:
+        raise DataError(
+            f"{test.place}: the classes of the test part must be those of {part.place}: {listing(sorted(known))}; "
+            f"received also {listing(sorted(tested - known))}; correct the labels or remove those rows"
+        )
+    lacking = sorted(known - tested)
+    return (f"the test part has no row of {listing(lacking)}",) if lacking else ()
+
+
+def _count(rows: int, what: str, part: Part) -> tuple[str, ...]:
+    return (f"{part.place}: {rows} row{'s' if rows > 1 else ''} {what}",) if rows else ()

@@ -1,0 +1,109 @@
+"""From a configuration to a dataset: read, choose the splits, clean, number the classes."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from trainable.config import DatasetConfig
+from trainable.datasets.cleaning import (
+    check_classes,
+    check_test_classes,
+    complete_rows,
+    without_duplicates,
+    without_texts_of,
+)
+from trainable.datasets.files import read_table
+from trainable.datasets.folders import read_each, read_folder
+from trainable.datasets.hub import pin, read_hub
+from trainable.datasets.senteval import read_senteval
+from trainable.datasets.splits import choose_splits, held_out
+from trainable.datasets.table import Part, did_you_mean, part_of
+from trainable.datasets.text_data import Rows, TextData
+from trainable.errors import DataError
+
+__all__ = ["EMBEDDED", "load"]
+
+EMBEDDED = Path(__file__).parent.parent / "data"
+
+
+@cache
+def load(config: DatasetConfig) -> TextData:
+    """The dataset that `config` describes, read once in a process.
+
+    Classes are the sorted names of the labels. Rows without text or label are dropped; of equal rows (case and width
+    of spaces aside) one is kept, or none where their labels disagree; rows of an official test part are kept as they
+    are and leave the pool. Without one, `config.test_share` of each class is held out, by content alone.
+
+    Raises DataError for whatever cannot be read or used, with place, rule, value and remedy.
+    """
+    parts, read_notes = _read(config)
+    train, test, notes = choose_splits(parts, config)
+    train, missing_notes = complete_rows(train)
+    train, duplicate_notes = without_duplicates(train)
+    notes = read_notes + notes + missing_notes + duplicate_notes
+    if test is None:
+        check_classes(train)
+        pool_rows, test_rows = held_out(train, config.test_share)
+        pool, test = train.take(pool_rows), train.take(test_rows)
+        notes += (f"no test part: {len(test)} of {len(train)} rows held out, stratified by class",)
+    else:
+        test, test_notes = complete_rows(test)
+        pool, overlap_notes = without_texts_of(train, test)
+        check_classes(pool)
+        notes += test_notes + overlap_notes + check_test_classes(pool, test)
+    names = tuple(sorted({str(label) for label in pool.labels}))
+    return TextData(config.name, names, _rows(pool, names), _rows(test, names), notes)
+
+
+def _read(config: DatasetConfig) -> tuple[dict[str, Part], tuple[str, ...]]:
+    if config.hub is not None:
+        pinned = pin(config)
+        return read_hub(pinned), (f"hub dataset {pinned.hub} at commit {pinned.revision}",)
+    path = _existing(config.path, config) if config.path is not None else _embedded(config)
+    if config.senteval is not None:
+        return read_senteval(path, config), ()
+    if path.is_dir():
+        parts = read_folder(path, config)
+        return parts | _test_file(config), ()
+    return read_each({config.train_split: lambda: part_of(read_table(path, config), config)}) | _test_file(config), ()
+
+
+def _test_file(config: DatasetConfig) -> dict[str, Part]:
+    if config.test_path is None:
+        return {}
+    path = _existing(config.test_path, config)
+    return {config.test_split or "test": part_of(read_table(path, config), config)}
+
+
+def _embedded(config: DatasetConfig) -> Path:
+    folder = EMBEDDED / config.name
+    if not folder.is_dir():
+        embedded = sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir())
+        raise DataError(
+            f"dataset `{config.name}`: without `hub` and `path` the name must be one of the embedded datasets "
+            f"({', '.join(embedded)}){did_you_mean(config.name, embedded)}; give a `hub` id or a `path`"
+        )
+    return folder
+
+
+def _existing(place: str, config: DatasetConfig) -> Path:
+    path = Path(place).expanduser()
+    if not path.exists():
+        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise DataError(
+            f"dataset `{config.name}`: no file or folder {path} (looked up from {Path.cwd()})"
+            f"{did_you_mean(path.name, siblings)}; correct the path"
+        )
+    return path
+
+
+def _rows(part: Part, names: tuple[str, ...]) -> Rows:
+    index = {name: number for number, name in enumerate(names)}
+    return Rows(
+        texts=tuple(str(text) for text in part.texts),
+        pairs=None if part.pairs is None else tuple(str(pair) for pair in part.pairs),
+        labels_N=np.array([index[str(label)] for label in part.labels], dtype=np.int64),
+    )

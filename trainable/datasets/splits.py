@@ -1,0 +1,92 @@
+"""Which rows are the pool to draw from, and which are the test part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+from trainable.config import DatasetConfig
+from trainable.datasets.cleaning import row_key
+from trainable.datasets.table import Part, did_you_mean, listing
+from trainable.errors import DataError
+
+__all__ = ["choose_splits", "held_out"]
+
+_HIDDEN = {None, "-1"}  # GLUE publishes its test rows with label -1
+
+
+def choose_splits(parts: Mapping[str, Part], config: DatasetConfig) -> tuple[Part, Part | None, tuple[str, ...]]:
+    """Training part, official test part (None where there is none), and what the user should know of the choice.
+
+    Without `config.test_split` the test part is the split `test`; where its labels are hidden, or it does not exist,
+    the split `validation`.
+
+    Raises DataError where a split that `config` names is not there or has no labels.
+    """
+    _check_names(parts, config)
+    train = parts[config.train_split]
+    test_split, notes = _test_split(parts, config)
+    unused = [name for name in parts if name not in (config.train_split, test_split)]
+    if unused:
+        notes += (f"not used: split {listing(unused)}",)
+    test = None if test_split is None else parts[test_split]
+    return train, test, notes + train.notes + (() if test is None else test.notes)
+
+
+def held_out(part: Part, share: float) -> tuple[list[int], list[int]]:
+    """Rows of the pool and of the test part, in the order of `part`, of which about `share` of each class is the test.
+
+    A pure function of the texts and labels, whatever their order: in each class the rows with the smallest SHA-256 of
+    their text are taken, so that rows added later move few of the others. A class of two rows or more has at least one
+    on either side.
+    """
+    by_class: dict[str | None, list[int]] = {}
+    for row, label in enumerate(part.labels):
+        by_class.setdefault(label, []).append(row)
+    test: set[int] = set()
+    for rows in by_class.values():
+        count = min(max(round(share * len(rows)), 1), len(rows) - 1)
+        test.update(sorted(rows, key=lambda row: _digest(part, row))[:count])
+    return [row for row in range(len(part)) if row not in test], sorted(test)
+
+
+def _digest(part: Part, row: int) -> bytes:
+    return hashlib.sha256(b"held out\0" + "\0".join(row_key(part, row)).encode()).digest()
+
+
+def _check_names(parts: Mapping[str, Part], config: DatasetConfig) -> None:
+    mistakes = [
+        f"dataset `{config.name}`: no split `{split}` for `{field}`{did_you_mean(split, parts)}; the splits there are "
+        f"{listing(parts)}; name one of them"
+        for field, split in (("train_split", config.train_split), ("test_split", config.test_split))
+        if split is not None and split not in parts
+    ]
+    if config.test_split == config.train_split:
+        mistakes.append(
+            f"dataset `{config.name}`: `train_split` and `test_split` must differ; both are `{config.test_split}`; "
+            "leave `test_split` out to hold out a share of the rows"
+        )
+    if config.test_split in parts and _is_hidden(parts[str(config.test_split)]):
+        mistakes.append(
+            f"dataset `{config.name}`: the test part needs labels; those of `{config.test_split}` are hidden (-1 or "
+            "missing); name another `test_split`, or leave it out"
+        )
+    if mistakes:
+        raise DataError("\n".join(mistakes))
+
+
+def _test_split(parts: Mapping[str, Part], config: DatasetConfig) -> tuple[str | None, tuple[str, ...]]:
+    if config.test_split is not None:
+        return config.test_split, ()
+    notes: tuple[str, ...] = ()
+    if "test" in parts and config.train_split != "test":
+        if not _is_hidden(parts["test"]):
+            return "test", ()
+        notes = ("the labels of split `test` are hidden",)
+    if "validation" in parts and config.train_split != "validation" and not _is_hidden(parts["validation"]):
+        return "validation", (*notes, "split `validation` is the test part")
+    return None, notes
+
+
+def _is_hidden(part: Part) -> bool:
+    return set(part.labels) <= _HIDDEN

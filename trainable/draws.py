@@ -1,0 +1,129 @@
+"""Few-shot draws: which rows of the pool are trained on, and which ones score the result.
+
+Draw i is the same for every trial of every loss (common random numbers), so that all comparisons are paired.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.datasets.text_data import TextData
+from trainable.errors import DataError
+
+__all__ = ["CONFIRMATION_START", "Draw", "absent_classes", "few_shot_draw", "initialisation_seed"]
+
+CONFIRMATION_START = 10_000
+"""Index of the first draw of the confirmation. A search uses draws from 0 on, so that the two never meet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """Sorted indices into the pool of a dataset. No row is in both parts."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def few_shot_draw(
+    data: TextData,
+    *,
+    sampling: Literal["per_class", "random"],
+    shots: int,
+    validation: Literal["all", "shots"] | int,
+    index: int,
+    seed: int,
+) -> Draw:
+    """Draw `index` of a dataset: a pure function of the arguments and of the dataset's name and pool.
+
+    per_class: `shots` rows of each class. random: `shots` rows in all, without regard to classes, as in the papers
+    (arXiv 2211.15195, 2211.15202); see `absent_classes`.
+
+    The pool is shuffled with no regard to `shots`. Training rows come from the front of each class (random: of the
+    whole), so that a draw of more shots contains the draws of fewer. Validation rows come from the back, so that draws
+    of different shots share them as far as the pool allows:
+    all: every row that is left. shots: as many as the draw, sampled in the same way. A number: that many, with the
+    classes in the proportions of the pool; a class that has too few left is made up for by the others.
+
+    Raises DataError where the pool has too few rows, naming the class, the rows needed and the rows there.
+    """
+    order_N = _generator(data.name, sampling, index, seed).permutation(len(data.pool))
+    groups = _by_class(data, order_N) if sampling == "per_class" else [order_N]
+    _check_groups(data, groups, sampling, shots, validation)
+    train = np.concatenate([group[:shots] for group in groups])
+    if validation == "shots":
+        held = np.concatenate([group[len(group) - shots :] for group in groups])
+    else:
+        left_N = order_N[~np.isin(order_N, train)]
+        held = left_N if validation == "all" else _stratified(data, left_N, validation)
+    return Draw(np.sort(train), np.sort(held))
+
+
+def absent_classes(draw: Draw, data: TextData) -> tuple[str, ...]:
+    """Names of the classes without a training row in the draw, which `random` sampling allows."""
+    present = set(data.pool.labels_N[draw.train].tolist())
+    return tuple(name for label, name in enumerate(data.class_names) if label not in present)
+
+
+def initialisation_seed(seed: int, index: int) -> int:
+    """The seed, of 32 bits, of everything random in training on draw `index`: head, proxies, dropout, batches."""
+    return int(_sequence("initialisation", index, seed).generate_state(1)[0])
+
+
+def _generator(name: str, sampling: str, index: int, seed: int) -> np.random.Generator:
+    return np.random.default_rng(_sequence(f"draw\0{name}\0{sampling}", index, seed))
+
+
+def _sequence(purpose: str, index: int, seed: int) -> np.random.SeedSequence:
+    """Independent streams by purpose, index and seed. `hash` would differ from process to process."""
+    words = np.frombuffer(hashlib.sha256(purpose.encode()).digest()[:16], dtype="<u4")
+    return np.random.SeedSequence([seed, index, *words.tolist()])
+
+
+def _by_class(data: TextData, order_N: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    labels_N = data.pool.labels_N[order_N]
+    return [order_N[labels_N == label] for label in range(len(data.class_names))]
+
+
+def _check_groups(
+    data: TextData, groups: Sequence[NDArray[np.int64]], sampling: str, shots: int, validation: str | int
+) -> None:
+    """Every class (random: the whole pool) must have its training rows, and rows left to validate."""
+    spare = {"shots": shots, "all": 1}.get(str(validation), 0)
+    names = [f"class `{name}`" for name in data.class_names] if sampling == "per_class" else ["the pool"]
+    mistakes = [
+        f"{name} needs {shots + spare} rows and has {len(group)}"
+        for name, group in zip(names, groups, strict=True)
+        if len(group) < shots + spare
+    ]
+    in_draw = shots * len(groups)
+    if isinstance(validation, int) and not mistakes and len(data.pool) < in_draw + validation:
+        mistakes = [f"the pool needs {in_draw} + {validation} rows and has {len(data.pool)}"]
+    if mistakes:
+        raise DataError(
+            f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {validation!r}: "
+            f"{'; '.join(mistakes)}; ask for fewer shots or validation rows, or bring more labelled rows"
+        )
+
+
+def _stratified(data: TextData, left_N: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """`count` rows from the back of `left_N`, with the classes as in the pool as far as rows are left."""
+    groups = _by_class(data, left_N)
+    shares_C = np.bincount(data.pool.labels_N, minlength=len(groups)) / len(data.pool)
+    quotas_C = _quotas(count, shares_C, np.array([len(group) for group in groups]))
+    return np.concatenate([group[len(group) - quota :] for group, quota in zip(groups, quotas_C, strict=True)])
+
+
+def _quotas(count: int, shares_C: NDArray[np.float64], left_C: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers that sum to `count`, at most `left_C`: each row goes to the class furthest below its share."""
+    quotas_C = np.minimum(np.floor(count * shares_C).astype(np.int64), left_C)
+    while (missing := count - int(quotas_C.sum())) > 0:
+        deficit_C = np.where(quotas_C < left_C, count * shares_C - quotas_C, -np.inf)
+        neediest = np.argsort(-deficit_C, kind="stable")[: min(missing, int((quotas_C < left_C).sum()))]
+        quotas_C[neediest] += 1
+    return quotas_C

@@ -1,0 +1,56 @@
+"""ProxyNCA: a softmax over squared distances to one proxy of each class.
+
+The softmax runs over all proxies, the row's own included, and has a temperature, as in ProxyNCA++ (Teh et al., 2020);
+the first paper leaves the own proxy out and has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from trainable.losses.entry import LossConfig, LossEntry
+from trainable.ranges import FloatRange
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+__all__ = ["ENTRY", "ProxyNCA"]
+
+
+class ProxyNCA(LossConfig):
+    """Fields of ProxyNCA.
+
+    softmax_scale defaults to 9, the temperature 1/9 of ProxyNCA++: with 1, the first paper's value, squared distances
+    between unit vectors (at most 4) cannot separate more than a few classes. It stays at or below 20 since beyond about
+    25 the softmax of a far row underflows in fp32, and pytorch-metric-learning then drops that row, the worst one.
+    """
+
+    name: Literal["proxy_nca"] = "proxy_nca"
+    softmax_scale: float = Field(9.0, gt=0, le=20, description="inverse temperature over the classes (1 / T)")
+
+
+def build(config: ProxyNCA, num_classes: int, embedding_size: int) -> nn.Module:
+    from pytorch_metric_learning.losses import ProxyNCALoss
+
+    module: nn.Module = ProxyNCALoss(num_classes, embedding_size, softmax_scale=config.softmax_scale)
+    return module
+
+
+def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
+    scores_NC: Tensor = -module.softmax_scale * module.get_logits(embeddings_ND)  # its logits are squared distances
+    return scores_NC
+
+
+ENTRY = LossEntry(
+    config=ProxyNCA,
+    search={
+        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of 8 to 14.
+        "softmax_scale": FloatRange(1.0, 20.0, log=True),
+    },
+    build=build,
+    class_scores=class_scores,
+    paper="Movshovitz-Attias et al., 2017 (arXiv:1703.07464), as revised by Teh et al., 2020 (arXiv:2004.01113)",
+    equation="-log exp(-|x - p_y|^2 / T) / sum_c exp(-|x - p_c|^2 / T); x and p of unit length",
+)

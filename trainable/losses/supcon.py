@@ -1,0 +1,46 @@
+"""SupCon: supervised contrastive learning, a softmax over the other rows of the batch.
+
+The embeddings themselves are compared: there is no projection head. A batch of a single class gives zero, since
+pytorch-metric-learning then has nothing to contrast; the paper's formula would spread that class out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from trainable.losses.entry import LossConfig, LossEntry
+from trainable.ranges import FloatRange
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["ENTRY", "SupCon"]
+
+
+class SupCon(LossConfig):
+    """Fields of SupCon; the paper's symbol follows the description."""
+
+    name: Literal["supcon"] = "supcon"
+    temperature: float = Field(0.1, ge=0.001, le=100, description="temperature over the rows of the batch (tau)")
+
+
+def build(config: SupCon, _num_classes: int, _embedding_size: int) -> nn.Module:
+    from pytorch_metric_learning.losses import SupConLoss
+
+    module: nn.Module = SupConLoss(temperature=config.temperature)
+    return module
+
+
+ENTRY = LossEntry(
+    config=SupCon,
+    search={
+        # Gunel et al., 2021 (arXiv:2011.01403) use 0.1 to 0.7 for text, TripleEntropy 0.6, the paper 0.1.
+        "temperature": FloatRange(0.03, 1.0, log=True),
+    },
+    build=build,
+    needs_pairs=True,
+    paper="Khosla et al., 2020 (arXiv:2004.11362), equation 2 (L_out)",
+    equation="-mean over p of y's other rows of log exp(x.x_p / tau) / sum_{a != x} exp(x.x_a / tau); x of unit length",
+)

@@ -1,0 +1,235 @@
+"""One replicate: an encoder trained on one draw, evaluated on the way.
+
+Shapes: N rows to score, M training rows, C classes, S steps since the last evaluation, K terms recorded at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.batching import tokenise, training_batches
+from trainable.inference import class_scores, run_encoder
+from trainable.metrics import classification_metrics, cross_entropy
+from trainable.objective import Objective
+from trainable.optimiser import build_optimiser, learning_rate_factor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from trainable.batching import Batch, TokenisedRows
+    from trainable.config import TrialConfig
+    from trainable.datasets.text_data import TextData
+    from trainable.draws import Draw
+    from trainable.encoder import Encoder
+    from trainable.losses import LossEntry
+
+__all__ = ["DivergedError", "Evaluation", "Part", "evaluation_points", "evaluations"]
+
+Part = Literal["validation", "test"]
+
+_CHECK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks for a non-finite loss; on a GPU each look waits for the device
+
+
+class DivergedError(Exception):
+    """A loss, a gradient or a score is not finite. step: the optimiser step at which it was, counted from 1."""
+
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The state after `step` optimiser steps; the metrics are those of a report."""
+
+    step: int
+    metrics: dict[str, float]
+
+
+def evaluation_points(steps: int, count: int) -> list[int]:
+    """The steps after which a replicate is evaluated: evenly spaced, all different, the last one the last step."""
+    return [steps * number // count for number in range(1, count + 1)]
+
+
+def evaluations(
+    config: TrialConfig, entry: LossEntry, data: TextData, encoder: Encoder, sample: Draw, seed: int, part: Part
+) -> Generator[Evaluation, None, None]:
+    """Bring `encoder` back to its pretrained state, train it on `sample`, and evaluate it `config.evaluations` times.
+
+    All randomness derives from `seed`. Closing the iterator frees the gradients and the optimiser's state.
+    Raises DivergedError for a value that is not finite.
+    """
+    learner = _start(config, entry, data, encoder, sample, seed)
+    rows = tokenise(data.test if part == "test" else data.pool, encoder, config.max_length)
+    scored_N = np.arange(len(rows.labels_N)) if part == "test" else np.asarray(sample.validation, dtype=np.int64)
+    prefix = "test_" if part == "test" else "val_"
+    try:
+        for point in evaluation_points(config.steps, config.evaluations):
+            began = perf_counter()
+            means = learner.train_until(point)
+            trained = perf_counter()
+            metrics = {prefix + name: value for name, value in learner.evaluate(rows, scored_N).items()}
+            metrics |= means | {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
+            yield Evaluation(point, metrics | {"tokens": float(learner.tokens)})
+    finally:
+        encoder.model.zero_grad(set_to_none=True)
+
+
+def _start(
+    config: TrialConfig, entry: LossEntry, data: TextData, encoder: Encoder, sample: Draw, seed: int
+) -> _Learner:
+    import torch
+
+    head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder.model.to(device)
+    encoder.reset(head_seed)
+    metric_loss = None
+    if entry.build is not None and config.beta < 1:
+        torch.manual_seed(proxy_seed)
+        metric_loss = entry.build(config.loss, len(data.class_names), encoder.embedding_size).to(device)
+    torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
+    optimiser = build_optimiser(config, encoder, metric_loss)
+    pool = tokenise(data.pool, encoder, config.max_length)
+    train_M = np.asarray(sample.train, dtype=np.int64)
+    order = np.random.default_rng(order_seed)
+    return _Learner(
+        config=config,
+        entry=entry,
+        encoder=encoder,
+        num_classes=len(data.class_names),
+        objective=Objective(config.beta, config.embedding, metric_loss),
+        optimiser=optimiser,
+        trained=[parameter for group in optimiser.param_groups for parameter in group["params"]],
+        pool=pool,
+        train_M=train_M,
+        batches=training_batches(
+            pool.labels_N[train_M], config.batch_size, pairs=entry.needs_pairs and config.beta < 1, generator=order
+        ),
+        device=device,
+        bf16=_uses_bf16(config, device),
+    )
+
+
+def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:
+    import torch
+
+    if config.precision == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return config.precision == "bf16"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Learner:
+    """The moving parts of a replicate. terms: one vector_K for each step since the last evaluation, named by `names`."""
+
+    config: TrialConfig
+    entry: LossEntry
+    encoder: Encoder
+    num_classes: int
+    objective: Objective
+    optimiser: torch.optim.Optimizer
+    trained: list[Tensor]
+    pool: TokenisedRows
+    train_M: NDArray[np.int64]
+    batches: Iterator[NDArray[np.int64]]
+    device: torch.device
+    bf16: bool
+    step: int = 0
+    tokens: int = 0
+    names: tuple[str, ...] = ()
+    terms: list[Tensor] = field(default_factory=list)
+    chosen: NDArray[np.int64] | None = None
+    batch: Batch | None = None
+
+    def train_until(self, point: int) -> dict[str, float]:
+        """Train up to step `point`; the mean of each recorded term over these steps."""
+        self.encoder.model.train()
+        self.terms.clear()
+        checked = 0
+        while self.step < point:
+            self._train_step()
+            if self.step == point or self.step % _CHECK_EVERY[self.device.type] == 0:
+                self._check_finite(checked)
+                checked = len(self.terms)
+        return dict(zip(self.names, _stacked(self.terms).mean(axis=0).tolist(), strict=True))
+
+    def _train_step(self) -> None:
+        import torch
+
+        factor = learning_rate_factor(self.config, self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * factor
+        batch = self._next_batch()
+        terms = self.objective(self.encoder.model, batch, bf16=self.bf16)
+        terms.loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.config.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += len(batch.real_M)
+        recorded = {
+            "train_loss": terms.loss,
+            "train_cross_entropy": terms.cross_entropy,
+            "train_metric_loss": terms.metric_loss,
+            "gradient_norm": norm,
+        }
+        present = {name: value.detach() for name, value in recorded.items() if value is not None}
+        self.names = tuple(present)
+        self.terms.append(torch.stack(list(present.values())))
+
+    def _next_batch(self) -> Batch:
+        chosen = next(self.batches)
+        if self.batch is None or chosen is not self.chosen:  # a sample used whole is padded and moved only once
+            self.chosen, self.batch = chosen, self.pool.batch(self.train_M[chosen], self.device)
+        return self.batch
+
+    def _check_finite(self, checked: int) -> None:
+        terms_SK = _stacked(self.terms[checked:])
+        bad_S = ~np.isfinite(terms_SK).all(axis=1)
+        if bad_S.any():
+            row = int(bad_S.argmax())
+            step = self.step - len(terms_SK) + row + 1
+            name, value = next(
+                (n, v) for n, v in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(v)
+            )
+            raise DivergedError(step, f"{name} is {value} at step {step} of {self.config.steps}")
+
+    def evaluate(self, rows: TokenisedRows, scored_N: NDArray[np.int64]) -> dict[str, float]:
+        """Metrics of the rows at `scored_N`, by the head, or by class scores where the head has learned nothing."""
+        scores_NC = self._scores(rows, scored_N).cpu().numpy()
+        if not np.isfinite(scores_NC).all():
+            raise DivergedError(self.step, f"class scores are not finite after step {self.step} of {self.config.steps}")
+        labels_N = rows.labels_N[scored_N]
+        metrics = classification_metrics(labels_N, scores_NC.argmax(axis=1), self.num_classes)
+        return metrics | {"loss": cross_entropy(scores_NC, labels_N)}
+
+    def _scores(self, rows: TokenisedRows, scored_N: NDArray[np.int64]) -> Tensor:
+        import torch
+
+        run = {"device": self.device, "bf16": self.bf16}
+        if self.config.beta > 0:
+            return run_encoder(self.encoder.model, rows, scored_N, **run).logits_NC
+        run["embedding"] = self.config.embedding
+        embeddings_ND = run_encoder(self.encoder.model, rows, scored_N, **run).embeddings_ND
+        train_MD = None
+        if not self.entry.has_proxies:
+            train_MD = run_encoder(self.encoder.model, self.pool, self.train_M, **run).embeddings_ND
+        labels_M = torch.from_numpy(self.pool.labels_N[self.train_M]).to(self.device)
+        module = self.objective.metric_loss
+        assert module is not None and embeddings_ND is not None, "beta is 0 only where there is a metric loss"
+        return class_scores(self.entry, module, embeddings_ND, train_MD, labels_M, self.num_classes)
+
+
+def _stacked(terms: list[Tensor]) -> NDArray[np.float32]:
+    import torch
+
+    terms_SK: NDArray[np.float32] = torch.stack(terms).float().cpu().numpy()
+    return terms_SK
