@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ def cluster(address: str | None, resources: Resources, concurrency: int | None) 
 def _join(place: str | None) -> None:
     import ray
 
+    if place is not None:
+        _check_address(place)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if place:
@@ -72,6 +75,24 @@ def _join(place: str | None) -> None:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remedy = "check the address and that `ray status` works there" if place else "see /tmp/ray/session_latest/logs"
         raise ClusterError(f"{where}; received: {first}; {remedy}") from error
+
+
+def _check_address(place: str) -> None:
+    """Ray itself waits for two minutes, and then ends the process, if nobody listens at an address."""
+    if place in ("auto", "local"):
+        return
+    host, _, port = place.rpartition(":")
+    if place.startswith("ray://") or not host or not port.isdigit():
+        raise ClusterError(
+            f"a Ray address must be HOST:PORT of the head node (its port is 6379 unless told otherwise), or `auto`; received {place!r}; "
+            "to reach a cluster from outside, submit the sweep as a job on its head node"
+        )
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(
+            f"the Ray cluster at {place!r} must answer; received: {error}; check the address and that `ray status` works there"
+        ) from error
 
 
 def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | None, place: str | None) -> Cluster:

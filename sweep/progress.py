@@ -28,6 +28,7 @@ class Progress:
     console: Console
     _ledger: Ledger | None = None
     _started: float = 0.0
+    _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
     _done_before: float = 0.0
     _budget: int = 0
     _order: Sequence[str] = ()
@@ -37,7 +38,7 @@ class Progress:
     @contextmanager
     def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> Iterator[None]:
         """Show the sweep for as long as the context is open."""
-        self._ledger, self._started = ledger, time.monotonic()
+        self._ledger, self._started, self._working_since = ledger, time.monotonic(), None
         self._order = [cell.key for cell in dispatcher.cells]
         self._budget = dispatcher.spec.budget.trials_per_cell
         self._done_before = work_done(ledger.trials())
@@ -52,6 +53,7 @@ class Progress:
     def changed(self, key: str) -> None:
         """A trial changed. Where nobody watches a table, its end is worth a line."""
         ledger = self._ledger
+        self._working_since = self._working_since or time.monotonic()
         if ledger is None or self.console.is_terminal:
             return
         record = ledger.trial(key)
@@ -71,7 +73,8 @@ class Progress:
         records = self._ledger.trials()
         ended = sum(record.ended is not None for record in records)
         total = self._budget * len(self._order)
-        left = remaining_seconds(work_done(records), self._done_before, total, time.monotonic() - self._started)
+        elapsed = time.monotonic() - (self._working_since or time.monotonic())
+        left = remaining_seconds(work_done(records), self._done_before, total, elapsed)
         about = f", about {duration(left)} left" if left is not None else ""
         return f"{ended} of {total} trials{about}"
 

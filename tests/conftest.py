@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-
-# Before any library reads them: no test may reach a model hub, a tracking server or a running cluster by accident.
-for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "RAY_"))]:
-    del os.environ[_name]
-os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-import random
 import string
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
+
+# Before any heavy library reads them: no test may reach a model hub, a tracking server or a cluster by accident.
+for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "RAY_"))]:
+    del os.environ[_name]
+os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 _LETTERS = string.ascii_lowercase + string.digits
 _WORDS = ("the", "a", "is", "was", "good", "great", "fine", "bad", "awful", "poor", "red", "green", "blue", "film")
@@ -59,7 +58,7 @@ def tiny_roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A csv file of 96 short sentences, all different, columns text and label (bad, good), that their words tell apart."""
+    """A csv file of 96 sentences, all different, columns text and label (bad, good), that their words tell apart."""
     every = [
         (f"{article} film {verb} {' '.join(words)}", label)
         for label, known in _TOY_CLASSES.items()
@@ -67,7 +66,8 @@ def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for verb in ("is", "was")
         for words in product(known, repeat=3)
     ]
-    rows = dict(random.Random(0).sample(every[:108], 48) + random.Random(1).sample(every[108:], 48))
+    chosen = np.random.default_rng(0).permutation(108)[:48].tolist()
+    rows = dict([every[each] for each in chosen] + [every[108 + each] for each in chosen])
     path = tmp_path_factory.mktemp("toy") / "toy.csv"
     path.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows.items()), encoding="utf-8")
     return path
@@ -75,7 +75,7 @@ def toy_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 _TOY_CLASSES = {"bad": ("bad", "awful", "poor"), "good": ("good", "great", "fine")}
 
-_SIZES = {
+_SIZES: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
@@ -92,12 +92,12 @@ def _save_model(folder: Path, config: PretrainedConfig) -> None:
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = AutoModel.from_config(config)
+        model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     bar = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     model.save_pretrained(folder)
     if bar:
-        logging.enable_progress_bar()
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _save_tokenizer(folder: Path, *, start: str, end: str, pad: str, unknown: str, segments: bool) -> int:
@@ -117,7 +117,7 @@ def _save_tokenizer(folder: Path, *, start: str, end: str, pad: str, unknown: st
         special_tokens=[(start, vocabulary[start]), (end, vocabulary[end])],
     )
     names = ["input_ids", "token_type_ids", "attention_mask"] if segments else ["input_ids", "attention_mask"]
-    PreTrainedTokenizerFast(
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         cls_token=start,
         sep_token=end,

@@ -39,7 +39,9 @@ def read_config(path: Path) -> TrialConfig:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}: give a JSON file with the trial's fields") from error
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}: give a JSON file with the trial's fields"
+        ) from error
     except ValueError as error:  # not JSON, or not UTF-8
         raise ConfigError(f"{path} must hold JSON in UTF-8: {error}") from error
     if not isinstance(values, Mapping):
@@ -54,7 +56,9 @@ def read_config(path: Path) -> TrialConfig:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trainable", description="Train and score one configuration.")
     parser.add_argument("config", type=Path, metavar="CONFIG.json", help="the trial's fields, nested or flat")
-    parser.add_argument("--draws", type=_draws, metavar="I,J,...", help="draws to train on; default: the first replicates")
+    parser.add_argument(
+        "--draws", type=_draws, metavar="I,J,...", help="draws to train on; default: the first replicates"
+    )
     parser.add_argument("--part", choices=("validation", "test"), default="validation", help="the rows that are scored")
     return parser
 

@@ -40,7 +40,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class TokenisedRows:
-    """N rows as token ids, one after the other: row i is `ids_L[starts[i]:starts[i + 1]]`. types_L: segment ids, if any."""
+    """N rows as token ids, one after the other: row i is `ids_L[starts[i] : starts[i + 1]]`.
+
+    types_L: segment ids, where the encoder has them. pad_id: the id that fills up a shorter row.
+    """
 
     ids_L: NDArray[np.int32]
     types_L: NDArray[np.int8] | None
@@ -48,15 +51,15 @@ class TokenisedRows:
     labels_N: Indices
     pad_id: int
 
-    @property
-    def lengths_N(self) -> Indices:
-        return np.diff(self.starts)
+    def lengths(self, rows_B: Indices) -> Indices:
+        """Tokens of each of the rows at `rows_B`."""
+        return self.starts[rows_B + 1] - self.starts[rows_B]
 
     def batch(self, rows_B: Indices, device: torch.device) -> Batch:
         """The rows at `rows_B`, in that order, padded on the right to the longest of them."""
         import torch
 
-        lengths_B = self.starts[rows_B + 1] - self.starts[rows_B]
+        lengths_B = self.lengths(rows_B)
         mask_BT = np.arange(lengths_B.max()) < lengths_B[:, None]
         tokens_M = np.concatenate([np.arange(self.starts[row], self.starts[row + 1]) for row in rows_B])
         arrays = {"input_ids": _padded(self.ids_L[tokens_M], mask_BT, self.pad_id), "attention_mask": mask_BT}
@@ -80,7 +83,7 @@ _KEPT = 8
 
 
 def tokenise(rows: Rows, encoder: Encoder, max_length: int) -> TokenisedRows:
-    """Tokens of every row, the longer of two sentences cut first; from this process's memory for the same `rows` object."""
+    """Tokens of every row, of two sentences the longer cut first. Done once in a process for the same `rows` object."""
     key = (id(rows), encoder.name, encoder.revision, max_length)
     kept = _TOKENISED.pop(key, None)  # it holds `rows`, so that no other object can have their id meanwhile
     while len(_TOKENISED) >= _KEPT:
@@ -131,9 +134,9 @@ def training_batches(
 ) -> Iterator[Indices]:
     """Positions of the rows of each step, without end.
 
-    A sample that fits is used whole at every step: the same array each time. A larger one is shuffled and cut into equal
-    parts, epoch by epoch. With `pairs`, batches are balanced over the classes instead, with at least two rows of each
-    class that they hold, as far as the class has them.
+    A sample that fits is used whole at every step: the same array each time. A larger one is shuffled and cut into
+    equal parts, epoch by epoch. With `pairs`, batches are balanced over the classes instead, with at least two rows of
+    each class that they hold, as far as the class has them.
     """
     if len(labels_N) <= batch_size:
         return repeat(np.arange(len(labels_N)))

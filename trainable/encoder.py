@@ -188,7 +188,8 @@ def _verify(name: str, weights: Path, packaged: Packaged) -> None:
         raise EncoderError(f"the weights of {name!r} cannot be read ({error}): {remedy}") from error
     if sha256 != packaged.sha256:
         raise EncoderError(
-            f"the weights of {name!r} must have the SHA-256 {packaged.sha256}; received {sha256} from {weights}: {remedy}"
+            f"the weights of {name!r} must have the SHA-256 {packaged.sha256}; received {sha256} from {weights}: "
+            f"{remedy}"
         )
 
 
@@ -199,14 +200,14 @@ def _quiet() -> Iterator[None]:
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(level)
         if bar:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 _CHOICES = (
@@ -217,7 +218,7 @@ _CHOICES = (
 
 def _why_not(name: str, place: Path | str, error: Exception) -> str:
     said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
-    if "safetensors" in str(error) and "does not appear to have" in str(error) or "no file named" in str(error):
+    if "does not appear to have a file named" in str(error) or "no file named" in str(error):
         rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"
     elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {_CHOICES}"
@@ -242,12 +243,13 @@ def _check_architecture(name: str, model: PreTrainedModel, new: frozenset[str]) 
 
 def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Where a folder has no tokenizer files, transformers makes one that knows its special tokens only."""
-    known, embedded = len(tokenizer), model.get_input_embeddings().weight.shape[0]
+    embeddings: Any = model.get_input_embeddings()
+    known, embedded = len(tokenizer), len(embeddings.weight)
     if known <= len(tokenizer.all_special_tokens):
         raise EncoderError(f"an encoder needs its tokenizer; {name!r} has none: save it beside the weights")
     if known > embedded:
         raise EncoderError(
-            f"the tokenizer must not know more tokens than the encoder embeds; that of {name!r} knows {known}, of which "
+            f"the tokenizer must not know more tokens than the encoder embeds; that of {name!r} knows {known}, and "
             f"{embedded} are embedded: save the tokenizer that the encoder was trained with"
         )
 

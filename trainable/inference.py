@@ -52,10 +52,10 @@ def run_encoder(
     """
     import torch
 
-    batches = list(evaluation_batches(rows.lengths_N[indices_N], _ROWS[device.type], _TOKENS[device.type]))
+    batches = list(evaluation_batches(rows.lengths(indices_N), _ROWS[device.type], _TOKENS[device.type]))
     logits: list[Tensor] = []
     embeddings: list[Tensor] = []
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     with torch.inference_mode(), autocast(device, bf16=bf16):
         for positions_B in batches:
             batch = rows.batch(indices_N[positions_B], device)
@@ -67,7 +67,7 @@ def run_encoder(
         return Outputs(torch.cat(logits)[back_N], torch.cat(embeddings)[back_N] if embeddings else None)
 
 
-def class_scores(
+def class_scores(  # noqa: PLR0917
     entry: LossEntry,
     module: nn.Module,
     embeddings_ND: Tensor,

@@ -1,7 +1,7 @@
 """The objective: beta * cross-entropy + (1 - beta) * metric loss, from one forward pass.
 
-Shapes: B rows, T tokens of the longest row, D embedding size, C classes, M embeddings that the metric loss sees (one for
-each row, or one for each real token).
+Shapes: B rows, T tokens of the longest row, D embedding size, C classes, M embeddings that the metric loss sees (one
+for each row, or one for each real token).
 """
 
 from __future__ import annotations

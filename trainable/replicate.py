@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.batching import tokenise, training_batches
+from trainable.draws import initialisation_seed
 from trainable.inference import class_scores, run_encoder
 from trainable.metrics import classification_metrics, cross_entropy
 from trainable.objective import Objective
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
     from trainable.encoder import Encoder
     from trainable.losses import LossEntry
 
-__all__ = ["DivergedError", "Evaluation", "Part", "evaluation_points", "evaluations"]
+__all__ = ["DivergedError", "Evaluation", "Part", "Trial", "evaluation_points", "evaluations"]
 
 Part = Literal["validation", "test"]
 
-_CHECK_EVERY = {"cpu": 1, "cuda": 16}  # steps between looks for a non-finite loss; on a GPU each look waits for the device
+_CHECK_EVERY = {
+    "cpu": 1,
+    "cuda": 16,
+}  # steps between looks for a non-finite loss; on a GPU each look waits for the device
 
 
 class DivergedError(Exception):
@@ -43,6 +48,19 @@ class DivergedError(Exception):
     def __init__(self, step: int, reason: str) -> None:
         super().__init__(reason)
         self.step = step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What all replicates of a trial share. draws: their indices; samples: the rows of each; part: what is scored."""
+
+    config: TrialConfig
+    entry: LossEntry
+    data: TextData
+    encoder: Encoder
+    draws: tuple[int, ...]
+    samples: tuple[Draw, ...]
+    part: Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +76,16 @@ def evaluation_points(steps: int, count: int) -> list[int]:
     return [steps * number // count for number in range(1, count + 1)]
 
 
-def evaluations(
-    config: TrialConfig, entry: LossEntry, data: TextData, encoder: Encoder, sample: Draw, seed: int, part: Part
-) -> Generator[Evaluation, None, None]:
-    """Bring `encoder` back to its pretrained state, train it on `sample`, and evaluate it `config.evaluations` times.
+def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, None]:
+    """Bring the encoder back to its pretrained state, train it on `trial.samples[replicate]`, evaluate it on the way.
 
-    All randomness derives from `seed`. Closing the iterator frees the gradients and the optimiser's state.
-    Raises DivergedError for a value that is not finite.
+    All randomness derives from the trial's seed and the draw's index. Closing the iterator frees the gradients and the
+    optimiser's state. Raises DivergedError for a value that is not finite.
     """
-    learner = _start(config, entry, data, encoder, sample, seed)
-    rows = tokenise(data.test if part == "test" else data.pool, encoder, config.max_length)
-    scored_N = np.arange(len(rows.labels_N)) if part == "test" else np.asarray(sample.validation, dtype=np.int64)
-    prefix = "test_" if part == "test" else "val_"
+    config, encoder = trial.config, trial.encoder
+    learner = _start(trial, replicate)
+    rows, scored_N = _scored(trial, trial.samples[replicate])
+    prefix = "test_" if trial.part == "test" else "val_"
     try:
         for point in evaluation_points(config.steps, config.evaluations):
             began = perf_counter()
@@ -82,37 +98,43 @@ def evaluations(
         encoder.model.zero_grad(set_to_none=True)
 
 
-def _start(
-    config: TrialConfig, entry: LossEntry, data: TextData, encoder: Encoder, sample: Draw, seed: int
-) -> _Learner:
+def _scored(trial: Trial, sample: Draw) -> tuple[TokenisedRows, NDArray[np.int64]]:
+    """Rows, and which of them are scored: all of the test part, or the draw's validation rows of the pool."""
+    if trial.part == "test":
+        return tokenise(trial.data.test, trial.encoder, trial.config.max_length), np.arange(len(trial.data.test))
+    return tokenise(trial.data.pool, trial.encoder, trial.config.max_length), sample.validation
+
+
+def _start(trial: Trial, replicate: int) -> _Learner:
     import torch
 
+    config, entry, encoder, num_classes = trial.config, trial.entry, trial.encoder, len(trial.data.class_names)
+    seed = initialisation_seed(config.seed, trial.draws[replicate])
     head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder.model.to(device)
+    encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
     encoder.reset(head_seed)
     metric_loss = None
     if entry.build is not None and config.beta < 1:
         torch.manual_seed(proxy_seed)
-        metric_loss = entry.build(config.loss, len(data.class_names), encoder.embedding_size).to(device)
+        metric_loss = entry.build(config.loss, num_classes, encoder.embedding_size).to(device)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
     optimiser = build_optimiser(config, encoder, metric_loss)
-    pool = tokenise(data.pool, encoder, config.max_length)
-    train_M = np.asarray(sample.train, dtype=np.int64)
-    order = np.random.default_rng(order_seed)
+    pool, train_M = tokenise(trial.data.pool, encoder, config.max_length), trial.samples[replicate].train
+    batches = training_batches(
+        pool.labels_N[train_M],
+        config.batch_size,
+        pairs=entry.needs_pairs and config.beta < 1,
+        generator=np.random.default_rng(order_seed),
+    )
     return _Learner(
-        config=config,
-        entry=entry,
-        encoder=encoder,
-        num_classes=len(data.class_names),
+        trial=trial,
         objective=Objective(config.beta, config.embedding, metric_loss),
         optimiser=optimiser,
-        trained=[parameter for group in optimiser.param_groups for parameter in group["params"]],
+        weights=[parameter for group in optimiser.param_groups for parameter in group["params"]],
         pool=pool,
         train_M=train_M,
-        batches=training_batches(
-            pool.labels_N[train_M], config.batch_size, pairs=entry.needs_pairs and config.beta < 1, generator=order
-        ),
+        batches=batches,
         device=device,
         bf16=_uses_bf16(config, device),
     )
@@ -128,15 +150,15 @@ def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class _Learner:
-    """The moving parts of a replicate. terms: one vector_K for each step since the last evaluation, named by `names`."""
+    """The moving parts of a replicate. terms: a vector_K for each step since the last evaluation, named by `names`.
 
-    config: TrialConfig
-    entry: LossEntry
-    encoder: Encoder
-    num_classes: int
+    weights: all that is trained. chosen, batch: the last batch, by its rows of the draw and as tensors.
+    """
+
+    trial: Trial
     objective: Objective
     optimiser: torch.optim.Optimizer
-    trained: list[Tensor]
+    weights: list[Tensor]
     pool: TokenisedRows
     train_M: NDArray[np.int64]
     batches: Iterator[NDArray[np.int64]]
@@ -151,7 +173,7 @@ class _Learner:
 
     def train_until(self, point: int) -> dict[str, float]:
         """Train up to step `point`; the mean of each recorded term over these steps."""
-        self.encoder.model.train()
+        self.trial.encoder.model.train()
         self.terms.clear()
         checked = 0
         while self.step < point:
@@ -164,13 +186,13 @@ class _Learner:
     def _train_step(self) -> None:
         import torch
 
-        factor = learning_rate_factor(self.config, self.step)
+        factor = learning_rate_factor(self.trial.config, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
         batch = self._next_batch()
-        terms = self.objective(self.encoder.model, batch, bf16=self.bf16)
+        terms = self.objective(self.trial.encoder.model, batch, bf16=self.bf16)
         terms.loss.backward()  # type: ignore[no-untyped-call]
-        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.config.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights, self.trial.config.clip)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
@@ -197,35 +219,37 @@ class _Learner:
         if bad_S.any():
             row = int(bad_S.argmax())
             step = self.step - len(terms_SK) + row + 1
-            name, value = next(
-                (n, v) for n, v in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(v)
-            )
-            raise DivergedError(step, f"{name} is {value} at step {step} of {self.config.steps}")
+            name, value = next((n, v) for n, v in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(v))
+            raise DivergedError(step, f"{name} is {value} at step {step} of {self.trial.config.steps}")
 
     def evaluate(self, rows: TokenisedRows, scored_N: NDArray[np.int64]) -> dict[str, float]:
         """Metrics of the rows at `scored_N`, by the head, or by class scores where the head has learned nothing."""
         scores_NC = self._scores(rows, scored_N).cpu().numpy()
         if not np.isfinite(scores_NC).all():
-            raise DivergedError(self.step, f"class scores are not finite after step {self.step} of {self.config.steps}")
+            raise DivergedError(
+                self.step, f"class scores are not finite after step {self.step} of {self.trial.config.steps}"
+            )
         labels_N = rows.labels_N[scored_N]
-        metrics = classification_metrics(labels_N, scores_NC.argmax(axis=1), self.num_classes)
+        metrics = classification_metrics(labels_N, scores_NC.argmax(axis=1), len(self.trial.data.class_names))
         return metrics | {"loss": cross_entropy(scores_NC, labels_N)}
 
     def _scores(self, rows: TokenisedRows, scored_N: NDArray[np.int64]) -> Tensor:
+        """scores_NC, on the device."""
         import torch
 
-        run = {"device": self.device, "bf16": self.bf16}
-        if self.config.beta > 0:
-            return run_encoder(self.encoder.model, rows, scored_N, **run).logits_NC
-        run["embedding"] = self.config.embedding
-        embeddings_ND = run_encoder(self.encoder.model, rows, scored_N, **run).embeddings_ND
-        train_MD = None
-        if not self.entry.has_proxies:
-            train_MD = run_encoder(self.encoder.model, self.pool, self.train_M, **run).embeddings_ND
+        config, module = self.trial.config, self.objective.metric_loss
+        run = partial(run_encoder, self.trial.encoder.model, device=self.device, bf16=self.bf16)
+        if config.beta > 0:
+            return run(rows, scored_N).logits_NC
+        embeddings_ND = run(rows, scored_N, embedding=config.embedding).embeddings_ND
+        train_MD = None  # proxies stand for the training rows where there are any
+        if not self.trial.entry.has_proxies:
+            train_MD = run(self.pool, self.train_M, embedding=config.embedding).embeddings_ND
         labels_M = torch.from_numpy(self.pool.labels_N[self.train_M]).to(self.device)
-        module = self.objective.metric_loss
-        assert module is not None and embeddings_ND is not None, "beta is 0 only where there is a metric loss"
-        return class_scores(self.entry, module, embeddings_ND, train_MD, labels_M, self.num_classes)
+        assert module is not None, "beta is 0 only where there is a metric loss"
+        assert embeddings_ND is not None, "embeddings were asked for"
+        num_classes = len(self.trial.data.class_names)
+        return class_scores(self.trial.entry, module, embeddings_ND, train_MD, labels_M, num_classes)
 
 
 def _stacked(terms: list[Tensor]) -> NDArray[np.float32]:

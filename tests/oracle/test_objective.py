@@ -1,8 +1,8 @@
 """The objective against a slow reference: one sentence at a time, one token at a time, from the formulas.
 
-The papers (arXiv:2211.15195, 2211.15202) train on beta * CE + (1 - beta) * SoftTriple, where every token of a sentence is
-an embedding with the sentence's label. Their published code also fed padding tokens, and in one version gave most tokens
-the wrong label; neither is done here.
+The papers (arXiv:2211.15195, 2211.15202) train on beta * CE + (1 - beta) * SoftTriple, where every token of a sentence
+is an embedding with the sentence's label. Their published code also fed padding tokens, and in one version gave most
+tokens the wrong label; neither is done here.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ def _soft_triple(embedding: np.ndarray, label: int, centres_CKD: np.ndarray) -> 
 def test_objective_is_the_papers_formula(beta: float, embedding: Embedding, tiny_roberta: Path) -> None:
     encoder = load_encoder(str(tiny_roberta), None, 2)
     encoder.reset(0)
-    encoder.model.eval()
+    encoder.model.eval()  # type: ignore[no-untyped-call]
     entry = LOSSES["soft_triple"]
     assert entry.build is not None
     torch.manual_seed(0)
     module = entry.build(FIELDS, 2, encoder.embedding_size)
-    centres = module.fc.detach().double().numpy().T.reshape(2, FIELDS.centers_per_class, -1)
+    centres = dict(module.named_parameters())["fc"].detach().double().numpy().T.reshape(2, FIELDS.centers_per_class, -1)
 
     entropies, distances = [], []
     for text, label in zip(TEXTS, LABELS, strict=True):

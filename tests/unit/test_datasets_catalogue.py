@@ -57,6 +57,9 @@ def test_hub_ids() -> None:
         ("data/rows.csv", "dataset 'data/rows.csv': neither a known name, nor an existing file"),
         ("/no/such/folder", "nor an existing file or folder"),
         ("a/b/c", "nor a hub id"),
+        ("~nobody-of-that-name/rows.csv", "nor an existing file"),
+        ("x" * 5000, "neither a known name"),
+        ("a\0b", "neither a known name"),
     ],
 )
 def test_what_is_no_dataset(place: str, start: str) -> None:

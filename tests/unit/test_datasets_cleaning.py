@@ -155,6 +155,13 @@ def test_what_is_wrong_with_the_rows_is_said(
         _load(tmp_path, train, test, **fields)
 
 
+def test_mistakes_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "pool.csv").write_text("sentence,label\na,x\n")
+    fields = {"name": "data", "path": str(tmp_path / "pool.csv"), "test_path": str(tmp_path / "gone.csv")}
+    with pytest.raises(DataError, match=r"(?s)pool.csv: no column `text`.*no file or folder .*gone.csv"):
+        load(DatasetConfig.model_validate(fields))
+
+
 def test_too_many_classes(tmp_path: Path) -> None:
     rows = [(f"text {i} {j}", f"label {i}") for i in range(1001) for j in range(2)]
     with pytest.raises(DataError, match=r"at most 1000 classes.*received 1001"):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from trainable import DatasetConfig
-from trainable.datasets.files import read_table
+from trainable.datasets.files import SUFFIXES, read_table
 from trainable.datasets.table import Part, part_of
 from trainable.errors import DataError
 
@@ -123,6 +126,7 @@ def test_parquet_with_integers_that_are_missing(tmp_path: Path) -> None:
         ("a", "x", r"received 'no ending'"),
         ("a.csv", "", "the file is empty"),
         ("a.csv", "\n \n", "the file is empty"),
+        ("a.csv", ",\n ,", "the file is empty"),
         ("a.jsonl", b"\xef\xbb\xbf", "the file is empty"),
         ("a.csv", b"text,label\n\x00\x01,x\n", "NUL bytes"),
         ("a.csv", "text,label\na,x\n".encode("utf-16"), "received UTF-16; save the file as UTF-8"),
@@ -150,6 +154,18 @@ def test_all_missing_columns_are_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataError) as error:
         _read(tmp_path / "a.csv", "sentence,class\na,x\n", text_pair="other")
     assert [line.split("`")[1] for line in str(error.value).splitlines()] == ["text", "other", "label"]
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ending=st.sampled_from(SUFFIXES),
+    start=st.sampled_from([b"", b"text,label\n", b"text\tlabel\n", b'{"text":1,"label":2}\n', b"PAR1"]),
+    content=st.binary() | st.text(alphabet='ab,\t\n"{}[]:').map(str.encode),
+)
+def test_whatever_a_file_holds_is_read_or_refused(tmp_path: Path, ending: str, start: bytes, content: bytes) -> None:
+    with suppress(DataError):
+        part = _read(tmp_path / f"a{ending}", start + content)
+        assert len(part.texts) == len(part.labels) > 0
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -99,7 +100,7 @@ def test_a_tokenizer_without_pad_token_gets_one(tiny_bert: Path, tmp_path: Path)
     del settings["pad_token"]
     path.write_text(json.dumps(settings))
     encoder = load_encoder(str(folder), None, 2)
-    assert encoder.tokenizer.pad_token == "[UNK]"  # it has no end token either
+    assert encoder.tokenizer.pad_token == "[UNK]"  # noqa: S105  # it has no end token either
 
 
 def _without_weights(folder: Path) -> None:
@@ -179,12 +180,18 @@ def test_an_unknown_name_is_refused_with_the_choices(name: str, message: str) ->
 def test_an_encoder_decoder_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
     from transformers import BartConfig, BartModel
 
-    sizes = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    sizes: dict[str, Any] = {
+        "d_model": 16,
+        "encoder_layers": 1,
+        "decoder_layers": 1,
+        "encoder_ffn_dim": 16,
+        "decoder_ffn_dim": 16,
+    }
     config = BartConfig(**sizes, encoder_attention_heads=2, decoder_attention_heads=2, vocab_size=100)
     BartModel(config).save_pretrained(tmp_path)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(tiny_bert / name, tmp_path)
-    with pytest.raises(EncoderError, match="must be a single stack.*encoder-decoder"):
+    with pytest.raises(EncoderError, match=r"must be a single stack.*encoder-decoder"):
         load_encoder(str(tmp_path), None, 2)
 
 

@@ -71,7 +71,7 @@ def test_proxies_decide_where_there_are_any() -> None:
     module = entry.build(SoftTriple(centers_per_class=1, la=10.0), 3, 4)
     centres = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
     with torch.no_grad():
-        module.fc.copy_(centres.T)
+        next(module.parameters()).copy_(centres.T)
     scores = class_scores(entry, module, 5 * centres, None, torch.tensor([]), 3)
     assert scores.argmax(dim=1).tolist() == [0, 1, 2]
     assert scores.diagonal().tolist() == pytest.approx([10.0] * 3)

@@ -23,7 +23,7 @@ EVERY_EMBEDDING = pytest.mark.parametrize("embedding", ["cls", "mean", "tokens"]
 def _encoder(folder: Path) -> Encoder:
     encoder = load_encoder(str(folder), None, 2)
     encoder.reset(0)
-    encoder.model.eval()
+    encoder.model.eval()  # type: ignore[no-untyped-call]
     return encoder
 
 
@@ -117,7 +117,7 @@ def test_bf16_reaches_neither_the_metric_loss_nor_its_proxies(embedding: Embeddi
     seen: list[torch.dtype] = []
     metric_loss.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].dtype))
     terms = Objective(0.5, embedding, metric_loss)(encoder.model, _batch(encoder, [0, 1, 2]), bf16=True)
-    terms.loss.backward()
+    terms.loss.backward()  # type: ignore[no-untyped-call]
     assert seen == [torch.float32]
     assert terms.loss.dtype == torch.float32
     assert {parameter.dtype for parameter in metric_loss.parameters()} == {torch.float32}

@@ -62,7 +62,9 @@ def test_values_of_the_schedules() -> None:
     assert factors(warmup=0.3, schedule="constant") == pytest.approx([0.25, 0.5, 0.75, *[1.0] * 7])
     assert factors(warmup=0, schedule="linear") == pytest.approx([1 - step / 10 for step in range(10)])
     assert factors(warmup=0.5, schedule="linear")[5:] == pytest.approx([1, 0.8, 0.6, 0.4, 0.2])
-    assert factors(warmup=0, schedule="cosine") == pytest.approx([(1 + math.cos(math.pi * s / 10)) / 2 for s in range(10)])
+    assert factors(warmup=0, schedule="cosine") == pytest.approx(
+        [(1 + math.cos(math.pi * s / 10)) / 2 for s in range(10)]
+    )
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])

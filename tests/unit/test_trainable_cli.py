@@ -32,7 +32,9 @@ def _as_strings(config: TrialConfig) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    "form", [TrialConfig.flat, _as_strings, lambda config: config.model_dump(mode="json")], ids=["flat", "text", "nested"]
+    "form",
+    [TrialConfig.flat, _as_strings, lambda config: config.model_dump(mode="json")],
+    ids=["flat", "text", "nested"],
 )
 def test_reads_every_form_of_a_configuration(
     form: Callable[[TrialConfig], dict[str, Any]], config: TrialConfig, tmp_path: Path

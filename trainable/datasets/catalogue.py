@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from trainable.config import DatasetConfig
-from trainable.datasets.files import SUFFIXES
+from trainable.datasets.files import SUFFIXES, located
 from trainable.datasets.senteval import task_of
 from trainable.datasets.table import did_you_mean
 from trainable.errors import DataError
@@ -42,11 +42,11 @@ def find(name_or_location: str) -> DatasetConfig:
     """
     if name_or_location in DATASETS:
         return DATASETS[name_or_location]
-    path = Path(name_or_location).expanduser()
-    if name_or_location.strip() and path.exists():
+    path = located(name_or_location)
+    if path is not None:
         return _at(path.resolve())
     hub_id = _HUB_ID.fullmatch(name_or_location)
-    if hub_id is None or path.suffix.lower() in SUFFIXES:
+    if hub_id is None or name_or_location.lower().endswith(SUFFIXES):
         raise _unknown(name_or_location)
     return _on_hub(hub_id["hub"], hub_id["config"], hub_id["revision"])
 

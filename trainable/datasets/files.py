@@ -18,7 +18,7 @@ from trainable.config import DatasetConfig
 from trainable.datasets.table import Table, listing, wanted_columns
 from trainable.errors import DataError
 
-__all__ = ["SUFFIXES", "decoded", "read_table"]
+__all__ = ["SUFFIXES", "decoded", "located", "read_table"]
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 
@@ -47,6 +47,18 @@ def read_table(path: Path, config: DatasetConfig) -> Table:
     return _json_lines(path, text, notes, config)
 
 
+def located(place: str) -> Path | None:
+    """The file or folder of that name, `~` being the home folder, or None where there is none."""
+    try:
+        path = Path(place).expanduser()
+        return path if place.strip() and path.exists() else None
+    except (
+        OSError,
+        RuntimeError,
+    ):  # a name that is too long, a folder that may not be searched, an unknown user's home
+        return None
+
+
 def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
     """The text of a file, and a note where it is not UTF-8. A byte order mark is dropped; latin-1 is the fallback.
 
@@ -67,8 +79,12 @@ def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
         text = content.decode("latin-1")
         notes = (f"{path.name} is not UTF-8 (byte {error.start}): read as latin-1",)
     if not text.strip():
-        raise DataError(f"{path}: the file is empty; it needs a row for each labelled sentence")
+        raise _empty(path)
     return text, notes
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the file is empty; it needs a row for each labelled sentence")
 
 
 def _delimited(path: Path, text: str, notes: tuple[str, ...], config: DatasetConfig) -> Table:
@@ -113,12 +129,15 @@ def _rows(path: Path, text: str, delimiter: str, *, quoted: bool) -> list[_Row]:
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     try:
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as error:
         raise DataError(
             f"{path}, line {reader.line_num}: malformed line ({error}); a text with commas, tabs or line breaks stands "
             'in quotes, and a quote inside it is written ""'
         ) from error
+    if not rows:
+        raise _empty(path)
+    return rows
 
 
 def _ragged(rows: Sequence[_Row]) -> list[_Row]:

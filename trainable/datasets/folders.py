@@ -17,7 +17,7 @@ from trainable.errors import DataError
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-__all__ = ["parts_of_dataset", "read_each", "read_folder"]
+__all__ = ["entries", "parts_of_dataset", "read_each", "read_folder"]
 
 _SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
@@ -96,7 +96,7 @@ def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
     """Files by split. Raises DataError where two files claim one split without being its shards."""
     names = _SPLITS | {split: split for split in (config.train_split, config.test_split) if split is not None}
     found: dict[str, list[Path]] = {}
-    for path in _entries(folder):
+    for path in entries(folder):
         split = names.get(_SHARD.sub("", path.stem))
         if split is not None and path.suffix.lower() in SUFFIXES:
             found.setdefault(split, []).append(path)
@@ -110,7 +110,8 @@ def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
     return found
 
 
-def _entries(folder: Path) -> list[Path]:
+def entries(folder: Path) -> list[Path]:
+    """What a folder holds, sorted; nothing where there is no such folder. Raises DataError where it cannot be read."""
     if not folder.is_dir():
         return []
     try:
@@ -120,7 +121,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _content(folder: Path) -> str:
-    return listing(path.name for path in _entries(folder))
+    return listing(path.name for path in entries(folder))
 
 
 def _files(paths: list[Path], config: DatasetConfig) -> Part:

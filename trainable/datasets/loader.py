@@ -15,8 +15,8 @@ from trainable.datasets.cleaning import (
     without_duplicates,
     without_texts_of,
 )
-from trainable.datasets.files import read_table
-from trainable.datasets.folders import read_each, read_folder
+from trainable.datasets.files import located, read_table
+from trainable.datasets.folders import read_folder
 from trainable.datasets.hub import pin, read_hub
 from trainable.datasets.senteval import read_senteval
 from trainable.datasets.splits import choose_splits, held_out
@@ -39,11 +39,13 @@ def load(config: DatasetConfig) -> TextData:
 
     Raises DataError for whatever cannot be read or used, with place, rule, value and remedy.
     """
-    parts, read_notes = _read(config)
-    train, test, notes = choose_splits(parts, config)
+    config = pin(config)
+    train, test, notes = choose_splits(_read(config), config)
     train, missing_notes = complete_rows(train)
     train, duplicate_notes = without_duplicates(train)
-    notes = read_notes + notes + missing_notes + duplicate_notes
+    notes += missing_notes + duplicate_notes
+    if config.hub is not None:
+        notes = (f"hub dataset {config.hub} at commit {config.revision}", *notes)
     if test is None:
         check_classes(train)
         pool_rows, test_rows = held_out(train, config.test_share)
@@ -58,17 +60,34 @@ def load(config: DatasetConfig) -> TextData:
     return TextData(config.name, names, _rows(pool, names), _rows(test, names), notes)
 
 
-def _read(config: DatasetConfig) -> tuple[dict[str, Part], tuple[str, ...]]:
+def _read(config: DatasetConfig) -> dict[str, Part]:
+    """Every split by name. Raises one DataError with the mistakes of both places, the pool's and the test part's."""
+    parts: dict[str, Part] = {}
+    mistakes: list[str] = []
+    for read in (_place_parts, _test_file):
+        try:
+            parts |= read(config)
+        except DataError as error:
+            mistakes.append(str(error))
+        except OSError as error:  # a folder on the way that may not be searched, a name that is too long
+            mistakes.append(
+                f"dataset `{config.name}`: {error.filename} cannot be read ({error.strerror}); check the path and its "
+                "permissions"
+            )
+    if mistakes:
+        raise DataError("\n".join(mistakes))
+    return parts
+
+
+def _place_parts(config: DatasetConfig) -> dict[str, Part]:
     if config.hub is not None:
-        pinned = pin(config)
-        return read_hub(pinned), (f"hub dataset {pinned.hub} at commit {pinned.revision}",)
-    path = _existing(config.path, config) if config.path is not None else _embedded(config)
+        return read_hub(config)
+    path = _embedded(config) if config.path is None else _existing(config.path, config)
     if config.senteval is not None:
-        return read_senteval(path, config), ()
+        return read_senteval(path, config)
     if path.is_dir():
-        parts = read_folder(path, config)
-        return parts | _test_file(config), ()
-    return read_each({config.train_split: lambda: part_of(read_table(path, config), config)}) | _test_file(config), ()
+        return read_folder(path, config)
+    return {config.train_split: part_of(read_table(path, config), config)}
 
 
 def _test_file(config: DatasetConfig) -> dict[str, Part]:
@@ -90,12 +109,13 @@ def _embedded(config: DatasetConfig) -> Path:
 
 
 def _existing(place: str, config: DatasetConfig) -> Path:
-    path = Path(place).expanduser()
-    if not path.exists():
-        siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    path = located(place)
+    if path is None:
+        wrong = Path(place)
+        siblings = [each.name for each in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
         raise DataError(
-            f"dataset `{config.name}`: no file or folder {path} (looked up from {Path.cwd()})"
-            f"{did_you_mean(path.name, siblings)}; correct the path"
+            f"dataset `{config.name}`: no file or folder {wrong} (looked up from {Path.cwd()})"
+            f"{did_you_mean(wrong.name, siblings)}; correct the path"
         )
     return path
 

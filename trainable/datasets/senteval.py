@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from trainable.config import DatasetConfig
 from trainable.datasets.files import decoded
-from trainable.datasets.folders import read_each
+from trainable.datasets.folders import entries, read_each
 from trainable.datasets.table import Part, did_you_mean, listing
 from trainable.errors import DataError
 
@@ -98,7 +98,7 @@ def _needed(task: str) -> str:
 
 
 def _found(path: Path) -> str:
-    return listing(sorted(each.name for each in path.iterdir())) if path.is_dir() else "no folder of that name"
+    return listing(each.name for each in entries(path)) if path.is_dir() else "no folder of that name"
 
 
 def _class_files(classes: Sequence[str], paths: Sequence[Path]) -> Part:

@@ -23,8 +23,9 @@ class ProxyNCA(LossConfig):
     """Fields of ProxyNCA.
 
     softmax_scale defaults to 9, the temperature 1/9 of ProxyNCA++: with 1, the first paper's value, squared distances
-    between unit vectors (at most 4) cannot separate more than a few classes. It stays at or below 20 since beyond about
-    25 the softmax of a far row underflows in fp32, and pytorch-metric-learning then drops that row, the worst one.
+    between unit vectors (at most 4) cannot separate more than a few classes. It is at most 20, for beyond about 25 the
+    softmax of a far row underflows in fp32: pytorch-metric-learning then drops that row, the worst one, and gives NaN
+    once no row is left.
     """
 
     name: Literal["proxy_nca"] = "proxy_nca"
