@@ -1,0 +1,142 @@
+"""The MLflow store: where it is, how it is opened, and what is wrong with one that does not answer."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweep.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["UploadError", "explain", "is_refusal", "open_client", "redacted", "tracking_uri"]
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+
+# For this process only, and only where the user has not decided. No retries inside MLflow: it would repeat even the
+# creation of a run whose answer came late, and so double it; the tracker itself searches before it creates again.
+_ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+_REMEDY = (
+    "start it (`mlflow server`), correct MLFLOW_TRACKING_URI or `tracking.uri`, or set `tracking.required: false` to "
+    "train without it and push later with `python -m sweep sync`"
+)
+
+
+class UploadError(Exception):
+    """An artifact could not be stored, although the rest of its run could."""
+
+
+def tracking_uri(configured: str | None) -> str:
+    """The store to use: the configured one, else MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
+    return configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+def open_client(uri: str) -> MlflowClient:
+    """A client of the store. A database is migrated if it is new; a server is not asked anything yet.
+
+    Raises TrackingError, or whatever MLflow raises, if the address cannot be used.
+    """
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    _check_address(uri)
+    with warnings.catch_warnings():
+        # Raised where MLflow 3.17 defines its tables under SQLAlchemy 2.1.
+        warnings.filterwarnings("ignore", message=r"The ``noload`` loader strategy is deprecated")
+        import mlflow
+
+        for name in ("mlflow", "alembic", "urllib3.connectionpool"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # problems are reported by the tracker, in its own words
+        return mlflow.MlflowClient(uri)
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether the store answered and refused this one thing, so that others may still succeed."""
+    from mlflow.exceptions import MlflowException
+
+    if isinstance(error, UploadError):
+        return True
+    status = error.get_http_status_code() if isinstance(error, MlflowException) else 500  # type: ignore[no-untyped-call]
+    return 400 <= status < 500 and status not in (401, 403, 408, 429)
+
+
+def explain(error: BaseException, uri: str) -> str:
+    """One sentence on what is wrong with the store and what to do, without passwords."""
+    if isinstance(error, TrackingError):
+        return redacted(str(error))
+    reason, where = _reason(error), redacted(uri)
+    if isinstance(error, UploadError):
+        return (
+            f"MLflow must be able to store artifacts; {where} cannot: {reason}; check the artifact root of the server"
+        )
+    if "Invalid Host header" in reason:
+        return f"the MLflow server must accept this host's name; {where} does not; start it with --allowed-hosts"
+    if re.search(r"error code (401|403)|PERMISSION_DENIED|UNAUTHENTICATED", reason):
+        return (
+            f"the MLflow server must grant access; {where} refuses it ({reason}); set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+    return f"the MLflow store must answer; {where} does not: {reason}; {_REMEDY}"
+
+
+def redacted(text: str) -> str:
+    """The text with user names and passwords in addresses replaced."""
+    without_userinfo = re.sub(r"://[^\s\"'<>]*@", "://***@", text)
+    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^&\s\"']+", r"\1=***", without_userinfo)
+
+
+def _reason(error: BaseException) -> str:
+    text = redacted(str(error)).strip() or type(error).__name__
+    cause = re.search(r"Caused by \w+\(.*?\): (.+?)[\"']\)", text)
+    return cause.group(1) if cause else text.splitlines()[0][:400]
+
+
+def _check_address(uri: str) -> None:
+    """Refuse at once what MLflow would refuse late, in a traceback, or after minutes of its own retries."""
+    scheme = uri.partition(":")[0] if re.match(r"[\w+\-]+:", uri) else ""
+    dialect = scheme.partition("+")[0]
+    if dialect in ("", "file") and uri != "databricks" and not _file_stores_allowed():
+        raise TrackingError(
+            "the MLflow store must be a server or a database, since MLflow no longer writes to folders; received "
+            f"{uri!r}; use {DEFAULT_URI} or http://HOST:PORT (`mlflow migrate-filestore` takes old runs along)"
+        )
+    if dialect in ("http", "https") and not re.match(r"https?://[^/\s]+", uri):
+        raise TrackingError(f"the address of an MLflow server must be http://HOST:PORT; received {redacted(uri)!r}")
+    if dialect in ("sqlite", "postgresql", "mysql", "mssql"):
+        _check_database(uri, dialect)
+
+
+def _file_stores_allowed() -> bool:
+    return os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
+
+
+def _check_database(uri: str, dialect: str) -> None:
+    import sqlalchemy
+
+    try:
+        url = sqlalchemy.make_url(uri)
+        if dialect == "sqlite" and url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        patience = {"connect_timeout": 10} if dialect in ("postgresql", "mysql") else {}
+        engine = sqlalchemy.create_engine(url, connect_args=patience)
+        try:
+            with engine.connect() as connection:
+                if dialect == "sqlite":
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails now where a first write would
+        finally:
+            engine.dispose()
+    except (sqlalchemy.exc.SQLAlchemyError, OSError, ImportError, ValueError) as error:
+        raise TrackingError(
+            f"the database of MLflow must be open to reading and writing; {redacted(uri)} is not: {_reason(error)}; "
+            "correct MLFLOW_TRACKING_URI or `tracking.uri`, or the rights to write there"
+        ) from error

@@ -1,0 +1,134 @@
+"""The arms: for each, the command that runs the trials, and how to read what they reported."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.benchmarks.protocol import Protocol
+from trainable.encoder import PACKAGED
+
+__all__ = ["ARMS", "Arm", "TrialTimes"]
+
+ASSEMBLED = Path(__file__).with_name("assembled.py")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTimes:
+    """One trial as its arm reported it. scores: validation accuracy at each evaluation. training, evaluation: seconds.
+
+    asked: when it was handed out; reported: when each of its reports was recorded; both in seconds since the epoch, and
+    known for the sweep only.
+    """
+
+    learning_rate: float
+    scores: tuple[float, ...]
+    training: float
+    evaluation: float
+    asked: float | None = None
+    reported: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """title: for the table. command: writes what it needs into a folder. trials: reads the results from that folder."""
+
+    title: str
+    command: Callable[[Protocol, Path], Sequence[str]]
+    trials: Callable[[Path], tuple[TrialTimes, ...]]
+
+
+def _sweep_command(protocol: Protocol, folder: Path) -> Sequence[str]:
+    spec = folder / "spec.yaml"
+    spec.write_text(yaml.safe_dump(protocol.spec(f"sqlite:///{folder}/mlflow.db"), sort_keys=False))
+    return [sys.executable, "-m", "sweep", "run", str(spec), "--dir", str(folder)]
+
+
+def _sweep_trials(folder: Path) -> tuple[TrialTimes, ...]:
+    from sweep.stored import read_stored
+
+    return tuple(
+        TrialTimes(
+            **_times(record.config.encoder_lr, [each.report.metrics for each in record.reports]),
+            asked=record.started,
+            reported=tuple(each.time for each in record.reports),
+        )
+        for record in read_stored("benchmark", folder).trials()
+    )
+
+
+def _bare_command(protocol: Protocol, folder: Path) -> Sequence[str]:
+    configs = folder / "configs.json"
+    configs.write_text(json.dumps([config.model_dump(mode="json") for config in protocol.configs()]))
+    results = str(folder / "results.json")
+    return [sys.executable, "-m", "tests.benchmarks.bare", str(configs), results, "--slots", str(protocol.slots)]
+
+
+def _bare_trials(folder: Path) -> tuple[TrialTimes, ...]:
+    trials = json.loads((folder / "results.json").read_text())
+    return tuple(
+        TrialTimes(**_times(trial["learning_rate"], [report["metrics"] for report in trial["reports"]]))
+        for trial in trials
+    )
+
+
+def _times(learning_rate: float, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+    scored = [each for each in metrics if "val_accuracy" in each]  # the report of a failure has no score
+    return {
+        "learning_rate": learning_rate,
+        "scores": tuple(each["val_accuracy"] for each in scored),
+        "training": sum(each["train_seconds"] for each in scored),
+        "evaluation": sum(each["eval_seconds"] for each in scored),
+    }
+
+
+def _assembled_command(padding: str, protocol: Protocol, folder: Path) -> Sequence[str]:
+    config = protocol.configs()[0]
+    options = {
+        "model": _packaged_folder(config.encoder),
+        "data": folder,
+        "classes": protocol.write_rows(folder),
+        "rates": ",".join(map(str, protocol.learning_rates())),
+        "slots": protocol.slots,
+        "max-length": config.max_length,
+        "steps": config.steps,
+        "evaluations": config.evaluations,
+        "padding": padding,
+        "out": folder / "results.json",
+    }
+    return [sys.executable, str(ASSEMBLED), *(f"--{name}={value}" for name, value in options.items())]
+
+
+def _packaged_folder(encoder: str) -> Path:
+    packaged = PACKAGED[encoder]
+    found = importlib.util.find_spec(packaged.package)
+    assert found is not None, f"{packaged.distribution} is a dependency of the project"
+    assert found.submodule_search_locations is not None
+    return Path(found.submodule_search_locations[0]) / packaged.folder
+
+
+def _assembled_trials(folder: Path) -> tuple[TrialTimes, ...]:
+    trials = json.loads((folder / "results.json").read_text())
+    return tuple(TrialTimes(**{**trial, "scores": tuple(trial["scores"])}) for trial in trials)
+
+
+ARMS: Mapping[str, Arm] = {
+    "sweep": Arm("this project: `python -m sweep run`", _sweep_command, _sweep_trials),
+    "bare": Arm("bare loop of `trainable`, one process a slot", _bare_command, _bare_trials),
+    "assembled": Arm(
+        "assembled from the docs, rows padded to 64 tokens",
+        partial(_assembled_command, "max_length"),
+        _assembled_trials,
+    ),
+    "assembled-batch": Arm(
+        "assembled from the docs, rows padded to the batch", partial(_assembled_command, "batch"), _assembled_trials
+    ),
+}

@@ -1,0 +1,139 @@
+"""The assembled arm: the sweep that one gets from the public examples of each library, put together in an afternoon.
+
+A Ray Tune function trainable around the Hugging Face Trainer, OptunaSearch, ASHAScheduler, MLflowLoggerCallback. Choices
+that the examples leave open are made in its favour: no checkpoints, no dashboard, rows of at most 64 tokens (the padding of
+the transformers fine-tuning guide goes to the encoder's 512), and the learning rates of the benchmark as OptunaSearch's
+first points. `--padding max_length` pads every row while tokenising, as the transformers fine-tuning guide does;
+`--padding batch` pads each batch to its longest row, as the text classification recipe does. Only the two timers of
+`ReportToTune` are here for the benchmark's sake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+from datasets import load_dataset
+from ray import tune
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from ray.tune.schedulers import ASHAScheduler
+from ray.tune.search.optuna import OptunaSearch
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    DataCollatorWithPadding,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+
+class ReportToTune(TrainerCallback):  # type: ignore[misc]
+    """Sends each evaluation to Tune."""
+
+    def on_train_begin(self, *_: Any, **__: Any) -> None:
+        self.since = time.perf_counter()
+
+    def on_evaluate(self, *_: Any, metrics: dict[str, float], **__: Any) -> None:
+        elapsed = time.perf_counter() - self.since
+        tune.report({**metrics, "train_seconds": elapsed - metrics["eval_runtime"]})
+        self.since = time.perf_counter()
+
+
+def accuracy(prediction: Any) -> dict[str, float]:
+    logits, labels = prediction
+    return {"accuracy": float((np.argmax(logits, axis=-1) == labels).mean())}
+
+
+def train_classifier(config: dict[str, Any]) -> None:
+    """One trial: load, tokenise, fine-tune, and report each evaluation."""
+    tokenizer = AutoTokenizer.from_pretrained(config["model"])
+
+    def tokenize(rows: dict[str, Any]) -> Any:
+        padding = "max_length" if config["padding"] == "max_length" else False
+        return tokenizer(rows["text"], truncation=True, max_length=config["max_length"], padding=padding)
+
+    files = {part: f"{config['data']}/{part}.csv" for part in ("train", "validation")}
+    dataset = load_dataset("csv", data_files=files).map(tokenize, batched=True)
+    model = AutoModelForSequenceClassification.from_pretrained(config["model"], num_labels=config["classes"])
+    arguments = TrainingArguments(
+        output_dir="trainer",
+        learning_rate=config["learning_rate"],
+        weight_decay=0.01,
+        warmup_steps=0.1,
+        max_steps=config["steps"],
+        per_device_train_batch_size=32,
+        per_device_eval_batch_size=64,
+        eval_strategy="steps",
+        eval_steps=config["steps"] // config["evaluations"],
+        save_strategy="no",
+        report_to="none",
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=dataset["train"],
+        eval_dataset=dataset["validation"],
+        data_collator=DataCollatorWithPadding(tokenizer),
+        compute_metrics=accuracy,
+        callbacks=[ReportToTune()],
+    )
+    trainer.train()
+
+
+def main() -> None:
+    """Run the sweep and write what its trials reported."""
+    options = _options()
+    rates = [float(rate) for rate in options.rates.split(",")]
+    fixed = {name: value for name, value in vars(options).items() if name not in ("rates", "slots", "out")}
+    ray.init(address="local", num_cpus=options.slots, include_dashboard=False)
+    tuner = tune.Tuner(
+        tune.with_resources(train_classifier, {"cpu": 1}),
+        param_space={"learning_rate": tune.loguniform(min(rates), max(rates)), **fixed},
+        tune_config=tune.TuneConfig(
+            metric="eval_accuracy",
+            mode="max",
+            search_alg=OptunaSearch(points_to_evaluate=[{"learning_rate": rate} for rate in rates], seed=0),
+            # Nothing may be stopped before its last report, since the other arms prune nothing.
+            scheduler=ASHAScheduler(max_t=options.evaluations, grace_period=options.evaluations),
+            num_samples=len(rates),
+            max_concurrent_trials=options.slots,
+        ),
+        run_config=tune.RunConfig(
+            name="assembled",
+            storage_path=str(Path("ray").resolve()),
+            callbacks=[MLflowLoggerCallback(tracking_uri="sqlite:///mlflow.db", experiment_name="benchmark")],
+        ),
+    )
+    results = tuner.fit()
+    options.out.write_text(json.dumps([_reported(result) for result in results]))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for name in ("--model", "--data", "--rates"):
+        parser.add_argument(name, required=True)
+    for name in ("--classes", "--slots", "--max-length", "--steps", "--evaluations"):
+        parser.add_argument(name, type=int, required=True)
+    parser.add_argument("--padding", choices=("max_length", "batch"), required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args()
+
+
+def _reported(result: Any) -> dict[str, Any]:
+    table = result.metrics_dataframe
+    return {
+        "learning_rate": result.config["learning_rate"],
+        "scores": table["eval_accuracy"].tolist(),
+        "training": float(table["train_seconds"].sum()),
+        "evaluation": float(table["eval_runtime"].sum()),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The bare arm: what the training itself costs. One process a slot, each with its share of the trials, nothing around it.
+
+`python -m tests.benchmarks.bare CONFIGS.json RESULTS.json --slots 2`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from trainable.config import TrialConfig
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Train every configuration of the file, and write the reports of each."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("configs", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--slots", type=int, required=True)
+    options = parser.parse_args()
+    configs = [TrialConfig.model_validate(config) for config in json.loads(options.configs.read_text())]
+    shares = [configs[slot :: options.slots] for slot in range(options.slots)]
+    with ProcessPoolExecutor(options.slots, mp_context=get_context("spawn")) as pool:
+        trials = [trial for share in pool.map(train, shares) for trial in share]
+    options.results.write_text(json.dumps(trials))
+
+
+def train(configs: Sequence[TrialConfig]) -> list[dict[str, Any]]:
+    """The loop of one slot."""
+    from trainable.training import replicates
+
+    return [
+        {"learning_rate": config.encoder_lr, "reports": [asdict(report) for report in replicates(config)]}
+        for config in configs
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""A sweep's folder can be written by one driver at a time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweep.directory import SweepDirectory
+from sweep.errors import LedgerError
+
+
+def test_the_second_driver_is_told_who_is_the_first(tmp_path: Path) -> None:
+    directory = SweepDirectory(tmp_path)
+    code = f"""
+import sys
+from pathlib import Path
+from sweep.directory import SweepDirectory
+with SweepDirectory(Path({str(tmp_path)!r})).locked():
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "locked\n"
+    with pytest.raises(LedgerError, match=f"in use by process {process.pid} on"), directory.locked():
+        pass
+    process.kill()
+    process.communicate()
+    with directory.locked():  # the lock died with its holder
+        assert str(os.getpid()) in (tmp_path / "driver.lock").read_text()
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match="must be writable.*choose another place with --dir"):
+        SweepDirectory(tmp_path / "file" / "sweep").create()
+
+
+def test_creating_twice_is_harmless(tmp_path: Path) -> None:
+    directory = SweepDirectory(tmp_path / "a" / "b")
+    directory.create()
+    directory.create()
+    assert list(directory.path.iterdir()) == []

@@ -1,0 +1,94 @@
+"""What a person sees while a sweep runs, and at its end."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sweep.dispatch import Dispatcher
+from sweep.ledger import Ledger, open_storage
+from sweep.progress import Progress, duration, remaining_seconds
+from sweep.summary import best_trial, print_cells
+from tests.unit.grid import grid, report, spec
+from trainable.reports import Outcome
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    """Three trials of the first cell: completed 0.7, pruned at 0.9, running."""
+    made = Ledger(open_storage(tmp_path / "journal", write=True), "small")
+    made.begin(spec().resolved(), grid(), {})
+    first, second, _ = (made.ask(grid()[0], seed=0, startup=4).key for _ in range(3))
+    for replicate, evaluation, accuracy in [(0, 1, 0.5), (0, 2, 0.6), (1, 1, 0.5), (1, 2, 0.8)]:
+        made.record(first, report(replicate, evaluation, accuracy))
+    made.finish(first, Outcome.COMPLETED)
+    made.record(second, report(0, 1, 0.9))
+    made.finish(second, Outcome.PRUNED, "not among the best")
+    return made
+
+
+def shown(ledger: Ledger, *, terminal: bool) -> str:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=terminal, width=110, color_system=None, highlight=False)
+    progress = Progress(console)
+    dispatcher = Dispatcher(ledger, spec(), grid(), slots=2, changed=progress.changed)
+    with progress.showing(ledger, dispatcher):
+        key = next(record.key for record in ledger.trials() if record.outcome is None)
+        ledger.finish(key, Outcome.FAILED, "ValueError: no")
+        progress.changed(key)
+        progress.changed(key)
+        if terminal:
+            return "".join(str(line) for line in _lines(progress, console))
+    return output.getvalue()
+
+
+def _lines(progress: Progress, console: Console) -> list[str]:
+    with console.capture() as captured:
+        console.print(progress._table())
+    return [captured.get()]
+
+
+def test_a_pipe_gets_one_line_for_each_end(ledger: Ledger) -> None:
+    lines = shown(ledger, terminal=False).splitlines()
+    assert lines[0] == "2 of 8 trials"
+    assert len(lines) == 2
+    assert "support/4/cross_entropy #2  failed  score -  (ValueError: no)   3 of 8 trials" in lines[1]
+
+
+def test_a_terminal_gets_a_table_of_cells(ledger: Ledger) -> None:
+    text = shown(ledger, terminal=True)
+    assert "small   3 of 8 trials" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("support/4/cross_entropy"))
+    assert row.split() == ["support/4/cross_entropy", "1", "1", "1", "0", "1", "0.700"]
+    assert "Ctrl-C stops cleanly" in text
+
+
+def test_pruned_trials_do_not_win(ledger: Ledger) -> None:
+    best = best_trial(ledger.trials())
+    assert best is not None
+    assert best.score == pytest.approx(0.7)
+    assert best_trial([]) is None
+
+
+def test_the_final_table(ledger: Ledger) -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=120, color_system=None, highlight=False)
+    print_cells(console, ledger.sweep(), ledger.trials())
+    row = output.getvalue().splitlines()[2]
+    assert row.startswith("support/4/cross_entropy")
+    assert "1 completed, 1 pruned, 1 running" in row
+    assert "0.700" in row
+    assert "encoder_lr=" in row
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3599.6, "1:00:00"), (11220, "3:07:00")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_the_remaining_time_is_at_the_pace_of_this_run() -> None:
+    assert remaining_seconds(done=6, before=4, total=10, elapsed=10) == pytest.approx(20)
+    assert remaining_seconds(done=4, before=4, total=10, elapsed=10) is None
