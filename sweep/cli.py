@@ -89,16 +89,22 @@ _COMMANDS = {"run": _run, "plan": _plan, "status": _status, "sync": _sync, "sche
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m sweep", description="Find out which fine-tuning loss works on few labels, and believe the answer."
+        prog="python -m sweep",
+        description="Find out which fine-tuning loss works on few labels, and believe the answer.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a sweep, or go on with it")
     plan = commands.add_parser("plan", help="show what a sweep would do and how long it would take")
     for command in (run, plan):
         command.add_argument(
-            "spec", nargs="?", default="quickstart", help=f"a YAML file, or a preset: {', '.join(PRESETS)} (default: quickstart)"
+            "spec",
+            nargs="?",
+            default="quickstart",
+            help=f"a YAML file, or a preset: {', '.join(PRESETS)} (default: quickstart)",
         )
-        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec")
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
+        )
     run.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
     plan.add_argument("--no-timing", action="store_true", help="skip the timed training step")
     status = commands.add_parser("status", help="show what a running or finished sweep has found")

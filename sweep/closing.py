@@ -36,7 +36,12 @@ def _directions(
         ("record", f"{directory.path}   (ledger, resolved spec, log)"),
     ]
     if result.projection.missing:
-        lines.append(("MLflow", f"{result.projection}; `python -m sweep sync {shlex.quote(str(directory.path))}` pushes the rest"))
+        lines.append(
+            (
+                "MLflow",
+                f"{result.projection}; `python -m sweep sync {shlex.quote(str(directory.path))}` pushes the rest",
+            )
+        )
     again = _command(options)
     more = f"{again} --set budget.trials_per_cell={2 * spec.budget.trials_per_cell}"
     match result.end:

@@ -106,7 +106,11 @@ def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | 
             f"a trial needs {wanted.cpu:g} CPU and {gpu:g} GPU on one node; the nodes have {have}; lower `resources`, "
             "or set `budget.concurrency` if the cluster adds nodes on demand"
         )
-    facts = {"ray.cpus": f"{sum(node.get('CPU', 0) for node in alive):g}", "ray.gpus": f"{gpus:g}", "ray.nodes": str(len(alive))}
+    facts = {
+        "ray.cpus": f"{sum(node.get('CPU', 0) for node in alive):g}",
+        "ray.gpus": f"{gpus:g}",
+        "ray.nodes": str(len(alive)),
+    }
     return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=facts)
 
 

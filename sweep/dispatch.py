@@ -14,8 +14,8 @@ from sweep.cells import Cell
 from sweep.ledger import Ledger
 from sweep.pruning import pruner
 from sweep.records import TrialRecord
-from sweep.spec import SweepSpec
 from sweep.space import startup_trials
+from sweep.spec import SweepSpec
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 

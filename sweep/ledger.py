@@ -4,9 +4,10 @@ Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt
 depends on it, so that the process may die between any two lines:
 
     study NAME                 user attributes: id, spec, created, facts, run_id, state, ended
-    study NAME/CELL            user attribute `protocol`: what must not change under the same name
+    study NAME/CELL            user attributes: protocol (what must not change under the same name), run/NUMBER (MLflow's run of a
+                               trial: a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
-        user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended, run_id
+        user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,8 +204,9 @@ class Ledger:
             if key is None:
                 self._root().set_user_attr("run_id", run_id)
             else:
-                self._write(self._trial_ids[key], run_id=run_id)
-                self._refresh(self._records[key].cell, self._trial_ids[key])
+                record = self._records[key]
+                self._studies[record.cell].set_user_attr(f"run/{record.number}", run_id)
+                self._records[key] = replace(record, run_id=run_id)
 
     # ---- inside ----------------------------------------------------------------------------------------------------------
 
@@ -218,7 +220,9 @@ class Ledger:
 
     def _check_protocols(self, cells: Sequence[Cell], known: set[str]) -> None:
         recorded = {name.removeprefix(f"{self.name}/") for name in known if name.startswith(f"{self.name}/")}
-        mistakes = [f"cell {key}: is in the ledger, but not in the spec" for key in recorded - {cell.key for cell in cells}]
+        mistakes = [
+            f"cell {key}: is in the ledger, but not in the spec" for key in recorded - {cell.key for cell in cells}
+        ]
         for cell in cells:
             if cell.key in recorded:
                 study = optuna.load_study(study_name=f"{self.name}/{cell.key}", storage=self._storage)
@@ -242,19 +246,21 @@ class Ledger:
     def _read_cell(self, key: str) -> None:
         study = optuna.load_study(study_name=f"{self.name}/{key}", storage=self._storage)
         self._studies[key] = study
+        runs = {name: value for name, value in study.user_attrs.items() if name.startswith("run/")}
         for trial in study.get_trials(deepcopy=False):
             asked = trial.state != TrialState.WAITING
             if asked and ("config" in trial.user_attrs or key in self._cells):
-                self._complete(key, trial)
+                record = self._complete(key, trial)
+                self._records[record.key] = replace(record, run_id=runs.get(f"run/{record.number}"))
 
-    def _complete(self, cell: str, trial: FrozenTrial) -> None:
+    def _complete(self, cell: str, trial: FrozenTrial) -> TrialRecord:
         """Take in a recorded trial, and write what a dying process may have left out of it."""
         record = self._refresh(cell, trial._trial_id)
-        if trial.state.is_finished() or not self._cells:
-            return
-        for report in record.reports:
-            if report.number not in trial.intermediate_values:
-                self._record_score(trial._trial_id, record, report.number)
+        if cell in self._cells and not trial.state.is_finished():
+            for report in record.reports:
+                if report.number not in trial.intermediate_values:
+                    self._record_score(trial._trial_id, record, report.number)
+        return record
 
     def _suggest(self, cell: Cell, trial: optuna.Trial) -> TrialRecord:
         params = suggest(trial, cell)
@@ -276,7 +282,7 @@ class Ledger:
         trial = self._storage.get_trial(trial_id)
         known = self._records.get(f"{cell}#{trial.number}")
         record = _trial_record(cell, trial, known.config if known else None, self._cells.get(cell))
-        self._records[record.key] = record
+        self._records[record.key] = replace(record, run_id=known.run_id) if known else record
         self._trial_ids[record.key] = trial_id
         return record
 
@@ -306,7 +312,6 @@ def _trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None,
         score=reports[-1].score if reports else None,
         reports=reports,
         attempts=attrs.get("attempts", 0),
-        run_id=attrs.get("run_id"),
     )
 
 

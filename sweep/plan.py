@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from sweep.cells import Cell, cells
+from sweep.cells import Cell, cells, describe
 from sweep.progress import duration
 from sweep.pruning import default_rungs
 from sweep.run import check_data
@@ -16,7 +16,6 @@ from sweep.spec import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import few_shot_draw
-from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
 
@@ -60,10 +59,17 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
         shots = f"{config.shots} {'per class' if config.sampling == 'per_class' else 'in all'}"
         sizes = (len(data.class_names), len(data.pool), len(data.test))
         table.add_row(
-            data.name, *map(str, sizes), f"{data.majority_share:.1%}", shots, str(len(draw.train)), str(len(draw.validation))
+            data.name,
+            *map(str, sizes),
+            f"{data.majority_share:.1%}",
+            shots,
+            str(len(draw.train)),
+            str(len(draw.validation)),
         )
     console.print(table)
-    for note in dict.fromkeys(f"{c.dataset.name}: {note}" for c in map(_default_config, grid) for note in load(c.dataset).notes):
+    for note in dict.fromkeys(
+        f"{c.dataset.name}: {note}" for c in map(_default_config, grid) for note in load(c.dataset).notes
+    ):
         console.print(f"  {note}", style="dim")
     console.print()
 
@@ -84,7 +90,9 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
 
 def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
     config = _default_config(grid[0])
-    rungs = spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
+    rungs = (
+        spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
+    )
     total = config.replicates * config.evaluations
     where = f" at reports {', '.join(map(str, rungs))} of {total}" if spec.pruning.rule == "asha" else ""
     console.print(f"pruning: {spec.pruning.rule}{where}\n")
@@ -93,7 +101,9 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
 def _print_time(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
     slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
     total = sum(spec.budget.trials_per_cell * seconds for seconds in _trial_seconds(grid).values()) / slots
-    console.print(f"time: at most {duration(total)} on {slots} slots like this machine's, measured with a few steps; ", end="")
+    console.print(
+        f"time: at most {duration(total)} on {slots} slots like this machine's, measured with a few steps; ", end=""
+    )
     console.print("pruning usually saves a third to a half of it")
 
 
@@ -128,17 +138,8 @@ def _time_one(config: TrialConfig) -> float:
     return config.replicates * (config.steps * step + config.evaluations * report.metrics["eval_seconds"])
 
 
-def describe(values: Range) -> str:
-    """`1e-05 to 1e-04, log` or `0.1 | 0.5`."""
-    if isinstance(values, Choice):
-        return " | ".join(map(str, values.values))
-    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
-
-
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
-
-

@@ -93,7 +93,12 @@ def check_data(grid: Sequence[Cell]) -> None:
 
 
 def _run(
-    spec: SweepSpec, grid: Sequence[Cell], ledger: Ledger, directory: SweepDirectory, address: str | None, progress: Progress
+    spec: SweepSpec,
+    grid: Sequence[Cell],
+    ledger: Ledger,
+    directory: SweepDirectory,
+    address: str | None,
+    progress: Progress,
 ) -> RunResult:
     uri = tracking_uri(spec.tracking.uri)
     tracker = Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required)
@@ -114,7 +119,12 @@ def _run(
 
 
 def _train(
-    spec: SweepSpec, dispatcher: Dispatcher, ledger: Ledger, directory: SweepDirectory, address: str | None, progress: Progress
+    spec: SweepSpec,
+    dispatcher: Dispatcher,
+    ledger: Ledger,
+    directory: SweepDirectory,
+    address: str | None,
+    progress: Progress,
 ) -> None:
     with (
         progress.showing(ledger, dispatcher),
@@ -202,4 +212,6 @@ def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callab
 def _failures(ledger: Ledger) -> str:
     reasons = sorted({record.reason for record in ledger.trials() if record.reason})
     listing = "".join(f"\n  {reason}" for reason in reasons[:5])
-    return f"a sweep needs at least one trial with a score; all {len(ledger.trials())} trials ended without one:{listing}"
+    return (
+        f"a sweep needs at least one trial with a score; all {len(ledger.trials())} trials ended without one:{listing}"
+    )

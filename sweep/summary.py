@@ -17,7 +17,9 @@ __all__ = ["best_trial", "print_cells"]
 
 def print_cells(console: Console, sweep: SweepRecord, records: Sequence[TrialRecord]) -> None:
     """One row a cell: how its trials ended, its best score and the configuration that reached it."""
-    table = Table(title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(
+        title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for name in ("cell", "trials", "best score", "best configuration"):
         table.add_column(name, justify="right" if name == "best score" else "left", overflow="fold")
     for key in dict.fromkeys(record.cell for record in records):
@@ -41,4 +43,6 @@ def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
 def configuration(params: dict[str, Scalar] | object) -> str:
     """`encoder_lr=3.1e-05 beta=0.40 ...`"""
     assert isinstance(params, dict)
-    return " ".join(f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items())
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
+    )

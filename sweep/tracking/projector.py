@@ -25,7 +25,7 @@ from sweep.tracking.runs import (
     sweep_run,
     trial_run,
 )
-from sweep.tracking.store import UploadError, open_client
+from sweep.tracking.store import UploadError, is_refusal, open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -136,7 +136,7 @@ class Projector:
 
     @property
     def _client(self) -> MlflowClient:
-        assert self._opened is not None, "connect() comes first"  # noqa: S101
+        assert self._opened is not None, "connect() comes first"
         return self._opened
 
     def _find_experiment(self) -> str:
@@ -175,13 +175,17 @@ class Projector:
 
     def _push(self, run: _KnownRun, wanted: WantedRun, new: Sequence[Point]) -> None:
         """Values first, then the status, so that a run that looks finished is; artifacts last: they may be refused."""
-        self._log(run, wanted, new)
+        try:
+            self._log(run, wanted, new)
+        except Exception as error:
+            if is_refusal(error):
+                self._set_status(run, wanted)  # it must not look as if it still ran
+            raise
         for name in TRANSIENT_TAGS:
             if name in run.tags and name not in wanted.tags:
                 self._client.delete_tag(run.id, name)
                 del run.tags[name]
-        if run.status != wanted.status:
-            self._set_status(run, wanted)
+        self._set_status(run, wanted)
         for name, text in wanted.texts.items():
             self._upload_text(run, name, text)
 
@@ -206,6 +210,8 @@ class Projector:
         run.metrics.update({point.name: point.value for point in new})
 
     def _set_status(self, run: _KnownRun, wanted: WantedRun) -> None:
+        if run.status == wanted.status:
+            return
         if wanted.ended is None:
             self._client.update_run(run.id, status=wanted.status)
         else:

@@ -4,7 +4,7 @@ This is the contract with everybody who reads the runs:
 
     sweep   tags sweep.role=sweep, sweep.name, sweep.id, the facts (git_commit, python, version.ray, ...), and what a
             resumed sweep may change (spec.compare.loss, spec.budget.trials_per_cell, ...); parameters trial.* and
-            protocol.*; artifact spec.yaml; metrics trials/OUTCOME and best_score/CELL, whose step counts the ended trials
+            protocol.*; artifact spec.yaml; metrics trials/OUTCOME and best_score/CELL (step: trials that have ended)
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
             sweep.reports, and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
             metrics `score` and those of the reports, one step a report; for a failure the artifact failure.txt

@@ -1,4 +1,4 @@
-"""The bare arm: what the training itself costs. One process a slot, each with its share of the trials, nothing around it.
+"""The bare arm: what the training itself costs. One process a slot, each with its share of the trials, no more.
 
 `python -m tests.benchmarks.bare CONFIGS.json RESULTS.json --slots 2`
 """

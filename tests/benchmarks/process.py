@@ -9,21 +9,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
-__all__ = ["CommandFailed", "ProcessRun", "clean_environment", "run_command"]
+__all__ = ["CommandFailedError", "ProcessRun", "clean_environment", "run_command"]
 
 SAMPLE_SECONDS = 0.5
 
 
-class CommandFailed(Exception):
+class CommandFailedError(Exception):
     """A command ended with another exit code than 0; the message has the end of its output."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRun:
-    """started, ended: seconds since the epoch. Peaks of resident memory in MiB: of the command's own process, and of the
-    largest process below it (0 if there was none)."""
+    """started, ended: seconds since the epoch.
+
+    driver_mib, worker_mib: peaks of resident memory, of the command's own process and of the largest process below it
+    (0 if there was none).
+    """
 
     started: float
     ended: float
@@ -37,7 +40,7 @@ class ProcessRun:
 
 
 def run_command(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> ProcessRun:
-    """Run `command` in `folder`, its output in `folder`/output.log. Raises CommandFailed."""
+    """Run `command` in `folder`, its output in `folder`/output.log. Raises CommandFailedError."""
     log = folder / "output.log"
     peaks: dict[int, float] = {}
     with log.open("wb") as output:
@@ -54,7 +57,7 @@ def run_command(command: Sequence[str], *, folder: Path, environment: Mapping[st
         ended = time.time()
     if process.returncode != 0:
         tail = log.read_text(encoding="utf-8", errors="replace")[-3000:]
-        raise CommandFailed(f"{' '.join(command)} ended with exit code {process.returncode}:\n{tail}")
+        raise CommandFailedError(f"{' '.join(command)} ended with exit code {process.returncode}:\n{tail}")
     driver = peaks.pop(process.pid, 0.0)
     return ProcessRun(started, ended, driver_mib=driver, worker_mib=max(peaks.values(), default=0.0))
 

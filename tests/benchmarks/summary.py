@@ -69,7 +69,7 @@ class Spread:
 
 
 def measurement(
-    arm: str, number: int, load: float, run: ProcessRun, trials: Sequence[TrialTimes], slots: int
+    arm: str, number: int, *, load: float, run: ProcessRun, trials: Sequence[TrialTimes], slots: int
 ) -> Measurement:
     """What is kept of one run."""
     reported = [time for trial in trials for time in trial.reported]
@@ -91,7 +91,8 @@ def measurement(
 def account(run: ProcessRun, trials: Sequence[TrialTimes], slots: int) -> dict[str, float]:
     """Where the wall time went, in seconds per slot; the phases add up to the wall time.
 
-    Needs `asked` and `reported` of every trial. Trials are of like length, so the last `slots` ones end on different slots.
+    Needs `asked` and `reported` of every trial. Trials are of like length, so the last `slots` of them to end were on
+    different slots.
     """
     ends = sorted(trial.reported[-1] for trial in trials)
     asked = min(trial.asked for trial in trials if trial.asked is not None)
@@ -107,7 +108,7 @@ def account(run: ProcessRun, trials: Sequence[TrialTimes], slots: int) -> dict[s
 
 
 def ratios(measurements: Sequence[Measurement]) -> dict[str, Spread]:
-    """For each other arm its wall time in units of the sweep's, round by round: neighbours in time, so alike in load."""
+    """For each other arm its wall time in units of the sweep's, round by round, i.e. at like load."""
     walls = {(each.arm, each.round): each.wall for each in measurements}
     others = [arm for arm in EXPECTED if any(each.arm == arm for each in measurements)]
     rounds = sorted(number for arm, number in walls if arm == "sweep")
@@ -117,7 +118,7 @@ def ratios(measurements: Sequence[Measurement]) -> dict[str, Spread]:
 
 
 def summarise(measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """Medians and ranges of each arm, ratios with what is expected of them, and whether the bare loop scored the same."""
+    """Medians and ranges of each arm, ratios beside what is expected, and whether the bare loop scored the same."""
     arms = dict.fromkeys(each.arm for each in measurements)
     names = ("wall", "training", "evaluation", "idle", "worker_mib", "driver_mib")
     return {
@@ -144,8 +145,8 @@ def tables(measurements: Sequence[Measurement], trials: int) -> str:
 def _arm_table(measurements: Sequence[Measurement], trials: int) -> list[str]:
     against = ratios(measurements)
     lines = [
-        "| arm | wall time, s | trials an hour | in units of the sweep | training, s a slot | evaluation, s a slot | idle "
-        "| largest worker, MiB | driver, MiB |",
+        "| arm | wall time, s | trials an hour | in units of the sweep | training, s a slot | evaluation, s a slot "
+        "| idle | largest worker, MiB | driver, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for arm in dict.fromkeys(each.arm for each in measurements):

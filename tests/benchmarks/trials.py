@@ -1,8 +1,8 @@
 """The same trials through a sweep, through a bare loop, and through a stack assembled from the docs.
 
-`python -m tests.benchmarks.trials` prints the tables of the README and writes trials.json. Each run of an arm is a fresh
-process in an empty folder, with an empty MLflow store. Rounds are interleaved, so that a slow spell of the machine meets
-every arm.
+`python -m tests.benchmarks.trials` prints the tables of the README and writes trials.json. Each run of an arm is a new
+process in an empty folder, with an empty MLflow store. Rounds are interleaved: a slow spell of the machine meets all
+arms alike.
 """
 
 from __future__ import annotations
@@ -21,10 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from tests.benchmarks.arms import ARMS, TrialTimes
-from tests.benchmarks.process import CommandFailed, clean_environment, run_command
+from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, measurement, summarise, tables
 from trainable.errors import TrainableError
@@ -46,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for arm in options.arms:
                 measurements.append(_measure(arm, number, protocol))
                 _say(measurements[-1])
-    except (CommandFailed, TrainableError) as error:
+    except (CommandFailedError, TrainableError) as error:
         print(error, file=sys.stderr)
         return 1
     _write(options, protocol, measurements)
@@ -61,7 +59,7 @@ def _measure(arm: str, number: int, protocol: Protocol) -> Measurement:
         run = run_command(command, folder=folder, environment=clean_environment(folder, ROOT))
         trials = ARMS[arm].trials(folder)
         _check(arm, trials, protocol)
-        return measurement(arm, number, load, run, trials, protocol.slots)
+        return measurement(arm, number, load=load, run=run, trials=trials, slots=protocol.slots)
 
 
 def _check(arm: str, trials: Sequence[TrialTimes], protocol: Protocol) -> None:
@@ -69,7 +67,7 @@ def _check(arm: str, trials: Sequence[TrialTimes], protocol: Protocol) -> None:
     expected = {rate: protocol.configs()[0].evaluations for rate in protocol.learning_rates()}
     found = {trial.learning_rate: len(trial.scores) for trial in trials}
     if found != expected or len(trials) != protocol.trials:
-        raise CommandFailed(f"{arm} must evaluate each learning rate this often: {expected}; found {found}")
+        raise CommandFailedError(f"{arm} must evaluate each learning rate this often: {expected}; found {found}")
 
 
 def _say(done: Measurement) -> None:
@@ -105,7 +103,7 @@ def _machine() -> dict[str, Any]:
         "system": platform.platform(),
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "load_average": os.getloadavg(),
     }
 

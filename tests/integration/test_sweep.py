@@ -100,7 +100,9 @@ def reports(user: User) -> int:
 def assert_mlflow_mirrors_the_ledger(user: User) -> None:
     runs = user.mlflow_runs()
     (parent,) = (run for run in runs if run.data.tags["sweep.role"] == "sweep")
-    children = {f"{run.data.tags['sweep.cell']}#{run.data.tags['sweep.trial']}": run for run in runs if run is not parent}
+    children = {
+        f"{run.data.tags['sweep.cell']}#{run.data.tags['sweep.trial']}": run for run in runs if run is not parent
+    }
     assert len(children) == len(runs) - 1, "a trial has two runs"
     assert set(children) == {record.key for record in user.trials}
     for record in user.trials:
@@ -202,7 +204,11 @@ def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tmp_path: Pat
 def test_trec_and_cr_at_two_shot_counts_with_three_losses(user: User) -> None:
     user.write(
         datasets={name: {"path": str(SENTEVAL / name.upper()), "senteval": name.upper()} for name in ("trec", "cr")},
-        compare={"dataset": ["trec", "cr"], "shots": [20, 100], "loss": ["cross_entropy", "soft_triple", "proxy_anchor"]},
+        compare={
+            "dataset": ["trec", "cr"],
+            "shots": [20, 100],
+            "loss": ["cross_entropy", "soft_triple", "proxy_anchor"],
+        },
         trial={**yaml.safe_load((user.folder / "spec.yaml").read_text())["trial"], "sampling": "random"},
         protocol={"replicates": 1, "evaluations": 2, "steps": 4, "validation": 100},
         budget={"trials_per_cell": 1},

@@ -13,6 +13,7 @@ def spec(**changes: Any) -> SweepSpec:
     """Two cells of 4 trials, 2 replicates x 2 evaluations; `changes` replace whole blocks or fields of them."""
     blocks: dict[str, Any] = {
         "name": "small",
+        "datasets": {"support": {}},
         "compare": {"dataset": ["support"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
         "trial": {"encoder": "tiny"},
         "protocol": {"replicates": 2, "evaluations": 2, "steps": 4},
@@ -33,5 +34,9 @@ def report(replicate: int, evaluation: int, accuracy: float, evaluations: int = 
     """A healthy report with a validation accuracy."""
     step = 2 * evaluation
     return Report(
-        draw=replicate, replicate=replicate, evaluation=evaluation, step=step, metrics={"val_accuracy": accuracy, "train_loss": 0.5}
+        draw=replicate,
+        replicate=replicate,
+        evaluation=evaluation,
+        step=step,
+        metrics={"val_accuracy": accuracy, "train_loss": 0.5},
     )

@@ -119,7 +119,9 @@ def test_what_a_worker_says_about_its_end_is_recorded(tmp_path: Path, outcome: O
 
 
 def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
-    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 12}, pruning={"rule": "asha", "reduction_factor": 2})
+    each = dispatcher(
+        tmp_path, slots=1, budget={"trials_per_cell": 12}, pruning={"rule": "asha", "reduction_factor": 2}
+    )
     drain(each)
     pruned = [record for record in each.ledger.trials() if record.outcome is Outcome.PRUNED]
     assert 4 <= len(pruned) <= 20
@@ -164,7 +166,9 @@ def test_raising_the_budget_adds_just_the_difference(tmp_path: Path) -> None:
     more = dispatcher(tmp_path, budget={"trials_per_cell": 6})
     drain(more)
     assert len(more.ledger.trials()) == 12
-    assert {record.key: record for record in more.ledger.trials()}.items() >= {record.key: record for record in kept}.items()
+    assert {record.key: record for record in more.ledger.trials()}.items() >= {
+        record.key: record for record in kept
+    }.items()
 
 
 def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
@@ -185,7 +189,10 @@ def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
         if (assignment := each.next()) is not None:
             work(each, assignment, upto=generator.randrange(4))  # and dies: nothing is closed
     ends = [
-        [(record.key, record.params, record.outcome, record.score, len(record.reports)) for record in each.ledger.trials()]
+        [
+            (record.key, record.params, record.outcome, record.score, len(record.reports))
+            for record in each.ledger.trials()
+        ]
         for each in (undisturbed, dispatcher(tmp_path / "b", slots=1, pruning=pruning))
     ]
     assert sorted(ends[0], key=str) == sorted(ends[1], key=str)

@@ -61,7 +61,9 @@ def test_proposals_depend_on_the_ledger_alone(tmp_path: Path) -> None:
 def test_the_score_is_the_mean_over_completed_replicates(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
-    scores = [ledger.record(key, report(r, e, a)).score for r, e, a in [(0, 1, 0.2), (0, 2, 0.6), (1, 1, 0.1), (1, 2, 0.8)]]
+    scores = [
+        ledger.record(key, report(r, e, a)).score for r, e, a in [(0, 1, 0.2), (0, 2, 0.6), (1, 1, 0.1), (1, 2, 0.8)]
+    ]
     assert scores == pytest.approx([0.2, 0.6, 0.6, 0.7])
 
 

@@ -61,7 +61,7 @@ def test_a_pipe_gets_one_line_for_each_end(ledger: Ledger) -> None:
 def test_a_terminal_gets_a_table_of_cells(ledger: Ledger) -> None:
     text = shown(ledger, terminal=True)
     assert "small   3 of 8 trials" in text
-    (row,) = (line for line in text.splitlines() if line.startswith("support/4/cross_entropy"))
+    row = next(line for line in text.splitlines() if line.startswith("support/4/cross_entropy"))
     assert row.split() == ["support/4/cross_entropy", "1", "1", "1", "0", "1", "0.700"]
     assert "Ctrl-C stops cleanly" in text
 

@@ -22,7 +22,15 @@ def study_with(*trials: Mapping[int, float]) -> optuna.Study:
 
 @pytest.mark.parametrize(
     ("replicates", "evaluations", "rungs"),
-    [(1, 1, ()), (1, 4, (2,)), (2, 2, (1, 2)), (4, 4, (2, 4, 8)), (8, 4, (2, 4, 8, 16)), (5, 1, (1, 2, 4)), (3, 5, (2, 5, 10))],
+    [
+        (1, 1, ()),
+        (1, 4, (2,)),
+        (2, 2, (1, 2)),
+        (4, 4, (2, 4, 8)),
+        (8, 4, (2, 4, 8, 16)),
+        (5, 1, (1, 2, 4)),
+        (3, 5, (2, 5, 10)),
+    ],
 )
 def test_default_rungs_stand_half_way_and_after_powers_of_two(
     replicates: int, evaluations: int, rungs: tuple[int, ...]
@@ -55,7 +63,9 @@ def test_asha_keeps_the_best_third_at_a_rung(scores: Sequence[float], stops: boo
 
 
 def test_asha_compares_only_at_rungs_and_only_within_a_rung() -> None:
-    study = study_with({1: 0.9, 2: 0.9, 3: 0.9}, {1: 0.8, 2: 0.8, 3: 0.8}, {1: 0.7, 2: 0.7, 3: 0.7}, {1: 0.1, 2: 0.1, 3: 0.1})
+    study = study_with(
+        {1: 0.9, 2: 0.9, 3: 0.9}, {1: 0.8, 2: 0.8, 3: 0.8}, {1: 0.7, 2: 0.7, 3: 0.7}, {1: 0.1, 2: 0.1, 3: 0.1}
+    )
     rule = ReplicateAsha(rungs=[2], reduction_factor=2, minimum=2)
     assert not rule.prune(study, study.trials[-1])  # its last report, 3, is no rung
     assert rule.prune(study_with({2: 0.9}, {2: 0.8}, {2: 0.7}), study_with({2: 0.9}, {2: 0.8}, {2: 0.7}).trials[-1])

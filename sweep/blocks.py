@@ -1,0 +1,115 @@
+"""The blocks of a spec whose fields are always the same. What trials are made of is in `sweep.fields`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+
+__all__ = ["Budget", "Protocol", "Pruning", "Resources", "Tracking"]
+
+_STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+_CLEAN = ConfigDict(_STRICT, str_strip_whitespace=True)
+
+MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
+
+
+class Protocol(BaseModel):
+    """How a trial is trained and scored: fields of a trial that all trials of a comparison usually share."""
+
+    model_config = _STRICT
+
+    replicates: int = Field(4, ge=1, le=MAX_REPLICATES, description="draws on which each configuration is trained and scored")
+    evaluations: int = Field(4, ge=1, le=1000, description="evaluations of a replicate, evenly spaced, the last at its end")
+    steps: int = Field(120, ge=1, le=1_000_000, description="optimiser steps of a replicate")
+    validation: Literal["all", "shots"] | Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        "all", description="validation rows: every row left, as many as the draw has, or a number"
+    )
+    metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field("accuracy", description="what the score averages")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="the seed of draws, initialisations and the search")
+
+
+class Budget(BaseModel):
+    """How much is tried."""
+
+    model_config = _STRICT
+
+    trials_per_cell: int = Field(16, ge=1, le=10_000, description="trials of each cell; may be raised later")
+    hours: float | None = Field(None, gt=0, le=100_000, description="wall-clock limit of one run; the next run goes on")
+    concurrency: int | None = Field(None, ge=1, le=100_000, description="trials at a time; default: as many as fit")
+
+
+class Pruning(BaseModel):
+    """Which trials are stopped early, and when."""
+
+    model_config = _STRICT
+
+    rule: Literal["asha", "median", "wilcoxon", "none"] = Field("asha", description="the rule that stops trials early")
+    reduction_factor: int = Field(3, ge=2, le=100, description="asha: one in so many goes on past a rung")
+    min_records: int | None = Field(
+        None, ge=2, le=10_000, description="scores that a rung needs before it stops a trial; default: reduction_factor"
+    )
+    rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Strict(False)] = Field(
+        None,
+        min_length=1,
+        description="report numbers at which trials are judged; default: half-way through the first replicate, then after "
+        "1, 2, 4, ... replicates",
+    )
+
+    @field_validator("rungs")
+    @classmethod
+    def _ascending(cls, rungs: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if rungs is not None and list(rungs) != sorted(set(rungs)):
+            raise ValueError("rungs are report numbers in ascending order, each once")
+        return rungs
+
+
+class Resources(BaseModel):
+    """What one trial occupies on a machine."""
+
+    model_config = _STRICT
+
+    cpu: float = Field(1.0, gt=0, le=4096, description="CPU cores of a trial; may be a fraction")
+    gpu: Literal["auto"] | Annotated[float, Field(ge=0, le=1024)] = Field(
+        "auto", description="GPUs of a trial: 0, a fraction of one, a whole number, or `auto` (one where there are any)"
+    )
+
+    @field_validator("gpu")
+    @classmethod
+    def _fraction_or_whole(cls, gpu: float | str) -> float | str:
+        if isinstance(gpu, float) and gpu > 1 and not gpu.is_integer():
+            raise ValueError("more than one GPU must be a whole number: Ray shares no trial over parts of several")
+        return gpu
+
+
+class Tracking(BaseModel):
+    """Where the runs are shown."""
+
+    model_config = _CLEAN
+
+    experiment: str = Field("few-shot-sweep", min_length=1, max_length=250, description="the MLflow experiment")
+    uri: str | None = Field(
+        None, min_length=1, description="the MLflow store; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here"
+    )
+    required: bool = Field(True, description="whether a store that does not answer refuses the run")
+
+    @field_validator("uri")
+    @classmethod
+    def _no_password(cls, uri: str | None) -> str | None:
+        if uri is not None and has_password(uri):
+            raise ValueError(
+                "a spec is kept and shared, so an address in it must not hold a password or token; set MLFLOW_TRACKING_USERNAME "
+                "and MLFLOW_TRACKING_PASSWORD (a database: the whole address as MLFLOW_TRACKING_URI) in the environment"
+            )
+        return uri
+
+
+def has_password(address: str) -> bool:
+    """Whether an address holds a password, or a token in the place of a user name."""
+    try:
+        parts = urlsplit(address)
+        secret = parts.password is not None or (parts.scheme in ("http", "https") and "@" in parts.netloc)
+    except ValueError:  # a malformed address, which its user will complain about
+        return "@" in address
+    return secret or any(name.lower() in ("password", "passwd", "pwd", "token") for name in parse_qs(parts.query))

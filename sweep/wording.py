@@ -1,0 +1,119 @@
+"""Rules of fields in plain words, taken from their declarations, and values as messages show them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import types
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+__all__ = ["choices", "in_words", "number_type", "shown", "suggestion"]
+
+_LONGEST = 80  # characters of a value in a message
+
+
+def in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """What a field of this type may hold: `a whole number from 1 on`, `` `linear`, `cosine` or a number ``."""
+    return _joined(_alternatives(annotation, metadata))
+
+
+def choices(annotation: Any) -> tuple[str, ...]:
+    """The names that a field of this type may hold."""
+    if get_origin(annotation) is Literal:
+        return tuple(map(str, get_args(annotation)))
+    return tuple(name for member in _members(annotation) for name in choices(member))
+
+
+def number_type(annotation: Any) -> type[int] | type[float] | None:
+    """`int` or `float` for a field of numbers, None for one of names or text."""
+    if annotation in (int, float):
+        return int if annotation is int else float
+    found = [kind for member in _members(annotation) if (kind := number_type(member)) is not None]
+    return found[0] if found else None
+
+
+def suggestion(value: object, names: Iterable[str], *, listed: bool = True) -> str:
+    """The name nearest to `value`, if one is near, and (`listed`) all names."""
+    by_lower = {name.lower(): name for name in names}
+    near = get_close_matches(str(value).lower(), by_lower, n=1)
+    parts = [f"did you mean `{by_lower[near[0]]}`?"] if near else []
+    if listed:
+        parts.append(f"allowed: {', '.join(by_lower.values())}")
+    return " ".join(parts)
+
+
+def shown(value: object) -> str:
+    """A value on one line, in the notation of the spec, without passwords, and cut where it is long."""
+    if isinstance(value, str):
+        text = f"'{value}'"
+    elif isinstance(value, float) and not math.isfinite(value):
+        text = ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
+    else:
+        text = json.dumps(value, default=str, ensure_ascii=False)
+    text = re.sub(r"://[^/\s\"']*@", "://***@", " ".join(text.split()))
+    text = re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^&\s\"']+", r"\1=***", text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
+def _members(annotation: Any) -> tuple[Any, ...]:
+    """The types that a union or an annotated type stands for."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return (get_args(annotation)[0],)
+    if origin in (Union, types.UnionType):
+        return tuple(member for member in get_args(annotation) if member is not type(None))
+    return ()
+
+
+def _alternatives(annotation: Any, metadata: Sequence[Any]) -> list[str]:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        base, *own = get_args(annotation)
+        return _alternatives(base, (*metadata, *own))
+    if origin in (Union, types.UnionType):
+        return [words for member in _members(annotation) for words in _alternatives(member, metadata)]
+    if origin is Literal:
+        return [f"`{name}`" for name in get_args(annotation)]
+    if origin is tuple:
+        return [f"a list, each of it {in_words(get_args(annotation)[0])}"]
+    return [_plain(annotation, metadata)]
+
+
+def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
+    if annotation is bool:
+        return "`true` or `false`"
+    if annotation is int:
+        return f"a whole number{_whole_bounds(metadata)}"
+    if annotation is float:
+        return f"a number{_real_bounds(metadata)}"
+    if annotation is str:
+        longest = _bound(metadata, "max_length")
+        return "text" if longest is None else f"text of 1 to {longest} characters"
+    return "a mapping"
+
+
+def _whole_bounds(metadata: Sequence[Any]) -> str:
+    ge, gt, le, lt = (_bound(metadata, name) for name in ("ge", "gt", "le", "lt"))
+    low = ge if ge is not None else gt + 1 if gt is not None else None
+    high = le if le is not None else lt - 1 if lt is not None else None
+    if low is None:
+        return "" if high is None else f" up to {high}"
+    return f" from {low} on" if high is None else f" from {low} to {high}"
+
+
+def _real_bounds(metadata: Sequence[Any]) -> str:
+    names = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}
+    bounds = [f"{words} {_bound(metadata, name):g}" for name, words in names.items() if _bound(metadata, name) is not None]
+    return f" {' and '.join(bounds)}" if bounds else ""
+
+
+def _bound(metadata: Sequence[Any], name: str) -> Any:
+    return next((value for each in metadata if (value := getattr(each, name, None)) is not None), None)
+
+
+def _joined(alternatives: Sequence[str]) -> str:
+    *most, last = alternatives
+    return f"{', '.join(most)} or {last}" if most else last

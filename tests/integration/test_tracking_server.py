@@ -1,0 +1,398 @@
+"""The projection over HTTP, against a real MLflow server that is killed, late, or out of reach."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sweep.errors import TrackingError
+from sweep.tracking import Projection, Tracker, sync
+from sweep.tracking.store import open_client
+from tests.sweep_record import MemoryLedger, complete, migrated_database
+from trainable.reports import Outcome
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+CREATE = "/api/2.0/mlflow/runs/create"
+
+
+@dataclass
+class Server:
+    """`mlflow server` on this machine, with a SQLite file. It keeps its port and its data over a restart."""
+
+    folder: Path
+    database: str
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", self.database, "--workers", "1"]
+        command += ["--artifacts-destination", str(self.folder / "artifacts"), "--port", str(self.port)]
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        wait_until(self.answers, seconds=90)
+
+    def kill(self) -> None:
+        """As a power cut: the server and the workers that it started."""
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+
+@dataclass
+class Line:
+    """What lies between client and server: it counts requests, and can delay them or lose their answers."""
+
+    server_port: int
+    requests: list[str] = field(default_factory=list)
+    delay: Callable[[str], float] = lambda path: 0.0  # noqa: ARG005
+    loses: Callable[[str], bool] = lambda path: False  # noqa: ARG005
+    status: int | None = None  # answer everything with this
+
+    def open(self) -> ThreadingHTTPServer:
+        line = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def forward(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                path = self.path.partition("?")[0]
+                line.requests.append(path)
+                time.sleep(line.delay(path))
+                try:
+                    status, content = (line.status, b"denied") if line.status else line.ask(self, body)
+                    if line.loses(path):
+                        raise ConnectionAbortedError
+                    self.send_response(status)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(content)))
+                    self.end_headers()
+                    self.wfile.write(content)
+                except OSError:
+                    self.close_connection = True  # the server is down, the answer is lost, or the client did not wait
+
+            def log_request(self, *_: object) -> None:
+                pass
+
+            do_GET = do_POST = do_PUT = forward
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return server
+
+    def ask(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=60)
+        try:
+            headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Connection")}
+            connection.request(request.command, request.path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("mlflow-server")
+    database = migrated_database(tmp_path_factory.getbasetemp(), folder / "mlflow.db")
+    server = Server(folder, database, free_port())
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def server(mlflow_server: Server) -> Server:
+    if mlflow_server.process is None:
+        mlflow_server.start()
+    return mlflow_server
+
+
+@pytest.fixture
+def line(server: Server) -> Line:
+    return Line(server.port)
+
+
+@pytest.fixture
+def url(line: Line) -> Iterator[str]:
+    opened = line.open()
+    yield f"http://127.0.0.1:{opened.server_port}"
+    opened.shutdown()
+    opened.server_close()
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest) -> str:
+    return str(request.node.name)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def check(server: Server, experiment: str, ledger: MemoryLedger) -> dict[str, Run]:
+    """The runs of the experiment are those of the ledger, each once, complete and ended. Returns them by trial key."""
+    client = open_client(server.url)
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    assert not client.search_runs(["0"]), "a run strayed into the Default experiment"
+    runs = client.search_runs([found.experiment_id])
+    assert sorted(run.info.run_name for run in runs) == sorted(
+        ["demo", *(f"{record.cell} #{record.number}" for record in ledger.trials())]
+    )
+    assert "RUNNING" not in {run.info.status for run in runs}
+    by_name = {run.info.run_name: run for run in runs}
+    assert by_name["demo"].info.run_id == ledger.sweep().run_id
+    trials = {record.key: by_name[f"{record.cell} #{record.number}"] for record in ledger.trials()}
+    for record in ledger.trials():
+        run = trials[record.key]
+        assert run.data.tags["sweep.outcome"] == record.outcome
+        assert run.data.tags["mlflow.parentRunId"] == ledger.sweep().run_id
+        points = client.get_metric_history(run.info.run_id, "score")
+        assert sorted((point.step, point.value) for point in points) == [(r.number, r.score) for r in record.reports]
+    return trials
+
+
+def test_a_sweep_costs_a_handful_of_requests_a_trial(server: Server, line: Line, url: str, experiment: str) -> None:
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment=experiment, uri=url, required=True) as tracker:
+        for _ in range(3):
+            keys = [ledger.ask() for _ in range(4)]
+            for number in range(16):
+                for key in keys:
+                    ledger.report(key, number / 16, train_loss=1.0, train_seconds=2.0)
+                    tracker.notify(key)
+                time.sleep(0.1)
+            for key in keys:
+                ledger.finish(key, Outcome.COMPLETED)
+                tracker.notify(key)
+        ledger.end("finished")
+    assert len(check(server, experiment, ledger)) == 12
+    print(f"{len(line.requests)} requests for 12 trials of 16 reports with 4 metrics")
+    assert len(line.requests) <= 5 * 12 + 15
+
+
+def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str, experiment: str) -> None:
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment=experiment, uri=url, required=True)
+    tracker.start()
+    before, during = ledger.ask(), ledger.ask()
+    for key in (before, during):
+        ledger.report(key, 0.25)
+        tracker.notify(key)
+    wait_until(lambda: ledger.trial(during).run_id)
+    server.kill()
+    began = time.monotonic()
+    ledger.report(during, 0.5)
+    ledger.finish(before, Outcome.PRUNED, "below the rung")
+    later = ledger.ask()
+    for key in (before, during, later):
+        tracker.notify(key)
+    assert time.monotonic() - began < 0.1, "an outage must not hold up the sweep"
+    wait_until(lambda: tracker.problem)
+    server.start()
+    ledger.report(later, 0.75)
+    ledger.finish(during, Outcome.COMPLETED)
+    ledger.finish(later, Outcome.FAILED, "ValueError: no", "Traceback")
+    ledger.end("finished")
+    assert tracker.close(timeout=60) == Projection(pushed=3, missing=0)
+    statuses = [run.info.status for run in check(server, experiment, ledger).values()]
+    assert statuses == ["FINISHED", "FINISHED", "FAILED"]
+    artifacts = open_client(server.url).list_artifacts(str(ledger.trial(later).run_id))
+    assert [each.path for each in artifacts] == ["failure.txt"]
+
+
+def test_a_slow_server_gets_everything(server: Server, line: Line, url: str, experiment: str) -> None:
+    line.delay = lambda path: 0.3  # noqa: ARG005
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment=experiment, uri=url, required=True):
+        for _ in range(3):
+            complete(ledger, 0.25, 0.5)
+        ledger.end("finished")
+    check(server, experiment, ledger)
+
+
+@pytest.mark.parametrize("fate", ["lost", "late"])
+def test_a_creation_whose_answer_does_not_come_makes_no_second_run(
+    server: Server, line: Line, url: str, experiment: str, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.05)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment=experiment, uri=url, required=True) as tracker:
+        creations = line.requests.count(CREATE)
+
+        def first(path: str) -> bool:
+            return path == CREATE and line.requests.count(CREATE) == creations + 1
+
+        if fate == "lost":
+            line.loses = first
+        else:
+            line.delay = lambda path: 3.0 * first(path)  # reaches the server when another run was made instead
+        key = ledger.ask()
+        tracker.notify(key)
+        wait_until(lambda: tracker.problem)
+        wait_until(lambda: ledger.trial(key).run_id)
+        wait_until(lambda: not tracker.problem)
+        if fate == "late":
+            time.sleep(3.5)
+        ledger.report(key, 0.5)
+        ledger.finish(key, Outcome.COMPLETED)
+        ledger.end("finished")
+    check(server, experiment, ledger)
+    assert line.requests.count(CREATE) == creations + (1 if fate == "lost" else 2)
+
+
+def test_a_driver_that_died_before_it_recorded_its_runs_finds_them(server: Server, url: str, experiment: str) -> None:
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment=experiment, uri=url, required=True)
+    tracker.start()
+    keys = [ledger.ask(), ledger.ask()]
+    for key in keys:
+        ledger.report(key, 0.25)
+        tracker.notify(key)
+    wait_until(lambda: all(ledger.trial(key).run_id for key in keys))
+    runs = {key: ledger.trial(key).run_id for key in keys}
+    ledger.forget_runs()  # the tracker's thread goes on, but it has nothing more to do, as if its process were dead
+
+    with Tracker(ledger, experiment=experiment, uri=url, required=True):
+        for key in keys:
+            ledger.restart(key)
+            ledger.report(key, 0.5)
+            ledger.finish(key, Outcome.COMPLETED)
+        ledger.end("finished")
+    trials = check(server, experiment, ledger)
+    assert {key: run.info.run_id for key, run in trials.items()} == runs
+    tracker.close(timeout=30)
+
+
+def test_an_interrupted_sweep_is_killed_and_then_finished(
+    server: Server, url: str, experiment: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment=experiment, uri=url, required=True):
+        key = ledger.ask()
+        ledger.report(key, 0.25)
+        ledger.finish(key, Outcome.INTERRUPTED, "Ctrl-C")
+        ledger.end("interrupted")
+    (first,) = check(server, experiment, ledger).values()
+    assert first.info.status == "KILLED"
+    ledger.end("running")
+    with Tracker(ledger, experiment=experiment, uri=url, required=True):
+        ledger.restart(key)
+        ledger.report(key, 0.5)
+        ledger.finish(key, Outcome.COMPLETED)
+        ledger.end("finished")
+    (second,) = check(server, experiment, ledger).values()
+    assert (second.info.status, second.info.run_id) == ("FINISHED", first.info.run_id)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_is_never_there_loses_nothing(
+    server: Server, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._LAST_PAUSES", (0.0, 0.2))
+    nowhere = f"http://ann:s3cret@127.0.0.1:{free_port()}"
+    ledger = MemoryLedger()
+    with pytest.raises(
+        TrackingError, match=r"http://\*\*\*@127.0.0.1:\d+ does not: .*refused; start it \(`mlflow server`\)"
+    ):
+        Tracker(ledger, experiment=experiment, uri=nowhere, required=True).start()
+    tracker = Tracker(ledger, experiment=experiment, uri=nowhere, required=False)
+    tracker.start()
+    for _ in range(2):
+        tracker.notify(complete(ledger, 0.25, 0.5))
+    ledger.end("finished")
+    began = time.monotonic()
+    projection = tracker.close(timeout=30)
+    assert time.monotonic() - began < 5
+    assert (projection.pushed, projection.missing) == (0, 2)
+    assert str(projection).startswith("0 of 2 trials are in MLflow (the MLflow store must answer; http://***@")
+    assert sync(ledger, experiment=experiment, uri=server.url) == Projection(pushed=2, missing=0)
+    check(server, experiment, ledger)
+
+
+def test_a_server_that_hangs_holds_nobody_up(experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    ledger = MemoryLedger()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        began = time.monotonic()
+        with pytest.raises(TrackingError, match=r"timed out"):
+            Tracker(ledger, experiment=experiment, uri=uri, required=True).start()
+        tracker = Tracker(ledger, experiment=experiment, uri=uri, required=False)
+        tracker.start()
+        complete(ledger, 0.5)
+        assert tracker.close(timeout=1.5).missing == 1
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, r"must grant access; http://\*\*\*@.* refuses it.*401.*MLFLOW_TRACKING_USERNAME"),
+        (403, r"must grant access; http://\*\*\*@.* refuses it.*403.*MLFLOW_TRACKING_TOKEN"),
+        (404, r"must answer; http://\*\*\*@.* does not: .*404"),
+        (503, r"must answer; http://\*\*\*@.* does not: .*503"),
+    ],
+)
+def test_a_server_that_refuses_is_explained(line: Line, url: str, experiment: str, status: int, message: str) -> None:
+    line.status = status
+    uri = url.replace("http://", "http://ann:s3cret@")
+    with pytest.raises(TrackingError, match=message) as caught:
+        Tracker(MemoryLedger(), experiment=experiment, uri=uri, required=True).start()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_page_that_is_no_mlflow_server_is_explained(line: Line, url: str, experiment: str) -> None:
+    line.status = 200
+    with pytest.raises(TrackingError, match=r"must answer; .*not in a valid JSON format"):
+        Tracker(MemoryLedger(), experiment=experiment, uri=url, required=True).start()
+
+
+def test_a_host_name_that_the_server_does_not_know_is_explained(server: Server, experiment: str) -> None:
+    uri = server.url.replace("127.0.0.1", socket.gethostname())
+    try:
+        with socket.create_connection((socket.gethostname(), server.port), timeout=1):
+            pass
+    except OSError:
+        pytest.skip("this machine's own name does not lead to its loopback interface")
+    with pytest.raises(TrackingError, match=r"--allowed-hosts"):
+        Tracker(MemoryLedger(), experiment=experiment, uri=uri, required=True).start()

@@ -1,0 +1,155 @@
+"""The pure parts of the benchmark: its trials, its accounts, its table, and how it measures a command."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.arms import TrialTimes
+from tests.benchmarks.process import CommandFailedError, ProcessRun, clean_environment, run_command
+from tests.benchmarks.protocol import Protocol
+from tests.benchmarks.summary import Measurement, Spread, account, measurement, ratios, summarise, tables
+from tests.benchmarks.trials import _arms, _check, _positive
+
+PROTOCOL = Protocol(Path("senteval"), trials=4)
+
+
+def trial(rate: float, asked: float, reported: tuple[float, ...]) -> TrialTimes:
+    scores = tuple(0.1 * number for number in range(1, len(reported) + 1))
+    return TrialTimes(learning_rate=rate, scores=scores, training=6.0, evaluation=3.0, asked=asked, reported=reported)
+
+
+def measured(arm: str, number: int, wall: float) -> Measurement:
+    run = ProcessRun(1000.0, 1000.0 + wall, driver_mib=300.0, worker_mib=900.0)
+    trials = [trial(1e-5, 1004.0, (1010.0, 1014.0)), trial(2e-5, 1004.5, (1010.5, 1016.0))]
+    return measurement(arm, number, load=0.5, run=run, trials=trials, slots=2)
+
+
+def test_trials_differ_in_the_learning_rate_alone() -> None:
+    configs = PROTOCOL.configs()
+    assert [config.encoder_lr for config in configs] == [1e-05, 2.15e-05, 4.64e-05, 0.0001]
+    assert len({config.model_copy(update={"encoder_lr": 1.0}) for config in configs}) == 1
+
+
+def test_twelve_learning_rates_are_different() -> None:
+    assert len(set(Protocol(Path()).learning_rates())) == 12
+
+
+def test_the_sweep_trains_the_trials_of_the_other_arms() -> None:
+    from sweep.cells import cells
+    from sweep.spec import SweepSpec
+
+    spec = SweepSpec.model_validate(PROTOCOL.spec("sqlite:///mlflow.db"))
+    found = [cell.config(cell.default_params()) for cell in cells(spec)]
+    assert sorted(found, key=lambda config: config.encoder_lr) == list(PROTOCOL.configs())
+    assert spec.budget.trials_per_cell == 1
+
+
+def test_the_account_adds_up_to_the_wall_time() -> None:
+    run = ProcessRun(100.0, 130.0, driver_mib=1.0, worker_mib=1.0)
+    trials = [trial(1e-5, 105.0, (112.0, 120.0)), trial(2e-5, 105.1, (113.0, 124.0))]
+    phases = account(run, trials, slots=2)
+    assert phases == pytest.approx(
+        {"start": 5.0, "workers": 8.0, "training": 6.0, "evaluation": 3.0, "waiting": 2.0, "end": 6.0}
+    )
+    assert sum(phases.values()) == pytest.approx(run.wall)
+
+
+def test_idle_is_what_is_neither_training_nor_evaluation() -> None:
+    assert measured("sweep", 1, 30.0).idle == pytest.approx(1 - 9 / 30)
+
+
+def test_an_arm_without_times_has_no_account() -> None:
+    run = ProcessRun(0.0, 10.0, driver_mib=1.0, worker_mib=1.0)
+    times = TrialTimes(learning_rate=1e-5, scores=(0.1,), training=4.0, evaluation=1.0)
+    done = measurement("bare", 1, load=0.0, run=run, trials=[times], slots=1)
+    assert done.phases == {}
+    assert done.first_report is None
+    assert done.last_scores == {"1e-05": 0.1}
+
+
+def test_ratios_compare_runs_of_the_same_round() -> None:
+    runs = [
+        measured("sweep", 1, 20.0),
+        measured("bare", 1, 18.0),
+        measured("sweep", 2, 40.0),
+        measured("bare", 2, 38.0),
+    ]
+    assert ratios(runs) == {"bare": Spread.of([0.9, 0.95])}
+
+
+def test_without_the_sweep_there_are_no_ratios() -> None:
+    assert ratios([measured("bare", 1, 20.0)]) == {}
+
+
+def test_the_summary_says_what_was_expected_and_whether_scores_agree() -> None:
+    runs = [measured("sweep", 1, 20.0), measured("bare", 1, 18.0), measured("assembled", 1, 50.0)]
+    summary = summarise(runs)
+    assert summary["ratios"]["assembled"] == {"median": 2.5, "least": 2.5, "greatest": 2.5, "expected": 2.0}
+    assert summary["ratios"]["bare"]["expected"] == 0.85
+    assert summary["arms"]["sweep"]["wall"]["median"] == 20.0
+    assert summary["scores_equal_those_of_the_bare_loop"] is True
+    assert summarise(runs[:1])["scores_equal_those_of_the_bare_loop"] is None
+
+
+def test_the_table_is_markdown_with_one_row_an_arm() -> None:
+    runs = [
+        measured("sweep", 1, 20.0),
+        measured("bare", 1, 18.0),
+        measured("sweep", 2, 30.0),
+        measured("bare", 2, 27.0),
+    ]
+    lines = tables(runs, trials=2).splitlines()
+    rows = [line for line in lines if line.startswith("| this") or line.startswith("| bare")]
+    assert len(rows) == 2
+    assert "| 25 (20 to 30) | 288 | 1 |" in rows[0]
+    assert "| 0.90 |" in rows[1]
+    assert {line.count("|") for line in lines[:4]} == {10}
+    assert any(line.startswith("| training | 6.0 |") for line in lines)
+
+
+def test_an_arm_that_did_less_is_refused() -> None:
+    whole = [trial(rate, 0.0, (1.0, 2.0, 3.0, 4.0)) for rate in PROTOCOL.learning_rates()]
+    _check("bare", whole, PROTOCOL)
+    for less in (whole[:-1], [*whole[:-1], trial(1e-4, 0.0, (1.0, 2.0))], [*whole, whole[0]]):
+        with pytest.raises(CommandFailedError, match="must evaluate each learning rate"):
+            _check("bare", less, PROTOCOL)
+
+
+def test_a_command_is_measured_with_the_processes_below_it(tmp_path: Path) -> None:
+    worker = "import time; block = bytearray(64 * 2**20); time.sleep(0.7)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {worker!r}], check=True)"
+    run = run_command([sys.executable, "-c", code], folder=tmp_path, environment=clean_environment(tmp_path, tmp_path))
+    assert 0.7 < run.wall < 30
+    assert run.worker_mib > 64
+    assert 0 < run.driver_mib < 64
+
+
+def test_a_command_that_fails_is_told_with_the_end_of_its_output(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; print('no such task'); sys.exit(3)"]
+    with pytest.raises(CommandFailedError, match=r"(?s)exit code 3.*no such task"):
+        run_command(command, folder=tmp_path, environment=clean_environment(tmp_path, tmp_path))
+
+
+def test_settings_of_the_tools_do_not_reach_an_arm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somewhere")
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    environment = clean_environment(tmp_path, Path("/repository"))
+    assert "MLFLOW_TRACKING_URI" not in environment
+    assert environment["OMP_NUM_THREADS"] == "1"
+    assert environment["PYTHONPATH"] == "/repository"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", ""])
+def test_counts_are_whole_numbers_from_1(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="from 1"):
+        _positive(text)
+
+
+@pytest.mark.parametrize("text", ["swep", "sweep,sweep", ""])
+def test_arms_are_known_and_different(text: str) -> None:
+    with pytest.raises(ArgumentTypeError, match="among sweep, bare, assembled"):
+        _arms(text)

@@ -1,0 +1,332 @@
+"""The projection of a ledger into a SQLite store: contract, recovery, and what users do to runs meanwhile."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sweep.errors import TrackingError
+from sweep.tracking import Projection, Tracker, sync
+from sweep.tracking.store import open_client
+from tests.sweep_record import BEGAN, MemoryLedger, complete, migrated_database
+from trainable.config import TrialConfig
+from trainable.reports import Outcome
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+CELL = "support/4/soft_triple"
+
+
+@pytest.fixture
+def uri(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)  # where a SQLite store keeps its artifacts
+    return migrated_database(tmp_path_factory.getbasetemp(), tmp_path / "mlflow.db")
+
+
+@pytest.fixture
+def client(uri: str) -> MlflowClient:
+    return open_client(uri)
+
+
+def pushed(ledger: MemoryLedger, uri: str) -> Projection:
+    return sync(ledger, experiment="sweeps", uri=uri)
+
+
+def all_runs(client: MlflowClient) -> list[Run]:
+    """Every active run of every experiment, checked to be in no other experiment than ours."""
+    experiments = {found.name: found.experiment_id for found in client.search_experiments()}
+    assert not client.search_runs([experiments["Default"]])
+    return list(client.search_runs([experiments["sweeps"]]))
+
+
+def parent_of(client: MlflowClient) -> Run:
+    (parent,) = [run for run in all_runs(client) if run.data.tags["sweep.role"] == "sweep"]
+    return parent
+
+
+def trial_of(client: MlflowClient, key: str) -> Run:
+    cell, number = key.split("#")
+    expected = {"sweep.role": "trial", "sweep.cell": cell, "sweep.trial": number}
+    (run,) = [run for run in all_runs(client) if expected.items() <= run.data.tags.items()]
+    return run
+
+
+def history(client: MlflowClient, run: Run, metric: str = "score") -> list[tuple[int, float, int]]:
+    return sorted((m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, metric))
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_finished_sweep_is_there_completely(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    keys = [complete(ledger, 0.25, 0.5), complete(ledger, 0.75)]
+    ledger.end("finished")
+    assert str(pushed(ledger, uri)) == "all 2 trials are in MLflow"
+    parent = parent_of(client)
+    assert (parent.info.run_name, parent.info.status) == ("demo", "FINISHED")
+    assert parent.data.metrics["trials/completed"] == 2
+    assert parent.data.metrics[f"best_score/{CELL}"] == 0.75
+    for key in keys:
+        run, record = trial_of(client, key), ledger.trial(key)
+        assert (run.info.run_name, run.info.status) == (f"{CELL} #{record.number}", "FINISHED")
+        assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id == ledger.sweep().run_id
+        assert run.data.tags["sweep.outcome"] == "completed"
+        assert run.info.start_time == 1000 * record.started
+        assert run.info.end_time == 1000 * (record.ended or 0)
+        assert TrialConfig.from_flat(run.data.params) == record.config
+        assert record.run_id == run.info.run_id
+    expected = [(1, 0.25, 1000 * (BEGAN + 2)), (2, 0.5, 1000 * (BEGAN + 3))]
+    assert history(client, trial_of(client, keys[0])) == expected
+    assert history(client, trial_of(client, keys[0]), "val_accuracy") == expected
+
+
+def test_a_running_trial_is_shown_while_it_runs(
+    client: MlflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
+    monkeypatch.setattr("sweep.tracking.tracker._LIVE", 0.0)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        key = ledger.ask()
+        tracker.notify(key)
+        wait_until(lambda: ledger.trial(key).run_id)
+        for number in (1, 2):
+            ledger.report(key, number / 4)
+            tracker.notify(key)
+            wait_until(lambda: len(history(client, trial_of(client, key))) == number)  # noqa: B023
+        assert trial_of(client, key).info.status == "RUNNING"
+        assert parent_of(client).info.status == "RUNNING"
+        ledger.finish(key, Outcome.PRUNED, "below the rung")
+        ledger.end("finished")
+    assert {run.info.status for run in all_runs(client)} == {"FINISHED"}
+    assert trial_of(client, key).data.tags["sweep.reason"] == "below the rung"
+
+
+def test_what_nobody_was_notified_of_is_pushed_in_the_end(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment="sweeps", uri=uri, required=True)
+    tracker.start()
+    key = complete(ledger, 0.5)
+    ledger.end("finished")
+    assert tracker.close(timeout=30) == Projection(pushed=1, missing=0)
+    assert trial_of(client, key).info.status == parent_of(client).info.status == "FINISHED"
+
+
+def test_pushing_again_changes_nothing(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    complete(ledger, 0.5)
+    ledger.finish(ledger.ask(), Outcome.FAILED, "no memory", "Traceback")
+    ledger.end("finished")
+    pushed(ledger, uri)
+    before = [run.to_dictionary() for run in all_runs(client)]
+    points = history(client, parent_of(client), "trials/failed")
+    for forgotten in (False, True):
+        if forgotten:
+            ledger.forget_runs()
+        pushed(ledger, uri)
+        assert [run.to_dictionary() for run in all_runs(client)] == before
+        assert history(client, parent_of(client), "trials/failed") == points
+    assert ledger.sweep().run_id == parent_of(client).info.run_id
+
+
+def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    key = ledger.ask()
+    ledger.report(key, 0.25)
+    ledger.finish(key, Outcome.INTERRUPTED, "the driver died")
+    ledger.end("interrupted")
+    pushed(ledger, uri)
+    interrupted = trial_of(client, key)
+    assert interrupted.info.status == parent_of(client).info.status == "KILLED"
+    assert interrupted.data.tags["sweep.reason"] == "the driver died"
+
+    ledger.end("running")
+    ledger.restart(key)
+    pushed(ledger, uri)
+    running = trial_of(client, key)
+    assert running.info.status == parent_of(client).info.status == "RUNNING"
+    assert not {"sweep.outcome", "sweep.reason"} & set(running.data.tags)
+    assert running.data.tags["sweep.attempts"] == "2"
+
+    ledger.report(key, 0.5)
+    ledger.finish(key, Outcome.COMPLETED)
+    ledger.end("finished")
+    pushed(ledger, uri)
+    finished = trial_of(client, key)
+    assert finished.info.run_id == interrupted.info.run_id
+    assert finished.info.status == parent_of(client).info.status == "FINISHED"
+    assert [(step, value) for step, value, _ in history(client, finished)] == [(1, 0.25), (2, 0.5)]
+    assert parent_of(client).data.metrics["trials/interrupted"] == 0
+
+
+def test_an_extended_sweep_shows_its_present_spec(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    pushed(ledger, uri)
+    ledger.respec(budget={"trials_per_cell": 8})
+    pushed(ledger, uri)
+    parent = parent_of(client)
+    assert parent.data.tags["spec.budget.trials_per_cell"] == "8"
+    path = client.download_artifacts(parent.info.run_id, "spec.yaml")
+    assert "trials_per_cell: 8" in Path(path).read_text(encoding="utf-8")
+
+
+def test_a_failure_comes_with_its_traceback(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    key = ledger.ask()
+    ledger.finish(key, Outcome.FAILED, "ValueError: no", "Traceback (most recent call last):\n  ...")
+    pushed(ledger, uri)
+    run = trial_of(client, key)
+    assert run.info.status == "FAILED"
+    path = client.download_artifacts(run.info.run_id, "failure.txt")
+    assert Path(path).read_text(encoding="utf-8").startswith("Traceback")
+
+
+def test_thousands_of_points_go_in_several_requests(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    key = ledger.ask()
+    for number in range(120):
+        ledger.report(key, 0.5, **{f"metric_{each}": float(number) for each in range(20)})
+    ledger.finish(key, Outcome.DIVERGED, "x" * 20_000)
+    assert pushed(ledger, uri).missing == 0
+    run = trial_of(client, key)
+    assert [step for step, *_ in history(client, run, "metric_19")] == list(range(1, 121))
+    assert run.data.tags["sweep.reports"] == "120"
+    assert len(run.data.tags["sweep.reason"]) == 5000
+
+
+def test_points_that_an_interrupted_request_left_are_not_doubled(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    key = complete(ledger, 0.25, 0.5, 0.75)
+    pushed(ledger, uri)
+    client.set_tag(trial_of(client, key).info.run_id, "sweep.reports", "1")
+    pushed(ledger, uri)
+    assert [step for step, *_ in history(client, trial_of(client, key))] == [1, 2, 3]
+    assert trial_of(client, key).data.tags["sweep.reports"] == "3"
+
+
+def test_of_two_runs_for_one_trial_the_recorded_one_stays(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    key = complete(ledger, 0.5)
+    pushed(ledger, uri)
+    run, parent = trial_of(client, key), parent_of(client)
+    for each in (run, parent):
+        client.create_run(each.info.experiment_id, tags=each.data.tags)
+    pushed(ledger, uri)
+    assert trial_of(client, key).info.run_id == run.info.run_id
+    assert parent_of(client).info.run_id == parent.info.run_id
+
+
+@pytest.mark.parametrize("deleted", ["trial", "parent"])
+def test_a_run_that_a_user_deleted_meanwhile_is_made_anew(
+    client: MlflowClient, uri: str, deleted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        key = ledger.ask()
+        tracker.notify(key)
+        wait_until(lambda: ledger.trial(key).run_id)
+        gone = ledger.trial(key).run_id if deleted == "trial" else ledger.sweep().run_id
+        assert gone is not None
+        client.delete_run(gone)
+        ledger.report(key, 0.5)
+        ledger.finish(key, Outcome.COMPLETED)
+        ledger.end("finished")
+    run = trial_of(client, key)
+    assert gone not in (run.info.run_id, parent_of(client).info.run_id)
+    assert run.data.tags["mlflow.parentRunId"] == parent_of(client).info.run_id
+    assert {each.info.status for each in all_runs(client)} == {"FINISHED"}
+
+
+def test_what_one_trial_is_refused_does_not_hold_up_the_others(
+    client: MlflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._LAST_PAUSES", (0.0, 0.0))
+    ledger = MemoryLedger()
+    refused = ledger.ask()
+    ledger.report(refused, 0.5, **{"not/../legal": 1.0})
+    ledger.finish(refused, Outcome.COMPLETED)
+    fine = complete(ledger, 0.5)
+    projection = pushed(ledger, uri)
+    assert (projection.pushed, projection.missing) == (1, 1)
+    assert "not/../legal" in str(projection)
+    assert str(projection).startswith("1 of 2 trials are in MLflow (")
+    assert trial_of(client, fine).info.status == trial_of(client, refused).info.status == "FINISHED"
+    assert len(all_runs(client)) == 3
+
+
+def test_a_trial_that_nobody_began_has_no_run(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    ledger.ask(attempts=0)
+    assert pushed(ledger, uri) == Projection(pushed=0, missing=0)
+    assert [run.info.run_id for run in all_runs(client)] == [ledger.sweep().run_id]
+
+
+def test_an_artifact_that_cannot_be_stored_is_told_and_leaves_the_rest(
+    client: MlflowClient, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._LAST_PAUSES", (0.0, 0.0))
+    blocked = tmp_path / "blocked"
+    blocked.write_text("not a folder")
+    client.create_experiment("sweeps", artifact_location=str(blocked))
+    ledger = MemoryLedger()
+    key = complete(ledger, 0.5)
+    ledger.end("finished")
+    projection = pushed(ledger, uri)
+    assert projection.missing == 0
+    assert "must be able to store artifacts" in projection.problem
+    assert "spec.yaml" in projection.problem
+    assert trial_of(client, key).info.status == parent_of(client).info.status == "FINISHED"
+
+
+def test_files_and_folders_are_stored_with_the_sweep(client: MlflowClient, uri: str, tmp_path: Path) -> None:
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "curve.txt").write_text("curve")
+    (tmp_path / "report.md").write_text("report")
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        tracker.log_artifact(tmp_path / "report.md")
+        tracker.log_artifact(tmp_path / "plots")
+    stored = {each.path for each in client.list_artifacts(parent_of(client).info.run_id)}
+    assert stored == {"report.md", "plots", "spec.yaml"}
+
+
+def test_a_deleted_experiment_is_refused_with_a_remedy(client: MlflowClient, uri: str) -> None:
+    client.delete_experiment(client.create_experiment("sweeps"))
+    with pytest.raises(
+        TrackingError, match=r"'sweeps' is; bring it back with `mlflow experiments restore --experiment-id 1`"
+    ):
+        pushed(MemoryLedger(), uri)
+
+
+def test_no_error_ends_the_thread(client: MlflowClient, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        with monkeypatch.context() as broken:
+            broken.setattr(ledger, "trials", lambda: 1 / 0)
+            tracker.notify("nobody")
+            wait_until(lambda: "division by zero" in tracker.problem)
+        key = complete(ledger, 0.5)
+        wait_until(lambda: not tracker.problem)
+        ledger.end("finished")
+    assert trial_of(client, key).info.status == "FINISHED"
+
+
+def test_nothing_is_said_on_the_terminal(uri: str, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    ledger = MemoryLedger()
+    complete(ledger, 0.5)
+    pushed(ledger, uri)
+    pushed(ledger, f"sqlite:///{tmp_path / 'new.db'}")
+    assert capfd.readouterr() == ("", "")

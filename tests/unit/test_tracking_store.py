@@ -1,0 +1,67 @@
+"""Addresses of MLflow stores, and what is said about those that cannot be used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import TrackingError
+from sweep.tracking import Tracker, tracking_uri
+from sweep.tracking.store import redacted
+from tests.sweep_record import MemoryLedger
+
+
+def test_the_configured_store_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracking_uri(None) == "sqlite:///mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
+    assert tracking_uri(None) == "http://mlflow:5000"
+    assert tracking_uri("sqlite:///own.db") == "sqlite:///own.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("at http://ann:s3cret@host:5000/x failed", "at http://***@host:5000/x failed"),
+        ("postgresql://ann:s3/cr@et@db/mlflow", "postgresql://***@db/mlflow"),
+        ("postgresql://db/mlflow?user=ann&password=s3cret&x=1", "postgresql://db/mlflow?user=ann&password=***&x=1"),
+        ("http://host:5000/x and a@b", "http://host:5000/x and a@b"),
+    ],
+)
+def test_passwords_are_never_shown(text: str, clean: str) -> None:
+    assert redacted(text) == clean
+
+
+@pytest.mark.parametrize(
+    ("uri", "message"),
+    [
+        ("./mlruns", r"must be a server or a database.*received './mlruns'; use sqlite:///mlflow.db or http"),
+        ("file:///tmp/mlruns", r"must be a server or a database.*migrate-filestore"),
+        ("ftp://host/x", r"ftp://host/x does not: .*unsupported URI.*MLFLOW_TRACKING_URI"),
+        ("http://", r"must be http://HOST:PORT; received 'http://'"),
+        ("http://ann:s3cret@127.0.0.1:9", r"must answer; http://\*\*\*@127.0.0.1:9 does not: .*refused; start it"),
+        ("http://no-such-host.invalid", r"does not: Failed to resolve.*tracking.required: false"),
+        ("postgresql://ann:s3cret@127.0.0.1:9/db", r"open to reading and writing; postgresql://\*\*\*@127.0.0.1:9/db"),
+        ("sqlite:////proc/none/mlflow.db", r"sqlite:////proc/none/mlflow.db is not: .*No such file.*rights to write"),
+        ("sqlite:////proc/mlflow.db", r"is not: .*unable to open database file"),
+        ("sqlite:///{file}/mlflow.db", r"is not: .*(Not a directory|File exists)"),
+        ("sqlite:///{file}", r"is not: .*file is not a database"),
+        ("oracle://db", r"oracle://db does not"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_refused_with_a_remedy(uri: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no database, but long enough to have had the header of one" * 10)
+    tracker = Tracker(MemoryLedger(), experiment="sweeps", uri=uri.format(file=file), required=True)
+    with pytest.raises(TrackingError, match=message) as caught:
+        tracker.start()
+    assert "s3cret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_mlflow_is_imported_only_when_it_is_needed() -> None:
+    code = "import sys, sweep.tracking; print(sorted({'mlflow', 'sqlalchemy', 'torch'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
