@@ -1,197 +1,197 @@
-"""From a spec to its cells: fixed fields, and the space that each loss searches."""
+"""Cells: the combinations of the compared axes. Trials compete only inside their own cell."""
 
 from __future__ import annotations
 
-import itertools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import product
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
-from sweep.spec import RangeSpec, SweepSpec
-from trainable.config import TrialConfig
-from trainable.losses import LOSSES, LossEntry
+from sweep.fields import PROTOCOL_FIELDS, is_used
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 
-__all__ = ["Cell", "cells", "changes", "describe", "kind_of", "protocol_fingerprint", "to_range"]
+if TYPE_CHECKING:
+    from sweep.spec import SweepSpec
 
-# What is searched unless the spec says otherwise. Sources: Mosbach et al., 2021; the papers' code (beta, learning rates).
-_SEARCHED: Mapping[str, Range] = {
-    "encoder_lr": FloatRange(5e-6, 5e-5, log=True),
-    "beta": FloatRange(0.05, 0.95),
-    "proxy_lr": FloatRange(1e-4, 1e-1, log=True),
-}
-_KEY_FIELDS = ("dataset", "shots", "loss")
+__all__ = ["Cell", "cells", "changes", "combinations", "protocol_fingerprint"]
+
+_NAMED = ("dataset", "shots", "loss")  # what every key begins with
+_SEARCHED = "searched"  # the loss in the key of a cell that searches over several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One combination of the compared axes. Trials compete only inside their own cell.
+    """One combination of the compared fields.
 
-    key: dataset/shots/loss, then any other axis as field=value. fixed: trial fields, nested, equal for all trials.
-    spaces: for each loss of the cell its searched fields by flat name; more than one loss where the loss is searched.
+    key: dataset/shots/loss[/field=value ...]; the loss is `searched` where the search chooses it.
+    fixed: by loss, the flat fields of a trial (`TrialConfig.flat`) that are equal for all trials with that loss.
+    spaces: by loss, the range of each flat field that is searched. More than one loss means that the loss is searched too.
     """
 
     key: str
-    fixed: Mapping[str, Any]
+    fixed: Mapping[str, Mapping[str, Scalar]]
     spaces: Mapping[str, Mapping[str, Range]]
-    loss_fields: Mapping[str, Mapping[str, Scalar]]
 
     def config(self, params: Mapping[str, Scalar]) -> TrialConfig:
-        """The trial with these searched values, by flat name. Raises pydantic.ValidationError for values outside the fields' rules."""
-        name = str(params.get("loss", next(iter(self.spaces))))
-        entry = LOSSES[name]
-        loss: dict[str, Any] = {"name": name, **self.loss_fields.get(name, {})}
-        nested = {field: value for field, value in self.fixed.items() if _relevant(entry, field)}
-        for field, value in params.items():
-            if field.startswith("loss."):
-                loss[field.removeprefix("loss.")] = value
-            elif field != "loss":
-                nested[field] = value
-        return TrialConfig.model_validate({**nested, "loss": loss})
+        """The trial with these values of the searched fields, by flat name; `loss` is among them where it is searched."""
+        loss = str(params.get("loss", next(iter(self.spaces))))
+        return TrialConfig.from_flat({**self.fixed[loss], **params, "loss": loss})
 
     def default_params(self) -> dict[str, Scalar]:
-        """The published defaults of the (first) loss, moved into the space where they lie outside: every cell's first trial."""
-        name = next(iter(self.spaces))
-        params: dict[str, Scalar] = {"loss": name} if len(self.spaces) > 1 else {}
-        return params | {field: _into(values, _default(name, field)) for field, values in self.spaces[name].items()}
+        """The defaults that the papers publish, as near as the ranges allow: what the first trial of a cell tries."""
+        loss, space = next(iter(self.spaces.items()))
+        params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
+        return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
 
     def cost(self) -> int:
-        """Relative work of a trial: rows that pass through the encoder, backward passes counting twice."""
+        """The size of a trial in rows, to order cells by: forward and backward through a row cost three times a forward."""
         config = self.config(self.default_params())
-        rows = min(config.batch_size, config.shots * (1 if config.sampling == "random" else 4))
-        validation = config.validation if isinstance(config.validation, int) else 1000
-        return config.replicates * (3 * config.steps * rows + config.evaluations * validation)
+        rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
+        scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
+        assert isinstance(scored, int)
+        return config.replicates * (3 * config.steps * min(config.batch_size, rows) + config.evaluations * scored)
+
+
+_TYPICAL_CLASSES, _TYPICAL_POOL = 4, 2000  # what the configuration alone does not tell
 
 
 def cells(spec: SweepSpec) -> tuple[Cell, ...]:
-    """The product of the compared axes, in the order of the spec."""
-    axes = list(spec.compare)
-    return tuple(
-        _cell(spec, dict(zip(axes, values, strict=True)))
-        for values in itertools.product(*(spec.compare[axis] for axis in axes))
-    )
+    """The cells of a spec, in the order of its axes. Combinations that differ only in what their loss ignores are one cell."""
+    return tuple({cell.key: cell for cell in combinations(spec)}.values())
+
+
+def combinations(spec: SweepSpec) -> Iterator[Cell]:
+    """The product of the axes. A key comes twice where a loss ignores what an axis compares."""
+    losses = _losses(spec)
+    others = {name: values for name, values in spec.compare.items() if name != "loss"}
+    for values in product(*others.values()):
+        for group in losses:
+            yield _cell(spec, dict(zip(others, values, strict=True)), group)
 
 
 def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
-    """All that must not change under one sweep name, as JSON: flat fixed fields, and the space of each loss."""
-    described = {
-        loss: {field: describe(values) for field, values in space.items()} for loss, space in cell.spaces.items()
-    }
-    fixed = {**cell.fixed, "dataset": cell.fixed["dataset"].model_dump(mode="json", exclude_none=True)}
+    """JSON data of all that must stay as it is while trials of the cell are compared: by loss, fixed fields and ranges."""
     return {
-        "fixed": json.loads(json.dumps(fixed)),
-        "search": described,
-        "loss": {k: dict(v) for k, v in cell.loss_fields.items()},
+        loss: {**cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
+        for loss, space in cell.spaces.items()
     }
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two fingerprints, in words."""
-    before, after = dict(_leaves("", old)), dict(_leaves("", new))
-    return [
-        f"{name}: was {before.get(name, 'absent')}, is now {after.get(name, 'absent')}"
-        for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name)
-    ]
+    """How two fingerprints differ, in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`."""
+    found = []
+    if set(old) != set(new):
+        found.append(f"search.loss: was {', '.join(old)}, is now {', '.join(new)}")
+    for loss in (loss for loss in new if loss in old):
+        for name in dict.fromkeys((*old[loss], *new[loss])):
+            was, now = old[loss].get(name), new[loss].get(name)
+            if was != now:
+                found.append(f"{_written(name, loss, was, now)}: was {_shown(was)}, is now {_shown(now)}")
+    return list(dict.fromkeys(found))
 
 
-def describe(values: Range) -> str:
-    """`1e-05 to 1e-04, log` or `0.1 | 0.5`."""
-    if isinstance(values, Choice):
-        return " | ".join(map(str, values.values))
-    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
+# ---- one cell --------------------------------------------------------------------------------------------------------
 
 
-def to_range(value: Any, kind: type) -> Range | Scalar:
-    """A spec's value as a range: a mapping with low and high, a list of choices, or a value that stays as it is."""
-    if isinstance(value, Mapping):
-        given = RangeSpec.model_validate(value)
-        if kind is int:
-            return IntRange(int(given.low), int(given.high), given.log)
-        return FloatRange(float(given.low), float(given.high), given.log)
-    if isinstance(value, list | tuple):
-        return Choice(tuple(float(each) if kind is float else each for each in value))
-    scalar: Scalar = value
-    return scalar
+def _losses(spec: SweepSpec) -> list[tuple[str, ...]]:
+    """The losses of each cell that shares its other axes: one in each, or all in one where they are searched."""
+    if "loss" in spec.compare:
+        return [(str(loss),) for loss in spec.compare["loss"]]
+    searched = spec.search.get("loss", spec.trial.get("loss"))
+    return [tuple(map(str, searched.values))] if isinstance(searched, Choice) else [(str(searched),)]
 
 
-def _cell(spec: SweepSpec, chosen: Mapping[str, Any]) -> Cell:
-    protocol = spec.protocol.model_dump()
-    placed = {**spec.trial, **chosen}
-    fixed = {**{field: value for field, value in protocol.items() if field not in spec.search}, **placed}
-    losses = [placed["loss"]] if "loss" in placed else list(spec.search["loss"])
-    fixed.pop("loss", None)
-    dataset = fixed["dataset"]
-    fixed["dataset"] = spec.datasets[dataset]
-    spaces: dict[str, dict[str, Range]] = {}
-    loss_fields: dict[str, dict[str, Scalar]] = {}
+def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> Cell:
+    fields = {**spec.trial, **spec.protocol.model_dump(), **axes}
+    values = {name: value for name, value in spec.search.items() if name not in LOSSES and name != "loss"}
+    fixed: dict[str, Mapping[str, Scalar]] = {}
+    spaces: dict[str, Mapping[str, Range]] = {}
     for loss in losses:
-        spaces[loss], loss_fields[loss] = _space(spec, LOSSES[loss], placed, fixed)
-    key = "/".join([dataset, str(placed["shots"]), losses[0] if "loss" in placed else "searched"])
-    others = [f"{axis}={value}" for axis, value in chosen.items() if axis not in _KEY_FIELDS]
-    return Cell(key="/".join([key, *others]), fixed=fixed, spaces=spaces, loss_fields=loss_fields)
+        own = {f"loss.{name}": value for name, value in _loss_fields(spec, loss).items()}
+        used = {name: value for name, value in {**fields, **values, **own}.items() if is_used(name, loss)}
+        spaces[loss] = {name: value for name, value in used.items() if _is_range(value)}
+        constants = {name: value for name, value in used.items() if not _is_range(value)}
+        fixed[loss] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), "loss": loss}
+    return Cell(key=_key(fields, axes, losses), fixed=fixed, spaces=spaces)
 
 
-def _space(
-    spec: SweepSpec, entry: LossEntry, placed: Mapping[str, Any], fixed: dict[str, Any]
-) -> tuple[dict[str, Range], dict[str, Scalar]]:
-    """Searched fields of a loss by flat name, and its fixed own fields. Fixed common fields go into `fixed`."""
-    space: dict[str, Range] = {}
-    common = {name: value for name, value in spec.search.items() if name in TrialConfig.model_fields and name != "loss"}
-    for name, value in {**_SEARCHED, **common}.items():
-        if name in placed or not _relevant(entry, name):
-            continue
-        given = (
-            value if isinstance(value, FloatRange | IntRange | Choice) else to_range(value, kind_of(TrialConfig, name))
-        )
-        if isinstance(given, FloatRange | IntRange | Choice):
-            space[name] = given
-        else:
-            fixed[name] = given
-    own: dict[str, Scalar] = {}
-    for name, value in {**entry.search, **spec.search.get(entry.name, {})}.items():
-        given = (
-            value if isinstance(value, FloatRange | IntRange | Choice) else to_range(value, kind_of(entry.config, name))
-        )
-        if isinstance(given, FloatRange | IntRange | Choice):
-            space[f"loss.{name}"] = given
-        else:
-            own[name] = given
-    return space, own
+def _loss_fields(spec: SweepSpec, loss: str) -> Mapping[str, Any]:
+    fields = spec.search.get(loss, {})
+    assert isinstance(fields, Mapping)
+    return fields
 
 
-def kind_of(model: type[Any], field: str) -> type:
-    """int, float or object: whether a field takes whole numbers, real numbers, or something else."""
-    annotation = str(model.model_fields[field].annotation)
-    return float if "float" in annotation else int if "int" in annotation else object
+def _is_range(value: object) -> bool:
+    return isinstance(value, FloatRange | IntRange | Choice)
 
 
-def _relevant(entry: LossEntry, field: str) -> bool:
-    if field == "proxy_lr":
-        return entry.has_proxies
-    return field != "beta" or entry.build is not None
+def _flat(config: DatasetConfig) -> dict[str, Scalar]:
+    given = config.model_dump(mode="json", exclude_defaults=True)
+    return {"dataset" if name == "name" else f"dataset.{name}": value for name, value in given.items()}
 
 
-def _default(loss: str, field: str) -> Any:
-    if field.startswith("loss."):
-        return LOSSES[loss].config.model_fields[field.removeprefix("loss.")].default
-    return 1e-2 if field == "proxy_lr" else TrialConfig.model_fields[field].default
+def _key(fields: Mapping[str, Any], axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> str:
+    loss = losses[0] if len(losses) == 1 else _SEARCHED
+    others = [name for name in axes if name not in _NAMED and any(is_used(name, each) for each in losses)]
+    return "/".join([str(fields["dataset"]), str(fields["shots"]), loss, *(f"{name}={_short(axes[name])}" for name in others)])
 
 
-def _into(values: Range, default: Any) -> Scalar:
-    """The default, or the nearest value of the range; the first choice where it is not among them."""
-    if isinstance(values, Choice):
+def _short(value: Scalar) -> str:
+    """A folder by its name, since cells are named after what they compare and not after where it lies."""
+    return PurePath(value).name if isinstance(value, str) and value.startswith("/") else str(value)
+
+
+# ---- the first trial of a cell ---------------------------------------------------------------------------------------
+
+
+@cache
+def _published(loss: str) -> Mapping[str, Scalar]:
+    """The defaults of every field that can be searched, by flat name."""
+    dataset = DatasetConfig(name="any")
+    flat = TrialConfig.model_validate({"dataset": dataset, "shots": 1, "encoder": "any", "loss": {"name": loss}}).flat()
+    return {"head_lr": flat["encoder_lr"], **flat}
+
+
+def _nearest(values: Range, default: Any) -> Scalar:
+    """The value of a range that is nearest to the default; without a nearest one, the first."""
+    if not isinstance(values, Choice):
+        low, high = values.low, values.high
+        return low if default is None else min(max(default, low), high)
+    if default in values.values or not isinstance(default, int | float):
         return default if default in values.values else values.values[0]
-    if default is None:
-        return values.low
-    nearest = min(max(default, values.low), values.high)
-    return int(nearest) if isinstance(values, IntRange) else float(nearest)
+    numbers = [value for value in values.values if isinstance(value, int | float)]
+    return min(numbers, key=lambda value: abs(value - default), default=values.values[0])
 
 
-def _leaves(prefix: str, value: Any) -> Iterator[tuple[str, Any]]:
+# ---- fingerprints in words -------------------------------------------------------------------------------------------
+
+
+def _plain(values: Range) -> Any:
+    if isinstance(values, Choice):
+        return list(values.values)
+    return {"low": values.low, "high": values.high, "log": values.log}
+
+
+def _written(name: str, loss: str, was: object, now: object) -> str:
+    """The place in a spec where people write a field."""
+    if name.startswith("loss."):
+        return f"search.{loss}.{name.removeprefix('loss.')}"
+    if name.startswith("dataset."):
+        return f"datasets.*.{name.removeprefix('dataset.')}"
+    if any(isinstance(each, Mapping | list) for each in (was, now)):
+        return f"search.{name}"
+    return f"{'protocol' if name in PROTOCOL_FIELDS else 'trial'}.{name}"
+
+
+def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _leaves(f"{prefix}.{name}" if prefix else str(name), each)
-    else:
-        yield prefix, value
+        return f"{_shown(value['low'])}..{_shown(value['high'])}{' (log)' if value['log'] else ''}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return "not set" if value is None else str(value)

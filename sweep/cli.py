@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.progress import Progress
     from sweep.run import End, run
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a sweep as cleanly as Ctrl-C does
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
     _log_to(directory)

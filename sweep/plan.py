@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from sweep.cells import Cell, cells, describe
+from sweep.cells import Cell, cells
 from sweep.progress import duration
 from sweep.pruning import default_rungs
 from sweep.run import check_data
@@ -16,6 +16,7 @@ from sweep.spec import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import few_shot_draw
+from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
 
@@ -136,6 +137,13 @@ def _time_one(config: TrialConfig) -> float:
         torch.set_num_threads(threads)
     step = report.metrics["train_seconds"] / probe.steps
     return config.replicates * (config.steps * step + config.evaluations * report.metrics["eval_seconds"])
+
+
+def describe(values: Range) -> str:
+    """`1e-05 to 1e-04, log` or `0.1 | 0.5`."""
+    if isinstance(values, Choice):
+        return " | ".join(map(str, values.values))
+    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
 
 
 def _table(*columns: str) -> Table:

@@ -128,8 +128,8 @@ def _train(
 ) -> None:
     with (
         progress.showing(ledger, dispatcher),
-        _stop_on_signal(dispatcher),
         cluster(address, spec.resources, spec.budget.concurrency) as joined,
+        _stop_on_signal(dispatcher),  # after Ray has started: it installs a handler of its own
     ):
         dispatcher.slots = joined.slots
         logger.info("joined Ray: %s", joined)

@@ -1,164 +1,174 @@
-"""The spec of a sweep: what is compared, what is searched, under which protocol, and at what cost."""
+"""The spec of a sweep: what is compared, what is searched, how trials are trained and scored, and what may be spent."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SkipValidation,
+    Strict,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
 
+from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking, has_password
+from sweep.completion import Searched, complete
+from sweep.consistency import contradictions
+from sweep.fields import remedy_for_unknown
+from sweep.mistakes import Mistake, Place, mistakes_of, refusal
+from sweep.wording import in_words, shown
 from trainable.config import DatasetConfig
+from trainable.ranges import Choice, Scalar
 
-__all__ = ["Budget", "Protocol", "Pruning", "RangeSpec", "Resources", "SweepSpec", "Tracking"]
-
-
-class _Block(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+__all__ = ["Budget", "Protocol", "Pruning", "Resources", "SweepSpec", "Tracking"]
 
 
-class RangeSpec(_Block):
-    """A range to search: whole numbers or real ones, as the field is."""
+class SweepSpec(BaseModel):
+    """A sweep, with everything explicit: defaults are filled in and datasets are found when it is built.
 
-    low: int | float
-    high: int | float
-    log: bool = Field(False, description="sample the logarithm uniformly")
+    Raises pydantic.ValidationError with all mistakes at once, each worded for the person who wrote the spec
+    (`sweep.mistakes.mistakes_of`).
+    """
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-class Protocol(_Block):
-    """How a configuration is trained and scored; equal for all trials."""
-
-    replicates: PositiveInt = Field(4, description="draws on which a configuration is trained; its score is the mean")
-    evaluations: PositiveInt = Field(4, description="evaluations of a replicate, evenly spaced")
-    steps: PositiveInt = Field(120, description="optimiser steps of a replicate")
-    validation: Literal["all", "shots"] | PositiveInt = Field(
-        "all", description="validation rows: all left, as many as the draw, or a number"
+    name: Annotated[str, Strict()] = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        description="the sweep's name, of its folder and of its run: 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter "
+        "or digit",
     )
-    metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field("accuracy", description="what the score averages")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="the seed of draws, initialisations and search")
-
-
-class Budget(_Block):
-    """What a sweep may cost."""
-
-    trials_per_cell: PositiveInt = Field(16, le=100_000, description="configurations tried in each cell")
-    hours: PositiveFloat | None = Field(None, description="wall-clock hours of one run; the next run goes on")
-    concurrency: PositiveInt | None = Field(None, description="trials at once; default: as many as fit on the cluster")
-
-
-class Pruning(_Block):
-    """When a trial stops early."""
-
-    rule: Literal["asha", "median", "wilcoxon", "none"] = "asha"
-    reduction_factor: int = Field(3, ge=2, le=100, description="asha: one in so many goes on at a rung")
-    min_records: PositiveInt | None = Field(
-        None, description="scores a rung must hold before it stops anything; default: reduction_factor"
+    description: Annotated[str, Strict()] = Field("", max_length=5000, description="what the sweep is for")
+    datasets: Mapping[str, DatasetConfig] = Field({}, description="data of your own: where it lies and how it is read, by name")
+    compare: SkipValidation[Mapping[str, tuple[Scalar, ...]]] = Field({}, description="the axes: every combination is a cell")
+    search: SkipValidation[Mapping[str, Searched | Mapping[str, Searched]]] = Field(
+        {}, description="what trials of a cell differ in: ranges, lists of choices, or values, which fix a field"
     )
-    rungs: tuple[PositiveInt, ...] | None = Field(
-        None, description="report numbers; default: half-way through the first replicate, then after 1, 2, 4, ..."
+    trial: SkipValidation[Mapping[str, Scalar]] = Field({}, description="fields of a trial that all trials share")
+    protocol: Protocol = Field(Protocol(), description="how each trial is trained and scored")
+    budget: Budget = Field(Budget(), description="how much is tried")
+    pruning: Pruning = Field(Pruning(), description="which trials are stopped early")
+    resources: Resources = Field(Resources(), description="what one trial occupies")
+    tracking: Tracking = Field(Tracking(), description="where the runs are shown")
+    ledger: Annotated[str, Strict()] | None = Field(
+        None, description="a postgresql:// address for the sweep's record; default: a journal file in the sweep's folder"
     )
-
-
-class Resources(_Block):
-    """What one trial needs on a node."""
-
-    cpu: PositiveFloat = Field(1, description="CPUs of a trial")
-    gpu: Literal["auto"] | Annotated[float, Field(ge=0)] = Field(
-        "auto", description="GPUs of a trial, fractions allowed; auto: one where there are any"
-    )
-
-    @field_validator("gpu")
-    @classmethod
-    def _whole_beyond_one(cls, gpu: str | float) -> str | float:
-        if isinstance(gpu, float | int) and gpu > 1 and gpu != int(gpu):
-            raise ValueError("more than one GPU must be a whole number")
-        return gpu
-
-
-class Tracking(_Block):
-    """Where MLflow is."""
-
-    experiment: str = Field("few-shot-sweep", min_length=1, max_length=250, description="the MLflow experiment")
-    uri: str | None = Field(
-        None, description="default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the current folder"
-    )
-    required: bool = Field(True, description="refuse to start while MLflow does not answer")
-
-    @field_validator("experiment")
-    @classmethod
-    def _not_the_default(cls, experiment: str) -> str:
-        if experiment.strip() in ("", "Default"):
-            raise ValueError("the experiment needs a name of its own, other than Default")
-        return experiment
-
-    @field_validator("uri")
-    @classmethod
-    def _no_password(cls, uri: str | None) -> str | None:
-        if uri is not None and re.search(r"://[^/@]*:[^/@]*@", uri):
-            raise ValueError(
-                "a password must not stand in a spec; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            )
-        return uri
-
-
-class SweepSpec(_Block):
-    """A whole sweep. `sweep.spec_file.load_spec` reads it from YAML, with the line of every mistake."""
-
-    name: str = Field(
-        "sweep", pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="names the folder and the MLflow run"
-    )
-    description: str = ""
-    datasets: dict[str, DatasetConfig] = Field({}, description="names for your own data")
-    compare: dict[str, list[Any]] = Field({}, description="axes; every combination is a cell")
-    search: dict[str, Any] = Field(
-        {}, description="trial fields, or loss names with their fields: a range, a list, or a value"
-    )
-    trial: dict[str, Any] = Field({}, description="fields that all trials share")
-    protocol: Protocol = Protocol()
-    budget: Budget = Budget()
-    pruning: Pruning = Pruning()
-    resources: Resources = Resources()
-    tracking: Tracking = Tracking()
-    ledger: str | None = Field(None, description="a postgresql:// URL; default: a journal file in the sweep's folder")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_datasets(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping) or not isinstance(data.get("datasets"), Mapping):
-            return data
-        named = {
-            key: {**value, "name": key} if isinstance(value, Mapping) and "name" not in value else value
-            for key, value in data["datasets"].items()
-        }
-        return {**data, "datasets": named}
 
     @field_validator("ledger")
     @classmethod
-    def _postgres(cls, url: str | None) -> str | None:
-        if url is None:
-            return url
-        if not re.match(r"postgresql(\+\w+)?://", url):
-            raise ValueError("the ledger must be a postgresql:// URL, or be left out")
-        if re.search(r"://[^/@]*:[^/@]*@", url):
-            raise ValueError("a password must not stand in a spec; set PGPASSWORD or use ~/.pgpass")
-        return url
+    def _postgres_without_password(cls, ledger: str | None) -> str | None:
+        if ledger is None:
+            return None
+        if not ledger.startswith(("postgresql://", "postgresql+psycopg2://")):
+            raise ValueError("the ledger is a journal file (leave `ledger` out) or a database at a postgresql:// address")
+        if has_password(ledger):
+            raise ValueError(
+                "a spec is kept and shared, so an address in it must not hold a password; set PGPASSWORD in the environment, or "
+                "write it to ~/.pgpass"
+            )
+        return ledger
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        from sweep.spec_rules import mistakes
+    @model_validator(mode="wrap")
+    @classmethod
+    def _complete(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(data, Mapping):
+            return handler(data)
+        completed, mistakes = complete(_without_nulls(data))
+        try:
+            spec = handler(completed)
+        except ValidationError as error:
+            mistakes += _deduplicated(_in_our_words(each) for each in error.errors(include_url=False))
+        else:
+            mistakes = mistakes or contradictions(spec)
+        if mistakes:
+            raise refusal(cls.__name__, mistakes)
+        return spec
 
-        if found := mistakes(self):
-            raise PydanticCustomError("mistakes", "{count} mistakes", {"count": len(found), "mistakes": found})
-        return self
+    @field_serializer("search")
+    def _search_as_written(self, search: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: _as_written(value) for name, value in search.items()}
 
     def resolved(self) -> dict[str, Any]:
-        """The spec with everything explicit, as JSON; `SweepSpec.model_validate` gives the same spec back."""
-        dumped = self.model_dump(mode="json")
-        dumped["datasets"] = {
-            name: config.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
-            for name, config in self.datasets.items()
+        """The spec as plain JSON data with everything explicit; `SweepSpec.model_validate(spec.resolved())` equals `spec`."""
+        data = self.model_dump(mode="json")
+        data["datasets"] = {
+            name: config.model_dump(mode="json", exclude={"name"}, exclude_none=True) for name, config in self.datasets.items()
         }
         elsewhere = {*self.compare, *self.search}
-        dumped["protocol"] = {name: value for name, value in dumped["protocol"].items() if name not in elsewhere}
-        return dumped
+        data["protocol"] = {name: value for name, value in data["protocol"].items() if name not in elsewhere}
+        return data
+
+
+def _as_written(value: Any) -> Any:
+    """A range as the spec notes it."""
+    if isinstance(value, Mapping):
+        return {name: _as_written(each) for name, each in value.items()}
+    if isinstance(value, Choice):
+        return list(value.values)
+    return value if isinstance(value, str | int | float | bool | None) else {"low": value.low, "high": value.high, "log": value.log}
+
+
+def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A key without a value is as if it were not there, also where `--set KEY=null` takes a value away."""
+    return {
+        key: _without_nulls(value) if isinstance(value, Mapping) else value for key, value in data.items() if value is not None
+    }
+
+
+# ---- pydantic's mistakes in our words ------------------------------------------------------------------------------------
+
+_BLOCKS: Mapping[str, type[BaseModel]] = {
+    "protocol": Protocol,
+    "budget": Budget,
+    "pruning": Pruning,
+    "resources": Resources,
+    "tracking": Tracking,
+}
+
+
+def _in_our_words(error: ErrorDetails) -> Mistake:
+    place = error["loc"]
+    model, depth = _model_at(place)
+    place = place[: depth + 1]  # what follows names the member of a union that was tried
+    field, received = str(place[-1]), shown(error["input"])
+    if error["type"] == "extra_forbidden":
+        block = str(place[0]) if depth else ""
+        return Mistake(place=place, rule="unknown key", remedy=remedy_for_unknown(field, block, _keys(model)))
+    if error["type"] == "value_error":
+        return Mistake(place=place[:-1] if field == "name" and depth == 2 else place, rule=error["msg"].removeprefix("Value error, "), received=received)
+    if error["type"] == "missing":
+        return Mistake(place=place, rule="must be given", remedy=f"it is {_described(model, field)}")
+    if field in _BLOCKS and depth == 0:
+        rule = f"must be a mapping of fields ({', '.join(_BLOCKS[field].model_fields)})"
+        return Mistake(place=place, rule=rule, received=received, remedy=f"write `{field}:` and indented `field: value`")
+    info = model.model_fields[field]
+    return Mistake(place=place, rule=f"must be {in_words(info.annotation, info.metadata)}", received=received, remedy=f"it is {_described(model, field)}")
+
+
+def _model_at(place: Place) -> tuple[type[BaseModel], int]:
+    """The model whose field a mistake is about, and the position of that field in the mistake's place."""
+    if place[0] == "datasets" and len(place) > 2:
+        return DatasetConfig, 2
+    if place[0] in _BLOCKS and len(place) > 1:
+        return _BLOCKS[str(place[0])], 1
+    return SweepSpec, 0
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [name for name in model.model_fields if not (model is DatasetConfig and name == "name")]
+
+
+def _described(model: type[BaseModel], field: str) -> str:
+    return model.model_fields[field].description or field
+
+
+def _deduplicated(mistakes: Any) -> list[Mistake]:
+    """One mistake a place: each member of a union complains of its own."""
+    return list({mistake.place: mistake for mistake in mistakes}.values())

@@ -126,7 +126,7 @@ class Tracker:
             if not self._connected:
                 self._connect()
             self._reconcile(last)
-            if False:
+            if last and self._ever_failed:
                 self._projector.adopt()  # a run whose creation was answered late may be there twice
         except Exception as error:
             self._failed(error)

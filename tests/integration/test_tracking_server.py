@@ -2,122 +2,26 @@
 
 from __future__ import annotations
 
-import http.client
-import os
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from sweep.errors import TrackingError
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
+from tests.integration.mlflow_server import Line, Server, free_port, wait_until
 from tests.sweep_record import MemoryLedger, complete, migrated_database
 from trainable.reports import Outcome
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
+pytestmark = pytest.mark.timeout(300)  # starting the server takes 10 seconds on an idle machine
+
 CREATE = "/api/2.0/mlflow/runs/create"
-
-
-@dataclass
-class Server:
-    """`mlflow server` on this machine, with a SQLite file. It keeps its port and its data over a restart."""
-
-    folder: Path
-    database: str
-    port: int
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", self.database, "--workers", "1"]
-        command += ["--artifacts-destination", str(self.folder / "artifacts"), "--port", str(self.port)]
-        with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
-        wait_until(self.answers, seconds=90)
-
-    def kill(self) -> None:
-        """As a power cut: the server and the workers that it started."""
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:  # noqa: S310
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-
-@dataclass
-class Line:
-    """What lies between client and server: it counts requests, and can delay them or lose their answers."""
-
-    server_port: int
-    requests: list[str] = field(default_factory=list)
-    delay: Callable[[str], float] = lambda path: 0.0  # noqa: ARG005
-    loses: Callable[[str], bool] = lambda path: False  # noqa: ARG005
-    status: int | None = None  # answer everything with this
-
-    def open(self) -> ThreadingHTTPServer:
-        line = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def forward(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                path = self.path.partition("?")[0]
-                line.requests.append(path)
-                time.sleep(line.delay(path))
-                try:
-                    status, content = (line.status, b"denied") if line.status else line.ask(self, body)
-                    if line.loses(path):
-                        raise ConnectionAbortedError
-                    self.send_response(status)
-                    self.send_header("Content-Type", "application/json")
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    self.wfile.write(content)
-                except OSError:
-                    self.close_connection = True  # the server is down, the answer is lost, or the client did not wait
-
-            def log_request(self, *_: object) -> None:
-                pass
-
-            do_GET = do_POST = do_PUT = forward
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return server
-
-    def ask(self, request: BaseHTTPRequestHandler, body: bytes) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.server_port, timeout=60)
-        try:
-            headers = {name: value for name, value in request.headers.items() if name not in ("Host", "Connection")}
-            connection.request(request.command, request.path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read()
-        finally:
-            connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -152,19 +56,6 @@ def url(line: Line) -> Iterator[str]:
 @pytest.fixture
 def experiment(request: pytest.FixtureRequest) -> str:
     return str(request.node.name)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def check(server: Server, experiment: str, ledger: MemoryLedger) -> dict[str, Run]:
@@ -253,10 +144,10 @@ def test_a_slow_server_gets_everything(server: Server, line: Line, url: str, exp
 def test_a_creation_whose_answer_does_not_come_makes_no_second_run(
     server: Server, line: Line, url: str, experiment: str, fate: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.05)
     ledger = MemoryLedger()
     with Tracker(ledger, experiment=experiment, uri=url, required=True) as tracker:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
         creations = line.requests.count(CREATE)
 
         def first(path: str) -> bool:

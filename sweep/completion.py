@@ -1,0 +1,298 @@
+"""From what a spec says to what it means: every field of a trial in one place, defaults filled in, datasets found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from sweep.fields import (
+    DEFAULT_RANGES,
+    LOSS_FIELDS,
+    PROTOCOL_FIELDS,
+    TRIAL_FIELDS,
+    UNSEARCHABLE,
+    FieldRule,
+    is_used,
+    remedy_for_unknown,
+)
+from sweep.mistakes import Mistake, Place
+from sweep.wording import shown, suggestion
+from trainable.datasets import DATASETS, find
+from trainable.errors import DataError
+from trainable.losses import LOSSES
+from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
+
+__all__ = ["Searched", "complete"]
+
+Searched: TypeAlias = Range | Scalar
+"""What a field under `search` holds: a range, or one value, which fixes the field."""
+
+_BLOCKS = ("datasets", "compare", "search", "trial", "protocol")
+_HOMES = ("compare", "search", "protocol", "trial")
+_REQUIRED = {
+    "dataset": "list the datasets under `compare.dataset`",
+    "shots": "list the numbers of labelled rows under `compare.shots`",
+    "loss": "list the losses under `compare.loss`",
+    "encoder": "name it under `trial.encoder`, such as `all-MiniLM-L6-v2` or `roberta-base`",
+}
+_BOUNDS = ("low", "high", "log")
+
+
+def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
+    """The spec's data with the blocks `datasets`, `compare`, `search` and `trial` checked and made explicit.
+
+    Completing what is complete changes nothing. Other blocks are returned as they are.
+    """
+    completion = _Completion({name: each for name in _BLOCKS if isinstance(each := given.get(name, {}), Mapping)})
+    for name in _BLOCKS[:-1]:
+        if name in given and not isinstance(given[name], Mapping):
+            completion.refuse((name,), "must be a mapping of fields", given[name], f"write `{name}:` and indented `field: value`")
+    completed = completion.blocks()
+    if "protocol" in given and "protocol" not in completion.given:
+        completed["protocol"] = given["protocol"]  # no mapping; whoever validates that block refuses it
+    return {**given, **completed}, completion.mistakes
+
+
+@dataclass(slots=True)
+class _Completion:
+    """One pass over the blocks that describe trials."""
+
+    given: Mapping[str, Mapping[str, Any]]
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    def refuse(self, place: Place, rule: str, value: object = None, remedy: str = "") -> None:
+        received = "" if value is None else shown(value)
+        self.mistakes.append(Mistake(place=place, rule=rule, received=received, remedy=remedy))
+
+    def blocks(self) -> dict[str, Any]:
+        """Everything, explicit. A block's order is that of the file, with what was not given before or after it."""
+        self._check_places()
+        compare = dict(self._axes())
+        search = dict(self._searches())
+        trial = dict(self._constants())
+        datasets = self._datasets(compare, trial)
+        protocol = {**self._block("protocol"), **{name: trial.pop(name) for name in PROTOCOL_FIELDS if name in trial}}
+        elsewhere = {name for name in TRIAL_FIELDS if any(name in self._block(home) for home in _HOMES[:3])}
+        losses = self._losses(compare, search, trial)
+        return {
+            "datasets": datasets,
+            "compare": compare,
+            "search": _filled_search(search, losses, elsewhere | set(trial)),
+            "trial": _filled_trial(trial, elsewhere),
+            "protocol": protocol,
+        }
+
+    def _block(self, name: str) -> Mapping[str, Any]:
+        return self.given.get(name, {})
+
+    def _check_places(self) -> None:
+        """Each field of a trial stands in one place, and those without default somewhere."""
+        for name in TRIAL_FIELDS:
+            homes = [home for home in _HOMES if name in self._block(home)]
+            if len(homes) > 1:
+                others = " and ".join(f"{home}.{name}" for home in homes[:-1])
+                self.refuse((homes[-1], name), f"is also set by {others}", remedy="a field has one place: keep one of them")
+            if not homes and name in _REQUIRED:
+                block = "trial" if name == "encoder" else "compare"
+                self.refuse((block, name), "must be given", remedy=_REQUIRED[name])
+
+    # ---- compare -----------------------------------------------------------------------------------------------------
+
+    def _axes(self) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+        for name, value in self._block("compare").items():
+            place = ("compare", name)
+            if name not in TRIAL_FIELDS:
+                self.refuse(place, "unknown field", remedy=remedy_for_unknown(name, "compare", TRIAL_FIELDS))
+            elif isinstance(value, Mapping):
+                self.refuse(place, "must be a list of values to compare", value, self._where_ranges_go(name))
+            else:
+                yield name, self._values(TRIAL_FIELDS[name], value if isinstance(value, list | tuple) else [value], place)
+
+    @staticmethod
+    def _where_ranges_go(name: str) -> str:
+        return "list its values" if name in UNSEARCHABLE else f"a range is searched: write it under `search.{name}`"
+
+    def _values(self, rule: FieldRule, values: Iterable[Any], place: Place) -> tuple[Scalar, ...]:
+        accepted: list[Scalar] = []
+        for number, each in enumerate(values):
+            value = rule.accept(each, (*place, number))
+            if isinstance(value, Mistake):
+                self.mistakes.append(value)
+            elif value in accepted:
+                self.refuse((*place, number), "a list of values must not repeat one", each, "remove it")
+            else:
+                accepted.append(value)
+        if not values:
+            self.refuse(place, "a list of values must hold at least one", [], "add a value, or remove the field")
+        return tuple(accepted)
+
+    # ---- search ------------------------------------------------------------------------------------------------------
+
+    def _searches(self) -> Iterator[tuple[str, Any]]:
+        for name, value in self._block("search").items():
+            place = ("search", name)
+            if name in LOSSES:
+                yield name, dict(self._loss_searches(name, value, place))
+            elif name in UNSEARCHABLE:
+                self.refuse(place, "cannot be searched", value, f"{UNSEARCHABLE[name]}: list its values under `compare.{name}`")
+            elif name in TRIAL_FIELDS:
+                yield from self._searched(TRIAL_FIELDS[name], value, place)
+            else:
+                allowed = [*(each for each in TRIAL_FIELDS if each not in UNSEARCHABLE), *LOSSES]
+                self.refuse(place, "unknown field or loss", remedy=remedy_for_unknown(name, "search", allowed))
+
+    def _loss_searches(self, loss: str, fields: Any, place: Place) -> Iterator[tuple[str, Searched]]:
+        rules = LOSS_FIELDS[loss]
+        if not isinstance(fields, Mapping):
+            self.refuse(place, f"must be a mapping of fields of {loss}", fields, f"its fields: {', '.join(rules) or 'none'}")
+            return
+        for name, value in fields.items():
+            if name in rules:
+                yield from self._searched(rules[name], value, (*place, name))
+            else:
+                remedy = suggestion(name, rules) if rules else f"{loss} has no fields"
+                self.refuse((*place, name), f"unknown field of {loss}", remedy=remedy)
+
+    def _searched(self, rule: FieldRule, value: Any, place: Place) -> Iterator[tuple[str, Searched]]:
+        """Under the field's name: a range from a mapping, a choice from a list, or the value that fixes the field."""
+        if isinstance(value, Mapping):
+            interval = self._interval(rule, value, place)
+            if interval is not None:
+                yield rule.name, interval
+        elif isinstance(value, list | tuple):
+            values = self._values(rule, value, place)
+            yield rule.name, Choice(values) if len(values) > 1 else next(iter(values), None)
+        else:
+            accepted = rule.accept(value, place)
+            if isinstance(accepted, Mistake):
+                self.mistakes.append(accepted)
+            else:
+                yield rule.name, accepted
+
+    def _interval(self, rule: FieldRule, bounds: Mapping[str, Any], place: Place) -> Range | None:
+        before = len(self.mistakes)
+        if rule.number is None:
+            self.refuse(place, "only numbers have a range", dict(bounds), "list the values to search: [..., ...]")
+            return None
+        for name in bounds:
+            if name not in _BOUNDS:
+                self.refuse((*place, name), "unknown key of a range", remedy=_bound_remedy(name))
+        for name in ("low", "high"):
+            if name not in bounds:
+                self.refuse(place, f"a range needs `{name}`", dict(bounds), "write {low: ..., high: ..., log: true}")
+        log = bounds.get("log", False)
+        if not isinstance(log, bool):
+            self.refuse((*place, "log"), "must be `true` or `false`", log, "log: true spreads the values over the magnitudes")
+        ends = [rule.accept(bounds[name], (*place, name)) for name in ("low", "high") if name in bounds]
+        self.mistakes += [end for end in ends if isinstance(end, Mistake)]
+        if len(self.mistakes) > before:
+            return None
+        return self._range(rule, ends[0], ends[1], log, place)
+
+    def _range(self, rule: FieldRule, low: Any, high: Any, log: bool, place: Place) -> Range | None:
+        if not low < high:
+            remedy = "exchange them" if low > high else "for one value, write the value itself"
+            self.refuse(place, "a range needs low < high", {"low": low, "high": high}, remedy)
+        elif log and low <= 0:
+            self.refuse((*place, "low"), "a logarithmic range needs low > 0", low, "raise it, or leave out `log`")
+        else:
+            return IntRange(low, high, log) if rule.number is int else FloatRange(low, high, log)
+        return None
+
+    # ---- trial -------------------------------------------------------------------------------------------------------
+
+    def _constants(self) -> Iterator[tuple[str, Scalar]]:
+        for name, value in self._block("trial").items():
+            place = ("trial", name)
+            if name not in TRIAL_FIELDS:
+                self.refuse(place, "unknown field", remedy=remedy_for_unknown(name, "trial", TRIAL_FIELDS))
+            elif isinstance(value, list | tuple | Mapping):
+                search = "" if name in UNSEARCHABLE else f", or search them under `search.{name}`"
+                self.refuse(place, "must be one value", value, f"compare several under `compare.{name}`{search}")
+            else:
+                accepted = TRIAL_FIELDS[name].accept(value, place)
+                if isinstance(accepted, Mistake):
+                    self.mistakes.append(accepted)
+                else:
+                    yield name, accepted
+
+    @staticmethod
+    def _losses(compare: Mapping[str, Any], search: Mapping[str, Any], trial: Mapping[str, Any]) -> tuple[str, ...]:
+        searched = search.get("loss")
+        fixed = trial.get("loss", searched)
+        values = searched.values if isinstance(searched, Choice) else () if fixed is None else (fixed,)
+        return tuple(map(str, compare.get("loss", values)))
+
+    # ---- datasets ----------------------------------------------------------------------------------------------------
+
+    def _datasets(self, compare: dict[str, Any], trial: dict[str, Any]) -> dict[str, Any]:
+        """The datasets by name. Those that `compare` and `trial` refer to otherwise are found, and referred to by name."""
+        found = {name: each for name, entry in self._block("datasets").items() if (each := self._entry(name, entry))}
+        for block, values in (("compare", compare.get("dataset", ())), ("trial", (trial.get("dataset"),))):
+            names = [self._find(value, (block, "dataset"), found) for value in values if value is not None]
+            if block == "compare" and "dataset" in compare:
+                compare["dataset"] = tuple(dict.fromkeys(filter(None, names)))
+            elif names and names[0]:
+                trial["dataset"] = names[0]
+        return found
+
+    def _entry(self, name: str, entry: Any) -> Mapping[str, Any] | None:
+        place = ("datasets", name)
+        if not isinstance(entry, Mapping):
+            self.refuse(place, "must be a mapping that says where the data lies", entry, "write {path: data/tickets.csv, ...}")
+            return None
+        if "name" in entry:
+            self.refuse((*place, "name"), "a dataset's name is its key", entry["name"], f"rename `{name}` itself, or remove this")
+        known = DATASETS.get(name)
+        embedded = known is not None and known.hub is None
+        if "path" not in entry and "hub" not in entry and not embedded:
+            table = f"; without an entry, `{name}` is the known dataset of that name" if known else ""
+            self.refuse(place, "needs `path` (a file or folder) or `hub` (a Hugging Face id)", entry, f"add one{table}")
+        return {**entry, "name": name}
+
+    def _find(self, asked: str, place: Place, found: dict[str, Any]) -> str | None:
+        """The name of the dataset; what it stands for is in `found` then."""
+        if asked in self._block("datasets"):
+            return asked
+        listed = self._block(str(place[0]))["dataset"]
+        at = (*place, listed.index(asked)) if isinstance(listed, list | tuple) else place
+        try:
+            config = find(asked)
+        except DataError:
+            rule = "must be a name under `datasets`, a known name, an existing file or folder, or a hub id org/name"
+            self.refuse(at, rule, asked, suggestion(asked, [*self._block("datasets"), *DATASETS]))
+            return None
+        entry = config.model_dump(exclude_none=True)
+        if found.setdefault(config.name, entry) != entry:
+            rule = f"two datasets would be named `{config.name}`"
+            self.refuse(at, rule, asked, "give one of them a name of its own under `datasets`")
+        return config.name
+
+
+def _bound_remedy(name: str) -> str:
+    meant = {"min": "low", "max": "high", "lower": "low", "upper": "high", "from": "low", "to": "high"}.get(name)
+    return f"did you mean `{meant}`?" if meant else suggestion(name, _BOUNDS)
+
+
+def _filled_search(search: Mapping[str, Any], losses: tuple[str, ...], fixed: set[str]) -> dict[str, Any]:
+    """Default ranges of what some loss uses, what was given, and all fields of the losses, and of no others."""
+    defaults = {
+        name: values
+        for name, values in DEFAULT_RANGES.items()
+        if name not in fixed and any(is_used(name, loss) for loss in losses)
+    }
+    general = {**defaults, **{name: value for name, value in search.items() if name not in LOSSES}}
+    return {**general, **{loss: _filled_loss(loss, search.get(loss, {})) for loss in losses if LOSS_FIELDS.get(loss)}}
+
+
+def _filled_loss(loss: str, given: Mapping[str, Searched]) -> dict[str, Searched]:
+    ranges = LOSSES[loss].search
+    return {name: given.get(name, ranges.get(name, rule.default)) for name, rule in LOSS_FIELDS[loss].items()}
+
+
+def _filled_trial(trial: Mapping[str, Scalar], elsewhere: set[str]) -> dict[str, Any]:
+    """All fields without another place; those that depend on the loss only if they were given."""
+    free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
+    values = {name: trial.get(name, None if name in DEFAULT_RANGES else TRIAL_FIELDS[name].default) for name in free}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,134 @@
+"""Whether the parts of a spec, each valid by itself, are valid together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from sweep.cells import Cell, cells, combinations
+from sweep.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
+from sweep.mistakes import Mistake, Place
+from sweep.wording import shown
+from trainable.config import TrialConfig
+from trainable.ranges import Choice, Range, Scalar
+
+if TYPE_CHECKING:
+    from sweep.spec import SweepSpec
+
+__all__ = ["contradictions"]
+
+_MAX_CELLS = 10_000
+_MAX_TRIALS = 1_000_000
+_MAX_REPORTS = 9999  # the ledger numbers the reports of a trial with four digits
+_FEW = 2**6  # corners of a space that are tried
+
+
+def contradictions(spec: SweepSpec) -> list[Mistake]:
+    """What is wrong with a spec whose fields are all valid."""
+    too_large = _sizes(spec)
+    if too_large:
+        return too_large
+    return [*_same_keys(spec), *_reports(spec), *_invalid_trials(spec)]
+
+
+def _sizes(spec: SweepSpec) -> list[Mistake]:
+    count = prod(len(values) for values in spec.compare.values())
+    trials = count * spec.budget.trials_per_cell
+    if count > _MAX_CELLS:
+        rule = f"a sweep has at most {_MAX_CELLS} cells"
+        return [Mistake(place=("compare",), rule=rule, received=f"axes of {count} combinations", remedy="compare fewer values")]
+    if trials > _MAX_TRIALS:
+        rule = f"a sweep has at most {_MAX_TRIALS} trials"
+        received = f"{count} cells of {spec.budget.trials_per_cell} trials"
+        return [Mistake(place=("budget", "trials_per_cell"), rule=rule, received=received, remedy="lower the budget, or compare less")]
+    return []
+
+
+def _same_keys(spec: SweepSpec) -> Iterator[Mistake]:
+    """Folders of the same name on a compared axis would give different cells one key."""
+    known: dict[str, Cell] = {}
+    for cell in combinations(spec):
+        other = known.setdefault(cell.key, cell)
+        if other != cell:
+            loss = next(iter(cell.fixed))
+            name = next(name for name in cell.fixed[loss] if cell.fixed[loss][name] != other.fixed[loss].get(name))
+            rule = "folders on one axis must differ in their last name, by which cells are named"
+            received = f"{shown(other.fixed[loss].get(name))} and {shown(cell.fixed[loss][name])}"
+            yield Mistake(place=("compare", name), rule=rule, received=received, remedy="rename one of them")
+            return
+
+
+def _reports(spec: SweepSpec) -> Iterator[Mistake]:
+    replicates = max(_values(spec, "replicates", spec.protocol.replicates))
+    totals = [replicates * evaluations for evaluations in _values(spec, "evaluations", spec.protocol.evaluations)]
+    if max(totals) > _MAX_REPORTS:
+        rule = f"replicates x evaluations must be at most {_MAX_REPORTS}"
+        yield Mistake(place=_place(spec, "replicates"), rule=rule, received=str(max(totals)), remedy="lower one of the two")
+    rungs = spec.pruning.rungs
+    if rungs is not None and rungs[-1] >= max(totals):
+        rule = f"a rung is the number of a report before a trial's last, which is {max(totals)} (replicates x evaluations)"
+        yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
+
+
+def _values(spec: SweepSpec, name: str, otherwise: int) -> list[int]:
+    return [int(str(value)) for value in spec.compare.get(name, (otherwise,))]
+
+
+def _invalid_trials(spec: SweepSpec) -> list[Mistake]:
+    """Configurations at the corners of every space that a trial refuses. A corner is enough: all rules are inequalities."""
+    seen: set[Any] = set()
+    mistakes: dict[str, Mistake] = {}
+    for cell in cells(spec):
+        for loss, space in cell.spaces.items():
+            # Neither the data nor the number of shots has a part in any rule, and they make the most cells.
+            decisive = {name: value for name, value in cell.fixed[loss].items() if name.partition(".")[0] not in ("dataset", "shots")}
+            if (like := (loss, frozenset(decisive.items()), tuple(space.items()))) not in seen:
+                seen.add(like)
+                for mistake in _invalid_corners(spec, cell, loss, space):
+                    mistakes.setdefault(mistake.rule, mistake)
+    return list(mistakes.values())
+
+
+def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str, space: Mapping[str, Range]) -> Iterator[Mistake]:
+    for values in _corners(space.values()):
+        try:
+            TrialConfig.from_flat({**cell.fixed[loss], **dict(zip(space, values, strict=True)), "loss": loss})
+        except ValidationError as error:
+            for each in error.errors(include_url=False):
+                rule = each["msg"].removeprefix("Value error, ")
+                first = rule.split()[0]
+                place = _place(spec, first) if first in TRIAL_FIELDS else ("search", loss)
+                yield Mistake(place=place, rule=rule)
+
+
+def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:
+    """All combinations of ends; where they are too many, those in which all ranges but two stand at the same end."""
+    ends = [_ends(values) for values in ranges]
+    if prod(map(len, ends)) <= _FEW:
+        yield from product(*ends)
+        return
+    for side in (0, -1):
+        base = [each[side] for each in ends]
+        for first, second in product(range(len(ends)), repeat=2):
+            for pair in product(ends[first], ends[second]):
+                corner = list(base)
+                corner[first], corner[second] = pair
+                yield tuple(corner)
+
+
+def _ends(values: Range) -> tuple[Scalar, ...]:
+    if not isinstance(values, Choice):
+        return (values.low, values.high)
+    numbers = [value for value in values.values if isinstance(value, int | float)]
+    return (min(numbers), max(numbers)) if numbers else values.values[:1]
+
+
+def _place(spec: SweepSpec, field: str) -> Place:
+    for block in ("compare", "search"):
+        if field in getattr(spec, block):
+            return (block, field)
+    return ("protocol" if field in PROTOCOL_FIELDS else "trial", field)

@@ -1,0 +1,154 @@
+"""The fields of a trial as a spec sees them: what each may hold, which may be searched, and over what by default."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking
+from sweep.mistakes import Mistake, Place
+from sweep.wording import choices, in_words, number_type, shown, suggestion
+from trainable.config import TrialConfig
+from trainable.losses import LOSSES, LossConfig
+from trainable.ranges import FloatRange, Range, Scalar
+
+__all__ = [
+    "DEFAULT_RANGES",
+    "LOSS_FIELDS",
+    "PROTOCOL_FIELDS",
+    "TRIAL_FIELDS",
+    "UNSEARCHABLE",
+    "FieldRule",
+    "is_used",
+    "remedy_for_unknown",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """What one field may hold. rule: in words. names: those among its values. number: `int`, `float` or neither."""
+
+    name: str
+    annotation: Any
+    adapter: TypeAdapter[Any]
+    rule: str
+    description: str
+    default: Any
+    names: tuple[str, ...]
+    number: type[int] | type[float] | None
+
+    def accept(self, value: object, place: Place) -> Scalar | Mistake:
+        """The value as the field holds it (a whole number for a real one becomes real), or what is wrong with it."""
+        try:
+            accepted: Scalar = self.adapter.validate_python(value)
+        except ValidationError:
+            accepted = None
+        if accepted is None or (isinstance(accepted, str) and not accepted.strip()):
+            return Mistake(place=place, rule=f"must be {self.rule}", received=shown(value), remedy=self._remedy(value))
+        return accepted
+
+    def _remedy(self, value: object) -> str:
+        if isinstance(value, bool):
+            return "true and false are no numbers" if self.number else f"it is {self.description}"
+        if isinstance(value, str) and self.names:
+            return suggestion(value, self.names, listed=False)
+        if isinstance(value, str) and self.number and _is_number(value):
+            return "write the number without quotes"
+        if isinstance(value, float) and self.number is int and value.is_integer() and abs(value) < 1e15:
+            return f"write {int(value)}"
+        return f"it is {self.description}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
+    kind = annotation if annotation is not None else info.annotation
+    typed = Annotated[kind, *info.metadata] if info.metadata else kind
+    return FieldRule(
+        name=name,
+        annotation=typed,
+        adapter=TypeAdapter(typed, config=ConfigDict(strict=True, allow_inf_nan=False)),
+        rule=in_words(kind, info.metadata),
+        description=info.description or name,
+        default=None if info.is_required() else info.default,
+        names=choices(kind),
+        number=number_type(kind),
+    )
+
+
+def _trial_rules() -> dict[str, FieldRule]:
+    """The fields of a trial. Data and loss are given by name; those of the protocol have the protocol's bounds."""
+    special = {"dataset": str, "loss": Literal[tuple(LOSSES)]}
+    rules = {}
+    for name, info in TrialConfig.model_fields.items():
+        rules[name] = _rule(name, Protocol.model_fields.get(name, info), special.get(name))
+    return rules
+
+
+def _loss_rules(config: type[LossConfig]) -> Mapping[str, FieldRule]:
+    return MappingProxyType({name: _rule(name, info) for name, info in config.model_fields.items() if name != "name"})
+
+
+PROTOCOL_FIELDS = tuple(Protocol.model_fields)
+TRIAL_FIELDS: Mapping[str, FieldRule] = MappingProxyType(_trial_rules())
+LOSS_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
+    {name: _loss_rules(entry.config) for name, entry in LOSSES.items()}
+)
+
+DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
+    {
+        # Mosbach et al., 2021 (arXiv:2006.04884) use 1e-5 to 3e-5, Gao et al., 2021 (arXiv:2012.15723) up to 5e-5.
+        "encoder_lr": FloatRange(5e-6, 5e-5, log=True),
+        # The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.
+        "beta": FloatRange(0.05, 0.95),
+        # Proxies start at random, and the papers of these losses train them 100 times as fast as the encoder.
+        "proxy_lr": FloatRange(1e-4, 1e-1, log=True),
+    }
+)
+"""What is searched unless the spec says otherwise, besides the loss's own ranges."""
+
+_SCORED_ALIKE = "trials of one cell compete, so they must be scored alike"
+UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
+    {
+        "shots": "more shots always win, so a search for the best number of them has no answer",
+        **dict.fromkeys(("dataset", "sampling", *(name for name in PROTOCOL_FIELDS if name != "steps")), _SCORED_ALIKE),
+    }
+)
+"""Fields that a sweep may compare but never search, each with the reason."""
+
+_BLOCKS: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {"protocol": Protocol, "budget": Budget, "pruning": Pruning, "resources": Resources, "tracking": Tracking}
+)
+
+
+def is_used(field: str, loss: str) -> bool:
+    """Whether a trial with this loss uses a field: cross-entropy alone has no weight, and few losses have proxies."""
+    entry = LOSSES[loss]
+    return {"beta": entry.build is not None, "proxy_lr": entry.has_proxies}.get(field, True)
+
+
+def remedy_for_unknown(key: object, block: str, allowed: Iterable[str]) -> str:
+    """Where an unknown key belongs, or else which keys are allowed in its block."""
+    homes = [name for name, model in _BLOCKS.items() if key in model.model_fields]
+    if not homes and key in TRIAL_FIELDS:
+        homes = ["compare", "trial"] if key in UNSEARCHABLE else ["compare", "search", "trial"]
+    if not homes and key in LOSSES:
+        return f"the fields of a loss stand under `search.{key}`, where a single value fixes a field"
+    owners = [loss for loss, rules in LOSS_FIELDS.items() if key in rules]
+    if not homes and owners:
+        return f"a field of a loss stands under the loss's name: search.{owners[0]}.{key}"
+    homes = [home for home in homes if home != block]
+    if homes:
+        return f"`{key}` belongs under {' or '.join(f'`{home}`' for home in homes)}"
+    return suggestion(key, allowed)

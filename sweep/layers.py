@@ -1,0 +1,101 @@
+"""What a spec is read from: one file, and overrides from the command line. Every value keeps the place where it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sweep.document import Document, read_document
+from sweep.mistakes import Mistake, Place
+from sweep.wording import shown
+
+__all__ = ["Layer", "Layers", "Origin", "file_layer", "override_layer"]
+
+
+class Origin(NamedTuple):
+    """Where a value was written; sorts in the order of reading. name: `spec.yaml:3` or `--set KEY`."""
+
+    layer: int
+    line: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One source. data: nested mappings. top: the place that an override sets, () for a file. origins: of every place."""
+
+    data: Mapping[str, Any]
+    top: Place
+    origins: Mapping[Place, Origin]
+    mistakes: Sequence[tuple[Origin, Mistake]]
+
+
+def file_layer(document: Document, label: str) -> Layer:
+    """The layer of a file. Its data is empty where the file holds no mapping, and a mistake says so."""
+    mistakes = [(Origin(0, line, f"{label}:{line}"), mistake) for line, mistake in document.mistakes]
+    origins = {place: Origin(0, line, f"{label}:{line}") for place, line in document.lines.items()}
+    origins[()] = Origin(0, 1, f"{label}:1")
+    if isinstance(document.data, Mapping):
+        return Layer(document.data, (), origins, mistakes)
+    if not mistakes:
+        received = "an empty file" if document.data is None else shown(document.data)
+        remedy = "begin with `compare:`, or with a preset (`python -m sweep plan quickstart`)"
+        mistakes = [(origins[()], Mistake(place=(), rule="a spec is a mapping of blocks", received=received, remedy=remedy))]
+    return Layer({}, (), origins, mistakes)
+
+
+def override_layer(text: str, number: int) -> Layer:
+    """The layer of `KEY=VALUE`, with a dotted key and a value in YAML. Without data where it is not of that form."""
+    key, equals, value = text.partition("=")
+    top = tuple(part.strip() for part in key.split("."))
+    origin = Origin(number, 1, f"--set {key.strip()}")
+    if not equals or not all(top):
+        remedy = "write --set budget.trials_per_cell=4"
+        mistake = Mistake(place=(), rule="an override is KEY=VALUE, the key with dots between blocks and fields", received=shown(text), remedy=remedy)
+        return Layer({}, top, {}, [(Origin(number, 1, "--set"), mistake)])
+    document = read_document(value)
+    origins = {top: origin, **{(*top, *place): origin for place in document.lines}}
+    mistakes = [(origin, mistake) for _, mistake in document.mistakes]
+    data: Any = document.data
+    for part in reversed(top):
+        data = {part: data}
+    return Layer({} if mistakes else data, top, origins, mistakes)
+
+
+@dataclass(slots=True)
+class Layers:
+    """Layers on top of each other; later ones win."""
+
+    data: dict[str, Any]
+    origins: dict[Place, Origin]
+    mistakes: list[tuple[Origin, Mistake]] = field(default_factory=list)
+
+    def add(self, layer: Layer) -> None:
+        """Lay an override on top."""
+        self.mistakes += layer.mistakes
+        if not layer.data:
+            return
+        target, value = self.data, layer.data
+        for part in layer.top[:-1]:
+            below = target.get(str(part))
+            target[str(part)] = dict(below) if isinstance(below, Mapping) else {}
+            target, value = target[str(part)], value[str(part)]
+        target[str(layer.top[-1])] = value[str(layer.top[-1])]
+        covered = [place for place in self.origins if place[: len(layer.top)] == layer.top]
+        for place in covered:
+            del self.origins[place]
+        for length in range(1, len(layer.top)):
+            self.origins.setdefault(layer.top[:length], layer.origins[layer.top])
+        self.origins |= layer.origins
+
+    def report(self, mistakes: Iterable[Mistake] = ()) -> list[str]:
+        """These and the layers' own mistakes as lines, in the order in which their places were written."""
+        placed = [*self.mistakes, *((self._origin(mistake.place), mistake) for mistake in mistakes)]
+        lines = [mistake.at(origin.name) for origin, mistake in sorted(placed, key=lambda each: each[0])]
+        return list(dict.fromkeys(lines))
+
+    def _origin(self, place: Place) -> Origin:
+        while place not in self.origins:
+            place = place[:-1]
+        return self.origins[place]

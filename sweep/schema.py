@@ -1,0 +1,114 @@
+"""The JSON schema of specs, with which editors complete and check them while they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking
+from sweep.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec import SweepSpec
+from trainable.config import DatasetConfig
+from trainable.datasets import DATASETS
+from trainable.losses import LOSSES
+
+__all__ = ["json_schema"]
+
+_BLOCKS: Mapping[str, type[BaseModel]] = {
+    "protocol": Protocol,
+    "budget": Budget,
+    "pruning": Pruning,
+    "resources": Resources,
+    "tracking": Tracking,
+}
+
+
+def json_schema() -> dict[str, Any]:
+    """The schema (draft 2020-12) of what may stand in a spec file.
+
+    It knows names, types and bounds. What only a reader of the whole spec can see, such as a field in two places, is left to
+    `load_spec`.
+    """
+    fields = SweepSpec.model_fields
+    properties = {
+        "name": {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,63}$"},
+        "description": {"type": "string", "maxLength": 5000},
+        "datasets": {"type": "object", "additionalProperties": _dataset()},
+        "compare": _mapping({name: _axis(rule) for name, rule in TRIAL_FIELDS.items()}),
+        "search": _mapping({**_searched_fields(), **_losses()}),
+        "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
+        **{name: _block(model) for name, model in _BLOCKS.items()},
+        "ledger": {"type": ["string", "null"], "pattern": r"^postgresql(\+psycopg2)?://"},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Spec of a few-shot sweep",
+        **_mapping({name: {**schema, "description": fields[name].description} for name, schema in properties.items()}),
+    }
+
+
+def _mapping(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+def _block(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    return _mapping({name: _without_titles(each) for name, each in schema["properties"].items()})
+
+
+def _dataset() -> dict[str, Any]:
+    schema = _block(DatasetConfig)
+    del schema["properties"]["name"]
+    return schema
+
+
+def _value(rule: FieldRule) -> dict[str, Any]:
+    described = {"description": rule.description, **({} if rule.default is None else {"default": rule.default})}
+    if rule.name == "dataset":  # any name or location, and for completion those that are known
+        return {"type": "string", "examples": list(DATASETS), **described}
+    if rule.name == "loss":
+        described["default"] = rule.default.name
+    return {**_without_titles(rule.adapter.json_schema()), **described}
+
+
+def _axis(rule: FieldRule) -> dict[str, Any]:
+    value = _value(rule)
+    description = value.pop("description")
+    value.pop("default", None)
+    return {"description": description, "anyOf": [value, _list_of(value)]}
+
+
+def _searched(rule: FieldRule) -> dict[str, Any]:
+    value = _value(rule)
+    alternatives = [value, _list_of(value)]
+    if rule.number is not None:
+        bounds = _mapping({"low": value, "high": value, "log": {"type": "boolean", "default": False}})
+        alternatives.append({**bounds, "required": ["low", "high"]})
+    return {"description": value["description"], "anyOf": [_bare(each) for each in alternatives]}
+
+
+def _searched_fields() -> dict[str, Any]:
+    return {name: _searched(rule) for name, rule in TRIAL_FIELDS.items() if name not in UNSEARCHABLE}
+
+
+def _losses() -> dict[str, Any]:
+    return {
+        loss: {"description": f"{entry.paper}: {entry.equation}", **_mapping({name: _searched(rule) for name, rule in LOSS_FIELDS[loss].items()})}
+        for loss, entry in LOSSES.items()
+    }
+
+
+def _list_of(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": _bare(value), "minItems": 1, "uniqueItems": True}
+
+
+def _bare(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in schema.items() if key not in ("description", "default")}
+
+
+def _without_titles(schema: Any) -> Any:
+    if isinstance(schema, Mapping):
+        return {key: _without_titles(value) for key, value in schema.items() if key != "title"}
+    return schema
