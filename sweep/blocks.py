@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
 __all__ = ["Budget", "Protocol", "Pruning", "Resources", "Tracking"]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-_CLEAN = ConfigDict(_STRICT, str_strip_whitespace=True)
+_CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 
 MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
 
@@ -20,8 +20,12 @@ class Protocol(BaseModel):
 
     model_config = _STRICT
 
-    replicates: int = Field(4, ge=1, le=MAX_REPLICATES, description="draws on which each configuration is trained and scored")
-    evaluations: int = Field(4, ge=1, le=1000, description="evaluations of a replicate, evenly spaced, the last at its end")
+    replicates: int = Field(
+        4, ge=1, le=MAX_REPLICATES, description="draws on which each configuration is trained and scored"
+    )
+    evaluations: int = Field(
+        4, ge=1, le=1000, description="evaluations of a replicate, evenly spaced, the last at its end"
+    )
     steps: int = Field(120, ge=1, le=1_000_000, description="optimiser steps of a replicate")
     validation: Literal["all", "shots"] | Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         "all", description="validation rows: every row left, as many as the draw has, or a number"
@@ -53,8 +57,8 @@ class Pruning(BaseModel):
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Strict(False)] = Field(
         None,
         min_length=1,
-        description="report numbers at which trials are judged; default: half-way through the first replicate, then after "
-        "1, 2, 4, ... replicates",
+        description="report numbers at which trials are judged; default: half-way through the first replicate, then "
+        "after 1, 2, 4, ... replicates",
     )
 
     @field_validator("rungs")
@@ -99,8 +103,9 @@ class Tracking(BaseModel):
     def _no_password(cls, uri: str | None) -> str | None:
         if uri is not None and has_password(uri):
             raise ValueError(
-                "a spec is kept and shared, so an address in it must not hold a password or token; set MLFLOW_TRACKING_USERNAME "
-                "and MLFLOW_TRACKING_PASSWORD (a database: the whole address as MLFLOW_TRACKING_URI) in the environment"
+                "a spec is kept and shared, so an address in it must not hold a password or token: set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment, or for a database the whole "
+                "address as MLFLOW_TRACKING_URI"
             )
         return uri
 

@@ -29,7 +29,7 @@ class Cell:
 
     key: dataset/shots/loss[/field=value ...]; the loss is `searched` where the search chooses it.
     fixed: by loss, the flat fields of a trial (`TrialConfig.flat`) that are equal for all trials with that loss.
-    spaces: by loss, the range of each flat field that is searched. More than one loss means that the loss is searched too.
+    spaces: by loss, the range of each flat field that is searched. With several losses, the loss is searched too.
     """
 
     key: str
@@ -37,7 +37,7 @@ class Cell:
     spaces: Mapping[str, Mapping[str, Range]]
 
     def config(self, params: Mapping[str, Scalar]) -> TrialConfig:
-        """The trial with these values of the searched fields, by flat name; `loss` is among them where it is searched."""
+        """The trial with these values of the searched fields by flat name, `loss` among them where it is searched."""
         loss = str(params.get("loss", next(iter(self.spaces))))
         return TrialConfig.from_flat({**self.fixed[loss], **params, "loss": loss})
 
@@ -48,7 +48,7 @@ class Cell:
         return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
 
     def cost(self) -> int:
-        """The size of a trial in rows, to order cells by: forward and backward through a row cost three times a forward."""
+        """The size of a trial in rows, to order cells by: training on a row costs three times as much as scoring it."""
         config = self.config(self.default_params())
         rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
         scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
@@ -60,7 +60,7 @@ _TYPICAL_CLASSES, _TYPICAL_POOL = 4, 2000  # what the configuration alone does n
 
 
 def cells(spec: SweepSpec) -> tuple[Cell, ...]:
-    """The cells of a spec, in the order of its axes. Combinations that differ only in what their loss ignores are one cell."""
+    """The cells of a spec, in the order of its axes. Combinations that differ in what a loss ignores are one cell."""
     return tuple({cell.key: cell for cell in combinations(spec)}.values())
 
 
@@ -74,7 +74,7 @@ def combinations(spec: SweepSpec) -> Iterator[Cell]:
 
 
 def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
-    """JSON data of all that must stay as it is while trials of the cell are compared: by loss, fixed fields and ranges."""
+    """JSON data of what must not change while trials of the cell are compared: by loss, fixed fields and ranges."""
     return {
         loss: {**cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
         for loss, space in cell.spaces.items()
@@ -90,7 +90,8 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         for name in dict.fromkeys((*old[loss], *new[loss])):
             was, now = old[loss].get(name), new[loss].get(name)
             if was != now:
-                found.append(f"{_written(name, loss, was, now)}: was {_shown(was)}, is now {_shown(now)}")
+                place = _place(name, loss, new[loss].get("dataset"), was, now)
+                found.append(f"{place}: was {_shown(was)}, is now {_shown(now)}")
     return list(dict.fromkeys(found))
 
 
@@ -137,7 +138,9 @@ def _flat(config: DatasetConfig) -> dict[str, Scalar]:
 def _key(fields: Mapping[str, Any], axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> str:
     loss = losses[0] if len(losses) == 1 else _SEARCHED
     others = [name for name in axes if name not in _NAMED and any(is_used(name, each) for each in losses)]
-    return "/".join([str(fields["dataset"]), str(fields["shots"]), loss, *(f"{name}={_short(axes[name])}" for name in others)])
+    return "/".join(
+        [str(fields["dataset"]), str(fields["shots"]), loss, *(f"{name}={_short(axes[name])}" for name in others)]
+    )
 
 
 def _short(value: Scalar) -> str:
@@ -176,12 +179,12 @@ def _plain(values: Range) -> Any:
     return {"low": values.low, "high": values.high, "log": values.log}
 
 
-def _written(name: str, loss: str, was: object, now: object) -> str:
+def _place(name: str, loss: str, dataset: object, was: object, now: object) -> str:
     """The place in a spec where people write a field."""
     if name.startswith("loss."):
         return f"search.{loss}.{name.removeprefix('loss.')}"
     if name.startswith("dataset."):
-        return f"datasets.*.{name.removeprefix('dataset.')}"
+        return f"datasets.{dataset}.{name.removeprefix('dataset.')}"
     if any(isinstance(each, Mapping | list) for each in (was, now)):
         return f"search.{name}"
     return f"{'protocol' if name in PROTOCOL_FIELDS else 'trial'}.{name}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from sweep.spec import Resources
 
 __all__ = ["Cluster", "cluster"]
+
+logger = logging.getLogger(__name__)
 
 # Read by Ray at import or start. A value that the user has set stays.
 _ENVIRONMENT = {
@@ -56,7 +59,7 @@ def cluster(address: str | None, resources: Resources, concurrency: int | None) 
     try:
         yield _measure(ray.nodes(), resources, concurrency, place)
     finally:
-        ray.shutdown()
+        _leave()
 
 
 def _join(place: str | None) -> None:
@@ -75,6 +78,17 @@ def _join(place: str | None) -> None:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         remedy = "check the address and that `ray status` works there" if place else "see /tmp/ray/session_latest/logs"
         raise ClusterError(f"{where}; received: {first}; {remedy}") from error
+
+
+def _leave() -> None:
+    """Shut Ray down, or give up after a while: a cluster whose head has died does not answer."""
+    import ray
+
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)
+    leaving.start()
+    leaving.join(timeout=20)
+    if leaving.is_alive():
+        logger.warning("Ray did not shut down within 20 seconds; its processes end by themselves")
 
 
 def _check_address(place: str) -> None:

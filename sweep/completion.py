@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from sweep.defaults import filled_search, filled_trial
 from sweep.fields import (
-    DEFAULT_RANGES,
     LOSS_FIELDS,
     PROTOCOL_FIELDS,
     TRIAL_FIELDS,
     UNSEARCHABLE,
     FieldRule,
-    is_used,
     remedy_for_unknown,
 )
 from sweep.mistakes import Mistake, Place
@@ -44,13 +43,14 @@ def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
 
     Completing what is complete changes nothing. Other blocks are returned as they are.
     """
-    completion = _Completion({name: each for name in _BLOCKS if isinstance(each := given.get(name, {}), Mapping)})
-    for name in _BLOCKS[:-1]:
-        if name in given and not isinstance(given[name], Mapping):
-            completion.refuse((name,), "must be a mapping of fields", given[name], f"write `{name}:` and indented `field: value`")
+    malformed = {name for name in _BLOCKS if not isinstance(given.get(name, {}), Mapping)}
+    completion = _Completion({name: given.get(name, {}) for name in _BLOCKS if name not in malformed}, malformed)
+    for name in (name for name in _BLOCKS[:-1] if name in malformed):
+        remedy = f"write `{name}:` and indented `field: value`"
+        completion.refuse((name,), "must be a mapping of fields", given[name], remedy)
     completed = completion.blocks()
-    if "protocol" in given and "protocol" not in completion.given:
-        completed["protocol"] = given["protocol"]  # no mapping; whoever validates that block refuses it
+    if "protocol" in malformed:
+        completed["protocol"] = given["protocol"]  # whoever validates that block refuses it
     return {**given, **completed}, completion.mistakes
 
 
@@ -59,6 +59,7 @@ class _Completion:
     """One pass over the blocks that describe trials."""
 
     given: Mapping[str, Mapping[str, Any]]
+    malformed: Set[str]
     mistakes: list[Mistake] = field(default_factory=list)
 
     def refuse(self, place: Place, rule: str, value: object = None, remedy: str = "") -> None:
@@ -78,8 +79,8 @@ class _Completion:
         return {
             "datasets": datasets,
             "compare": compare,
-            "search": _filled_search(search, losses, elsewhere | set(trial)),
-            "trial": _filled_trial(trial, elsewhere),
+            "search": filled_search(search, losses, elsewhere | set(trial)),
+            "trial": filled_trial(trial, elsewhere),
             "protocol": protocol,
         }
 
@@ -89,12 +90,15 @@ class _Completion:
     def _check_places(self) -> None:
         """Each field of a trial stands in one place, and those without default somewhere."""
         for name in TRIAL_FIELDS:
-            homes = [home for home in _HOMES if name in self._block(home)]
+            given = [home for home in _HOMES if name in self._block(home)]
+            homes = [home for home in given if _may_hold(home, name)]
             if len(homes) > 1:
                 others = " and ".join(f"{home}.{name}" for home in homes[:-1])
-                self.refuse((homes[-1], name), f"is also set by {others}", remedy="a field has one place: keep one of them")
-            if not homes and name in _REQUIRED:
-                block = "trial" if name == "encoder" else "compare"
+                self.refuse(
+                    (homes[-1], name), f"is also set by {others}", remedy="a field has one place: keep one of them"
+                )
+            block = "trial" if name == "encoder" else "compare"
+            if name in _REQUIRED and not given and block not in self.malformed:
                 self.refuse((block, name), "must be given", remedy=_REQUIRED[name])
 
     # ---- compare -----------------------------------------------------------------------------------------------------
@@ -107,7 +111,10 @@ class _Completion:
             elif isinstance(value, Mapping):
                 self.refuse(place, "must be a list of values to compare", value, self._where_ranges_go(name))
             else:
-                yield name, self._values(TRIAL_FIELDS[name], value if isinstance(value, list | tuple) else [value], place)
+                yield (
+                    name,
+                    self._values(TRIAL_FIELDS[name], value if isinstance(value, list | tuple) else [value], place),
+                )
 
     @staticmethod
     def _where_ranges_go(name: str) -> str:
@@ -135,7 +142,9 @@ class _Completion:
             if name in LOSSES:
                 yield name, dict(self._loss_searches(name, value, place))
             elif name in UNSEARCHABLE:
-                self.refuse(place, "cannot be searched", value, f"{UNSEARCHABLE[name]}: list its values under `compare.{name}`")
+                self.refuse(
+                    place, "cannot be searched", value, f"{UNSEARCHABLE[name]}: list its values under `compare.{name}`"
+                )
             elif name in TRIAL_FIELDS:
                 yield from self._searched(TRIAL_FIELDS[name], value, place)
             else:
@@ -145,7 +154,9 @@ class _Completion:
     def _loss_searches(self, loss: str, fields: Any, place: Place) -> Iterator[tuple[str, Searched]]:
         rules = LOSS_FIELDS[loss]
         if not isinstance(fields, Mapping):
-            self.refuse(place, f"must be a mapping of fields of {loss}", fields, f"its fields: {', '.join(rules) or 'none'}")
+            self.refuse(
+                place, f"must be a mapping of fields of {loss}", fields, f"its fields: {', '.join(rules) or 'none'}"
+            )
             return
         for name, value in fields.items():
             if name in rules:
@@ -183,7 +194,9 @@ class _Completion:
                 self.refuse(place, f"a range needs `{name}`", dict(bounds), "write {low: ..., high: ..., log: true}")
         log = bounds.get("log", False)
         if not isinstance(log, bool):
-            self.refuse((*place, "log"), "must be `true` or `false`", log, "log: true spreads the values over the magnitudes")
+            self.refuse(
+                (*place, "log"), "must be `true` or `false`", log, "log: true spreads the values over the magnitudes"
+            )
         ends = [rule.accept(bounds[name], (*place, name)) for name in ("low", "high") if name in bounds]
         self.mistakes += [end for end in ends if isinstance(end, Mistake)]
         if len(self.mistakes) > before:
@@ -227,7 +240,7 @@ class _Completion:
     # ---- datasets ----------------------------------------------------------------------------------------------------
 
     def _datasets(self, compare: dict[str, Any], trial: dict[str, Any]) -> dict[str, Any]:
-        """The datasets by name. Those that `compare` and `trial` refer to otherwise are found, and referred to by name."""
+        """The datasets by name. What `compare` and `trial` call otherwise is found, and called by its name."""
         found = {name: each for name, entry in self._block("datasets").items() if (each := self._entry(name, entry))}
         for block, values in (("compare", compare.get("dataset", ())), ("trial", (trial.get("dataset"),))):
             names = [self._find(value, (block, "dataset"), found) for value in values if value is not None]
@@ -240,10 +253,17 @@ class _Completion:
     def _entry(self, name: str, entry: Any) -> Mapping[str, Any] | None:
         place = ("datasets", name)
         if not isinstance(entry, Mapping):
-            self.refuse(place, "must be a mapping that says where the data lies", entry, "write {path: data/tickets.csv, ...}")
+            self.refuse(
+                place, "must be a mapping that says where the data lies", entry, "write {path: data/tickets.csv, ...}"
+            )
             return None
         if "name" in entry:
-            self.refuse((*place, "name"), "a dataset's name is its key", entry["name"], f"rename `{name}` itself, or remove this")
+            self.refuse(
+                (*place, "name"),
+                "a dataset's name is its key",
+                entry["name"],
+                f"rename `{name}` itself, or remove this",
+            )
         known = DATASETS.get(name)
         embedded = known is not None and known.hub is None
         if "path" not in entry and "hub" not in entry and not embedded:
@@ -270,29 +290,11 @@ class _Completion:
         return config.name
 
 
+def _may_hold(block: str, name: str) -> bool:
+    """Whether a field is right in a block; where it is not, another rule says so."""
+    return {"search": name not in UNSEARCHABLE, "protocol": name in PROTOCOL_FIELDS}.get(block, True)
+
+
 def _bound_remedy(name: str) -> str:
     meant = {"min": "low", "max": "high", "lower": "low", "upper": "high", "from": "low", "to": "high"}.get(name)
     return f"did you mean `{meant}`?" if meant else suggestion(name, _BOUNDS)
-
-
-def _filled_search(search: Mapping[str, Any], losses: tuple[str, ...], fixed: set[str]) -> dict[str, Any]:
-    """Default ranges of what some loss uses, what was given, and all fields of the losses, and of no others."""
-    defaults = {
-        name: values
-        for name, values in DEFAULT_RANGES.items()
-        if name not in fixed and any(is_used(name, loss) for loss in losses)
-    }
-    general = {**defaults, **{name: value for name, value in search.items() if name not in LOSSES}}
-    return {**general, **{loss: _filled_loss(loss, search.get(loss, {})) for loss in losses if LOSS_FIELDS.get(loss)}}
-
-
-def _filled_loss(loss: str, given: Mapping[str, Searched]) -> dict[str, Searched]:
-    ranges = LOSSES[loss].search
-    return {name: given.get(name, ranges.get(name, rule.default)) for name, rule in LOSS_FIELDS[loss].items()}
-
-
-def _filled_trial(trial: Mapping[str, Scalar], elsewhere: set[str]) -> dict[str, Any]:
-    """All fields without another place; those that depend on the loss only if they were given."""
-    free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
-    values = {name: trial.get(name, None if name in DEFAULT_RANGES else TRIAL_FIELDS[name].default) for name in free}
-    return {name: value for name, value in values.items() if value is not None}

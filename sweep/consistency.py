@@ -40,11 +40,22 @@ def _sizes(spec: SweepSpec) -> list[Mistake]:
     trials = count * spec.budget.trials_per_cell
     if count > _MAX_CELLS:
         rule = f"a sweep has at most {_MAX_CELLS} cells"
-        return [Mistake(place=("compare",), rule=rule, received=f"axes of {count} combinations", remedy="compare fewer values")]
+        return [
+            Mistake(
+                place=("compare",), rule=rule, received=f"axes of {count} combinations", remedy="compare fewer values"
+            )
+        ]
     if trials > _MAX_TRIALS:
         rule = f"a sweep has at most {_MAX_TRIALS} trials"
         received = f"{count} cells of {spec.budget.trials_per_cell} trials"
-        return [Mistake(place=("budget", "trials_per_cell"), rule=rule, received=received, remedy="lower the budget, or compare less")]
+        return [
+            Mistake(
+                place=("budget", "trials_per_cell"),
+                rule=rule,
+                received=received,
+                remedy="lower the budget, or compare less",
+            )
+        ]
     return []
 
 
@@ -67,10 +78,14 @@ def _reports(spec: SweepSpec) -> Iterator[Mistake]:
     totals = [replicates * evaluations for evaluations in _values(spec, "evaluations", spec.protocol.evaluations)]
     if max(totals) > _MAX_REPORTS:
         rule = f"replicates x evaluations must be at most {_MAX_REPORTS}"
-        yield Mistake(place=_place(spec, "replicates"), rule=rule, received=str(max(totals)), remedy="lower one of the two")
+        yield Mistake(
+            place=_place(spec, "replicates"), rule=rule, received=str(max(totals)), remedy="lower one of the two"
+        )
     rungs = spec.pruning.rungs
     if rungs is not None and rungs[-1] >= max(totals):
-        rule = f"a rung is the number of a report before a trial's last, which is {max(totals)} (replicates x evaluations)"
+        rule = (
+            f"a rung is the number of a report before a trial's last, which is {max(totals)} (replicates x evaluations)"
+        )
         yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
 
 
@@ -79,13 +94,17 @@ def _values(spec: SweepSpec, name: str, otherwise: int) -> list[int]:
 
 
 def _invalid_trials(spec: SweepSpec) -> list[Mistake]:
-    """Configurations at the corners of every space that a trial refuses. A corner is enough: all rules are inequalities."""
+    """Corners of the spaces that a trial refuses. Corners are enough, since all rules are inequalities."""
     seen: set[Any] = set()
     mistakes: dict[str, Mistake] = {}
     for cell in cells(spec):
         for loss, space in cell.spaces.items():
             # Neither the data nor the number of shots has a part in any rule, and they make the most cells.
-            decisive = {name: value for name, value in cell.fixed[loss].items() if name.partition(".")[0] not in ("dataset", "shots")}
+            decisive = {
+                name: value
+                for name, value in cell.fixed[loss].items()
+                if name.partition(".")[0] not in ("dataset", "shots")
+            }
             if (like := (loss, frozenset(decisive.items()), tuple(space.items()))) not in seen:
                 seen.add(like)
                 for mistake in _invalid_corners(spec, cell, loss, space):
@@ -100,9 +119,10 @@ def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str, space: Mapping[str,
         except ValidationError as error:
             for each in error.errors(include_url=False):
                 rule = each["msg"].removeprefix("Value error, ")
-                first = rule.split()[0]
-                place = _place(spec, first) if first in TRIAL_FIELDS else ("search", loss)
-                yield Mistake(place=place, rule=rule)
+                fields = [word for word in rule.split() if word in TRIAL_FIELDS]
+                places = sorted((_place(spec, name) for name in fields), key=lambda place: place[0] == "protocol")
+                remedy = f"change {' or '.join(f'`{name}`' for name in fields)}" if fields else ""
+                yield Mistake(place=places[0] if places else ("search", loss), rule=rule, remedy=remedy)
 
 
 def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:

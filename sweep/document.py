@@ -1,7 +1,7 @@
 """YAML files as data in which every value knows its line.
 
-Plain JSON data in YAML's notation: names as keys, no tags, and the scalars of YAML 1.2, so that `1e-5` is a number, and `no`
-and `on` are text. Files that would expand into something huge are refused before they do.
+Plain JSON data in YAML's notation: names as keys, no tags, and the scalars of YAML 1.2, so that `1e-5` is a number, and
+`no` and `on` are text. Files that would expand into something huge are refused before they do.
 """
 
 from __future__ import annotations
@@ -35,14 +35,18 @@ for _name, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", list("-+.0123456789")),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
 ):
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(f"^(?:{_pattern})$"), _first)
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """data: mappings, lists, strings, numbers, booleans and None. lines: of every key and list item. mistakes: with lines."""
+    """data: mappings, lists and scalars. lines: of every key and list item. mistakes: each with its line."""
 
     data: Any
     lines: Mapping[Place, int]
@@ -66,7 +70,7 @@ def decoded(content: bytes) -> str | tuple[int, Mistake]:
 def read_document(text: str) -> Document:
     """The data in a YAML text. What cannot be read at all leaves data None and one mistake."""
     try:
-        node = yaml.compose(text, _Loader)  # noqa: S506  # a safe loader; compose constructs nothing
+        node = yaml.compose(text, _Loader)  # a safe loader; compose constructs nothing
     except RecursionError:
         return _unreadable(1, f"values may be nested {_MAX_DEPTH} deep", "a deeper nesting")
     except yaml.MarkedYAMLError as error:
@@ -76,6 +80,9 @@ def read_document(text: str) -> Document:
         return _unreadable(line, "YAML allows no control characters", f"the character {chr(error.character)!a}")
     reading = _Reading()
     data = reading.value(node, ()) if node is not None else None
+    if reading.values > _MAX_VALUES or reading.too_deep:
+        rule = f"a spec, aliases expanded, has at most {_MAX_VALUES} values, nested at most {_MAX_DEPTH} deep"
+        return _unreadable(1, rule, "more", "write the values out, or fewer of them")
     return Document(data, reading.lines, tuple(reading.mistakes))
 
 
@@ -86,13 +93,12 @@ class _Reading:
     lines: dict[Place, int] = field(default_factory=dict)
     mistakes: list[tuple[int, Mistake]] = field(default_factory=list)
     values: int = 0
+    too_deep: bool = False
 
     def value(self, node: yaml.Node, place: Place) -> Any:
         self.values += 1
-        if self.values > _MAX_VALUES or len(place) > _MAX_DEPTH:
-            if not any("nested" in each.rule for _, each in self.mistakes):
-                rule = f"a spec holds at most {_MAX_VALUES} values, nested at most {_MAX_DEPTH} deep, after aliases are expanded"
-                self._refuse(node, place[:2], rule, "more", "write the values out, or fewer of them")
+        self.too_deep |= len(place) > _MAX_DEPTH
+        if self.too_deep or self.values > _MAX_VALUES:
             return None
         kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.MappingNode) and kind == "map":
@@ -101,7 +107,9 @@ class _Reading:
             return [self._item(each, (*place, number)) for number, each in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
             return self._scalar(node, kind, place)
-        return self._refuse(node, place, "a spec has no YAML tags", shown(node.tag.removeprefix(_TAG)), "remove the tag")
+        return self._refuse(
+            node, place, "a spec has no YAML tags", shown(node.tag.removeprefix(_TAG)), "remove the tag"
+        )
 
     def _entries(self, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
         first: dict[str, int] = {}
@@ -127,18 +135,32 @@ class _Reading:
         try:
             return _SCALARS[kind](node.value)
         except ValueError:  # only an explicit tag can ask for a number and not be one
-            return self._refuse(node, place, f"a value tagged as {kind} must be one", shown(node.value), "remove the tag")
+            return self._refuse(
+                node, place, f"a value tagged as {kind} must be one", shown(node.value), "remove the tag"
+            )
 
     def _refuse(self, node: yaml.Node, place: Place, rule: str, received: str, remedy: str) -> None:
         self.mistakes.append((_line(node), Mistake(place=place, rule=rule, received=received, remedy=remedy)))
 
 
+def _real(text: str) -> float:
+    return float(re.sub(r"\.(inf|nan)", r"\1", text.lower()))
+
+
+def _truth(text: str) -> bool:
+    return text.lower() == "true"
+
+
+def _nothing(_text: str) -> None:
+    return None
+
+
 _SCALARS: Mapping[str, Any] = {
     "str": str,
     "int": int,
-    "float": lambda text: float(re.sub(r"\.(inf|nan)", r"\1", text.lower())),
-    "bool": lambda text: text.lower() == "true",
-    "null": lambda text: None,
+    "float": _real,
+    "bool": _truth,
+    "null": _nothing,
 }
 
 
@@ -153,7 +175,9 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> Document:
     if "'\\t'" in problem:
         return _unreadable(line, "YAML is indented with spaces", "a tab", "replace tabs by spaces")
     if "expected a single document" in str(error):
-        return _unreadable(line, "a spec is one document", "a second one after `---`", "put each into a file of its own")
+        return _unreadable(
+            line, "a spec is one document", "a second one after `---`", "put each into a file of its own"
+        )
     remedy = "check the indentation, brackets, quotes and colons up to there"
     return _unreadable(line, f"must be YAML: {problem}", "", remedy)
 

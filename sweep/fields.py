@@ -15,10 +15,9 @@ from sweep.mistakes import Mistake, Place
 from sweep.wording import choices, in_words, number_type, shown, suggestion
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES, LossConfig
-from trainable.ranges import FloatRange, Range, Scalar
+from trainable.ranges import Scalar
 
 __all__ = [
-    "DEFAULT_RANGES",
     "LOSS_FIELDS",
     "PROTOCOL_FIELDS",
     "TRIAL_FIELDS",
@@ -48,20 +47,26 @@ class FieldRule:
             accepted: Scalar = self.adapter.validate_python(value)
         except ValidationError:
             accepted = None
-        if accepted is None or (isinstance(accepted, str) and not accepted.strip()):
+        if isinstance(value, str) and not value.strip():
+            return Mistake(place=place, rule="must not be empty", received=shown(value), remedy=self._meaning)
+        if accepted is None:
             return Mistake(place=place, rule=f"must be {self.rule}", received=shown(value), remedy=self._remedy(value))
         return accepted
 
+    @property
+    def _meaning(self) -> str:
+        return f"`{self.name}`: {self.description}"
+
     def _remedy(self, value: object) -> str:
         if isinstance(value, bool):
-            return "true and false are no numbers" if self.number else f"it is {self.description}"
+            return "true and false are no numbers" if self.number else self._meaning
         if isinstance(value, str) and self.names:
             return suggestion(value, self.names, listed=False)
         if isinstance(value, str) and self.number and _is_number(value):
             return "write the number without quotes"
         if isinstance(value, float) and self.number is int and value.is_integer() and abs(value) < 1e15:
             return f"write {int(value)}"
-        return f"it is {self.description}"
+        return self._meaning
 
 
 def _is_number(text: str) -> bool:
@@ -73,8 +78,8 @@ def _is_number(text: str) -> bool:
 
 
 def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
-    kind = annotation if annotation is not None else info.annotation
-    typed = Annotated[kind, *info.metadata] if info.metadata else kind
+    kind: Any = annotation if annotation is not None else info.annotation
+    typed: Any = Annotated[kind, *info.metadata] if info.metadata else kind
     return FieldRule(
         name=name,
         annotation=typed,
@@ -105,18 +110,6 @@ TRIAL_FIELDS: Mapping[str, FieldRule] = MappingProxyType(_trial_rules())
 LOSS_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
     {name: _loss_rules(entry.config) for name, entry in LOSSES.items()}
 )
-
-DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
-    {
-        # Mosbach et al., 2021 (arXiv:2006.04884) use 1e-5 to 3e-5, Gao et al., 2021 (arXiv:2012.15723) up to 5e-5.
-        "encoder_lr": FloatRange(5e-6, 5e-5, log=True),
-        # The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.
-        "beta": FloatRange(0.05, 0.95),
-        # Proxies start at random, and the papers of these losses train them 100 times as fast as the encoder.
-        "proxy_lr": FloatRange(1e-4, 1e-1, log=True),
-    }
-)
-"""What is searched unless the spec says otherwise, besides the loss's own ranges."""
 
 _SCORED_ALIKE = "trials of one cell compete, so they must be scored alike"
 UNSEARCHABLE: Mapping[str, str] = MappingProxyType(

@@ -1,4 +1,4 @@
-"""What a spec is read from: one file, and overrides from the command line. Every value keeps the place where it was written."""
+"""What a spec is read from: one file, and overrides from the command line. Every value keeps its origin."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source. data: nested mappings. top: the place that an override sets, () for a file. origins: of every place."""
+    """One source. data: nested mappings. top: the place that an override sets, () for a file. origins: by place."""
 
     data: Mapping[str, Any]
     top: Place
@@ -41,7 +41,9 @@ def file_layer(document: Document, label: str) -> Layer:
     if not mistakes:
         received = "an empty file" if document.data is None else shown(document.data)
         remedy = "begin with `compare:`, or with a preset (`python -m sweep plan quickstart`)"
-        mistakes = [(origins[()], Mistake(place=(), rule="a spec is a mapping of blocks", received=received, remedy=remedy))]
+        mistakes = [
+            (origins[()], Mistake(place=(), rule="a spec is a mapping of blocks", received=received, remedy=remedy))
+        ]
     return Layer({}, (), origins, mistakes)
 
 
@@ -52,7 +54,12 @@ def override_layer(text: str, number: int) -> Layer:
     origin = Origin(number, 1, f"--set {key.strip()}")
     if not equals or not all(top):
         remedy = "write --set budget.trials_per_cell=4"
-        mistake = Mistake(place=(), rule="an override is KEY=VALUE, the key with dots between blocks and fields", received=shown(text), remedy=remedy)
+        mistake = Mistake(
+            place=(),
+            rule="an override is KEY=VALUE, the key with dots between blocks and fields",
+            received=shown(text),
+            remedy=remedy,
+        )
         return Layer({}, top, {}, [(Origin(number, 1, "--set"), mistake)])
     document = read_document(value)
     origins = {top: origin, **{(*top, *place): origin for place in document.lines}}
@@ -91,7 +98,9 @@ class Layers:
 
     def report(self, mistakes: Iterable[Mistake] = ()) -> list[str]:
         """These and the layers' own mistakes as lines, in the order in which their places were written."""
-        placed = [*self.mistakes, *((self._origin(mistake.place), mistake) for mistake in mistakes)]
+        unread = {mistake.place for _, mistake in self.mistakes}  # what was not read is not missing
+        further = [mistake for mistake in mistakes if not mistake.place or mistake.place not in unread]
+        placed = [*self.mistakes, *((self._origin(mistake.place), mistake) for mistake in further)]
         lines = [mistake.at(origin.name) for origin, mistake in sorted(placed, key=lambda each: each[0])]
         return list(dict.fromkeys(lines))
 

@@ -1,7 +1,7 @@
 """What is wrong with a spec: where, by which rule, what was received, and what to do.
 
-Mistakes travel through pydantic as the line errors of one `ValidationError`, so that a spec that is built from Python values,
-and one that is read from a file, are refused by the same rules in the same words.
+Mistakes travel through pydantic as the line errors of one `ValidationError`, so that a spec that is built from Python
+values, and one that is read from a file, are refused by the same rules in the same words.
 """
 
 from __future__ import annotations
@@ -55,4 +55,6 @@ def mistakes_of(error: ValidationError) -> list[Mistake]:
 
 def _line_error(mistake: Mistake) -> InitErrorDetails:
     context: dict[str, Any] = {"text": str(mistake), "mistake": mistake}
-    return InitErrorDetails(type=PydanticCustomError("mistake", "{text}", context), loc=mistake.place, input=mistake.received)
+    return InitErrorDetails(
+        type=PydanticCustomError("mistake", "{text}", context), loc=mistake.place, input=mistake.received
+    )

@@ -41,7 +41,9 @@ def missing_encoders(data: Mapping[str, Any]) -> Iterator[Mistake]:
         for at, value in zip(places, given if isinstance(given, list) else [given], strict=True):
             if isinstance(value, str) and _is_path(value) and not Path(value).is_dir():
                 remedy = f"correct the path, or give a hub id or a packaged encoder ({', '.join(PACKAGED)})"
-                yield Mistake(place=at, rule="an encoder given as a path must be a folder", received=shown(value), remedy=remedy)
+                yield Mistake(
+                    place=at, rule="an encoder given as a path must be a folder", received=shown(value), remedy=remedy
+                )
 
 
 def _with_absolute_files(entry: Any, base: Path) -> Any:

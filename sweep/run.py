@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -105,34 +105,27 @@ def _run(
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, progress.changed))
     tracker.start()
     trained, end = False, End.INTERRUPTED
-    try:
-        dispatcher.start()
-        if not dispatcher.exhausted:
-            trained = True
-            _train(spec, dispatcher, ledger, directory, address, progress)
-        end = _end(dispatcher)
-    finally:
-        dispatcher.interrupt(f"the sweep ended: {end.value.replace('_', ' ')}")
-        ledger.end("finished" if end is End.FINISHED else "interrupted")
-        projection = tracker.close(timeout=60)
+    with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
+        try:
+            dispatcher.start()
+            if not dispatcher.exhausted:
+                trained = True
+                joined = ray.enter_context(cluster(address, spec.resources, spec.budget.concurrency))
+                logger.info("joined Ray: %s", joined)
+                _train(dispatcher, joined, directory, progress)
+            end = _end(dispatcher)
+        except KeyboardInterrupt:
+            logger.info("stopped by a signal")
+        finally:
+            dispatcher.interrupt(f"the sweep ended: {end.value.replace('_', ' ')}")
+            ledger.end("finished" if end is End.FINISHED else "interrupted")
+            projection = tracker.close(timeout=60)
     return RunResult(end, trained, ledger, grid, projection, uri)
 
 
-def _train(
-    spec: SweepSpec,
-    dispatcher: Dispatcher,
-    ledger: Ledger,
-    directory: SweepDirectory,
-    address: str | None,
-    progress: Progress,
-) -> None:
-    with (
-        progress.showing(ledger, dispatcher),
-        cluster(address, spec.resources, spec.budget.concurrency) as joined,
-        _stop_on_signal(dispatcher),  # after Ray has started: it installs a handler of its own
-    ):
-        dispatcher.slots = joined.slots
-        logger.info("joined Ray: %s", joined)
+def _train(dispatcher: Dispatcher, joined: Cluster, directory: SweepDirectory, progress: Progress) -> None:
+    dispatcher.slots = joined.slots
+    with progress.showing(dispatcher.ledger, dispatcher), _stop_on_signal(dispatcher):
         tune_run(dispatcher, joined, directory.ray)
 
 

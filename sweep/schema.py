@@ -28,11 +28,11 @@ _BLOCKS: Mapping[str, type[BaseModel]] = {
 def json_schema() -> dict[str, Any]:
     """The schema (draft 2020-12) of what may stand in a spec file.
 
-    It knows names, types and bounds. What only a reader of the whole spec can see, such as a field in two places, is left to
-    `load_spec`.
+    It knows names, types and bounds. What only a reader of the whole spec can see, such as a field in two places, is
+    left to `load_spec`.
     """
     fields = SweepSpec.model_fields
-    properties = {
+    properties: dict[str, Mapping[str, Any]] = {
         "name": {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,63}$"},
         "description": {"type": "string", "maxLength": 5000},
         "datasets": {"type": "object", "additionalProperties": _dataset()},
@@ -45,12 +45,16 @@ def json_schema() -> dict[str, Any]:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Spec of a few-shot sweep",
-        **_mapping({name: {**schema, "description": fields[name].description} for name, schema in properties.items()}),
+        **_mapping({name: _described(schema, fields[name].description) for name, schema in properties.items()}),
     }
 
 
 def _mapping(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": dict(properties), "additionalProperties": False}
+
+
+def _described(schema: Mapping[str, Any], description: str | None) -> dict[str, Any]:
+    return {"description": description, **schema}
 
 
 def _block(model: type[BaseModel]) -> dict[str, Any]:
@@ -65,7 +69,9 @@ def _dataset() -> dict[str, Any]:
 
 
 def _value(rule: FieldRule) -> dict[str, Any]:
-    described = {"description": rule.description, **({} if rule.default is None else {"default": rule.default})}
+    described: dict[str, Any] = {"description": rule.description}
+    if rule.default is not None:
+        described["default"] = rule.default
     if rule.name == "dataset":  # any name or location, and for completion those that are known
         return {"type": "string", "examples": list(DATASETS), **described}
     if rule.name == "loss":
@@ -95,7 +101,10 @@ def _searched_fields() -> dict[str, Any]:
 
 def _losses() -> dict[str, Any]:
     return {
-        loss: {"description": f"{entry.paper}: {entry.equation}", **_mapping({name: _searched(rule) for name, rule in LOSS_FIELDS[loss].items()})}
+        loss: {
+            "description": f"{entry.paper}: {entry.equation}",
+            **_mapping({name: _searched(rule) for name, rule in LOSS_FIELDS[loss].items()}),
+        }
         for loss, entry in LOSSES.items()
     }
 

@@ -23,7 +23,7 @@ from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking, has_pas
 from sweep.completion import Searched, complete
 from sweep.consistency import contradictions
 from sweep.fields import remedy_for_unknown
-from sweep.mistakes import Mistake, Place, mistakes_of, refusal
+from sweep.mistakes import Mistake, Place, refusal
 from sweep.wording import in_words, shown
 from trainable.config import DatasetConfig
 from trainable.ranges import Choice, Scalar
@@ -42,12 +42,16 @@ class SweepSpec(BaseModel):
 
     name: Annotated[str, Strict()] = Field(
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
-        description="the sweep's name, of its folder and of its run: 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a letter "
-        "or digit",
+        description="names the sweep, its folder and its run: 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a "
+        "letter or digit",
     )
     description: Annotated[str, Strict()] = Field("", max_length=5000, description="what the sweep is for")
-    datasets: Mapping[str, DatasetConfig] = Field({}, description="data of your own: where it lies and how it is read, by name")
-    compare: SkipValidation[Mapping[str, tuple[Scalar, ...]]] = Field({}, description="the axes: every combination is a cell")
+    datasets: Mapping[str, DatasetConfig] = Field(
+        {}, description="data of your own: where it lies and how it is read, by name"
+    )
+    compare: SkipValidation[Mapping[str, tuple[Scalar, ...]]] = Field(
+        {}, description="the axes: every combination is a cell"
+    )
     search: SkipValidation[Mapping[str, Searched | Mapping[str, Searched]]] = Field(
         {}, description="what trials of a cell differ in: ranges, lists of choices, or values, which fix a field"
     )
@@ -58,7 +62,8 @@ class SweepSpec(BaseModel):
     resources: Resources = Field(Resources(), description="what one trial occupies")
     tracking: Tracking = Field(Tracking(), description="where the runs are shown")
     ledger: Annotated[str, Strict()] | None = Field(
-        None, description="a postgresql:// address for the sweep's record; default: a journal file in the sweep's folder"
+        None,
+        description="a postgresql:// address for the sweep's record; default: a journal file in the sweep's folder",
     )
 
     @field_validator("ledger")
@@ -67,11 +72,13 @@ class SweepSpec(BaseModel):
         if ledger is None:
             return None
         if not ledger.startswith(("postgresql://", "postgresql+psycopg2://")):
-            raise ValueError("the ledger is a journal file (leave `ledger` out) or a database at a postgresql:// address")
+            raise ValueError(
+                "the ledger is a journal file (leave `ledger` out) or a database at a postgresql:// address"
+            )
         if has_password(ledger):
             raise ValueError(
-                "a spec is kept and shared, so an address in it must not hold a password; set PGPASSWORD in the environment, or "
-                "write it to ~/.pgpass"
+                "a spec is kept and shared, so an address in it must not hold a password: set PGPASSWORD in the "
+                "environment, or write it to ~/.pgpass"
             )
         return ledger
 
@@ -96,10 +103,11 @@ class SweepSpec(BaseModel):
         return {name: _as_written(value) for name, value in search.items()}
 
     def resolved(self) -> dict[str, Any]:
-        """The spec as plain JSON data with everything explicit; `SweepSpec.model_validate(spec.resolved())` equals `spec`."""
+        """The spec as JSON data with everything explicit. `SweepSpec.model_validate(spec.resolved())` equals `spec`."""
         data = self.model_dump(mode="json")
         data["datasets"] = {
-            name: config.model_dump(mode="json", exclude={"name"}, exclude_none=True) for name, config in self.datasets.items()
+            name: config.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+            for name, config in self.datasets.items()
         }
         elsewhere = {*self.compare, *self.search}
         data["protocol"] = {name: value for name, value in data["protocol"].items() if name not in elsewhere}
@@ -112,17 +120,23 @@ def _as_written(value: Any) -> Any:
         return {name: _as_written(each) for name, each in value.items()}
     if isinstance(value, Choice):
         return list(value.values)
-    return value if isinstance(value, str | int | float | bool | None) else {"low": value.low, "high": value.high, "log": value.log}
+    return (
+        value
+        if isinstance(value, str | int | float | bool | None)
+        else {"low": value.low, "high": value.high, "log": value.log}
+    )
 
 
 def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
     """A key without a value is as if it were not there, also where `--set KEY=null` takes a value away."""
     return {
-        key: _without_nulls(value) if isinstance(value, Mapping) else value for key, value in data.items() if value is not None
+        key: _without_nulls(value) if isinstance(value, Mapping) else value
+        for key, value in data.items()
+        if value is not None
     }
 
 
-# ---- pydantic's mistakes in our words ------------------------------------------------------------------------------------
+# ---- pydantic's mistakes in our words --------------------------------------------------------------------------------
 
 _BLOCKS: Mapping[str, type[BaseModel]] = {
     "protocol": Protocol,
@@ -134,22 +148,29 @@ _BLOCKS: Mapping[str, type[BaseModel]] = {
 
 
 def _in_our_words(error: ErrorDetails) -> Mistake:
-    place = error["loc"]
-    model, depth = _model_at(place)
-    place = place[: depth + 1]  # what follows names the member of a union that was tried
+    model, depth = _model_at(error["loc"])
+    place = error["loc"][: depth + 1]  # what follows names the member of a union that was tried
     field, received = str(place[-1]), shown(error["input"])
     if error["type"] == "extra_forbidden":
-        block = str(place[0]) if depth else ""
-        return Mistake(place=place, rule="unknown key", remedy=remedy_for_unknown(field, block, _keys(model)))
+        remedy = remedy_for_unknown(field, str(place[0]) if depth else "", _keys(model))
+        return Mistake(place=place, rule="unknown key", remedy=remedy)
     if error["type"] == "value_error":
-        return Mistake(place=place[:-1] if field == "name" and depth == 2 else place, rule=error["msg"].removeprefix("Value error, "), received=received)
-    if error["type"] == "missing":
-        return Mistake(place=place, rule="must be given", remedy=f"it is {_described(model, field)}")
+        rule = error["msg"].removeprefix("Value error, ")
+        return Mistake(place=error["loc"], rule=rule, received="" if "received" in rule else received)
+    if model is DatasetConfig and field == "name":
+        rule = "the name of a dataset has letters, digits, `_`, `.` and `-` only"
+        return Mistake(place=place[:-1], rule=rule, received=received, remedy="rename it")
+    info = model.model_fields[field]
+    remedy = f"`{field}`: {info.description}"
     if field in _BLOCKS and depth == 0:
         rule = f"must be a mapping of fields ({', '.join(_BLOCKS[field].model_fields)})"
-        return Mistake(place=place, rule=rule, received=received, remedy=f"write `{field}:` and indented `field: value`")
-    info = model.model_fields[field]
-    return Mistake(place=place, rule=f"must be {in_words(info.annotation, info.metadata)}", received=received, remedy=f"it is {_described(model, field)}")
+        return Mistake(
+            place=place, rule=rule, received=received, remedy=f"write `{field}:` and indented `field: value`"
+        )
+    if error["type"] == "string_pattern_mismatch":
+        return Mistake(place=place, rule=f"must match {error['ctx']['pattern']}", received=received, remedy=remedy)
+    rule = f"must be {in_words(info.annotation, info.metadata)}"
+    return Mistake(place=place, rule=rule, received="" if error["type"] == "missing" else received, remedy=remedy)
 
 
 def _model_at(place: Place) -> tuple[type[BaseModel], int]:
@@ -163,10 +184,6 @@ def _model_at(place: Place) -> tuple[type[BaseModel], int]:
 
 def _keys(model: type[BaseModel]) -> list[str]:
     return [name for name in model.model_fields if not (model is DatasetConfig and name == "name")]
-
-
-def _described(model: type[BaseModel], field: str) -> str:
-    return model.model_fields[field].description or field
 
 
 def _deduplicated(mistakes: Any) -> list[Mistake]:

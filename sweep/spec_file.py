@@ -28,8 +28,8 @@ PRESETS: tuple[str, ...] = ("quickstart", "trec", "paper")
 def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """The spec in a YAML file, or the preset of that name, with `KEY=VALUE` overrides (`budget.hours=2`), which win.
 
-    Paths in a file are relative to its folder, those in overrides to the current one; they become absolute. A spec without a
-    name is named after its file.
+    Paths in a file are relative to its folder, those in overrides to the current one; they become absolute. A spec
+    without a name is named after its file.
 
     Raises SpecError with all mistakes, each with file and line (or `--set KEY`), rule, value received and remedy.
     """
@@ -72,11 +72,16 @@ def _name_of(path: Path) -> str:
 
 
 def _file(source: str | Path) -> Layer:
-    label = f"preset {source}" if source in PRESETS else str(source)
+    label = f"preset {source}" if source in PRESETS else _label(source)
     content = decoded(_content(source))
     if isinstance(content, str):
         return file_layer(read_document(content), label)
     return file_layer(Document(None, {}, (content,)), label)
+
+
+def _label(source: str | Path) -> str:
+    name = str(source)
+    return name if len(name) < 200 and name.isprintable() else ascii(name)[:200]
 
 
 def _content(source: str | Path) -> bytes:
@@ -98,8 +103,14 @@ def _unreadable(source: str | Path, error: Exception) -> str:
     elif isinstance(error, FileNotFoundError | NotADirectoryError):
         near = suggestion(str(source), PRESETS, listed=False)
         remedy = "; ".join(part for part in (near, "correct the path", presets) if part)
-        mistake = Mistake(place=(), rule="no such file or preset", received=f"{shown(str(source))} in {Path.cwd()}", remedy=remedy)
+        mistake = Mistake(
+            place=(), rule="no such file or preset", received=f"{shown(str(source))} in {Path.cwd()}", remedy=remedy
+        )
     else:
         reason = getattr(error, "strerror", None) or str(error)
-        mistake = Mistake(place=(), rule=f"the spec cannot be read ({reason})", remedy=f"check the path and its permissions; {presets}")
-    return mistake.at(str(source))
+        mistake = Mistake(
+            place=(),
+            rule=f"the spec cannot be read ({reason})",
+            remedy=f"check the path and its permissions; {presets}",
+        )
+    return mistake.at(_label(source))

@@ -105,13 +105,16 @@ def _whole_bounds(metadata: Sequence[Any]) -> str:
 
 
 def _real_bounds(metadata: Sequence[Any]) -> str:
-    names = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}
-    bounds = [f"{words} {_bound(metadata, name):g}" for name, words in names.items() if _bound(metadata, name) is not None]
+    names = {"ge": "of at least", "gt": "greater than", "le": "at most", "lt": "less than"}
+    bounds = [
+        f"{words} {_bound(metadata, name):g}" for name, words in names.items() if _bound(metadata, name) is not None
+    ]
     return f" {' and '.join(bounds)}" if bounds else ""
 
 
 def _bound(metadata: Sequence[Any], name: str) -> Any:
-    return next((value for each in metadata if (value := getattr(each, name, None)) is not None), None)
+    flat = [part for each in metadata for part in getattr(each, "metadata", (each,))]  # a Field holds several
+    return next((value for each in flat if (value := getattr(each, name, None)) is not None), None)
 
 
 def _joined(alternatives: Sequence[str]) -> str:

@@ -18,6 +18,7 @@ import yaml
 
 from sweep.records import TrialRecord
 from sweep.stored import read_stored
+from sweep.tracking.store import open_client
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(300)
@@ -42,6 +43,17 @@ class User:
             start_new_session=True,
         )
 
+    def stop(self, process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+        """Send a signal as a terminal or a scheduler does, to every process of the group; exit code and all output."""
+        os.killpg(process.pid, number)
+        try:
+            output, errors = process.communicate(timeout=60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        return process.returncode, output + errors
+
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start("run", "spec.yaml", *arguments)
         output, errors = process.communicate(timeout=280)
@@ -57,11 +69,8 @@ class User:
         return read_stored("toy", self.folder / "sweeps").trials()
 
     def mlflow_runs(self) -> list[Any]:
-        from mlflow.entities import ViewType
-        from mlflow.tracking import MlflowClient
-
-        client = MlflowClient(f"sqlite:///{self.folder}/mlflow.db")
-        experiments = client.search_experiments(view_type=ViewType.ALL)
+        client = open_client(f"sqlite:///{self.folder}/mlflow.db")
+        experiments = client.search_experiments(view_type=3)  # active and deleted ones
         default = [each.experiment_id for each in experiments if each.name == "Default"]
         assert not client.search_runs(default)
         (ours,) = (each for each in experiments if each.name == "toys")
@@ -170,10 +179,9 @@ def test_a_stop_is_clean_and_the_same_command_goes_on(user: User, number: signal
     user.write(budget={"trials_per_cell": 6})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
-    os.killpg(process.pid, number)  # as a terminal does: to every process of the group
-    output, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, output + errors
-    assert "Traceback" not in output + errors
+    code, output = user.stop(process, number)
+    assert code == 130, output
+    assert "Traceback" not in output
     assert "go on" in output
     assert all(record.outcome is not None for record in user.trials)
     assert any(record.outcome is Outcome.INTERRUPTED for record in user.trials)
@@ -188,8 +196,7 @@ def test_a_second_driver_is_refused(user: User) -> None:
     wait_for(lambda: (user.folder / "sweeps" / "toy" / "ledger.journal").exists(), process)
     refusal = user.run(code=2)
     assert f"process {process.pid}" in refusal
-    os.killpg(process.pid, signal.SIGTERM)
-    process.communicate(timeout=60)
+    user.stop(process, signal.SIGTERM)
 
 
 def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tmp_path: Path) -> None:

@@ -1,0 +1,48 @@
+"""What a trial has and what is searched where the spec does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from types import MappingProxyType
+from typing import Any
+
+from sweep.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_used
+from trainable.losses import LOSSES
+from trainable.ranges import FloatRange, Range, Scalar
+
+__all__ = ["DEFAULT_RANGES", "filled_search", "filled_trial"]
+
+DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
+    {
+        # Mosbach et al., 2021 (arXiv:2006.04884) use 1e-5 to 3e-5, Gao et al., 2021 (arXiv:2012.15723) up to 5e-5.
+        "encoder_lr": FloatRange(5e-6, 5e-5, log=True),
+        # The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.
+        "beta": FloatRange(0.05, 0.95),
+        # Proxies start at random: the code of SoftTriple and of Proxy Anchor trains them 100 times as fast as the rest.
+        "proxy_lr": FloatRange(1e-4, 1e-1, log=True),
+    }
+)
+"""What is searched unless the spec says otherwise, besides the loss's own ranges."""
+
+
+def filled_search(search: Mapping[str, Any], losses: Sequence[str], fixed: Set[str]) -> dict[str, Any]:
+    """Default ranges of what some loss uses, what was given, and all fields of the losses, and of no others."""
+    defaults = {
+        name: values
+        for name, values in DEFAULT_RANGES.items()
+        if name not in fixed and any(is_used(name, loss) for loss in losses)
+    }
+    general = {**defaults, **{name: value for name, value in search.items() if name not in LOSSES}}
+    return {**general, **{loss: _filled_loss(loss, search.get(loss, {})) for loss in losses if LOSS_FIELDS.get(loss)}}
+
+
+def _filled_loss(loss: str, given: Mapping[str, Range | Scalar]) -> dict[str, Range | Scalar]:
+    ranges = LOSSES[loss].search
+    return {name: given.get(name, ranges.get(name, rule.default)) for name, rule in LOSS_FIELDS[loss].items()}
+
+
+def filled_trial(trial: Mapping[str, Scalar], elsewhere: Set[str]) -> dict[str, Any]:
+    """All fields without another place; those that depend on the loss only if they were given."""
+    free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
+    values = {name: trial.get(name, None if name in DEFAULT_RANGES else TRIAL_FIELDS[name].default) for name in free}
+    return {name: value for name, value in values.items() if value is not None}

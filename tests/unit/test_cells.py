@@ -1,0 +1,254 @@
+"""Cells: which there are, what they are called, what their trials share, and what they search."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from typing import Any
+
+import pytest
+
+from sweep.cells import cells, changes, protocol_fingerprint
+from sweep.spec import SweepSpec
+from tests.unit.grid import grid, spec
+from trainable.config import TrialConfig
+from trainable.losses import LOSSES
+from trainable.ranges import Choice, FloatRange, IntRange
+
+
+def keys(**changed: Any) -> list[str]:
+    return [cell.key for cell in grid(**changed)]
+
+
+# ---- which there are -------------------------------------------------------------------------------------------------
+
+
+def test_the_product_of_the_axes_with_their_values_as_keys() -> None:
+    compare = {
+        "shots": [4, 16],
+        "loss": ["triplet", "supcon"],
+        "embedding": ["cls", "mean"],
+        "encoder_lr": [1e-5, 2e-05],
+    }
+    found = keys(compare=compare)
+    assert len(found) == len(set(found)) == 16
+    assert found[0] == "support/4/triplet/embedding=cls/encoder_lr=1e-05"
+    assert found[-1] == "support/16/supcon/embedding=mean/encoder_lr=2e-05"
+
+
+def test_a_key_always_names_dataset_shots_and_loss() -> None:
+    blocks = {
+        "compare": {"embedding": ["cls"]},
+        "trial": {"encoder": "tiny", "dataset": "support", "shots": 8, "loss": "triplet"},
+    }
+    (cell,) = cells(SweepSpec.model_validate({"name": "x", **blocks}))
+    assert cell.key == "support/8/triplet/embedding=cls"
+
+
+def test_keys_stay_when_values_or_budgets_are_added() -> None:
+    few = {"loss": ["triplet"], "embedding": ["cls"]}
+    many = {"loss": ["supcon", "triplet"], "embedding": ["mean", "cls"], "shots": [16, 4]}
+    assert set(keys(compare=few)) < set(keys(compare=many, budget={"trials_per_cell": 99}))
+
+
+def test_a_folder_is_named_by_its_last_part_and_a_hub_id_in_full() -> None:
+    data: dict[str, Any] = spec().resolved()
+    data["compare"]["encoder"] = ["/models/tiny", "org/large"]
+    del data["trial"]["encoder"]
+    found = [cell.key for cell in cells(SweepSpec.model_validate(data))]
+    assert found[0] == "support/4/cross_entropy/encoder=tiny"
+    assert "support/4/cross_entropy/encoder=org/large" in found
+
+
+def test_an_axis_makes_one_cell_of_a_loss_that_ignores_it() -> None:
+    losses = ["cross_entropy", "n_pairs", "soft_triple"]
+    found = keys(compare={"loss": losses, "beta": [0.1, 0.5], "proxy_lr": [0.01, 0.1]})
+    assert [sum(f"/{loss}" in key for key in found) for loss in losses] == [1, 2, 4]
+    assert "support/4/cross_entropy" in found
+    assert "support/4/n_pairs/beta=0.1" in found
+
+
+# ---- what they fix and search ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_searches_its_own_ranges_and_only_what_it_uses(loss: str) -> None:
+    (cell,) = grid(compare={"loss": [loss]})
+    entry = LOSSES[loss]
+    space = cell.spaces[loss]
+    assert {name: values for name, values in space.items() if name.startswith("loss.")} == {
+        f"loss.{name}": values for name, values in entry.search.items()
+    }
+    assert ("beta" in space) == (entry.build is not None)
+    assert ("proxy_lr" in space) == entry.has_proxies
+    assert "encoder_lr" in space
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_first_trial_has_the_published_defaults_as_near_as_the_ranges_allow(loss: str) -> None:
+    (cell,) = grid(compare={"loss": [loss]})
+    params = cell.default_params()
+    assert list(params) == list(cell.spaces[loss])
+    assert all(values.contains(params[name]) for name, values in cell.spaces[loss].items())
+    config = cell.config(params)
+    published = LOSSES[loss].config(name=loss)
+    for name, values in LOSSES[loss].search.items():
+        default = getattr(published, name)
+        assert getattr(config.loss, name) == default or not values.contains(default)
+    assert config.encoder_lr == 2e-5
+
+
+def test_defaults_outside_a_range_move_to_its_nearest_value() -> None:
+    search = {
+        "encoder_lr": {"low": 1e-4, "high": 1e-3, "log": True},
+        "beta": [0.1, 0.4, 0.9],
+        "head_lr": {"low": 1e-5, "high": 1e-4},
+        "schedule": ["cosine", "constant"],
+        "soft_triple": {"centers_per_class": {"low": 20, "high": 30}, "gamma": [0.1, 1]},
+    }
+    (cell,) = grid(compare={"loss": ["soft_triple"]}, search=search)
+    params = cell.default_params()
+    assert (params["encoder_lr"], params["beta"], params["schedule"]) == (1e-4, 0.4, "cosine")
+    assert params["head_lr"] == 2e-5
+    assert (params["loss.centers_per_class"], params["loss.gamma"]) == (20, 0.1)
+    assert isinstance(params["loss.centers_per_class"], int)
+
+
+def test_a_value_under_search_is_fixed_and_not_searched() -> None:
+    (cell,) = grid(
+        compare={"loss": ["soft_triple"]}, search={"encoder_lr": 1e-5, "soft_triple": {"la": 20, "margin": [0.1]}}
+    )
+    assert set(cell.spaces["soft_triple"]) == {"beta", "proxy_lr", "loss.centers_per_class", "loss.gamma"}
+    config = cell.config(cell.default_params())
+    assert config.encoder_lr == 1e-5
+    assert config.flat()["loss.la"] == 20
+    assert config.flat()["loss.margin"] == 0.1
+
+
+def test_a_searched_loss_makes_one_conditional_cell() -> None:
+    data = spec(search={"loss": ["soft_triple", "cross_entropy"], "soft_triple": {"la": 9}}, compare={"loss": None})
+    (cell,) = cells(data)
+    assert cell.key == "support/4/searched"
+    assert list(cell.spaces) == ["soft_triple", "cross_entropy"]
+    assert set(cell.spaces["cross_entropy"]) == {"encoder_lr"}
+    assert cell.default_params()["loss"] == "soft_triple"
+    assert cell.config(cell.default_params()).flat()["loss.la"] == 9
+    assert cell.config({"loss": "cross_entropy", "encoder_lr": 1e-5}).beta == 1
+
+
+def test_one_searched_loss_is_a_fixed_one() -> None:
+    (cell,) = cells(spec(search={"loss": ["triplet"]}, compare={"loss": None}))
+    assert cell.key == "support/4/triplet"
+    assert "loss" not in cell.default_params()
+
+
+def test_a_trial_is_what_the_spec_says() -> None:
+    (cell,) = grid(
+        datasets={"own": {"hub": "org/own", "text": "body"}},
+        compare={"dataset": ["own"], "shots": [8], "loss": ["proxy_nca"]},
+        trial={"embedding": "tokens", "head_lr": 0.001, "sampling": "random"},
+        protocol={"metric": "macro_f1", "validation": "shots", "seed": 7},
+    )
+    config = cell.config({"encoder_lr": 3e-5, "beta": 0.25, "proxy_lr": 0.05, "loss.softmax_scale": 5.0})
+    expected = TrialConfig.model_validate(
+        {
+            "dataset": {"name": "own", "hub": "org/own", "text": "body"},
+            "shots": 8,
+            "loss": {"name": "proxy_nca", "softmax_scale": 5.0},
+            "encoder": "tiny",
+            "embedding": "tokens",
+            "head_lr": 0.001,
+            "sampling": "random",
+            "metric": "macro_f1",
+            "validation": "shots",
+            "seed": 7,
+            "replicates": 2,
+            "evaluations": 2,
+            "steps": 4,
+            "encoder_lr": 3e-5,
+            "beta": 0.25,
+            "proxy_lr": 0.05,
+        }
+    )
+    assert config == expected
+    assert TrialConfig.from_flat(config.flat()) == config
+
+
+@pytest.mark.parametrize("changed", [{"steps": 8}, {"replicates": 3}, {"validation": 4000}], ids=str)
+def test_longer_trials_cost_more(changed: dict[str, Any]) -> None:
+    assert grid(protocol=changed)[0].cost() > grid()[0].cost()
+
+
+def test_few_random_labels_cost_less_than_as_many_of_each_class() -> None:
+    assert grid(trial={"sampling": "random"})[0].cost() < grid()[0].cost()
+
+
+def test_a_cell_can_be_sent_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(grid())) == grid()  # noqa: S301
+
+
+# ---- what must not change --------------------------------------------------------------------------------------------
+
+
+def difference(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """Between the last cells of two specs, through JSON as in the ledger."""
+    old, new = (json.loads(json.dumps(protocol_fingerprint(grid(**changed)[-1]))) for changed in (before, after))
+    return changes(old, new)
+
+
+def test_a_fingerprint_survives_json_and_the_resolved_spec() -> None:
+    for cell, again in zip(grid(), cells(SweepSpec.model_validate(spec().resolved())), strict=True):
+        fingerprint = protocol_fingerprint(cell)
+        assert changes(json.loads(json.dumps(fingerprint)), protocol_fingerprint(again)) == []
+
+
+def test_what_may_change_is_not_in_it() -> None:
+    free = {"budget": {"trials_per_cell": 99, "hours": 3.0}, "pruning": {"rule": "asha"}, "description": "new words"}
+    assert difference({}, free) == []
+    assert difference({}, {"resources": {"gpu": 0}, "tracking": {"experiment": "other"}}) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        (
+            {},
+            {"search": {"soft_triple": {"margin": {"low": 0, "high": 0.5}}}},
+            "search.soft_triple.margin: was 0..1, is now 0..0.5",
+        ),
+        ({}, {"search": {"soft_triple": {"la": 20}}}, "search.soft_triple.la: was 1..100 (log), is now 20"),
+        ({}, {"trial": {"encoder_lr": 1e-5}}, "search.encoder_lr: was 5e-06..5e-05 (log), is now 1e-05"),
+        ({}, {"search": {"beta": [0.1, 0.9]}}, "search.beta: was 0.05..0.95, is now [0.1, 0.9]"),
+        ({}, {"protocol": {"steps": 60}}, "protocol.steps: was 4, is now 60"),
+        ({}, {"trial": {"encoder": "other"}}, "trial.encoder: was tiny, is now other"),
+        ({}, {"trial": {"head_lr": 0.001}}, "trial.head_lr: was not set, is now 0.001"),
+        ({}, {"search": {"head_lr": [0.001, 0.01]}}, "search.head_lr: was not set, is now [0.001, 0.01]"),
+        (
+            {"datasets": {"support": {"path": "/a.csv"}}},
+            {"datasets": {"support": {"path": "/b.csv"}}},
+            "datasets.support.path: was /a.csv, is now /b.csv",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_changes_are_told_in_words(before: dict[str, Any], after: dict[str, Any], says: str) -> None:
+    assert difference(before, after) == [says]
+
+
+def test_other_losses_in_a_searched_cell_are_told() -> None:
+    few = {"search": {"loss": ["triplet", "supcon"]}, "compare": {"loss": None}}
+    many = {"search": {"loss": ["triplet", "supcon", "circle"]}, "compare": {"loss": None}}
+    assert difference(few, many) == ["search.loss: was triplet, supcon, is now triplet, supcon, circle"]
+
+
+def test_a_change_of_all_losses_is_told_once() -> None:
+    searched = {"search": {"loss": ["triplet", "supcon"]}, "compare": {"loss": None}}
+    assert difference(searched, {**searched, "protocol": {"steps": 8}}) == ["protocol.steps: was 4, is now 8"]
+
+
+def test_ranges_are_plain_values() -> None:
+    (cell,) = grid(compare={"loss": ["soft_triple"]}, search={"beta": [0.1, 0.5]})
+    kinds = {name: type(values) for name, values in cell.spaces["soft_triple"].items()}
+    assert kinds["beta"] is Choice
+    assert kinds["encoder_lr"] is FloatRange
+    assert kinds["loss.centers_per_class"] is IntRange

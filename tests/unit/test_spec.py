@@ -1,0 +1,307 @@
+"""Specs mean what people write, wherever they write it, and the resolved spec says all of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from sweep.cells import cells
+from sweep.defaults import DEFAULT_RANGES
+from sweep.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
+from sweep.mistakes import mistakes_of
+from sweep.spec import Protocol, SweepSpec
+from sweep.spec_file import PRESETS, load_spec
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.losses import LOSSES
+from trainable.ranges import Choice, FloatRange, IntRange
+
+GOOD = """\
+compare: {dataset: support, shots: [4, 16], loss: [cross_entropy, soft_triple]}
+trial: {encoder: all-MiniLM-L6-v2}
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def loaded(text: str, *overrides: str, file: str = "spec.yaml") -> SweepSpec:
+    Path(file).parent.mkdir(exist_ok=True)
+    Path(file).write_text(text, encoding="utf-8")
+    return load_spec(file, overrides)
+
+
+# ---- what is valid ---------------------------------------------------------------------------------------------------
+
+VALID: dict[str, tuple[str, ...]] = {
+    "plain": (),
+    "any field as an axis": (
+        "compare.embedding=[cls, mean]",
+        "compare.steps=[60, 120]",
+        "compare.encoder_lr=[1e-5, 1e-4]",
+    ),
+    "one value as an axis": ("compare.embedding=mean",),
+    "a loss under trial": ("compare.loss=null", "trial.loss=triplet"),
+    "a loss under search": ("compare.loss=null", "search.loss=[triplet, supcon, cross_entropy]"),
+    "a field of the protocol under trial": ("trial.steps=60",),
+    "a searched number of steps": ("search.steps={low: 60, high: 240, log: true}",),
+    "choices": ("search.beta=[0.1, 0.5, 0.9]", "search.schedule=[linear, cosine]"),
+    "values that fix": ("search.beta=0.4", "search.soft_triple.la=20", "search.encoder_lr=2e-5"),
+    "fields of a loss that is not compared": ("search.triplet.margin=0.1",),
+    "what cross-entropy ignores": ("compare.loss=cross_entropy", "trial.beta=0.5", "search.proxy_lr=0.1"),
+    "a search of the head's rate": ("search.head_lr={low: 1e-5, high: 1e-2, log: true}",),
+    "all of validation": ("protocol.validation=shots",),
+    "rungs": ("pruning.rungs=[1, 4, 8]", "pruning.rule=median", "pruning.min_records=2"),
+    "half a GPU": ("resources.gpu=0.5", "resources.cpu=0.5"),
+    "two GPUs": ("resources.gpu=2",),
+    "a database as ledger": ("ledger=postgresql://ann@db:5432/ledger",),
+    "a server that tracks": ("tracking.uri=https://mlflow.example.org:5000/x", "tracking.required=false"),
+    "empty blocks": ("search=null", "budget=null", "tracking=null"),
+    "own data": ("datasets.mine={hub: org/mine, text: body}", "compare.dataset=[mine, SetFit/subj]"),
+}
+
+
+@pytest.mark.parametrize("name", VALID)
+def test_a_valid_spec_is_read_and_its_resolved_form_is_the_same_spec(name: str) -> None:
+    spec = loaded(GOOD, *VALID[name])
+    resolved = json.loads(json.dumps(spec.resolved()))
+    again = SweepSpec.model_validate(resolved)
+    assert again == spec
+    assert again.resolved() == resolved
+    assert cells(again) == cells(spec)
+    assert yaml.safe_load(yaml.safe_dump(resolved)) == resolved
+    for cell in cells(spec):
+        cell.config(cell.default_params())
+
+
+def test_every_field_of_a_trial_can_be_compared() -> None:
+    values: dict[str, Any] = {"dataset": ["support", "mr"], "shots": [4, 8], "loss": ["triplet", "supcon"]}
+    others = {
+        "sampling": ["per_class", "random"], "validation": ["all", 100], "seed": [0, 1], "encoder": ["a", "b"],
+        "encoder_revision": ["x", "y"], "embedding": ["cls", "mean"], "max_length": [32, 64], "beta": [0.1, 0.5],
+        "encoder_lr": [1e-5, 2e-5], "head_lr": [1e-4, 1e-3], "proxy_lr": [0.1, 0.2], "weight_decay": [0, 0.1],
+        "schedule": ["linear", "cosine"], "warmup": [0, 0.1], "clip": [1, 2], "steps": [10, 20], "batch_size": [8, 16],
+        "precision": ["fp32", "bf16"], "replicates": [1, 2], "evaluations": [1, 2], "metric": ["accuracy", "macro_f1"],
+    }  # fmt: skip
+    assert {*values, *others} == set(TrialConfig.model_fields)
+    for name, listed in others.items():
+        trial = {} if name == "encoder" else {"encoder": "a"}
+        spec = SweepSpec.model_validate({"name": "x", "compare": {**values, name: listed}, "trial": trial})
+        assert len(cells(spec)) == (8 if name == "proxy_lr" else 16)  # neither of the losses has proxies
+
+
+# ---- what is filled in -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
+    config = TrialConfig.model_validate({"dataset": DatasetConfig(name="support"), "shots": 4, "encoder": "x"})
+    assert Protocol().model_dump() == config.model_dump(include=set(PROTOCOL_FIELDS))
+    spec = loaded(GOOD)
+    for name, value in spec.trial.items():
+        assert value == ("all-MiniLM-L6-v2" if name == "encoder" else getattr(config, name))
+
+
+def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:
+    resolved = loaded(GOOD).resolved()
+    named = {name for block in ("compare", "search", "protocol", "trial") for name in resolved[block]}
+    assert set(TRIAL_FIELDS) - named == {"encoder_revision", "head_lr"}  # unset: the newest, and as the encoder
+    assert set(resolved["search"]["soft_triple"]) == set(LOSS_FIELDS["soft_triple"])
+    assert resolved["search"]["encoder_lr"] == {"low": 5e-6, "high": 5e-5, "log": True}
+
+
+def test_every_loss_is_searched_over_its_own_ranges() -> None:
+    spec = loaded(GOOD, f"compare.loss={list(LOSSES)}")
+    for loss, entry in LOSSES.items():
+        resolved: Any = spec.search.get(loss, {})
+        assert {name: resolved[name] for name in entry.search} == dict(entry.search)
+
+
+def test_default_ranges_are_ranges_of_fields_and_only_of_what_a_loss_uses() -> None:
+    assert set(DEFAULT_RANGES) <= set(TRIAL_FIELDS)
+    assert set(loaded(GOOD).search) == {*DEFAULT_RANGES, "soft_triple"}
+    assert set(loaded(GOOD, "compare.loss=cross_entropy").search) == {"encoder_lr"}
+    assert set(loaded(GOOD, "compare.loss=n_pairs").search) == {"encoder_lr", "beta"}
+    assert set(loaded(GOOD, "trial.beta=0.5", "trial.encoder_lr=1e-5").search) == {"proxy_lr", "soft_triple"}
+
+
+def test_ranges_have_the_type_of_their_field() -> None:
+    search = "{encoder_lr: {low: 1e-5, high: 1}, batch_size: {low: 8, high: 32}, weight_decay: [0, 0.1], warmup: 0}"
+    spec = loaded(GOOD, f"search={search}", "search.soft_triple.centers_per_class={low: 1, high: 5, log: true}")
+    assert spec.search["encoder_lr"] == FloatRange(1e-5, 1.0)
+    assert spec.search["batch_size"] == IntRange(8, 32)
+    assert spec.search["weight_decay"] == Choice((0.0, 0.1))
+    assert spec.search["warmup"] == 0.0
+    assert dict(spec.search["soft_triple"])["centers_per_class"] == IntRange(1, 5, log=True)  # type: ignore[arg-type]
+
+
+# ---- names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [("spec.yaml", "spec"), ("My Sweep (2).yml", "my-sweep-2"), ("trec.v2.yaml", "trec.v2"), ("ß.yaml", "sweep")],
+)
+def test_a_spec_without_a_name_is_named_after_its_file(file: str, name: str) -> None:
+    assert loaded(GOOD, file=file).name == name
+    assert loaded(GOOD, "name=other", file=file).name == "other"
+
+
+def test_a_spec_built_from_values_is_refused_in_the_same_words() -> None:
+    with pytest.raises(ValidationError) as caught:
+        SweepSpec.model_validate({"name": "x", "compare": {"loss": ["soft_tripel"]}, "budgets": {}})
+    places = {mistake.field: str(mistake) for mistake in mistakes_of(caught.value)}
+    assert set(places) == {"compare.loss", "compare.dataset", "compare.shots", "trial.encoder", "budgets"}
+    assert "did you mean `soft_triple`?" in places["compare.loss"]
+    assert "did you mean `budget`?" in str(caught.value)
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    spec = loaded(GOOD)
+    with pytest.raises(ValidationError):
+        spec.name = "other"  # type: ignore[misc]
+
+
+# ---- YAML ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", ["1e-5", "1E-5", "1.0e-5", "0.00001", ".00001", "+1e-5", "1.e-5"])
+def test_numbers_in_every_notation(number: str) -> None:
+    assert loaded(GOOD, f"trial.encoder_lr={number}").trial["encoder_lr"] == 1e-5
+    assert loaded(GOOD + f"search: {{encoder_lr: {number}}}\n").search["encoder_lr"] == 1e-5
+
+
+@pytest.mark.parametrize("text", ["no", "on", "2024-01-01", "12:30:00", "1_000", "0x10", "null and void"])
+def test_text_that_older_yaml_takes_for_something_else(text: str) -> None:
+    assert loaded(GOOD, f"description={text}").description == text
+
+
+def test_anchors_comments_and_a_byte_order_mark_are_read() -> None:
+    text = f"\ufeff# a spec\n{GOOD}search: {{encoder_lr: &rates {{low: 1e-5, high: 1e-4}}, head_lr: *rates}}\n"
+    spec = loaded(text)
+    assert spec.search["encoder_lr"] == spec.search["head_lr"] == FloatRange(1e-5, 1e-4)
+
+
+def test_lines_may_end_as_on_windows() -> None:
+    assert loaded(GOOD.replace("\n", "\r\n")).trial["encoder"] == "all-MiniLM-L6-v2"
+
+
+# ---- overrides -------------------------------------------------------------------------------------------------------
+
+
+def test_overrides_win_and_the_last_one_most() -> None:
+    spec = loaded(
+        GOOD, "budget.trials_per_cell=4", "budget.trials_per_cell=5", "compare.loss=[triplet]", "budget.hours=1e0"
+    )
+    assert (spec.budget.trials_per_cell, spec.budget.hours, spec.compare["loss"]) == (5, 1.0, ("triplet",))
+
+
+def test_an_override_reaches_into_a_block_and_leaves_the_rest() -> None:
+    spec = loaded(GOOD + "search: {soft_triple: {la: 20, gamma: 0.1}}\n", "search.soft_triple.la={low: 1, high: 2}")
+    assert dict(spec.search["soft_triple"])["la"] == FloatRange(1.0, 2.0)  # type: ignore[arg-type]
+    assert dict(spec.search["soft_triple"])["gamma"] == 0.1  # type: ignore[arg-type]
+
+
+def test_null_takes_a_value_away() -> None:
+    spec = loaded(
+        GOOD + "search: {encoder_lr: 1e-5}\nbudget: {hours: 3}\n", "search.encoder_lr=null", "budget.hours=null"
+    )
+    assert spec.search["encoder_lr"] == DEFAULT_RANGES["encoder_lr"]
+    assert spec.budget.hours is None
+
+
+# ---- places on disk --------------------------------------------------------------------------------------------------
+
+
+def test_paths_in_a_file_are_relative_to_it_and_those_in_overrides_to_the_current_folder(folder: Path) -> None:
+    for place in ("specs/data/rows.csv", "rows.csv", "more/others.csv"):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text("text,label\n")
+    (folder / "specs" / "encoder").mkdir()
+    text = GOOD.replace("support", "[own, data/rows.csv]").replace("all-MiniLM-L6-v2", "encoder")
+    text += "datasets: {own: {path: data/rows.csv, test_path: ../rows.csv}}\n"
+    spec = loaded(text, "datasets.own.path=rows.csv", file="specs/spec.yaml")
+    assert spec.datasets["own"].path == str(folder / "rows.csv")
+    assert spec.datasets["own"].test_path == str(folder / "rows.csv")
+    assert spec.compare["dataset"] == ("own", "rows")
+    assert spec.datasets["rows"].path == str(folder / "specs" / "data" / "rows.csv")
+    assert spec.trial["encoder"] == str(folder / "specs" / "encoder")
+    assert loaded(text, "compare.dataset=more/others.csv", file="specs/spec.yaml").datasets["others"].path == str(
+        folder / "more" / "others.csv"
+    )
+
+
+def test_a_name_of_the_spec_comes_before_a_known_one_and_before_a_folder(folder: Path) -> None:
+    (folder / "own").mkdir()
+    (folder / "trec").mkdir()
+    spec = loaded(GOOD, "compare.dataset=[own, trec]", "datasets.own.hub=org/own", "datasets.trec.path=data")
+    assert spec.datasets["own"] == DatasetConfig(name="own", hub="org/own")
+    assert spec.datasets["trec"] == DatasetConfig(name="trec", path=str(folder / "data"))
+    assert loaded(GOOD, "compare.dataset=trec").datasets["trec"].hub == "SetFit/TREC-QC"
+
+
+def test_a_stored_spec_can_be_read_after_its_data_are_gone(folder: Path) -> None:
+    (folder / "rows.csv").write_text("text,label\n")
+    (folder / "encoder").mkdir()
+    resolved = loaded(GOOD, "compare.dataset=rows.csv", "trial.encoder=./encoder").resolved()
+    (folder / "rows.csv").unlink()
+    (folder / "encoder").rmdir()
+    assert SweepSpec.model_validate(resolved).resolved() == resolved
+
+
+def test_two_datasets_of_one_name_are_refused(folder: Path) -> None:
+    for place in ("a", "b"):
+        (folder / place).mkdir()
+        (folder / place / "rows.csv").write_text("text,label\n")
+    with pytest.raises(ValueError, match="two datasets would be named `rows`"):
+        loaded(GOOD, "compare.dataset=[a/rows.csv, b/rows.csv]")
+
+
+def test_two_encoders_of_one_name_are_refused(folder: Path) -> None:
+    for place in ("a/tiny", "b/tiny"):
+        (folder / place).mkdir(parents=True)
+    with pytest.raises(ValueError, match="folders on one axis must differ in their last name"):
+        loaded(GOOD, "trial.encoder=null", "compare.encoder=[./a/tiny, ./b/tiny]")
+
+
+# ---- presets ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_valid_in_every_cell(preset: str) -> None:
+    spec = load_spec(preset)
+    assert spec.name == preset
+    assert spec.description
+    for cell in cells(spec):
+        config = cell.config(cell.default_params())
+        assert config.replicates == spec.protocol.replicates
+
+
+def test_presets_are_the_files_that_come_with_the_package() -> None:
+    import sweep
+
+    (package,) = sweep.__path__
+    assert {path.stem for path in Path(package, "presets").iterdir()} == set(PRESETS)
+
+
+def test_the_presets_are_the_comparisons_that_they_promise() -> None:
+    quickstart = load_spec("quickstart")
+    assert quickstart.compare["dataset"] == ("support",)
+    assert len(cells(quickstart)) == 3
+    assert quickstart.budget.trials_per_cell == 6
+    paper = load_spec("paper")
+    assert len(paper.compare["dataset"]) == 8
+    assert paper.compare["shots"] == (20, 100, 1000)
+    assert len(cells(paper)) == 8 * 3 * 7
+    assert all(load_spec(name).trial["sampling"] == "random" for name in ("trec", "paper"))
+
+
+def test_trec_reads_a_local_folder(folder: Path) -> None:
+    spec = load_spec("trec", ["datasets.trec.path=TREC", "datasets.trec.senteval=TREC"])
+    assert spec.datasets["trec"] == DatasetConfig(name="trec", path=str(folder / "TREC"), senteval="TREC")
