@@ -98,6 +98,13 @@ class Tracking(BaseModel):
     )
     required: bool = Field(True, description="whether a store that does not answer refuses the run")
 
+    @field_validator("experiment")
+    @classmethod
+    def _not_the_default(cls, experiment: str) -> str:
+        if experiment.strip().lower() in ("", "default"):
+            raise ValueError("a sweep needs an experiment of its own: give it a name other than Default")
+        return experiment
+
     @field_validator("uri")
     @classmethod
     def _no_password(cls, uri: str | None) -> str | None:

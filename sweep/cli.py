@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.directory import SweepDirectory
-from sweep.errors import SpecError, SweepError, SweepFailed
+from sweep.errors import SpecError, SweepError, SweepFailedError
 from sweep.spec_file import PRESETS, load_spec
 from trainable.errors import TrainableError
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     try:
         return int(_COMMANDS[options.command](options, console))
-    except SweepFailed as error:
+    except SweepFailedError as error:
         return _complain(str(error), 1)
     except SpecError as error:
         count = len(error.mistakes)

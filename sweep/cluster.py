@@ -36,7 +36,8 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A joined cluster. slots: trials that fit on it at once. gpu: GPUs of a trial, `auto` resolved. nodes: for the record."""
+    """A joined cluster. slots: trials that fit on it at once. gpu: GPUs of a trial, `auto` resolved. nodes: for the
+    record."""
 
     slots: int
     cpu: float
@@ -57,7 +58,7 @@ def cluster(address: str | None, resources: Resources, concurrency: int | None) 
     place = address or os.environ.get("RAY_ADDRESS")
     _join(place)
     try:
-        yield _measure(ray.nodes(), resources, concurrency, place)
+        yield _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
     finally:
         _leave()
 
@@ -98,14 +99,16 @@ def _check_address(place: str) -> None:
     host, _, port = place.rpartition(":")
     if place.startswith("ray://") or not host or not port.isdigit():
         raise ClusterError(
-            f"a Ray address must be HOST:PORT of the head node (its port is 6379 unless told otherwise), or `auto`; received {place!r}; "
+            f"a Ray address must be HOST:PORT of the head node (its port is 6379 unless told otherwise), or `auto`; "
+            f"received {place!r}; "
             "to reach a cluster from outside, submit the sweep as a job on its head node"
         )
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(
-            f"the Ray cluster at {place!r} must answer; received: {error}; check the address and that `ray status` works there"
+            f"the Ray cluster at {place!r} must answer; received: {error}; check the address and that `ray status` "
+            f"works there"
         ) from error
 
 

@@ -50,7 +50,8 @@ class SweepDirectory:
             (self.path / ".write-test").unlink()
         except OSError as error:
             raise LedgerError(
-                f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); choose another place with --dir"
+                f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); choose "
+                f"another place with --dir"
             ) from error
 
     @contextmanager

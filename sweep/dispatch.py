@@ -1,6 +1,7 @@
 """Which trial runs next, and what follows from its reports: the sweep's logic, without Ray.
 
-Contract with the Ray adapters: `next` and `report` are called from one thread (Tune's loop), return within milliseconds, and
+Contract with the Ray adapters: `next` and `report` are called from one thread (Tune's loop), return within
+milliseconds, and
 raise only for bugs of our own, since an exception in a Tune callback ends the whole sweep.
 """
 
@@ -37,7 +38,8 @@ class Assignment:
 class Dispatcher:
     """Hands out trials until every cell has its budget, and records what comes back.
 
-    Interrupted trials go first. Then the cell with the least progress gets a new trial; among equals the one with the longest
+    Interrupted trials go first. Then the cell with the least progress gets a new trial; among equals the one with
+    the longest
     trials, so that no long trial is left for the end. `changed` is called with the key of each trial that changed.
     """
 

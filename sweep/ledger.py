@@ -1,10 +1,12 @@
 """The ledger: the one durable record of a sweep, an Optuna storage with one study for each cell.
 
-Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt from it. Each fact is written before anything
+Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt from it. Each fact is written
+before anything
 depends on it, so that the process may die between any two lines:
 
     study NAME                 user attributes: id, spec, created, facts, run_id, state, ended
-    study NAME/CELL            user attributes: protocol (what must not change under the same name), run/NUMBER (MLflow's run of a
+    study NAME/CELL            user attributes: protocol (what must not change under the same name), run/NUMBER
+    (MLflow's run of a
                                trial: a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
         user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended
@@ -39,7 +41,8 @@ __all__ = ["Ledger", "open_storage"]
 
 logger = logging.getLogger(__name__)
 
-# Diverged trials are told as PRUNED, so that the search learns to avoid them; failed ones say nothing about their values.
+# Diverged trials are told as PRUNED, so that the search learns to avoid them; failed ones say nothing about their
+# values.
 _STATES = {
     Outcome.COMPLETED: TrialState.COMPLETE,
     Outcome.PRUNED: TrialState.PRUNED,
@@ -51,7 +54,8 @@ _STATES = {
 def open_storage(place: Path | str, *, write: bool) -> BaseStorage:
     """The Optuna storage at a journal file or a database URL.
 
-    With `write`, a journal that ends in the middle of a record, as a kill leaves it, is cut back to its last whole record; what
+    With `write`, a journal that ends in the middle of a record, as a kill leaves it, is cut back to its last whole
+    record; what
     is cut is kept beside it. Raises LedgerError if the file is no journal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -63,7 +67,8 @@ def open_storage(place: Path | str, *, write: bool) -> BaseStorage:
         return JournalStorage(JournalFileBackend(str(place)))
     except (ValueError, KeyError, TypeError, AssertionError, UnicodeDecodeError) as error:
         raise LedgerError(
-            f"a ledger must be a readable Optuna journal; {place} is not ({error}); restore it from a copy, or move it away to start anew"
+            f"a ledger must be a readable Optuna journal; {place} is not ({error}); restore it from a copy, or move "
+            f"it away to start anew"
         ) from error
 
 
@@ -79,7 +84,7 @@ class Ledger:
         self._records: dict[str, TrialRecord] = {}
         self._trial_ids: dict[str, int] = {}
 
-    # ---- the sweep -------------------------------------------------------------------------------------------------------
+    # ---- the sweep
 
     def exists(self) -> bool:
         """Whether the sweep has been begun."""
@@ -135,7 +140,7 @@ class Ledger:
                 if study.study_name.startswith(prefix):
                     self._read_cell(study.study_name.removeprefix(prefix))
 
-    # ---- trials ----------------------------------------------------------------------------------------------------------
+    # ---- trials
 
     def ask(self, cell: Cell, *, seed: int, startup: int) -> TrialRecord:
         """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
@@ -208,7 +213,7 @@ class Ledger:
                 self._studies[record.cell].set_user_attr(f"run/{record.number}", run_id)
                 self._records[key] = replace(record, run_id=run_id)
 
-    # ---- inside ----------------------------------------------------------------------------------------------------------
+    # ---- inside
 
     def _root(self) -> optuna.Study:
         return self._studies.get(self.name) or optuna.load_study(study_name=self.name, storage=self._storage)
@@ -232,7 +237,8 @@ class Ledger:
         if mistakes:
             listing = "\n  ".join(sorted(mistakes))
             raise LedgerError(
-                f"the trials of a sweep must share one search space and protocol; sweep {self.name!r} was begun with another one:\n"
+                f"the trials of a sweep must share one search space and protocol; sweep {self.name!r} was begun with "
+                f"another one:\n"
                 f"  {listing}\ngive the changed spec another name (`--set name=...`), or undo the change"
             )
 

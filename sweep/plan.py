@@ -1,4 +1,5 @@
-"""What a sweep would do: cells, trials, ranges, data, and how long it would take. Nothing is started but one short training."""
+"""What a sweep would do: cells, trials, ranges, data, and how long it would take. Nothing is started but one short
+training."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from rich.table import Table
 from sweep.cells import Cell, cells
 from sweep.progress import duration
 from sweep.pruning import default_rungs
-from sweep.run import check_data
+from sweep.run import check_inputs
 from sweep.spec import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load
@@ -27,7 +28,7 @@ def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
     Raises TrainableError for data or an encoder that cannot be read.
     """
     grid = cells(spec)
-    check_data(grid)
+    check_inputs(grid)
     trials = spec.budget.trials_per_cell * len(grid)
     console.print(f"{spec.name}: {len(grid)} cells x {spec.budget.trials_per_cell} trials = {trials} trials, ", end="")
     console.print(f"at most {_replicates(grid, spec)} replicates (trainings)\n")

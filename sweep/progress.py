@@ -66,7 +66,8 @@ class Progress:
     def _line(self, record: TrialRecord) -> str:
         score = "-" if record.score is None else f"{record.score:.3f}"
         reason = f"  ({record.reason})" if record.outcome in (Outcome.FAILED, Outcome.DIVERGED) else ""
-        return f"{self._clock()}  {record.cell} #{record.number}  {record.outcome}  score {score}{reason}   {self._headline()}"
+        end = f"{record.cell} #{record.number}  {record.outcome}  score {score}{reason}"
+        return f"{self._clock()}  {end}   {self._headline()}"
 
     def _headline(self) -> str:
         assert self._ledger is not None

@@ -1,6 +1,7 @@
 """The two thin classes through which Ray Tune asks the dispatcher.
 
-Tune's own run is disposable: nothing is restored from it, so the searcher saves nothing, and every decision is the ledger's.
+Tune's own run is disposable: nothing is restored from it, so the searcher saves nothing, and every decision is the
+ledger's.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ class LedgerSearcher(Searcher):
         super().__init__()
         self._dispatcher = dispatcher
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if self._dispatcher.exhausted:
-            return Searcher.FINISHED
+            return Searcher.FINISHED  # type: ignore[return-value]  # a string, whatever Ray's annotation says
         assignment = self._dispatcher.next()
         return None if assignment is None else {"assignment": _encode(assignment)}
 
@@ -47,7 +48,8 @@ class LedgerSearcher(Searcher):
         pass
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for its actors,
+        """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for
+        its actors,
         which it might do for ever if a signal has ended Ray's processes too. They end with the driver anyway."""
         if self._dispatcher.stopping:
             raise KeyboardInterrupt
@@ -60,7 +62,7 @@ class LedgerScheduler(FIFOScheduler):
     """Records every result, and stops the trials that the dispatcher ends."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:

@@ -19,14 +19,15 @@ from sweep.cells import Cell, cells
 from sweep.cluster import Cluster, cluster
 from sweep.directory import SweepDirectory
 from sweep.dispatch import Dispatcher
-from sweep.errors import SweepFailed
+from sweep.errors import SweepFailedError
 from sweep.facts import environment_facts
 from sweep.ledger import Ledger, open_storage
 from sweep.progress import Progress
 from sweep.spec import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
-from trainable.datasets import load
+from trainable.datasets import load, pin
 from trainable.draws import few_shot_draw
+from trainable.encoder import check_encoder
 from trainable.reports import Outcome
 
 __all__ = ["End", "RunResult", "run"]
@@ -57,19 +58,21 @@ class RunResult:
 def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, progress: Progress) -> RunResult:
     """Run the sweep to its end.
 
-    Raises SpecError, TrainableError, LedgerError, TrackingError or ClusterError for what the user can mend, and SweepFailed
+    Raises SpecError, TrainableError, LedgerError, TrackingError or ClusterError for what the user can mend, and
+    SweepFailedError
     if no trial could be scored.
     """
-    grid = cells(spec)
-    check_data(grid)
     directory.create()
     with directory.locked():
         ledger = open_ledger(spec, directory, write=True)
+        spec = pinned(spec, ledger)
+        grid = cells(spec)
+        check_inputs(grid)
         ledger.begin(spec.resolved(), grid, environment_facts())
         directory.spec.write_text(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, progress)
     if not any(record.score is not None for record in ledger.trials()) and result.end is End.FINISHED:
-        raise SweepFailed(_failures(ledger))
+        raise SweepFailedError(_failures(ledger))
     return result
 
 
@@ -78,10 +81,26 @@ def open_ledger(spec: SweepSpec, directory: SweepDirectory, *, write: bool) -> L
     return Ledger(open_storage(spec.ledger or directory.journal, write=write), spec.name)
 
 
-def check_data(grid: Sequence[Cell]) -> None:
-    """Read every dataset and take one draw for each cell, so that bad data ends a sweep before it begins."""
+def pinned(spec: SweepSpec, ledger: Ledger) -> SweepSpec:
+    """The spec with the commit of every hub dataset: the one that the sweep began with, else the newest."""
+    recorded = ledger.sweep().spec.get("datasets", {}) if ledger.exists() else {}
+    datasets = {}
+    for name, config in spec.datasets.items():
+        known = recorded.get(name, {})
+        same = config.hub is not None and config.revision is None and known.get("hub") == config.hub
+        datasets[name] = pin(config.model_copy(update={"revision": known.get("revision")}) if same else config)
+    return spec.model_copy(update={"datasets": datasets})
+
+
+def check_inputs(grid: Sequence[Cell]) -> None:
+    """Read every dataset, take one draw for each cell and look at each encoder, so that bad input ends a sweep
+    before it begins.
+
+    Raises TrainableError.
+    """
     for cell in grid:
         config = cell.config(cell.default_params())
+        check_encoder(config.encoder, config.encoder_revision, config.max_length)
         few_shot_draw(
             load(config.dataset),
             sampling=config.sampling,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,14 +18,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from trainable.errors import EncoderError
+from trainable.errors import ConfigError, EncoderError
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["PACKAGED", "Encoder", "Packaged", "load_encoder"]
+__all__ = ["PACKAGED", "Encoder", "Packaged", "check_encoder", "load_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +111,31 @@ def load_encoder(name: str, revision: str | None, num_classes: int) -> Encoder:
         del _LOADED[next(iter(_LOADED))]
     _LOADED[key] = encoder if encoder is not None else _load(name, revision, num_classes)
     return _LOADED[key]
+
+
+def check_encoder(name: str, revision: str | None, max_length: int) -> None:
+    """Find out cheaply, without torch, whether the encoder can be had and takes rows of `max_length` tokens.
+
+    Raises EncoderError if it cannot be found, ConfigError if `max_length` is beyond it.
+    """
+    config = _read_config(name, _place(name, revision), revision)
+    longest = config.get("max_position_embeddings")
+    if isinstance(longest, int) and max_length > longest:
+        raise ConfigError(
+            f"max_length must be at most {longest}, the longest input of {name}; received {max_length}: lower it"
+        )
+
+
+def _read_config(name: str, place: Path | str, revision: str | None) -> dict[str, Any]:
+    try:
+        if isinstance(place, str):
+            from huggingface_hub import hf_hub_download
+
+            place = Path(hf_hub_download(place, "config.json", revision=revision)).parent
+        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
+    except Exception as error:  # of several libraries: HTTP, name service, offline mode, unknown ids, broken files
+        raise EncoderError(_why_not(name, place, error)) from error
+    return config if isinstance(config, dict) else {}
 
 
 def _load(name: str, revision: str | None, num_classes: int) -> Encoder:

@@ -67,7 +67,7 @@ def run_encoder(
         return Outputs(torch.cat(logits)[back_N], torch.cat(embeddings)[back_N] if embeddings else None)
 
 
-def class_scores(  # noqa: PLR0917
+def class_scores(
     entry: LossEntry,
     module: nn.Module,
     embeddings_ND: Tensor,

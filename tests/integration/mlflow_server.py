@@ -64,8 +64,8 @@ class Line:
 
     server_port: int
     requests: list[str] = field(default_factory=list)
-    delay: Callable[[str], float] = lambda path: 0.0  # noqa: ARG005
-    loses: Callable[[str], bool] = lambda path: False  # noqa: ARG005
+    delay: Callable[[str], float] = lambda path: 0.0
+    loses: Callable[[str], bool] = lambda path: False
     status: int | None = None  # answer everything with this
 
     def open(self) -> ThreadingHTTPServer:

@@ -1,6 +1,8 @@
-"""Bad input of any kind ends with exit code 2 and a message that names the place, the rule and the remedy; never a traceback.
+"""Bad input of any kind ends with exit code 2 and a message that names the place, the rule and the remedy; never a
+traceback.
 
-Mistakes within a spec are in tests/unit/test_spec_errors.py; here is everything that a sweep meets outside its spec file.
+Mistakes within a spec are in tests/unit/test_spec_errors.py; here is everything that a sweep meets outside its spec
+file.
 """
 
 from __future__ import annotations
@@ -69,13 +71,13 @@ CASES = [
         "broken parquet",
         ("data.parquet",),
         spec={"datasets": {"own": {"path": "data.parquet"}}},
-        prepare=lambda folder: (folder / "data.parquet").write_bytes(b"PAR1 no parquet PAR1") and None,
+        prepare=lambda folder: _write(folder / "data.parquet", "PAR1 no parquet PAR1"),
     ),
     Case(
         "broken json line",
         ("data.jsonl", "line 2"),
         spec={"datasets": {"own": {"path": "data.jsonl"}}},
-        prepare=lambda folder: (folder / "data.jsonl").write_text('{"text": "a", "label": "b"}\n{"text": \n') and None,
+        prepare=lambda folder: _write(folder / "data.jsonl", '{"text": "a", "label": "b"}\n{"text": \n'),
     ),
     Case("unknown spec file", ("nowhere.yaml", "quickstart"), arguments=("nowhere.yaml",)),
     Case("unwritable folder for sweeps", ("must be writable", "--dir"), arguments=("--dir", "/proc/sweeps")),
@@ -102,7 +104,7 @@ CASES = [
 
 
 def _write(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
 
 

@@ -131,7 +131,7 @@ def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str
 
 
 def test_a_slow_server_gets_everything(server: Server, line: Line, url: str, experiment: str) -> None:
-    line.delay = lambda path: 0.3  # noqa: ARG005
+    line.delay = lambda path: 0.3
     ledger = MemoryLedger()
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         for _ in range(3):

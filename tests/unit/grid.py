@@ -30,7 +30,7 @@ def grid(**changes: Any) -> tuple[Cell, ...]:
     return cells(spec(**changes))
 
 
-def report(replicate: int, evaluation: int, accuracy: float, evaluations: int = 2) -> Report:
+def report(replicate: int, evaluation: int, accuracy: float) -> Report:
     """A healthy report with a validation accuracy."""
     step = 2 * evaluation
     return Report(

@@ -103,7 +103,7 @@ def test_hidden_test_labels_make_validation_the_test_part(tmp_path: Path, hidden
 
 def test_a_held_out_share_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     rows = _numbered(40, "x") + _numbered(20, "y")
-    shuffled = random.Random(0).sample(rows, len(rows))  # noqa: S311 (no secret)
+    shuffled = random.Random(0).sample(rows, len(rows))
     data, again = _load(tmp_path, rows, test_share=0.3), _load(tmp_path, shuffled, name="again", test_share=0.3)
     assert _texts(data.test, data) == _texts(again.test, again)
     assert Counter(data.test.labels_N.tolist()) == {0: 12, 1: 6}

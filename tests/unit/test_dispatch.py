@@ -174,8 +174,8 @@ def test_raising_the_budget_adds_just_the_difference(tmp_path: Path) -> None:
 def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
     """Drivers die after a random number of reports, in one slot. The end is the same as without any death."""
     pruning = {"rule": "asha", "reduction_factor": 2}
-    undisturbed = dispatcher(tmp_path / "a", slots=1, pruning=pruning) if (tmp_path / "a").mkdir() is None else None
-    assert undisturbed is not None
+    (tmp_path / "a").mkdir()
+    undisturbed = dispatcher(tmp_path / "a", slots=1, pruning=pruning)
     drain(undisturbed)
     (tmp_path / "b").mkdir()
     generator = random.Random(7)

@@ -62,6 +62,12 @@ def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:
 def check_classes(part: Part) -> None:
     """Raises DataError unless the rows have 2 to 1000 classes with at least two rows each."""
     counts = Counter(str(label) for label in part.labels)
+    if not counts:
+        raise DataError(
+            f"{part.place}: labelled rows are needed; none is left after dropping rows without text or label and "
+            f"rows that "
+            "contradict each other; check the columns named as `text` and `label`"
+        )
     if len(counts) < 2:
         raise DataError(
             f"{part.place}: classification needs at least two classes; every row has label `{next(iter(counts))}`; "
