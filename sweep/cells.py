@@ -9,13 +9,13 @@ from itertools import product
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sweep.fields import PROTOCOL_FIELDS, is_used
+from sweep.spec.fields import PROTOCOL_FIELDS, is_used
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 
 if TYPE_CHECKING:
-    from sweep.spec import SweepSpec
+    from sweep.spec.model import SweepSpec
 
 __all__ = ["Cell", "cells", "changes", "combinations", "protocol_fingerprint"]
 
@@ -27,9 +27,9 @@ _SEARCHED = "searched"  # the loss in the key of a cell that searches over sever
 class Cell:
     """One combination of the compared fields.
 
-    key: dataset/shots/loss[/field=value ...]; the loss is `searched` where the search chooses it.
-    fixed: by loss, the flat fields of a trial (`TrialConfig.flat`) that are equal for all trials with that loss.
-    spaces: by loss, the range of each flat field that is searched. With several losses, the loss is searched too.
+    key: dataset/shots/loss[/field=value ...]; the loss is `searched` where the search chooses it. fixed: by loss, the
+    flat fields of a trial (`TrialConfig.flat`) that are equal for all trials with that loss. spaces: by loss, the range
+    of each flat field that is searched. With several losses, the loss is searched too.
     """
 
     key: str

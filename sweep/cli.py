@@ -14,7 +14,7 @@ from rich.console import Console
 
 from sweep.directory import SweepDirectory
 from sweep.errors import SpecError, SweepError, SweepFailedError
-from sweep.spec_file import PRESETS, load_spec
+from sweep.spec.reader import PRESETS, load_spec
 from trainable.errors import TrainableError
 
 __all__ = ["main"]
@@ -80,7 +80,7 @@ def _sync(options: argparse.Namespace, console: Console) -> int:
 
 
 def _schema(options: argparse.Namespace, console: Console) -> int:
-    from sweep.spec_file import json_schema
+    from sweep.spec.reader import json_schema
 
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
     return 0

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from sweep.directory import SweepDirectory
 from sweep.run import End, RunResult
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from sweep.summary import print_cells
 
 __all__ = ["say_goodbye"]

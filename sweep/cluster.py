@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.errors import ClusterError
 
 if TYPE_CHECKING:
-    from sweep.spec import Resources
+    from sweep.spec.model import Resources
 
 __all__ = ["Cluster", "cluster"]
 

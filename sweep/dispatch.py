@@ -1,8 +1,7 @@
 """Which trial runs next, and what follows from its reports: the sweep's logic, without Ray.
 
 Contract with the Ray adapters: `next` and `report` are called from one thread (Tune's loop), return within
-milliseconds, and
-raise only for bugs of our own, since an exception in a Tune callback ends the whole sweep.
+milliseconds, and raise only for bugs of our own, since an exception in a Tune callback ends the whole sweep.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sweep.ledger import Ledger
 from sweep.pruning import pruner
 from sweep.records import TrialRecord
 from sweep.space import startup_trials
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
@@ -38,9 +37,9 @@ class Assignment:
 class Dispatcher:
     """Hands out trials until every cell has its budget, and records what comes back.
 
-    Interrupted trials go first. Then the cell with the least progress gets a new trial; among equals the one with
-    the longest
-    trials, so that no long trial is left for the end. `changed` is called with the key of each trial that changed.
+    Interrupted trials go first. Then the cell with the least progress gets a new trial; among equals the one with the
+    longest trials, so that no long trial is left for the end. `changed` is called with the key of each trial that
+    changed.
     """
 
     ledger: Ledger

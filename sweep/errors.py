@@ -7,8 +7,8 @@
     ├── ClusterError     the Ray cluster cannot be joined or is too small        exit code 2
     └── SweepFailedError      the sweep ran and cannot give a result                  exit code 1
 
-Mistakes in data, encoders and trial fields are `trainable.errors.TrainableError`s (exit code 2).
-Every message gives the rule, the value received and the remedy.
+Mistakes in data, encoders and trial fields are `trainable.errors.TrainableError`s (exit code 2). Every message gives
+the rule, the value received and the remedy.
 """
 
 from __future__ import annotations

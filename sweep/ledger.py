@@ -1,13 +1,11 @@
 """The ledger: the one durable record of a sweep, an Optuna storage with one study for each cell.
 
-Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt from it. Each fact is written
-before anything
-depends on it, so that the process may die between any two lines:
+Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt from it. Each fact is written before
+anything depends on it, so that the process may die between any two lines:
 
     study NAME                 user attributes: id, spec, created, facts, run_id, state, ended
-    study NAME/CELL            user attributes: protocol (what must not change under the same name), run/NUMBER
-    (MLflow's run of a
-                               trial: a finished trial cannot be written any more)
+    study NAME/CELL            user attributes: protocol, what must not change under the same name; run/NUMBER, the
+                               MLflow run of a trial (here, because a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
         user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended
 """
@@ -55,8 +53,7 @@ def open_storage(place: Path | str, *, write: bool) -> BaseStorage:
     """The Optuna storage at a journal file or a database URL.
 
     With `write`, a journal that ends in the middle of a record, as a kill leaves it, is cut back to its last whole
-    record; what
-    is cut is kept beside it. Raises LedgerError if the file is no journal.
+    record; what is cut is kept beside it. Raises LedgerError if the file is no journal.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if isinstance(place, str):

@@ -13,7 +13,7 @@ from sweep.cells import Cell, cells
 from sweep.progress import duration
 from sweep.pruning import default_rungs
 from sweep.run import check_inputs
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import few_shot_draw

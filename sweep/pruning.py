@@ -1,8 +1,7 @@
 """Which trials stop early: rules over the scores of a cell's trials, as Optuna pruners.
 
-A trial's reports are numbered from 1; report n = replicate * E + evaluation. A rung is a report number at which a
-trial is
-compared with the other trials of its cell that reached it.
+A trial's reports are numbered from 1; report n = replicate * E + evaluation. A rung is a report number at which a trial
+is compared with the other trials of its cell that reached it.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 if TYPE_CHECKING:
-    from sweep.spec import Pruning
+    from sweep.spec.model import Pruning
 
 __all__ = ["ReplicateAsha", "ReplicateWilcoxon", "default_rungs", "pruner", "replicate_scores"]
 
@@ -54,9 +53,9 @@ def pruner(rule: Pruning, replicates: int, evaluations: int) -> optuna.pruners.B
 class ReplicateAsha(optuna.pruners.BasePruner):
     """Asynchronous successive halving at explicit rungs (Li et al., 2020, arXiv:1810.05934, the stopping variant).
 
-    A trial that reports at a rung goes on if its score is among the best 1 / reduction_factor of the scores
-    recorded there,
-    ties included. Nothing stops before `minimum` scores stand in the rung. reduction_factor 2 is the median rule.
+    A trial that reports at a rung goes on if its score is among the best 1 / reduction_factor of the scores recorded
+    there, ties included. Nothing stops before `minimum` scores stand in the rung. reduction_factor 2 is the median
+    rule.
     """
 
     def __init__(self, rungs: Sequence[int], reduction_factor: int, minimum: int) -> None:

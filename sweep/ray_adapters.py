@@ -48,9 +48,9 @@ class LedgerSearcher(Searcher):
         pass
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for
-        its actors,
-        which it might do for ever if a signal has ended Ray's processes too. They end with the driver anyway."""
+        """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for its
+        actors, which it might do for ever if a signal has ended Ray's processes too. They end with the driver
+        anyway."""
         if self._dispatcher.stopping:
             raise KeyboardInterrupt
 

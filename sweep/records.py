@@ -18,8 +18,8 @@ class ReportRecord:
     """A report as recorded. number counts the trial's reports from 1 (replicate * E + evaluation).
 
     time: seconds since the epoch, when it was recorded. score: what search and pruning see at this report, i.e. the
-    mean
-    over the completed replicates, or the running value inside the first one; None when the report carries no metrics.
+    mean over the completed replicates, or the running value inside the first one; None when the report carries no
+    metrics.
     """
 
     number: int
@@ -59,8 +59,8 @@ class TrialRecord:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """The sweep as recorded. id is unique over all sweeps; spec is the resolved spec; facts are git commit, package
-    versions and hardware; state is `running`, `interrupted`, `finished` or `failed`. created, ended: seconds since
-    the epoch.
+    versions and hardware; state is `running`, `interrupted`, `finished` or `failed`. created, ended: seconds since the
+    epoch.
     """
 
     id: str

@@ -23,7 +23,7 @@ from sweep.errors import SweepFailedError
 from sweep.facts import environment_facts
 from sweep.ledger import Ledger, open_storage
 from sweep.progress import Progress
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 from trainable.datasets import load, pin
 from trainable.draws import few_shot_draw
@@ -59,8 +59,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
     """Run the sweep to its end.
 
     Raises SpecError, TrainableError, LedgerError, TrackingError or ClusterError for what the user can mend, and
-    SweepFailedError
-    if no trial could be scored.
+    SweepFailedError if no trial could be scored.
     """
     directory.create()
     with directory.locked():
@@ -93,8 +92,8 @@ def pinned(spec: SweepSpec, ledger: Ledger) -> SweepSpec:
 
 
 def check_inputs(grid: Sequence[Cell]) -> None:
-    """Read every dataset, take one draw for each cell and look at each encoder, so that bad input ends a sweep
-    before it begins.
+    """Read every dataset, take one draw for each cell and look at each encoder, so that bad input ends a sweep before
+    it begins.
 
     Raises TrainableError.
     """

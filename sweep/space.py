@@ -16,9 +16,8 @@ __all__ = ["enqueued", "sampler", "startup_trials", "suggest"]
 def sampler(seed: int, cell: Cell, number: int, startup: int) -> optuna.samplers.BaseSampler:
     """The TPE sampler that proposes trial `number` of `cell`.
 
-    It is made anew for each trial from a seed of its own, so that a proposal depends on the ledger alone: a sweep
-    that was
-    killed and resumed proposes what the undisturbed one would have proposed.
+    It is made anew for each trial from a seed of its own, so that a proposal depends on the ledger alone: a sweep that
+    was killed and resumed proposes what the undisturbed one would have proposed.
     """
     digest = hashlib.sha256(f"{seed}\n{cell.key}\n{number}".encode()).digest()
     with warnings.catch_warnings():
@@ -57,8 +56,8 @@ def enqueued(cell: Cell) -> dict[str, Scalar]:
 
 
 def _optuna_name(cell: Cell, loss: str, name: str) -> str:
-    """Optuna's name of a field. Losses share field names but not ranges, so a conditional space sets the loss
-    before it."""
+    """Optuna's name of a field. Losses share field names but not ranges, so a conditional space sets the loss before
+    it."""
     return f"{loss}:{name}" if len(cell.spaces) > 1 else name
 
 

@@ -10,7 +10,7 @@ from sweep.directory import SweepDirectory
 from sweep.errors import LedgerError
 from sweep.ledger import Ledger
 from sweep.run import open_ledger
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from sweep.tracking import sync, tracking_uri
 from trainable.reports import Outcome
 

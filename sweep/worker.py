@@ -20,8 +20,8 @@ __all__ = ["Worker"]
 
 
 class Worker(tune.Trainable):
-    """Trains what its assignment says; each step is one report. Tune decides after each step whether there is a
-    next one."""
+    """Trains what its assignment says; each step is one report. Tune decides after each step whether there is a next
+    one."""
 
     def setup(self, config: dict[str, Any]) -> None:
         self._reports = _reports(config["assignment"])

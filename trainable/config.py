@@ -1,9 +1,8 @@
 """The configuration of one trial: everything that decides its scores, and nothing else.
 
 A `TrialConfig` has two equal forms. The nested form is ordinary JSON. The flat form has one scalar for each key
-(`loss`,
-`loss.margin`, `dataset`, `dataset.path`, ...) and is what MLflow shows; `TrialConfig.from_flat(config.flat())` is
-`config`.
+(`loss`, `loss.margin`, `dataset`, `dataset.path`, ...) and is what MLflow shows; `TrialConfig.from_flat(config.flat())`
+is `config`.
 """
 
 from __future__ import annotations

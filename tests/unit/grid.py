@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sweep.cells import Cell, cells
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from trainable.reports import Report
 
 

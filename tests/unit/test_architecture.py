@@ -69,7 +69,7 @@ def _isort(name: str) -> tuple[int, str]:
     return kind, name
 
 
-@pytest.mark.parametrize("module", ["trainable", "sweep.cli", "sweep.spec_file", "sweep.cells", "sweep.dispatch"])
+@pytest.mark.parametrize("module", ["trainable", "sweep.cli", "sweep.spec.reader", "sweep.cells", "sweep.dispatch"])
 def test_the_driver_starts_without_torch(module: str) -> None:
     heavy = "{'torch', 'transformers', 'ray', 'mlflow', 'datasets'}"
     code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"

@@ -40,7 +40,7 @@ def test_twelve_learning_rates_are_different() -> None:
 
 def test_the_sweep_trains_the_trials_of_the_other_arms() -> None:
     from sweep.cells import cells
-    from sweep.spec import SweepSpec
+    from sweep.spec.model import SweepSpec
 
     spec = SweepSpec.model_validate(PROTOCOL.spec("sqlite:///mlflow.db"))
     found = [cell.config(cell.default_params()) for cell in cells(spec)]

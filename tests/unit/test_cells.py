@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sweep.cells import cells, changes, protocol_fingerprint
-from sweep.spec import SweepSpec
+from sweep.spec.model import SweepSpec
 from tests.unit.grid import grid, spec
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES

@@ -9,7 +9,7 @@ import pytest
 
 from sweep.cluster import _measure, cluster
 from sweep.errors import ClusterError
-from sweep.spec import Resources
+from sweep.spec.model import Resources
 
 
 def node(cpu: float, gpu: float = 0, alive: bool = True) -> dict[str, Any]:

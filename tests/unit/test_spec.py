@@ -11,11 +11,11 @@ import yaml
 from pydantic import ValidationError
 
 from sweep.cells import cells
-from sweep.defaults import DEFAULT_RANGES
-from sweep.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
-from sweep.mistakes import mistakes_of
-from sweep.spec import Protocol, SweepSpec
-from sweep.spec_file import PRESETS, load_spec
+from sweep.spec.defaults import DEFAULT_RANGES
+from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
+from sweep.spec.mistakes import mistakes_of
+from sweep.spec.model import Protocol, SweepSpec
+from sweep.spec.reader import PRESETS, load_spec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange

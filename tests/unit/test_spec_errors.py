@@ -12,7 +12,7 @@ from textwrap import dedent
 import pytest
 
 from sweep.errors import SpecError
-from sweep.spec_file import PRESETS, load_spec
+from sweep.spec.reader import PRESETS, load_spec
 
 GOLDEN = Path(__file__).parent / "golden" / "spec_errors" / "messages.txt"
 

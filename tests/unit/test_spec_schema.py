@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
-from sweep.spec import SweepSpec
-from sweep.spec_file import PRESETS, json_schema, load_spec
+from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
+from sweep.spec.model import SweepSpec
+from sweep.spec.reader import PRESETS, json_schema, load_spec
 from trainable.losses import LOSSES
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from sweep.cells import Cell, cells, combinations
-from sweep.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
-from sweep.mistakes import Mistake, Place
-from sweep.wording import shown
+from sweep.spec.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
+from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.wording import shown
 from trainable.config import TrialConfig
 from trainable.ranges import Choice, Range, Scalar
 
 if TYPE_CHECKING:
-    from sweep.spec import SweepSpec
+    from sweep.spec.model import SweepSpec
 
 __all__ = ["contradictions"]
 

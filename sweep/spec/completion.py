@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sweep.defaults import filled_search, filled_trial
-from sweep.fields import (
+from sweep.spec.defaults import filled_search, filled_trial
+from sweep.spec.fields import (
     LOSS_FIELDS,
     PROTOCOL_FIELDS,
     TRIAL_FIELDS,
@@ -15,8 +15,8 @@ from sweep.fields import (
     FieldRule,
     remedy_for_unknown,
 )
-from sweep.mistakes import Mistake, Place
-from sweep.wording import shown, suggestion
+from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.wording import shown, suggestion
 from trainable.datasets import DATASETS, find
 from trainable.errors import DataError
 from trainable.losses import LOSSES

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sweep.document import Document, read_document
-from sweep.mistakes import Mistake, Place
-from sweep.wording import shown
+from sweep.spec.document import Document, read_document
+from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.wording import shown
 
 __all__ = ["Layer", "Layers", "Origin", "file_layer", "override_layer"]
 

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking
-from sweep.mistakes import Mistake, Place
-from sweep.wording import choices, in_words, number_type, shown, suggestion
+from sweep.spec.blocks import Budget, Protocol, Pruning, Resources, Tracking
+from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.wording import choices, in_words, number_type, shown, suggestion
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES, LossConfig
 from trainable.ranges import Scalar

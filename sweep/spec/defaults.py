@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
-from sweep.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_used
+from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_used
 from trainable.losses import LOSSES
 from trainable.ranges import FloatRange, Range, Scalar
 

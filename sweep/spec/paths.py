@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from sweep.mistakes import Mistake, Place
-from sweep.wording import shown
+from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.wording import shown
 from trainable.datasets import DATASETS
 from trainable.datasets.files import SUFFIXES
 from trainable.encoder import PACKAGED

@@ -1,4 +1,4 @@
-"""The blocks of a spec whose fields are always the same. What trials are made of is in `sweep.fields`."""
+"""The blocks of a spec whose fields are always the same. What trials are made of is in `sweep.spec.fields`."""
 
 from __future__ import annotations
 

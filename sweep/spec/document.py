@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from sweep.mistakes import Mistake, Place
-from sweep.wording import shown
+from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.wording import shown
 
 __all__ = ["Document", "decoded", "read_document"]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from sweep.document import MAX_BYTES, Document, decoded, read_document
 from sweep.errors import SpecError
-from sweep.layers import Layer, Layers, file_layer, override_layer
-from sweep.mistakes import Mistake, mistakes_of
-from sweep.paths import missing_encoders, with_absolute_paths
-from sweep.schema import json_schema
-from sweep.spec import SweepSpec
-from sweep.wording import shown, suggestion
+from sweep.spec.document import MAX_BYTES, Document, decoded, read_document
+from sweep.spec.layers import Layer, Layers, file_layer, override_layer
+from sweep.spec.mistakes import Mistake, mistakes_of
+from sweep.spec.model import SweepSpec
+from sweep.spec.paths import missing_encoders, with_absolute_paths
+from sweep.spec.schema import json_schema
+from sweep.spec.wording import shown, suggestion
 
 __all__ = ["PRESETS", "json_schema", "load_spec"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking
-from sweep.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
-from sweep.spec import SweepSpec
+from sweep.spec.blocks import Budget, Protocol, Pruning, Resources, Tracking
+from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS
 from trainable.losses import LOSSES

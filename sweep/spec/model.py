@@ -19,12 +19,12 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sweep.blocks import Budget, Protocol, Pruning, Resources, Tracking, has_password
-from sweep.completion import Searched, complete
-from sweep.consistency import contradictions
-from sweep.fields import remedy_for_unknown
-from sweep.mistakes import Mistake, Place, refusal
-from sweep.wording import in_words, shown
+from sweep.spec.blocks import Budget, Protocol, Pruning, Resources, Tracking, has_password
+from sweep.spec.completion import Searched, complete
+from sweep.spec.consistency import contradictions
+from sweep.spec.fields import remedy_for_unknown
+from sweep.spec.mistakes import Mistake, Place, refusal
+from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
 from trainable.ranges import Choice, Scalar
 
@@ -35,7 +35,7 @@ class SweepSpec(BaseModel):
     """A sweep, with everything explicit: defaults are filled in and datasets are found when it is built.
 
     Raises pydantic.ValidationError with all mistakes at once, each worded for the person who wrote the spec
-    (`sweep.mistakes.mistakes_of`).
+    (`sweep.spec.mistakes.mistakes_of`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
