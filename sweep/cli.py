@@ -25,7 +25,8 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # A pipe has no width: long lines are better there than folded ones.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
     try:
         return int(_COMMANDS[options.command](options, console))
     except SweepFailedError as error:

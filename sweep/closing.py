@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+import shutil
+import sys
+from pathlib import Path
 
 from rich.console import Console
 
@@ -11,6 +15,7 @@ from sweep.directory import SweepDirectory
 from sweep.run import End, RunResult
 from sweep.spec.model import SweepSpec
 from sweep.summary import print_cells
+from sweep.tracking.store import redacted
 
 __all__ = ["say_goodbye"]
 
@@ -35,7 +40,7 @@ def _directions(
         ("look", f"{_browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, run {spec.name})"),
         ("record", f"{directory.path}   (ledger, resolved spec, log)"),
     ]
-    if result.projection.missing:
+    if result.projection.missing or result.projection.problem:
         lines.append(
             (
                 "MLflow",
@@ -55,13 +60,24 @@ def _directions(
 
 
 def _browse(uri: str) -> str:
-    if uri == "sqlite:///mlflow.db":
-        return "mlflow ui"
-    return f"mlflow ui --backend-store-uri {uri}" if uri.startswith("sqlite:") else uri
+    if not uri.startswith(("sqlite:", "postgresql")):
+        return redacted(uri)
+    return (
+        _program("mlflow") + " ui" + ("" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {redacted(uri)}")
+    )
+
+
+def _program(name: str) -> str:
+    """How a person can call a program of this environment: by its name where the shell finds it, else by its path."""
+    own = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found is not None and own.exists() and Path(found).samefile(own):
+        return name
+    return os.path.relpath(own)
 
 
 def _command(options: argparse.Namespace) -> str:
-    words = ["python", "-m", "sweep", "run", *([options.spec] if options.spec != "quickstart" else [])]
+    words = [_program("python"), "-m", "sweep", "run", *([options.spec] if options.spec != "quickstart" else [])]
     for override in options.set:
         words += ["--set", override]
     if options.dir != "sweeps":

@@ -5,7 +5,7 @@
     ├── LedgerError      the record belongs to another protocol, or is in use    exit code 2
     ├── TrackingError    the MLflow server cannot be used                        exit code 2
     ├── ClusterError     the Ray cluster cannot be joined or is too small        exit code 2
-    └── SweepFailedError      the sweep ran and cannot give a result                  exit code 1
+    └── SweepFailedError the sweep ran and cannot give a result                  exit code 1
 
 Mistakes in data, encoders and trial fields are `trainable.errors.TrainableError`s (exit code 2). Every message gives
 the rule, the value received and the remedy.

@@ -13,18 +13,15 @@ anything depends on it, so that the process may die between any two lines:
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.cells import Cell, changes, protocol_fingerprint
@@ -35,9 +32,7 @@ from sweep.space import enqueued, sampler, suggest
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
-__all__ = ["Ledger", "open_storage"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["Ledger"]
 
 # Diverged trials are told as PRUNED, so that the search learns to avoid them; failed ones say nothing about their
 # values.
@@ -47,26 +42,6 @@ _STATES = {
     Outcome.DIVERGED: TrialState.PRUNED,
     Outcome.FAILED: TrialState.FAIL,
 }
-
-
-def open_storage(place: Path | str, *, write: bool) -> BaseStorage:
-    """The Optuna storage at a journal file or a database URL.
-
-    With `write`, a journal that ends in the middle of a record, as a kill leaves it, is cut back to its last whole
-    record; what is cut is kept beside it. Raises LedgerError if the file is no journal.
-    """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if isinstance(place, str):
-        return optuna.storages.RDBStorage(place)
-    if write:
-        _repair(place)
-    try:
-        return JournalStorage(JournalFileBackend(str(place)))
-    except (ValueError, KeyError, TypeError, AssertionError, UnicodeDecodeError) as error:
-        raise LedgerError(
-            f"a ledger must be a readable Optuna journal; {place} is not ({error}); restore it from a copy, or move "
-            f"it away to start anew"
-        ) from error
 
 
 class Ledger:
@@ -347,19 +322,3 @@ def _final_scores(record: TrialRecord) -> list[float]:
 
 def _json(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-def _repair(journal: Path) -> None:
-    """Cut a journal back to its last newline: a record glued to a torn one would be lost with it."""
-    # Nobody else writes (the caller holds the sweep's lock), so a lock file can only be a dead process's.
-    journal.with_name(journal.name + ".lock").unlink(missing_ok=True)
-    if not journal.exists():
-        return
-    content = journal.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        torn = journal.with_name(f"{journal.name}.torn-{int(time.time())}")
-        torn.write_bytes(content[whole:])
-        logger.warning("the ledger ended in the middle of a record; the torn record is kept in %s", torn)
-        with journal.open("r+b") as file:
-            file.truncate(whole)

@@ -103,10 +103,8 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
 def _print_time(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
     slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
     total = sum(spec.budget.trials_per_cell * seconds for seconds in _trial_seconds(grid).values()) / slots
-    console.print(
-        f"time: at most {duration(total)} on {slots} slots like this machine's, measured with a few steps; ", end=""
-    )
-    console.print("pruning usually saves a third to a half of it")
+    pace = f"on {slots} slots like this machine's, from a few measured steps"
+    console.print(f"time: {duration(total)} without pruning, {pace}")
 
 
 def _trial_seconds(grid: Sequence[Cell]) -> Mapping[str, float]:

@@ -21,9 +21,10 @@ from sweep.directory import SweepDirectory
 from sweep.dispatch import Dispatcher
 from sweep.errors import SweepFailedError
 from sweep.facts import environment_facts
-from sweep.ledger import Ledger, open_storage
+from sweep.ledger import Ledger
 from sweep.progress import Progress
 from sweep.spec.model import SweepSpec
+from sweep.storage import open_storage
 from sweep.tracking import Projection, Tracker, tracking_uri
 from trainable.datasets import load, pin
 from trainable.draws import few_shot_draw

@@ -21,7 +21,9 @@ def print_cells(console: Console, sweep: SweepRecord, records: Sequence[TrialRec
         title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
     for name in ("cell", "trials", "best score", "best configuration"):
-        table.add_column(name, justify="right" if name == "best score" else "left", overflow="fold")
+        table.add_column(
+            name, justify="right" if name == "best score" else "left", no_wrap=name in ("cell", "best score")
+        )
     for key in dict.fromkeys(record.cell for record in records):
         own = [record for record in records if record.cell == key]
         best = best_trial(own)

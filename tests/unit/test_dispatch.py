@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from sweep.dispatch import MAX_ATTEMPTS, Assignment, Dispatcher, outcomes
-from sweep.ledger import Ledger, open_storage
+from sweep.ledger import Ledger
+from sweep.storage import open_storage
 from tests.unit.grid import grid, report, spec
 from trainable.reports import Outcome, Report
 

@@ -9,8 +9,9 @@ from optuna.trial import TrialState
 
 from sweep.cells import Cell
 from sweep.errors import LedgerError
-from sweep.ledger import Ledger, open_storage
+from sweep.ledger import Ledger
 from sweep.records import TrialRecord
+from sweep.storage import open_storage
 from tests.unit.grid import grid, report, spec
 from trainable.reports import Outcome, Report
 

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from sweep.dispatch import Dispatcher
-from sweep.ledger import Ledger, open_storage
+from sweep.ledger import Ledger
 from sweep.progress import Progress, duration, remaining_seconds
+from sweep.storage import open_storage
 from sweep.summary import best_trial, print_cells
 from tests.unit.grid import grid, report, spec
 from trainable.reports import Outcome
