@@ -145,7 +145,9 @@ class Projector:
         found = self._client.get_experiment_by_name(self._experiment)
         if found is None:
             try:
-                return str(self._client.create_experiment(self._experiment))
+                # The page then opens on the runs, and not on traces of language models.
+                kind = {"mlflow.experimentKind": "custom_model_development"}
+                return str(self._client.create_experiment(self._experiment, tags=kind))
             except MlflowException:
                 found = self._client.get_experiment_by_name(self._experiment)  # another sweep may have been faster
                 if found is None:

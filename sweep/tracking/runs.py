@@ -122,7 +122,7 @@ def trial_run(record: TrialRecord, sweep: SweepRecord, parent: str) -> WantedRun
     if record.reason:
         tags["sweep.reason"] = record.reason
     return WantedRun(
-        name=f"{record.cell} #{record.number}",
+        name=f"{record.config.loss.name} #{record.number} of {record.cell}",  # the page cuts names at the end
         status=_TRIAL_STATUS[record.outcome],
         started=_milliseconds(record.started),
         ended=None if record.outcome is None else _milliseconds(record.ended or record.started),

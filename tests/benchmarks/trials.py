@@ -44,10 +44,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for arm in options.arms:
                 measurements.append(_measure(arm, number, protocol))
                 _say(measurements[-1])
+            _write(options, protocol, measurements)  # after each round: an hour is long enough for something to end it
     except (CommandFailedError, TrainableError) as error:
         print(error, file=sys.stderr)
         return 1
-    _write(options, protocol, measurements)
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,12 +201,14 @@ def test_a_second_driver_is_refused(user: User) -> None:
     user.stop(process, signal.SIGTERM)
 
 
-def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tmp_path: Path) -> None:
-    (tmp_path / "no-encoder").mkdir()
-    user.write(trial={"encoder": str(tmp_path / "no-encoder")}, budget={"trials_per_cell": 1})
+def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tiny_bert: Path) -> None:
+    broken = shutil.copytree(tiny_bert, user.folder / "broken-encoder")
+    (broken / "model.safetensors").write_bytes(b"no tensors at all")
+    user.write(trial={"encoder": str(broken)}, budget={"trials_per_cell": 1})
     output = user.run(code=1)
-    assert "no-encoder" in output
+    assert "broken-encoder" in output
     assert "Traceback" not in output
+    assert {record.outcome for record in user.trials} == {Outcome.FAILED}
 
 
 @pytest.mark.skipif(not SENTEVAL.is_dir(), reason=f"the SentEval data is not at {SENTEVAL}")

@@ -79,7 +79,10 @@ def test_a_finished_sweep_is_there_completely(client: MlflowClient, uri: str) ->
     assert parent.data.metrics[f"best_score/{CELL}"] == 0.75
     for key in keys:
         run, record = trial_of(client, key), ledger.trial(key)
-        assert (run.info.run_name, run.info.status) == (f"{CELL} #{record.number}", "FINISHED")
+        assert (run.info.run_name, run.info.status) == (
+            f"{record.config.loss.name} #{record.number} of {CELL}",
+            "FINISHED",
+        )
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id == ledger.sweep().run_id
         assert run.data.tags["sweep.outcome"] == "completed"
         assert run.info.start_time == 1000 * record.started

@@ -20,7 +20,7 @@ def test_a_trial_shows_its_place_configuration_and_end() -> None:
     ledger.report(key, 0.5)
     ledger.finish(key, Outcome.PRUNED, "below the rung at report 1")
     run = trial_run(ledger.trial(key), ledger.sweep(), "parent")
-    assert run.name == f"{CELL} #0"
+    assert run.name == f"{CELL.split('/')[2]} #0 of {CELL}"
     assert run.tags == {
         "mlflow.parentRunId": "parent",
         "sweep.role": "trial",
