@@ -21,19 +21,38 @@ def open_storage(place: Path | str, *, write: bool) -> BaseStorage:
     """The Optuna storage at a journal file or a database URL.
 
     With `write`, a journal that ends in the middle of a record, as a kill leaves it, is cut back to its last whole
-    record; what is cut is kept beside it. Raises LedgerError if the file is no journal.
+    record; what is cut is kept beside it. Raises LedgerError if the file is no journal or not there to be read, or if
+    the database does not answer.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if isinstance(place, str):
-        return optuna.storages.RDBStorage(place)
+        return _open_database(place)
     if write:
         _repair(place)
+    elif not place.exists():
+        raise LedgerError(
+            f"a sweep that has begun has a ledger; there is none at {place}; `python -m sweep run` begins it"
+        )
     try:
         return JournalStorage(JournalFileBackend(str(place)))
     except (ValueError, KeyError, TypeError, AssertionError, UnicodeDecodeError) as error:
         raise LedgerError(
             f"a ledger must be a readable Optuna journal; {place} is not ({error}); restore it from a copy, or move "
             f"it away to start anew"
+        ) from error
+
+
+def _open_database(url: str) -> BaseStorage:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return optuna.storages.RDBStorage(url)
+    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise LedgerError(
+            f"the database of the ledger must be open to reading and writing; {url} is not: {first}; correct "
+            f"`ledger`, or "
+            "set PGPASSWORD in the environment (drivers come with `pip install few-shot-sweep[postgres]`)"
         ) from error
 
 

@@ -50,9 +50,21 @@ def _find(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
     for path in (Path(name), root / name):
         directory = SweepDirectory(path)
         if directory.spec.is_file():
-            return directory, SweepSpec.model_validate(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
+            return directory, _read_spec(directory)
     known = sorted(path.parent.name for path in root.glob("*/spec.yaml")) if root.is_dir() else []
     raise LedgerError(
         f"a sweep is found by its name or its folder; there is none at {name!r}; "
         + (f"{root} holds {', '.join(known)}" if known else f"{root} holds none; `python -m sweep run` begins one")
     )
+
+
+def _read_spec(directory: SweepDirectory) -> SweepSpec:
+    try:
+        return SweepSpec.model_validate(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise LedgerError(
+            f"the resolved spec of a sweep must be readable; {directory.spec} is not: {first}; `python -m sweep run` "
+            f"with the "
+            "sweep's own spec writes it anew"
+        ) from error
