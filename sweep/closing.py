@@ -37,6 +37,7 @@ def _directions(
     spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
 ) -> list[tuple[str, str]]:
     lines = [
+        ("scores", "means of the validation metric over draws; the best ones were chosen by it, so they flatter"),
         ("look", f"{_browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, run {spec.name})"),
         ("record", f"{directory.path}   (ledger, resolved spec, log)"),
     ]
