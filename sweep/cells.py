@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from math import prod
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,10 @@ class Cell:
         loss, space = next(iter(self.spaces.items()))
         params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
         return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
+
+    def trials(self, budget: int) -> int:
+        """How many trials the cell gets of a budget: never more than it has different configurations."""
+        return min(budget, sum(prod(map(_count, space.values())) for space in self.spaces.values()))
 
     def cost(self) -> int:
         """The size of a trial in rows, to order cells by: training on a row costs three times as much as scoring it."""
@@ -157,6 +162,13 @@ def _published(loss: str) -> Mapping[str, Scalar]:
     dataset = DatasetConfig(name="any")
     flat = TrialConfig.model_validate({"dataset": dataset, "shots": 1, "encoder": "any", "loss": {"name": loss}}).flat()
     return {"head_lr": flat["encoder_lr"], **flat}
+
+
+def _count(values: Range) -> int:
+    """How many different values a range holds; of real numbers more than any budget asks for."""
+    if isinstance(values, Choice):
+        return len(values.values)
+    return values.high - values.low + 1 if isinstance(values, IntRange) else 10**9
 
 
 def _nearest(values: Range, default: Any) -> Scalar:

@@ -65,11 +65,12 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
 
 
 def _status(options: argparse.Namespace, console: Console) -> int:
+    from sweep.cells import cells
     from sweep.stored import read_stored
     from sweep.summary import print_cells
 
-    ledger = read_stored(options.sweep, Path(options.dir))
-    print_cells(console, ledger.sweep(), ledger.trials())
+    spec, ledger = read_stored(options.sweep, Path(options.dir))
+    print_cells(console, ledger.sweep(), ledger.trials(), [cell.key for cell in cells(spec)])
     return 0
 
 

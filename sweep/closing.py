@@ -25,7 +25,8 @@ def say_goodbye(
 ) -> None:
     """Print the table of cells, and the commands that a person may want next."""
     console.print()
-    print_cells(console, result.ledger.sweep(), result.ledger.trials())
+    order = [cell.key for cell in result.cells]
+    print_cells(console, result.ledger.sweep(), result.ledger.trials(), order)
     console.print()
     if result.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
@@ -74,7 +75,8 @@ def _program(name: str) -> str:
     found = shutil.which(name)
     if found is not None and own.exists() and Path(found).samefile(own):
         return name
-    return os.path.relpath(own)
+    near = os.path.relpath(own)
+    return str(own) if near.startswith("..") else near
 
 
 def _command(options: argparse.Namespace) -> str:

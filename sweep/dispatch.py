@@ -77,7 +77,7 @@ class Dispatcher:
     @property
     def unasked(self) -> int:
         """Trials of the budget that have not been asked for yet."""
-        return sum(max(0, self.spec.budget.trials_per_cell - self._asked[cell.key]) for cell in self.cells)
+        return sum(max(0, self._budget(cell) - self._asked[cell.key]) for cell in self.cells)
 
     def next(self) -> Assignment | None:
         """The next trial to run, or None if there is none at the moment."""
@@ -144,7 +144,10 @@ class Dispatcher:
         return self.ledger.ask(cell, seed=seed, startup=startup)
 
     def _open_cells(self) -> list[Cell]:
-        return [cell for cell in self.cells if self._asked[cell.key] < self.spec.budget.trials_per_cell]
+        return [cell for cell in self.cells if self._asked[cell.key] < self._budget(cell)]
+
+    def _budget(self, cell: Cell) -> int:
+        return cell.trials(self.spec.budget.trials_per_cell)
 
     def _judge(self, record: TrialRecord, report: Report) -> tuple[Outcome | None, str]:
         if report.outcome is not None:

@@ -29,8 +29,9 @@ def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
     """
     grid = cells(spec)
     check_inputs(grid)
-    trials = spec.budget.trials_per_cell * len(grid)
-    console.print(f"{spec.name}: {len(grid)} cells x {spec.budget.trials_per_cell} trials = {trials} trials, ", end="")
+    trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
+    per_cell = f"up to {spec.budget.trials_per_cell} trials in each of {len(grid)} cells"
+    console.print(f"{spec.name}: {per_cell}, {trials} trials in all, ", end="")
     console.print(f"at most {_replicates(grid, spec)} replicates (trainings)\n")
     _print_data(console, grid)
     _print_spaces(console, grid)
@@ -40,7 +41,7 @@ def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
 
 
 def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
-    return sum(spec.budget.trials_per_cell * _default_config(cell).replicates for cell in grid)
+    return sum(cell.trials(spec.budget.trials_per_cell) * _default_config(cell).replicates for cell in grid)
 
 
 def _default_config(cell: Cell) -> TrialConfig:
@@ -102,7 +103,8 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
 
 def _print_time(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
     slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
-    total = sum(spec.budget.trials_per_cell * seconds for seconds in _trial_seconds(grid).values()) / slots
+    seconds = _trial_seconds(grid)
+    total = sum(cell.trials(spec.budget.trials_per_cell) * seconds[cell.key] for cell in grid) / slots
     pace = f"on {slots} slots like this machine's, from a few measured steps"
     console.print(f"time: {duration(total)} without pruning, {pace}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -30,8 +30,7 @@ class Progress:
     _started: float = 0.0
     _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
     _done_before: float = 0.0
-    _budget: int = 0
-    _order: Sequence[str] = ()
+    _budgets: Mapping[str, int] = field(default_factory=dict)  # trials of each cell, in the order of the spec
     _said: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -39,8 +38,8 @@ class Progress:
     def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> Iterator[None]:
         """Show the sweep for as long as the context is open."""
         self._ledger, self._started, self._working_since = ledger, time.monotonic(), None
-        self._order = [cell.key for cell in dispatcher.cells]
-        self._budget = dispatcher.spec.budget.trials_per_cell
+        budget = dispatcher.spec.budget.trials_per_cell
+        self._budgets = {cell.key: cell.trials(budget) for cell in dispatcher.cells}
         self._done_before = work_done(ledger.trials())
         self._said = {record.key for record in ledger.trials() if record.ended is not None}
         if not self.console.is_terminal:
@@ -73,7 +72,7 @@ class Progress:
         assert self._ledger is not None
         records = self._ledger.trials()
         ended = sum(record.ended is not None for record in records)
-        total = self._budget * len(self._order)
+        total = sum(self._budgets.values())
         elapsed = time.monotonic() - (self._working_since or time.monotonic())
         left = remaining_seconds(work_done(records), self._done_before, total, elapsed)
         about = f", about {duration(left)} left" if left is not None else ""
@@ -89,8 +88,8 @@ class Progress:
         table.add_column("cell")
         for name in ("done", "pruned", "failed", "running", "left", "best"):
             table.add_column(name, justify="right")
-        for key in self._order:
-            table.add_row(*_row(key, [record for record in records if record.cell == key], self._budget))
+        for key, budget in self._budgets.items():
+            table.add_row(*_row(key, [record for record in records if record.cell == key], budget))
         headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
         return Group(headline, table, Text("Ctrl-C stops cleanly; the same command goes on later", style="dim"))
 

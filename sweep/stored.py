@@ -17,12 +17,15 @@ from trainable.reports import Outcome
 __all__ = ["read_stored", "sync_stored"]
 
 
-def read_stored(name: str, root: Path) -> Ledger:
-    """The ledger of a stored sweep, to look at. Raises LedgerError if there is none, naming those that there are."""
+def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
+    """The resolved spec and the ledger of a stored sweep, to look at.
+
+    Raises LedgerError if there is none, naming those that there are.
+    """
     directory, spec = _find(name, root)
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
-    return ledger
+    return spec, ledger
 
 
 def sync_stored(name: str, root: Path) -> str:

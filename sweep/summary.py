@@ -15,8 +15,8 @@ from trainable.reports import Outcome
 __all__ = ["best_trial", "print_cells"]
 
 
-def print_cells(console: Console, sweep: SweepRecord, records: Sequence[TrialRecord]) -> None:
-    """One row a cell: how its trials ended, its best score and the configuration that reached it."""
+def print_cells(console: Console, sweep: SweepRecord, records: Sequence[TrialRecord], order: Sequence[str]) -> None:
+    """One row a cell, in the given order: how its trials ended, and its best score with its configuration."""
     table = Table(
         title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
@@ -24,7 +24,7 @@ def print_cells(console: Console, sweep: SweepRecord, records: Sequence[TrialRec
         table.add_column(
             name, justify="right" if name == "best score" else "left", no_wrap=name in ("cell", "best score")
         )
-    for key in dict.fromkeys(record.cell for record in records):
+    for key in order:
         own = [record for record in records if record.cell == key]
         best = best_trial(own)
         counts = ", ".join(f"{count} {name}" for name, count in sorted(outcomes(own).items()))

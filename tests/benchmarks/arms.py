@@ -61,7 +61,7 @@ def _sweep_trials(folder: Path) -> tuple[TrialTimes, ...]:
             asked=record.started,
             reported=tuple(each.time for each in record.reports),
         )
-        for record in read_stored("benchmark", folder).trials()
+        for record in read_stored("benchmark", folder)[1].trials()
     )
 
 

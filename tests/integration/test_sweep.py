@@ -67,7 +67,7 @@ class User:
 
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
-        return read_stored("toy", self.folder / "sweeps").trials()
+        return read_stored("toy", self.folder / "sweeps")[1].trials()
 
     def mlflow_runs(self) -> list[Any]:
         client = open_client(f"sqlite:///{self.folder}/mlflow.db")

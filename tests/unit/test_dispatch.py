@@ -50,6 +50,18 @@ def test_every_cell_gets_its_budget_once(tmp_path: Path) -> None:
     assert {record.outcome for record in each.ledger.trials()} == {Outcome.COMPLETED}
 
 
+def test_a_cell_never_gets_more_trials_than_it_has_configurations(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "trial": {"encoder_lr": 1e-4, "beta": 0.5, "proxy_lr": 0.01},
+        "search": {"soft_triple": {"la": 20, "gamma": 0.1, "margin": [0.0, 0.1], "centers_per_class": 5}},
+    }
+    each = dispatcher(tmp_path, **changes)
+    drain(each)
+    assert each.exhausted
+    found = Counter(record.cell.rpartition("/")[2] for record in each.ledger.trials())
+    assert found == {"cross_entropy": 1, "soft_triple": 2}
+
+
 def test_cells_progress_equally(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     for asked in range(1, 9):

@@ -77,7 +77,7 @@ def test_pruned_trials_do_not_win(ledger: Ledger) -> None:
 def test_the_final_table(ledger: Ledger) -> None:
     output = io.StringIO()
     console = Console(file=output, width=120, color_system=None, highlight=False)
-    print_cells(console, ledger.sweep(), ledger.trials())
+    print_cells(console, ledger.sweep(), ledger.trials(), [grid()[0].key])
     row = output.getvalue().splitlines()[2]
     assert row.startswith("support/4/cross_entropy")
     assert "1 completed, 1 pruned, 1 running" in row
