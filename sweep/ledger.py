@@ -243,7 +243,8 @@ class Ledger:
     def _suggest(self, cell: Cell, trial: optuna.Trial) -> TrialRecord:
         params = suggest(trial, cell)
         config = cell.config(params)
-        self._write(trial._trial_id, started=time.time(), attempts=1, params=params, config=config.flat())
+        asked = {"started": time.time(), "attempts": 1, "params": params, "config": config.flat(), "outcome": None}
+        self._write(trial._trial_id, **asked)
         return self._refresh(cell.key, trial._trial_id)
 
     def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:

@@ -47,4 +47,4 @@ def _reports(assignment: str) -> Iterator[Report]:
         yield from replicates(TrialConfig.from_flat(task["config"]), first=task["first"])
     except TrainableError as error:
         first = task["first"]
-        yield Report(draw=first, replicate=first, evaluation=0, step=0, outcome=Outcome.FAILED, reason=str(error))
+        yield Report(draw=first, replicate=first, evaluation=1, step=0, outcome=Outcome.FAILED, reason=str(error))

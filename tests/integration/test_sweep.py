@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -84,7 +85,8 @@ def user(tmp_path: Path, tiny_bert: Path, toy_csv: Path) -> User:
         "name": "toy",
         "datasets": {"films": {"path": str(toy_csv)}},
         "compare": {"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
-        "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3, "max_length": 16},
+        "search": {"encoder_lr": {"low": 5e-4, "high": 2e-3, "log": True}},
+        "trial": {"encoder": str(tiny_bert), "embedding": "mean", "max_length": 16},
         "protocol": {"replicates": 2, "evaluations": 2, "steps": 8, "validation": 20},
         "budget": {"trials_per_cell": 3},
         "pruning": {"rule": "none"},
@@ -172,6 +174,22 @@ def test_a_killed_driver_loses_no_finished_replicate(user: User) -> None:
         kept = [each for each in record.reports if each.report.evaluation == 2]
         assert [each for each in after[key].reports if each in kept] == kept, "a finished replicate was trained again"
         assert after[key].params == record.params
+    assert_mlflow_mirrors_the_ledger(user)
+
+
+def test_a_killed_worker_costs_no_trial(user: User) -> None:
+    user.write(budget={"trials_per_cell": 4})
+    process = user.start("run", "spec.yaml")
+    wait_for(lambda: reports(user) >= 5, process)
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    workers = [each for each in descendants if "ray::Worker" in " ".join(each.cmdline())]
+    assert workers
+    workers[0].kill()
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, output + errors
+    assert "Traceback" not in output + errors
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 8}
+    assert max(record.attempts for record in user.trials) == 2
     assert_mlflow_mirrors_the_ledger(user)
 
 
