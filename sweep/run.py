@@ -71,7 +71,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
         ledger.begin(spec.resolved(), grid, environment_facts())
         directory.spec.write_text(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, progress)
-    if not any(record.score is not None for record in ledger.trials()) and result.end is End.FINISHED:
+    if ledger.sweep().state == "failed":
         raise SweepFailedError(_failures(ledger))
     return result
 
@@ -137,7 +137,7 @@ def _run(
             logger.info("stopped by a signal")
         finally:
             dispatcher.interrupt(f"the sweep ended: {end.value.replace('_', ' ')}")
-            ledger.end("finished" if end is End.FINISHED else "interrupted")
+            ledger.end(_state(end, ledger))
             projection = tracker.close(timeout=60)
     return RunResult(end, trained, ledger, grid, projection, uri)
 
@@ -189,6 +189,12 @@ def _end(dispatcher: Dispatcher) -> End:
     if dispatcher.out_of_time and (open_trials or dispatcher.unasked):
         return End.OUT_OF_TIME
     return End.FINISHED
+
+
+def _state(end: End, ledger: Ledger) -> str:
+    if end is not End.FINISHED:
+        return "interrupted"
+    return "finished" if any(record.score is not None for record in ledger.trials()) else "failed"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import yaml
 from sweep.records import TrialRecord
 from sweep.stored import read_stored
 from sweep.tracking.store import open_client
+from trainable.config import TrialConfig
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(300)
@@ -121,7 +122,7 @@ def assert_mlflow_mirrors_the_ledger(user: User) -> None:
         run = children[record.key]
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
         assert run.data.tags["sweep.outcome"] == (record.outcome.value if record.outcome else "running")
-        assert run.data.params["loss"] == record.config.loss.name
+        assert TrialConfig.from_flat(run.data.params) == record.config, "a trial must be replayable from its parameters"
         assert run.data.metrics.get("score") == (None if record.score is None else pytest.approx(record.score))
         assert run.info.status != "RUNNING"
     assert parent.info.status != "RUNNING"
@@ -227,6 +228,7 @@ def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tiny_bert: Pa
     assert "broken-encoder" in output
     assert "Traceback" not in output
     assert {record.outcome for record in user.trials} == {Outcome.FAILED}
+    assert {run.info.status for run in user.mlflow_runs()} == {"FAILED"}
 
 
 @pytest.mark.skipif(not SENTEVAL.is_dir(), reason=f"the SentEval data is not at {SENTEVAL}")
