@@ -48,9 +48,13 @@ class Cell:
         params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
         return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
 
+    def size(self) -> int:
+        """How many different configurations the cell has; more than any budget where a real number is searched."""
+        return sum(prod(map(_count, space.values())) for space in self.spaces.values())
+
     def trials(self, budget: int) -> int:
-        """How many trials the cell gets of a budget: never more than it has different configurations."""
-        return min(budget, sum(prod(map(_count, space.values())) for space in self.spaces.values()))
+        """How many trials the cell gets of a budget: never more than it has configurations."""
+        return min(budget, self.size())
 
     def cost(self) -> int:
         """The size of a trial in rows, to order cells by: training on a row costs three times as much as scoring it."""

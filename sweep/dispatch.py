@@ -14,7 +14,6 @@ from sweep.cells import Cell
 from sweep.ledger import Ledger
 from sweep.pruning import pruner
 from sweep.records import TrialRecord
-from sweep.space import startup_trials
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
@@ -132,16 +131,15 @@ class Dispatcher:
         return outcome is not None
 
     def _next_record(self) -> TrialRecord | None:
-        startup = startup_trials(self.spec.budget.trials_per_cell)
-        seed = self.spec.protocol.seed
+        budget, seed = self.spec.budget.trials_per_cell, self.spec.protocol.seed
         if self._waiting:
-            return self.ledger.restart(self._waiting.pop(0), seed=seed, startup=startup)
+            return self.ledger.restart(self._waiting.pop(0), seed=seed, budget=budget)
         cells = self._open_cells()
         if not cells:
             return None
         cell = min(cells, key=lambda each: (self._asked[each.key], -each.cost(), each.key))
         self._asked[cell.key] += 1
-        return self.ledger.ask(cell, seed=seed, startup=startup)
+        return self.ledger.ask(cell, seed=seed, budget=budget)
 
     def _open_cells(self) -> list[Cell]:
         return [cell for cell in self.cells if self._asked[cell.key] < self._budget(cell)]

@@ -114,7 +114,7 @@ class Ledger:
 
     # ---- trials
 
-    def ask(self, cell: Cell, *, seed: int, startup: int) -> TrialRecord:
+    def ask(self, cell: Cell, *, seed: int, budget: int) -> TrialRecord:
         """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
         with self._lock:
             study = self._studies[cell.key]
@@ -122,17 +122,17 @@ class Ledger:
             number = sum(trial.state != TrialState.WAITING for trial in trials)
             if not trials:
                 study.enqueue_trial(enqueued(cell))
-            study.sampler = sampler(seed, cell, number, startup)
+            study.sampler = sampler(seed, cell, number, budget)
             return self._suggest(cell, study.ask())
 
-    def restart(self, key: str, *, seed: int, startup: int) -> TrialRecord:
+    def restart(self, key: str, *, seed: int, budget: int) -> TrialRecord:
         """Hand out an interrupted trial again; it goes on after its last completed replicate."""
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
             attrs = self._storage.get_trial(trial_id).user_attrs
             if "config" not in attrs:  # the process died while the trial was being asked for
                 study = self._studies[record.cell]
-                study.sampler = sampler(seed, self._cells[record.cell], record.number, startup)
+                study.sampler = sampler(seed, self._cells[record.cell], record.number, budget)
                 return self._suggest(self._cells[record.cell], optuna.Trial(study, trial_id))
             self._write(trial_id, attempts=record.attempts + 1, outcome=None, reason="", ended=None)
             return self._refresh(record.cell, trial_id)

@@ -13,28 +13,31 @@ from trainable.ranges import Choice, FloatRange, Range, Scalar
 __all__ = ["enqueued", "sampler", "startup_trials", "suggest"]
 
 
-def sampler(seed: int, cell: Cell, number: int, startup: int) -> optuna.samplers.BaseSampler:
-    """The TPE sampler that proposes trial `number` of `cell`.
+def sampler(seed: int, cell: Cell, number: int, budget: int) -> optuna.samplers.BaseSampler:
+    """What proposes trial `number` of `cell`: TPE, or each configuration once where the budget covers them all.
 
     It is made anew for each trial from a seed of its own, so that a proposal depends on the ledger alone: a sweep that
     was killed and resumed proposes what the undisturbed one would have proposed.
     """
     digest = hashlib.sha256(f"{seed}\n{cell.key}\n{number}".encode()).digest()
+    own_seed = int.from_bytes(digest[:4], "big")
     with warnings.catch_warnings():
-        # Both options are years old, but still marked experimental; we pin them because their defaults have changed.
+        # These options are years old, but still marked experimental; we pin them because their defaults have changed.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if cell.size() <= budget:
+            return optuna.samplers.BruteForceSampler(seed=own_seed)
         return optuna.samplers.TPESampler(
-            seed=int.from_bytes(digest[:4], "big"),
-            n_startup_trials=startup,
+            seed=own_seed,
+            n_startup_trials=startup_trials(budget),
             multivariate=True,
             group=len(cell.spaces) > 1,  # only a cell that searches over losses has a conditional space
             constant_liar=True,  # running trials count as bad, so that parallel workers do not crowd one place
         )
 
 
-def startup_trials(trials_per_cell: int) -> int:
+def startup_trials(budget: int) -> int:
     """How many trials of a cell are drawn at random before TPE models them: half of a small budget, at most 10."""
-    return max(4, min(10, trials_per_cell // 2))
+    return max(4, min(10, budget // 2))
 
 
 def suggest(trial: optuna.Trial, cell: Cell) -> dict[str, Scalar]:

@@ -32,7 +32,7 @@ def dead_sweep(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> Swe
     directory.spec.write_text(yaml.safe_dump(small.resolved()))
     ledger = Ledger(open_storage(directory.journal, write=True), "small")
     ledger.begin(small.resolved(), grid(), {})
-    first, second = (ledger.ask(grid()[0], seed=0, startup=4).key for _ in range(2))
+    first, second = (ledger.ask(grid()[0], seed=0, budget=8).key for _ in range(2))
     for replicate, evaluation in [(0, 1), (0, 2), (1, 1), (1, 2)]:
         ledger.record(first, report(replicate, evaluation, 0.5))
     ledger.finish(first, Outcome.COMPLETED)

@@ -60,6 +60,8 @@ def test_a_cell_never_gets_more_trials_than_it_has_configurations(tmp_path: Path
     assert each.exhausted
     found = Counter(record.cell.rpartition("/")[2] for record in each.ledger.trials())
     assert found == {"cross_entropy": 1, "soft_triple": 2}
+    margins = [record.params["loss.margin"] for record in each.ledger.trials() if record.params]
+    assert sorted(map(str, margins)) == ["0.0", "0.1"]  # each once, and not one of them twice
 
 
 def test_cells_progress_equally(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from sweep.cells import Cell
+from sweep.cells import Cell, cells
 from sweep.errors import LedgerError
 from sweep.ledger import Ledger
 from sweep.records import TrialRecord
+from sweep.spec.model import SweepSpec
 from sweep.storage import open_storage
 from tests.unit.grid import grid, report, spec
 from trainable.reports import Outcome, Report
@@ -29,7 +30,7 @@ def journal(tmp_path: Path) -> Path:
 
 
 def asked(ledger: Ledger, cell: Cell) -> TrialRecord:
-    return ledger.ask(cell, seed=0, startup=4)
+    return ledger.ask(cell, seed=0, budget=8)
 
 
 def test_a_sweep_keeps_its_id_over_reopening(journal: Path) -> None:
@@ -106,7 +107,7 @@ def test_an_interrupted_trial_restarts_with_one_more_attempt(journal: Path) -> N
     ledger.record(record.key, report(0, 1, 0.3))
     assert ledger.finish(record.key, Outcome.INTERRUPTED, "stopped").outcome is Outcome.INTERRUPTED
     ledger, cells = opened(journal)
-    again = ledger.restart(record.key, seed=0, startup=4)
+    again = ledger.restart(record.key, seed=0, budget=8)
     assert (again.attempts, again.outcome, again.reason, again.ended) == (2, None, "", None)
     assert again.params == record.params
     assert len(again.reports) == 1
@@ -164,7 +165,7 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
             if record.outcome is None:
                 if cut % 2:  # a stop may come before the trial is taken up again
                     ledger.finish(record.key, Outcome.INTERRUPTED, "stopped")
-                record = ledger.restart(record.key, seed=0, startup=4)
+                record = ledger.restart(record.key, seed=0, budget=8)
                 assert record.outcome is None
             assert record.params == full.trial(record.key).params
             assert record.config == full.trial(record.key).config
@@ -210,3 +211,24 @@ def test_a_diverged_report_may_have_no_metrics(journal: Path) -> None:
     end = Report(draw=0, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
     assert ledger.record(key, end).score is None
     assert ledger.finish(key, Outcome.DIVERGED, end.reason).outcome is Outcome.DIVERGED
+
+
+def test_a_searched_loss_brings_its_own_space(journal: Path) -> None:
+    blocks = {
+        **spec().resolved(),
+        "compare": {"dataset": ["support"], "shots": [4]},
+        "search": {"loss": ["cross_entropy", "soft_triple", "arcface"]},
+        "trial": {"encoder": "tiny"},
+    }
+    conditional = SweepSpec.model_validate(blocks)
+    (cell,) = cells(conditional)
+    ledger = Ledger(open_storage(journal, write=True), "small")
+    ledger.begin(conditional.resolved(), (cell,), {})
+    for number in range(16):
+        record = ledger.ask(cell, seed=0, budget=16)
+        loss = str(record.params["loss"])
+        assert set(record.params) == {"loss", *cell.spaces[loss]}
+        assert record.config.loss.name == loss
+        ledger.record(record.key, report(0, 2, 0.1 * (number % 7)))
+        ledger.finish(record.key, Outcome.COMPLETED)
+    assert {record.config.loss.name for record in ledger.trials()} == set(cell.spaces)

@@ -22,7 +22,7 @@ def ledger(tmp_path: Path) -> Ledger:
     """Three trials of the first cell: completed 0.7, pruned at 0.9, running."""
     made = Ledger(open_storage(tmp_path / "journal", write=True), "small")
     made.begin(spec().resolved(), grid(), {})
-    first, second, _ = (made.ask(grid()[0], seed=0, startup=4).key for _ in range(3))
+    first, second, _ = (made.ask(grid()[0], seed=0, budget=8).key for _ in range(3))
     for replicate, evaluation, accuracy in [(0, 1, 0.5), (0, 2, 0.6), (1, 1, 0.5), (1, 2, 0.8)]:
         made.record(first, report(replicate, evaluation, accuracy))
     made.finish(first, Outcome.COMPLETED)
