@@ -77,7 +77,10 @@ def _join(place: str | None) -> None:
     except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
         where = f"the Ray cluster at {place!r} must answer" if place else "Ray must start on this machine"
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        remedy = "check the address and that `ray status` works there" if place else "see /tmp/ray/session_latest/logs"
+        reached = (
+            "check that `ray status` works here; a cluster with a token wants RAY_AUTH_MODE=token in this environment"
+        )
+        remedy = reached if place else "see /tmp/ray/session_latest/logs"
         raise ClusterError(f"{where}; received: {first}; {remedy}") from error
 
 
