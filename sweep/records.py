@@ -1,16 +1,25 @@
-"""What the ledger holds, as plain values: the sweep, its trials and their reports."""
+"""What the ledger holds, as plain values: the sweep, its trials and reports, and the confirmations of winners."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
 from trainable.config import TrialConfig
 from trainable.ranges import Scalar
 from trainable.reports import Outcome, Report
 
-__all__ = ["ReportRecord", "SweepRecord", "TrialRecord"]
+__all__ = ["ConfirmationRecord", "DataRecord", "ReplicateRecord", "ReportRecord", "Role", "SweepRecord", "TrialRecord"]
+
+
+class Role(StrEnum):
+    """Why a trial's configuration is trained again: as one of the best of its cell, on a few more draws of the search
+    that decide between them, or as the winner, on fresh draws and scored on the test part."""
+
+    FINALIST = "finalist"
+    CONFIRMATION = "confirmation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +66,65 @@ class TrialRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicateRecord:
+    """One finished training of a confirmation. time: seconds since the epoch, when it was recorded. The report says which
+    draw and initialisation it was; a replicate that diverged or failed has an outcome and no metrics."""
+
+    time: float
+    report: Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationRecord:
+    """A trial's configuration, trained again on draws of its own, side by side over the cluster and never pruned.
+
+    number: position among the confirmations and finalists of its cell, from 0. trial: number of the trial in the cell.
+    config: the trial's, with one evaluation at the end. replicates: in the order in which they arrived. outcome: None
+    while it goes on, COMPLETED or INTERRUPTED; a replicate that diverged does not end it. started, ended: seconds since
+    the epoch. attempts: by `DRAW.INITIALISATION`, how often a worker began that replicate.
+    """
+
+    cell: str
+    number: int
+    role: Role
+    trial: int
+    config: TrialConfig
+    started: float
+    ended: float | None = None
+    outcome: Outcome | None = None
+    reason: str = ""
+    replicates: tuple[ReplicateRecord, ...] = ()
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    run_id: str | None = None
+
+    @property
+    def key(self) -> str:
+        """The record's name within its sweep."""
+        return f"{self.cell}#{self.role}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataRecord:
+    """What a report says of a dataset. pool, test: rows of each part. test_counts: rows of the test part by class."""
+
+    name: str
+    class_names: tuple[str, ...]
+    pool: int
+    test: int
+    test_counts: tuple[int, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def majority_share(self) -> float:
+        """The test accuracy of always guessing the most frequent class."""
+        return max(self.test_counts) / self.test
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """The sweep as recorded. id is unique over all sweeps; spec is the resolved spec; facts are git commit, package
-    versions and hardware; state is `running`, `interrupted`, `finished` or `failed`. created, ended: seconds since the
-    epoch.
+    versions and hardware; data says of each dataset what a report needs; state is `running`, `interrupted`, `finished` or
+    `failed`. created, ended: seconds since the epoch.
     """
 
     id: str
@@ -70,4 +134,5 @@ class SweepRecord:
     ended: float | None = None
     state: str = "running"
     facts: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, DataRecord] = field(default_factory=dict)
     run_id: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 __all__ = ["Outcome", "Report"]
 
@@ -25,7 +26,10 @@ class Report:
 
     draw: index of the draw, as given. replicate: its position among the trial's replicates, from 0.
     evaluation: 1 to E within the replicate. step: optimiser steps done in the replicate.
+    initialisation: which of the draw's initialisations was trained; 0 everywhere but in a confirmation that trains some
+        draws twice.
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
+    confusion: where the test part was scored, its rows counted by class and predicted class (row: class).
     outcome: None while all is well; DIVERGED or FAILED on the report that ends the trial, with the reason, and for a
         failure the traceback as `detail`. Such a report may carry no metrics.
     """
@@ -34,7 +38,16 @@ class Report:
     replicate: int
     evaluation: int
     step: int
+    initialisation: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
+    confusion: tuple[tuple[int, ...], ...] = ()
     outcome: Outcome | None = None
     reason: str = ""
     detail: str = ""
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Report:
+        """The inverse of `dataclasses.asdict`, also after JSON has made lists of tuples and a string of the outcome."""
+        outcome = fields.get("outcome")
+        confusion = tuple(tuple(row) for row in fields.get("confusion", ()))
+        return cls(**{**fields, "outcome": Outcome(outcome) if outcome else None, "confusion": confusion})

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
 
-__all__ = ["Budget", "Protocol", "Pruning", "Resources", "Tracking"]
+__all__ = ["Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking"]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 _CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
@@ -44,6 +44,32 @@ class Budget(BaseModel):
     concurrency: int | None = Field(None, ge=1, le=100_000, description="trials at a time; default: as many as fit")
 
 
+class Confirm(BaseModel):
+    """How the winner of each cell is confirmed: fresh draws, scored on the test part, which the search never sees."""
+
+    model_config = _STRICT
+
+    draws: int = Field(
+        20, ge=0, le=1000, description="fresh draws on which each winner is trained and tested; 0: no confirmation"
+    )
+    baseline: str | None = Field(
+        None,
+        description="the loss that the others are compared with; default: cross_entropy if it is compared, else the "
+        "first loss",
+    )
+    finalists: int = Field(
+        1, ge=1, le=100, description="best trials, tied within noise, among which further draws decide; 1: no decider"
+    )
+    finalist_draws: int = Field(4, ge=1, le=1000, description="further draws of the search for each finalist")
+    reseeded: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="confirmation draws that are trained a second time with another initialisation, which tells the "
+        "variance of the seed from that of the draw",
+    )
+
+
 class Pruning(BaseModel):
     """Which trials are stopped early, and when."""
 
@@ -59,6 +85,10 @@ class Pruning(BaseModel):
         min_length=1,
         description="report numbers at which trials are judged; default: half-way through the first replicate, then "
         "after 1, 2, 4, ... replicates",
+    )
+    adaptive: bool = Field(
+        False,
+        description="whether a rung stops no more trials of a cell once it is seen not to predict the final order",
     )
 
     @field_validator("rungs")
