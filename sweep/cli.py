@@ -1,4 +1,4 @@
-"""The command line: `python -m sweep run | plan | status | sync | schema`."""
+"""The command line: `python -m sweep run | plan | status | report | sync | schema`."""
 
 from __future__ import annotations
 
@@ -74,6 +74,22 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _report(options: argparse.Namespace, console: Console) -> int:
+    from sweep.closing import print_verdict
+    from sweep.report import write_report
+    from sweep.stored import report_stored
+    from sweep.tracking import fetch_results, tracking_uri
+
+    out = Path(options.out) if options.out else None
+    if options.mlflow:
+        results = fetch_results(options.sweep, tracking_uri(None))
+        report = write_report(results, out or Path(options.dir) / results.sweep.name / "report")
+    else:
+        report = report_stored(options.sweep, Path(options.dir), out)
+    print_verdict(console, report)
+    return 0
+
+
 def _sync(options: argparse.Namespace, console: Console) -> int:
     from sweep.stored import sync_stored
 
@@ -88,7 +104,14 @@ def _schema(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-_COMMANDS = {"run": _run, "plan": _plan, "status": _status, "sync": _sync, "schema": _schema}
+_COMMANDS = {
+    "run": _run,
+    "plan": _plan,
+    "status": _status,
+    "report": _report,
+    "sync": _sync,
+    "schema": _schema,
+}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -112,10 +135,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
     plan.add_argument("--no-timing", action="store_true", help="skip the timed training step")
     status = commands.add_parser("status", help="show what a running or finished sweep has found")
+    report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
+    report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
+    report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
     sync = commands.add_parser("sync", help="push to MLflow what is missing there")
-    for command in (status, sync):
+    for command in (status, report, sync):
         command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
-    for command in (run, status, sync):
+    for command in (run, status, report, sync):
         command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
     commands.add_parser("schema", help="print the JSON schema of specs, for editors")
     return parser

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -17,7 +18,10 @@ from sweep.spec.model import SweepSpec
 from sweep.summary import print_cells
 from sweep.tracking.store import redacted
 
-__all__ = ["say_goodbye"]
+if TYPE_CHECKING:
+    from sweep.report import ReportFiles
+
+__all__ = ["print_verdict", "say_goodbye"]
 
 
 def say_goodbye(
@@ -28,17 +32,28 @@ def say_goodbye(
     order = [cell.key for cell in result.cells]
     print_cells(console, result.ledger.sweep(), result.ledger.trials(), order)
     console.print()
+    if result.report is not None:
+        print_verdict(console, result.report)
     if result.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
     for label, text in _directions(spec, directory, result, options):
         console.print(f"{label:<11}{text}")
 
 
+def print_verdict(console: Console, report: ReportFiles) -> None:
+    """What won, one sentence a comparison, and where the whole report lies."""
+    for comparison in report.verdict.comparisons:
+        console.print(f"{comparison.title}: {comparison.sentence}", markup=False, soft_wrap=True)
+    for warning in report.verdict.warnings:
+        console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=True)
+    console.print(f"{'report':<11}{report.page}", markup=False, soft_wrap=True)
+
+
 def _directions(
     spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
 ) -> list[tuple[str, str]]:
     lines = [
-        ("scores", "means of the validation metric over draws; the best ones were chosen by it, so they flatter"),
+        ("scores", "best scores are means of the validation metric, by which they were chosen, so they flatter"),
         ("look", f"{_browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, run {spec.name})"),
         ("record", f"{directory.path}   (ledger, resolved spec, log)"),
     ]

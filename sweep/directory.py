@@ -18,7 +18,7 @@ __all__ = ["SweepDirectory"]
 
 @dataclass(frozen=True, slots=True)
 class SweepDirectory:
-    """Where a sweep keeps its ledger, its resolved spec and its log."""
+    """Where a sweep keeps its ledger, its resolved spec, its log and its report."""
 
     path: Path
 
@@ -36,6 +36,11 @@ class SweepDirectory:
     def log(self) -> Path:
         """What the driver logs."""
         return self.path / "sweep.log"
+
+    @property
+    def report(self) -> Path:
+        """The report's folder; it can be made anew from the ledger at any time."""
+        return self.path / "report"
 
     @property
     def ray(self) -> Path:

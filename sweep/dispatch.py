@@ -10,35 +10,25 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sweep.assignment import MAX_ATTEMPTS, Assignment
 from sweep.cells import Cell
+from sweep.confirmation import Confirmer
 from sweep.ledger import Ledger
 from sweep.pruning import pruner
 from sweep.records import TrialRecord
 from sweep.spec.model import SweepSpec
-from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
-__all__ = ["Assignment", "Dispatcher", "outcomes"]
-
-MAX_ATTEMPTS = 5  # a trial whose worker died this often is given up: it is likely to be what kills the worker
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """A trial for a worker: train `config` from replicate `first` on."""
-
-    key: str
-    config: TrialConfig
-    first: int
+__all__ = ["Dispatcher", "outcomes"]
 
 
 @dataclass(slots=True)
 class Dispatcher:
-    """Hands out trials until every cell has its budget, and records what comes back.
+    """Hands out trials until every cell has its budget and its winner is confirmed, and records what comes back.
 
-    Interrupted trials go first. Then the cell with the least progress gets a new trial; among equals the one with the
-    longest trials, so that no long trial is left for the end. `changed` is called with the key of each trial that
-    changed.
+    Interrupted trials go first, then the confirmations of cells whose search has ended. Then the cell with the least
+    progress gets a new trial; among equals the one with the longest trials, so that no long trial is left for the end.
+    `changed` is called with the key of each trial, and of each confirmation, that changed.
     """
 
     ledger: Ledger
@@ -49,9 +39,13 @@ class Dispatcher:
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
     running: set[str] = field(default_factory=set)
+    confirmer: Confirmer = field(init=False)
     _waiting: list[str] = field(default_factory=list)
     _asked: dict[str, int] = field(default_factory=dict)
     _deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        self.confirmer = Confirmer(self.ledger, self.spec.confirm)
 
     def start(self) -> None:
         """Find out what the ledger already holds. Call once, before anything else."""
@@ -60,6 +54,8 @@ class Dispatcher:
         self._waiting = [record.key for record in records if _is_open(record) and not self._settled(record)]
         if self.spec.budget.hours is not None:
             self._deadline = self.clock() + 3600 * self.spec.budget.hours
+        for cell in self.cells:
+            self._confirm(cell.key)
 
     @property
     def out_of_time(self) -> bool:
@@ -71,26 +67,29 @@ class Dispatcher:
         """Whether no trial will ever be handed out again. Running ones may still be lost, and then handed out anew."""
         if self.stopping or self.out_of_time:
             return True
-        return not (self._waiting or self.running or self._open_cells())
+        return not (self._waiting or self.running or self._open_cells() or self.confirmer.waiting)
 
     @property
-    def unasked(self) -> int:
-        """Trials of the budget that have not been asked for yet."""
-        return sum(max(0, self._budget(cell) - self._asked[cell.key]) for cell in self.cells)
+    def unfinished(self) -> bool:
+        """Whether trials of the budget, or replicates of a confirmation, are still to be handed out."""
+        return bool(self._waiting or self._open_cells() or self.confirmer.waiting)
 
     def next(self) -> Assignment | None:
         """The next trial to run, or None if there is none at the moment."""
         if self.stopping or self.out_of_time or len(self.running) >= self.slots:
             return None
-        record = self._next_record()
-        if record is None:
-            return None
-        self.running.add(record.key)
-        self.changed(record.key)
-        return Assignment(record.key, record.config, _completed_replicates(record))
+        assignment = self._next_assignment()
+        if assignment is not None:
+            self.running.add(assignment.key)
+            self.changed(assignment.record)
+        return assignment
 
     def report(self, key: str, report: Report) -> bool:
-        """Record a report. Returns whether the trial ends with it."""
+        """Record a report. Returns whether the assignment ends with it."""
+        if self.confirmer.owns(key):
+            self.running.discard(key)
+            self.changed(self.confirmer.report(key, report))
+            return True
         record = self.ledger.record(key, report)
         outcome, reason = self._judge(record, report)
         if outcome is not None:
@@ -99,8 +98,12 @@ class Dispatcher:
         return outcome is not None
 
     def lost(self, key: str, reason: str) -> None:
-        """The trial's worker died. The trial is handed out again, unless that has happened too often."""
+        """The worker of an assignment died. It is handed out again, unless that has happened too often."""
         if key not in self.running:
+            return
+        if self.confirmer.owns(key):
+            self.running.discard(key)
+            self.changed(self.confirmer.lost(key, reason))
             return
         attempts = self.ledger.trial(key).attempts
         if attempts >= MAX_ATTEMPTS:
@@ -113,7 +116,11 @@ class Dispatcher:
     def interrupt(self, reason: str) -> None:
         """Close what is still running; the next run of the sweep takes it up again."""
         self.stopping = True
-        for key in sorted(self.running):
+        trials = sorted(key for key in self.running if not self.confirmer.owns(key))
+        self.running.clear()
+        for key in self.confirmer.interrupt(reason):
+            self.changed(key)
+        for key in trials:
             self._end(key, Outcome.INTERRUPTED, reason)
             self.changed(key)
         for record in self.ledger.trials():
@@ -129,6 +136,23 @@ class Dispatcher:
         if outcome is not None:
             self._end(record.key, outcome, reason)
         return outcome is not None
+
+    def _confirm(self, cell: str) -> None:
+        """Let the winner of a cell be confirmed if its search has ended."""
+        trials = [record for record in self.ledger.trials() if record.cell == cell]
+        if self._searched(cell) and not any(map(_is_open, trials)):
+            self.confirmer.consider(cell, trials)
+
+    def _searched(self, key: str) -> bool:
+        return all(cell.key != key for cell in self._open_cells())
+
+    def _next_assignment(self) -> Assignment | None:
+        if not self._waiting and self.confirmer.waiting:
+            return self.confirmer.next()
+        record = self._next_record()
+        if record is None:
+            return None
+        return Assignment(record=record.key, config=record.config, first=len(record.replicate_scores))
 
     def _next_record(self) -> TrialRecord | None:
         budget, seed = self.spec.budget.trials_per_cell, self.spec.protocol.seed
@@ -162,16 +186,13 @@ class Dispatcher:
 
     def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "") -> None:
         self.running.discard(key)
-        self.ledger.finish(key, outcome, reason, detail)
+        record = self.ledger.finish(key, outcome, reason, detail)
+        if outcome is not Outcome.INTERRUPTED:
+            self._confirm(record.cell)
 
 
 def _is_open(record: TrialRecord) -> bool:
     return record.outcome in (None, Outcome.INTERRUPTED)
-
-
-def _completed_replicates(record: TrialRecord) -> int:
-    final = record.config.evaluations
-    return sum(each.report.evaluation == final for each in record.reports)
 
 
 def outcomes(records: Sequence[TrialRecord]) -> Mapping[str, int]:

@@ -1,15 +1,21 @@
-"""What a sweep ran on: commit, versions and hardware, for the record."""
+"""What a sweep ran on: commit, versions, hardware and data, for the record."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["environment_facts"]
+from sweep.records import DataRecord
+
+if TYPE_CHECKING:
+    from sweep.cells import Cell
+
+__all__ = ["data_records", "environment_facts"]
 
 _PACKAGES = (
     "few-shot-sweep",
@@ -33,6 +39,26 @@ def environment_facts() -> Mapping[str, str]:
             continue
     commit = _git_commit()
     return {**facts, "git_commit": commit} if commit else facts
+
+
+def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
+    """By name, what a report says of the datasets of these cells. Raises TrainableError for one that cannot be read."""
+    import numpy as np
+
+    from trainable.datasets import load
+
+    configs = {config.name: config for config in (cell.config(cell.default_params()).dataset for cell in cells)}
+    return {
+        name: DataRecord(
+            name=name,
+            class_names=data.class_names,
+            pool=len(data.pool),
+            test=len(data.test),
+            test_counts=tuple(np.bincount(data.test.labels_N, minlength=len(data.class_names)).tolist()),
+            notes=data.notes,
+        )
+        for name, data in ((name, load(config)) for name, config in configs.items())
+    }
 
 
 def _git_commit() -> str:

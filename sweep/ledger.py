@@ -3,11 +3,12 @@
 Ray's snapshot, the MLflow store and every report can be thrown away and rebuilt from it. Each fact is written before
 anything depends on it, so that the process may die between any two lines:
 
-    study NAME                 user attributes: id, spec, created, facts, run_id, state, ended
+    study NAME                 user attributes: id, spec, created, facts, data, run_id, state, ended
     study NAME/CELL            user attributes: protocol, what must not change under the same name; run/NUMBER, the
                                MLflow run of a trial (here, because a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
         user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended
+    study NAME@confirmation/CELL      see sweep.confirmation_ledger
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.cells import Cell, changes, protocol_fingerprint
+from sweep.confirmation_ledger import ConfirmationLedger
 from sweep.errors import LedgerError
 from sweep.pruning import FINAL_SCORES
-from sweep.records import ReportRecord, SweepRecord, TrialRecord
+from sweep.records import ConfirmationRecord, DataRecord, ReportRecord, Role, SweepRecord, TrialRecord
+from sweep.results import SweepResults
 from sweep.space import enqueued, sampler, suggest
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
@@ -55,6 +58,7 @@ class Ledger:
         self._studies: dict[str, optuna.Study] = {}
         self._records: dict[str, TrialRecord] = {}
         self._trial_ids: dict[str, int] = {}
+        self._confirmations = ConfirmationLedger(storage, name)
 
     # ---- the sweep
 
@@ -63,7 +67,13 @@ class Ledger:
         names = {study.study_name: study for study in self._storage.get_all_studies()}
         return self.name in names and "id" in names[self.name].user_attrs
 
-    def begin(self, spec: Mapping[str, Any], cells: Sequence[Cell], facts: Mapping[str, str]) -> SweepRecord:
+    def begin(
+        self,
+        spec: Mapping[str, Any],
+        cells: Sequence[Cell],
+        facts: Mapping[str, str],
+        data: Mapping[str, DataRecord] | None = None,
+    ) -> SweepRecord:
         """Create the sweep, or take it up again with its cells.
 
         Raises LedgerError if a cell's search space or protocol is not the one recorded, naming what changed.
@@ -75,10 +85,12 @@ class Ledger:
             if "id" not in root.user_attrs:
                 root.set_user_attr("created", time.time())
                 root.set_user_attr("id", uuid.uuid4().hex)
-            for key, value in {"spec": spec, "facts": dict(facts), "state": "running"}.items():
+            known_data = {name: asdict(each) for name, each in (data or {}).items()}
+            for key, value in {"spec": spec, "facts": dict(facts), "data": known_data, "state": "running"}.items():
                 root.set_user_attr(key, value)
             for cell in cells:
                 self._open_cell(cell, known)
+            self._confirmations.read()
             return self.sweep()
 
     def sweep(self) -> SweepRecord:
@@ -95,6 +107,7 @@ class Ledger:
                 ended=attrs.get("ended"),
                 state=attrs.get("state", "running"),
                 facts=attrs.get("facts", {}),
+                data={name: DataRecord.from_json(each) for name, each in attrs.get("data", {}).items()},
                 run_id=attrs.get("run_id"),
             )
 
@@ -111,6 +124,12 @@ class Ledger:
             for study in self._storage.get_all_studies():
                 if study.study_name.startswith(prefix):
                     self._read_cell(study.study_name.removeprefix(prefix))
+            self._confirmations.read()
+
+    def results(self) -> SweepResults:
+        """All of it, as values that a report is made of."""
+        with self._lock:
+            return SweepResults(sweep=self.sweep(), trials=self.trials(), confirmations=self.confirmations())
 
     # ---- trials
 
@@ -176,14 +195,48 @@ class Ledger:
             return self._records[key]
 
     def record_run(self, key: str | None, run_id: str) -> None:
-        """Record the MLflow run of a trial, or of the sweep itself for None."""
+        """Record the MLflow run of a trial or confirmation, or of the sweep itself for None."""
         with self._lock:
             if key is None:
                 self._root().set_user_attr("run_id", run_id)
+            elif key in self._confirmations:
+                self._confirmations.record_run(key, run_id)
             else:
                 record = self._records[key]
                 self._studies[record.cell].set_user_attr(f"run/{record.number}", run_id)
                 self._records[key] = replace(record, run_id=run_id)
+
+    # ---- confirmations
+
+    def confirmations(self) -> tuple[ConfirmationRecord, ...]:
+        """All confirmations and finalists, in the order in which they were begun."""
+        with self._lock:
+            return self._confirmations.all()
+
+    def confirmation(self, key: str) -> ConfirmationRecord:
+        """One confirmation by its key."""
+        with self._lock:
+            return self._confirmations.get(key)
+
+    def begin_confirmation(self, trial: TrialRecord, role: Role, config: TrialConfig) -> ConfirmationRecord:
+        """A new record for a trial whose configuration is trained again, as `config`."""
+        with self._lock:
+            return self._confirmations.begin(trial, role, config)
+
+    def count_attempt(self, key: str, replicate: str) -> ConfirmationRecord:
+        """A worker begins a replicate, named `DRAW.INITIALISATION`, of a confirmation."""
+        with self._lock:
+            return self._confirmations.count_attempt(key, replicate)
+
+    def record_replicate(self, key: str, report: Report) -> ConfirmationRecord:
+        """Record a replicate of a confirmation. A second report of the same one changes nothing."""
+        with self._lock:
+            return self._confirmations.record(key, report)
+
+    def finish_confirmation(self, key: str, outcome: Outcome, reason: str = "") -> ConfirmationRecord:
+        """Record that a confirmation has all its replicates (COMPLETED), or is left for a later run (INTERRUPTED)."""
+        with self._lock:
+            return self._confirmations.finish(key, outcome, reason)
 
     # ---- inside
 
@@ -249,7 +302,7 @@ class Ledger:
 
     def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:
         score = next(report.score for report in record.reports if report.number == number)
-        self._write(trial_id, **{FINAL_SCORES: _final_scores(record)})
+        self._write(trial_id, **{FINAL_SCORES: list(record.replicate_scores)})
         if score is not None:
             self._storage.set_trial_intermediate_value(trial_id, number, score)
 
@@ -301,7 +354,7 @@ def _report_records(trial: FrozenTrial, config: TrialConfig) -> tuple[ReportReco
     for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):
         attrs = dict(trial.user_attrs[key])
         recorded = attrs.pop("time")
-        report = Report(**{**attrs, "outcome": Outcome(attrs["outcome"]) if attrs["outcome"] else None})
+        report = Report.from_json(attrs)
         value = report.metrics.get(f"val_{config.metric}")
         if value is not None and report.evaluation == config.evaluations:
             finals.append(value)
@@ -310,15 +363,6 @@ def _report_records(trial: FrozenTrial, config: TrialConfig) -> tuple[ReportReco
         number = int(key.removeprefix("report/"))
         records.append(ReportRecord(number=number, time=recorded, score=score, report=report))
     return tuple(records)
-
-
-def _final_scores(record: TrialRecord) -> list[float]:
-    config = record.config
-    return [
-        each.report.metrics[f"val_{config.metric}"]
-        for each in record.reports
-        if each.report.evaluation == config.evaluations and each.report.metrics
-    ]
 
 
 def _json(value: Any) -> Any:

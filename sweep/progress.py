@@ -15,7 +15,7 @@ from rich.text import Text
 
 from sweep.dispatch import Dispatcher, outcomes
 from sweep.ledger import Ledger
-from sweep.records import TrialRecord
+from sweep.records import ConfirmationRecord, Role, TrialRecord
 from trainable.reports import Outcome
 
 __all__ = ["Progress", "duration", "remaining_seconds"]
@@ -27,6 +27,7 @@ class Progress:
 
     console: Console
     _ledger: Ledger | None = None
+    _dispatcher: Dispatcher | None = None
     _started: float = 0.0
     _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
     _done_before: float = 0.0
@@ -37,11 +38,12 @@ class Progress:
     @contextmanager
     def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> Iterator[None]:
         """Show the sweep for as long as the context is open."""
-        self._ledger, self._started, self._working_since = ledger, time.monotonic(), None
+        self._ledger, self._dispatcher = ledger, dispatcher
+        self._started, self._working_since = time.monotonic(), None
         budget = dispatcher.spec.budget.trials_per_cell
         self._budgets = {cell.key: cell.trials(budget) for cell in dispatcher.cells}
-        self._done_before = work_done(ledger.trials())
-        self._said = {record.key for record in ledger.trials() if record.ended is not None}
+        self._done_before = self._work_done()
+        self._said = {each.key for each in (*ledger.trials(), *ledger.confirmations()) if each.ended is not None}
         if not self.console.is_terminal:
             self.console.print(self._headline(), highlight=False)
             yield
@@ -50,33 +52,50 @@ class Progress:
             yield
 
     def changed(self, key: str) -> None:
-        """A trial changed. Where nobody watches a table, its end is worth a line."""
+        """A trial or confirmation changed. Where nobody watches a table, its end is worth a line."""
         ledger = self._ledger
         self._working_since = self._working_since or time.monotonic()
         if ledger is None or self.console.is_terminal:
             return
-        record = ledger.trial(key)
+        confirmations = {each.key: each for each in ledger.confirmations()}
+        record = confirmations.get(key) or ledger.trial(key)
         with self._lock:
             news = record.ended is not None and record.outcome is not Outcome.INTERRUPTED and key not in self._said
             self._said.add(key) if news else None
         if news:
             self.console.print(self._line(record), highlight=False, soft_wrap=True)
 
-    def _line(self, record: TrialRecord) -> str:
-        score = "-" if record.score is None else f"{record.score:.3f}"
-        reason = f"  ({record.reason})" if record.outcome in (Outcome.FAILED, Outcome.DIVERGED) else ""
-        end = f"{record.cell} #{record.number}  {record.outcome}  score {score}{reason}"
-        return f"{self._clock()}  {end}   {self._headline()}"
+    def _line(self, record: TrialRecord | ConfirmationRecord) -> str:
+        return f"{self._clock()}  {_end(record)}   {self._headline()}"
 
     def _headline(self) -> str:
         assert self._ledger is not None
-        records = self._ledger.trials()
-        ended = sum(record.ended is not None for record in records)
-        total = sum(self._budgets.values())
+        ended = sum(record.ended is not None for record in self._ledger.trials())
+        trials = sum(self._budgets.values())
+        done, wanted = sum(self._confirmed().values()), self._wanted() * len(self._budgets)
         elapsed = time.monotonic() - (self._working_since or time.monotonic())
-        left = remaining_seconds(work_done(records), self._done_before, total, elapsed)
+        left = remaining_seconds(self._work_done(), self._done_before, self._work(), elapsed)
         about = f", about {duration(left)} left" if left is not None else ""
-        return f"{ended} of {total} trials{about}"
+        confirmed = f", {done} of {wanted} confirmation trainings" if wanted else ""
+        return f"{ended} of {trials} trials{confirmed}{about}"
+
+    def _confirmed(self) -> Mapping[str, int]:
+        return self._dispatcher.confirmer.done() if self._dispatcher is not None else {}
+
+    def _wanted(self) -> int:
+        """Trainings of each winner."""
+        return self._dispatcher.spec.confirm.replicates if self._dispatcher is not None else 0
+
+    def _work(self) -> float:
+        """All work of the sweep, in units of one full trial."""
+        return sum(self._budgets.values()) + self._wanted() * len(self._budgets) / self._replicates()
+
+    def _work_done(self) -> float:
+        assert self._ledger is not None
+        return work_done(self._ledger.trials()) + sum(self._confirmed().values()) / self._replicates()
+
+    def _replicates(self) -> int:
+        return self._dispatcher.spec.protocol.replicates if self._dispatcher is not None else 1
 
     def _clock(self) -> str:
         return duration(time.monotonic() - self._started)
@@ -86,10 +105,12 @@ class Progress:
         records = self._ledger.trials()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("cell")
-        for name in ("done", "pruned", "failed", "running", "left", "best"):
+        confirmed, wanted = self._confirmed(), self._wanted()
+        for name in ("done", "pruned", "failed", "running", "left", "best", *(["confirmed"] if wanted else [])):
             table.add_column(name, justify="right")
         for key, budget in self._budgets.items():
-            table.add_row(*_row(key, [record for record in records if record.cell == key], budget))
+            tested = [f"{confirmed.get(key, 0)}/{wanted}"] if wanted else []
+            table.add_row(*_row(key, [record for record in records if record.cell == key], budget), *tested)
         headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
         return Group(headline, table, Text("Ctrl-C stops cleanly; the same command goes on later", style="dim"))
 
@@ -109,6 +130,18 @@ def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ..
     )
 
 
+def _end(record: TrialRecord | ConfirmationRecord) -> str:
+    """How a record ended, on one line."""
+    if isinstance(record, ConfirmationRecord):
+        scores = [each.report.metrics.get(f"test_{record.config.metric}") for each in record.replicates]
+        known = [score for score in scores if score is not None]
+        test = f"  test {sum(known) / len(known):.3f}" if known and record.role is Role.CONFIRMATION else ""
+        return f"{record.cell} #{record.trial}  {record.role} of {len(record.replicates)} trainings{test}"
+    score = "-" if record.score is None else f"{record.score:.3f}"
+    reason = f"  ({record.reason})" if record.outcome in (Outcome.FAILED, Outcome.DIVERGED) else ""
+    return f"{record.cell} #{record.number}  {record.outcome}  score {score}{reason}"
+
+
 def work_done(records: Sequence[TrialRecord]) -> float:
     """Work done in units of one full trial. An ended trial counts whole: what pruning saved will not be trained."""
     return sum(1.0 if record.ended is not None else _share(record) for record in records)
@@ -118,7 +151,7 @@ def _share(record: TrialRecord) -> float:
     return len(record.reports) / (record.config.replicates * record.config.evaluations)
 
 
-def remaining_seconds(done: float, before: float, total: int, elapsed: float) -> float | None:
+def remaining_seconds(done: float, before: float, total: float, elapsed: float) -> float | None:
     """Seconds left at the pace of this run so far; None until there is a pace."""
     if done - before < 0.5 or elapsed <= 0:
         return None

@@ -1,7 +1,6 @@
 """Which trials stop early: rules over the scores of a cell's trials, as Optuna pruners.
 
-A trial's reports are numbered from 1; report n = replicate * E + evaluation. A rung is a report number at which a trial
-is compared with the other trials of its cell that reached it.
+Reports and rungs are numbered as in `sweep.rungs`, which decides; here the scores are taken from a study.
 """
 
 from __future__ import annotations
@@ -14,40 +13,30 @@ from typing import TYPE_CHECKING
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from sweep.rungs import default_rungs, falls_behind, is_predictive, later_quality, rung_tau
+
 if TYPE_CHECKING:
     from sweep.spec.model import Pruning
 
-__all__ = ["ReplicateAsha", "ReplicateWilcoxon", "default_rungs", "pruner", "replicate_scores"]
+__all__ = ["Adaptive", "ReplicateAsha", "ReplicateWilcoxon", "default_rungs", "pruner", "replicate_scores"]
 
 FINAL_SCORES = "replicate_scores"  # user attribute of a trial: the final score of each completed replicate
 
 
-def default_rungs(replicates: int, evaluations: int) -> tuple[int, ...]:
-    """Report numbers of the rungs: half-way through the first replicate, then after 1, 2, 4, ... replicates.
-
-    Few-shot scores are noise until averaged over draws, so most rungs stand between replicates and not inside them.
-    """
-    rungs = [evaluations // 2] if evaluations > 1 else []
-    done = 1
-    while done < replicates:
-        rungs.append(done * evaluations)
-        done *= 2
-    return tuple(rungs)
-
-
 def pruner(rule: Pruning, replicates: int, evaluations: int) -> optuna.pruners.BasePruner:
-    """The pruner that a spec's `pruning` block asks for."""
+    """The pruner that a spec's `pruning` block asks for. Only rules with rungs can be adaptive."""
     rungs = tuple(rule.rungs) if rule.rungs is not None else default_rungs(replicates, evaluations)
     minimum = rule.min_records if rule.min_records is not None else rule.reduction_factor
     match rule.rule:
         case "asha":
-            return ReplicateAsha(rungs, rule.reduction_factor, minimum)
+            halving = ReplicateAsha(rungs, rule.reduction_factor, minimum)
         case "median":
-            return ReplicateAsha(rungs, 2, max(minimum, 2))
+            halving = ReplicateAsha(rungs, 2, max(minimum, 2))
         case "wilcoxon":
             return ReplicateWilcoxon(evaluations)
         case _:
             return optuna.pruners.NopPruner()
+    return Adaptive(halving, evaluations) if rule.adaptive else halving
 
 
 class ReplicateAsha(optuna.pruners.BasePruner):
@@ -69,10 +58,34 @@ class ReplicateAsha(optuna.pruners.BasePruner):
             return False
         score = trial.intermediate_values[rung]
         others = (other.intermediate_values.get(rung) for other in study.get_trials(deepcopy=False))
-        scores = sorted((other for other in others if other is not None and math.isfinite(other)), reverse=True)
-        if len(scores) < max(self.minimum, self.reduction_factor):
-            return False
-        return score < scores[len(scores) // self.reduction_factor - 1]
+        recorded = [other for other in others if other is not None and math.isfinite(other)]
+        return falls_behind(score, recorded, self.reduction_factor, self.minimum)
+
+
+class Adaptive(optuna.pruners.BasePruner):
+    """A rule with rungs, none of which stops a trial while it is seen not to predict the final order.
+
+    Seen by the completed trials of the study alone, so that the same trials always lead to the same decision, before
+    and after a restart. With few of them a rung may be set aside by bad luck. That costs compute but loses no trial, and
+    the trials that then complete correct it. evaluations: reports in a replicate.
+    """
+
+    def __init__(self, rule: optuna.pruners.BasePruner, evaluations: int) -> None:
+        self.rule = rule
+        self.evaluations = evaluations
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        rung = trial.last_step
+        return rung is not None and self.rule.prune(study, trial) and not self._misleads(study, rung)
+
+    def _misleads(self, study: optuna.Study, rung: int) -> bool:
+        completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        pairs = [
+            (each.intermediate_values[rung], later_quality(finals, rung, self.evaluations))
+            for each in completed
+            if rung in each.intermediate_values and (finals := replicate_scores(each))
+        ]
+        return is_predictive([rung_tau(pairs)]) is False
 
 
 class ReplicateWilcoxon(optuna.pruners.BasePruner):

@@ -14,8 +14,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweep.dispatch import Assignment, Dispatcher
-from trainable.reports import Outcome, Report
+from sweep.dispatch import Dispatcher
+from trainable.reports import Report
 
 __all__ = ["LedgerScheduler", "LedgerSearcher"]
 
@@ -33,7 +33,7 @@ class LedgerSearcher(Searcher):
         if self._dispatcher.exhausted:
             return Searcher.FINISHED  # type: ignore[return-value]  # a string, whatever Ray's annotation says
         assignment = self._dispatcher.next()
-        return None if assignment is None else {"assignment": _encode(assignment)}
+        return None if assignment is None else {"assignment": assignment.to_json()}
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         return True  # the dispatcher counts its slots itself
@@ -66,7 +66,7 @@ class LedgerScheduler(FIFOScheduler):
         self._dispatcher = dispatcher
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        ends = self._dispatcher.report(_key(trial), _decode(result["report"]))
+        ends = self._dispatcher.report(_key(trial), Report.from_json(json.loads(result["report"])))
         return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
@@ -75,15 +75,5 @@ class LedgerScheduler(FIFOScheduler):
         self._dispatcher.lost(_key(trial), reason)
 
 
-def _encode(assignment: Assignment) -> str:
-    # One opaque string, as the reports are: Tune must neither resolve nor flatten what it carries.
-    return json.dumps({"key": assignment.key, "config": assignment.config.flat(), "first": assignment.first})
-
-
 def _key(trial: Trial) -> str:
     return str(json.loads(trial.config["assignment"])["key"])
-
-
-def _decode(report: str) -> Report:
-    fields = json.loads(report)
-    return Report(**{**fields, "outcome": Outcome(fields["outcome"]) if fields["outcome"] else None})

@@ -64,11 +64,18 @@ class TrialRecord:
         """The trial's name within its sweep."""
         return f"{self.cell}#{self.number}"
 
+    @property
+    def replicate_scores(self) -> tuple[float, ...]:
+        """The final score of each completed replicate, in order."""
+        name, last = f"val_{self.config.metric}", self.config.evaluations
+        reports = (each.report for each in self.reports if each.report.evaluation == last)
+        return tuple(report.metrics[name] for report in reports if name in report.metrics)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicateRecord:
-    """One finished training of a confirmation. time: seconds since the epoch, when it was recorded. The report says which
-    draw and initialisation it was; a replicate that diverged or failed has an outcome and no metrics."""
+    """One finished training of a confirmation. time: seconds since the epoch, when it was recorded. The report says
+    which draw and initialisation it was; a replicate that diverged or failed has an outcome and no metrics."""
 
     time: float
     report: Report
@@ -119,12 +126,17 @@ class DataRecord:
         """The test accuracy of always guessing the most frequent class."""
         return max(self.test_counts) / self.test
 
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> DataRecord:
+        """The inverse of `dataclasses.asdict`, also after JSON has made lists of tuples."""
+        return cls(**{**fields, **{name: tuple(fields[name]) for name in ("class_names", "test_counts", "notes")}})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """The sweep as recorded. id is unique over all sweeps; spec is the resolved spec; facts are git commit, package
-    versions and hardware; data says of each dataset what a report needs; state is `running`, `interrupted`, `finished` or
-    `failed`. created, ended: seconds since the epoch.
+    versions and hardware; data says of each dataset what a report needs; state is `running`, `interrupted`,
+    `finished` or `failed`. created, ended: seconds since the epoch.
     """
 
     id: str

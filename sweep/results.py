@@ -64,10 +64,7 @@ def _with_flat_config(record: TrialRecord | ConfirmationRecord) -> dict[str, Any
 
 
 def _sweep(data: Mapping[str, Any]) -> SweepRecord:
-    known = {
-        name: DataRecord(**{**each, **{key: tuple(each[key]) for key in ("class_names", "test_counts", "notes")}})
-        for name, each in data["data"].items()
-    }
+    known = {name: DataRecord.from_json(each) for name, each in data["data"].items()}
     return SweepRecord(**{**data, "data": known})
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -20,7 +21,7 @@ from sweep.cluster import Cluster, cluster
 from sweep.directory import SweepDirectory
 from sweep.dispatch import Dispatcher
 from sweep.errors import SweepFailedError
-from sweep.facts import environment_facts
+from sweep.facts import data_records, environment_facts
 from sweep.ledger import Ledger
 from sweep.progress import Progress
 from sweep.spec.model import SweepSpec
@@ -30,6 +31,9 @@ from trainable.datasets import load, pin
 from trainable.draws import few_shot_draw
 from trainable.encoder import check_encoder
 from trainable.reports import Outcome
+
+if TYPE_CHECKING:
+    from sweep.report import ReportFiles
 
 __all__ = ["End", "RunResult", "run"]
 
@@ -46,12 +50,14 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run leaves behind. trained: whether this run trained anything. projection: what MLflow received."""
+    """What a run leaves behind. trained: whether this run trained anything. report: None for a run that was interrupted.
+    projection: what MLflow received."""
 
     end: End
     trained: bool
     ledger: Ledger
     cells: Sequence[Cell]
+    report: ReportFiles | None
     projection: Projection
     tracking_uri: str
 
@@ -68,7 +74,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
         spec = pinned(spec, ledger)
         grid = cells(spec)
         check_inputs(grid)
-        ledger.begin(spec.resolved(), grid, environment_facts())
+        ledger.begin(spec.resolved(), grid, environment_facts(), data_records(grid))
         directory.spec.write_text(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, progress)
     if ledger.sweep().state == "failed":
@@ -138,8 +144,22 @@ def _run(
         finally:
             dispatcher.interrupt(f"the sweep ended: {end.value.replace('_', ' ')}")
             ledger.end(_state(end, ledger))
+            report = None if end is End.INTERRUPTED else _report(ledger, directory, tracker)
             projection = tracker.close(timeout=60)
-    return RunResult(end, trained, ledger, grid, projection, uri)
+    return RunResult(end, trained, ledger, grid, report, projection, uri)
+
+
+def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:
+    """Write the report and hand it to MLflow. It can be made again at any time, so its failure costs nothing else."""
+    from sweep.report import write_report
+
+    try:
+        report = write_report(ledger.results(), directory.report)
+    except Exception:
+        logger.exception("the report could not be written")
+        return None
+    tracker.log_artifact(directory.report)
+    return report
 
 
 def _train(dispatcher: Dispatcher, joined: Cluster, directory: SweepDirectory, progress: Progress) -> None:
@@ -186,7 +206,7 @@ def _end(dispatcher: Dispatcher) -> End:
     if dispatcher.stopping:
         return End.INTERRUPTED
     open_trials = any(record.outcome in (None, Outcome.INTERRUPTED) for record in dispatcher.ledger.trials())
-    if dispatcher.out_of_time and (open_trials or dispatcher.unasked):
+    if dispatcher.out_of_time and (open_trials or dispatcher.unfinished):
         return End.OUT_OF_TIME
     return End.FINISHED
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
@@ -14,7 +15,10 @@ from sweep.spec.model import SweepSpec
 from sweep.tracking import sync, tracking_uri
 from trainable.reports import Outcome
 
-__all__ = ["read_stored", "sync_stored"]
+if TYPE_CHECKING:
+    from sweep.report import ReportFiles
+
+__all__ = ["read_stored", "report_stored", "sync_stored"]
 
 
 def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
@@ -36,8 +40,19 @@ def sync_stored(name: str, root: Path) -> str:
         ledger.read()
         _close(ledger)
         uri = tracking_uri(spec.tracking.uri)
-        projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri)
+        files = [directory.report] if directory.report.is_dir() else []
+        projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri, files=files)
     return f"{spec.name}: {projection}"
+
+
+def report_stored(name: str, root: Path, out: Path | None) -> ReportFiles:
+    """Write the report of a stored sweep from its ledger, into its folder or `out`."""
+    from sweep.report import write_report
+
+    directory, spec = _find(name, root)
+    ledger = open_ledger(spec, directory, write=False)
+    ledger.read()
+    return write_report(ledger.results(), out or directory.report)
 
 
 def _close(ledger: Ledger) -> None:
@@ -45,6 +60,9 @@ def _close(ledger: Ledger) -> None:
     for record in ledger.trials():
         if record.outcome is None:
             ledger.finish(record.key, Outcome.INTERRUPTED, "the driver died")
+    for confirmation in ledger.confirmations():
+        if confirmation.outcome is None:
+            ledger.finish_confirmation(confirmation.key, Outcome.INTERRUPTED, "the driver died")
     if ledger.sweep().state == "running":
         ledger.end("interrupted")
 

@@ -12,9 +12,9 @@ from typing import Any
 
 from ray import tune
 
-from trainable.config import TrialConfig
+from sweep.assignment import Assignment
 from trainable.errors import TrainableError
-from trainable.reports import Outcome, Report
+from trainable.reports import Report
 
 __all__ = ["Worker"]
 
@@ -38,13 +38,10 @@ class Worker(tune.Trainable):
         self._reports.close()  # type: ignore[attr-defined]  # an iterator from a generator function
 
 
-def _reports(assignment: str) -> Iterator[Report]:
+def _reports(encoded: str) -> Iterator[Report]:
     """The reports of an assignment. Only the death of this process raises: what a trial does wrong is an outcome."""
-    from trainable.training import replicates  # torch is imported by workers, never by the driver
-
-    task = json.loads(assignment)
+    assignment = Assignment.from_json(encoded)
     try:
-        yield from replicates(TrialConfig.from_flat(task["config"]), first=task["first"])
+        yield from assignment.reports()
     except TrainableError as error:
-        first = task["first"]
-        yield Report(draw=first, replicate=first, evaluation=1, step=0, outcome=Outcome.FAILED, reason=str(error))
+        yield assignment.refused(str(error))

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sweep.records import ReportRecord, SweepRecord, TrialRecord
+from sweep.records import ConfirmationRecord, ReplicateRecord, ReportRecord, Role, SweepRecord, TrialRecord
 from sweep.tracking.store import open_client
 from trainable.config import TrialConfig
+from trainable.draws import CONFIRMATION_START
 from trainable.reports import Outcome, Report
 
 BEGAN = 1_700_000_000.0
@@ -35,6 +36,7 @@ class MemoryLedger:
             id="5f2c", name="demo", spec=SPEC, created=BEGAN, facts={"git_commit": "abc123", "version.ray": "2.60.0"}
         )
         self._trials: dict[str, TrialRecord] = {}
+        self._confirmations: dict[str, ConfirmationRecord] = {}
 
     def sweep(self) -> SweepRecord:
         with self._lock:
@@ -48,10 +50,16 @@ class MemoryLedger:
         with self._lock:
             return self._trials[key]
 
+    def confirmations(self) -> Sequence[ConfirmationRecord]:
+        with self._lock:
+            return tuple(self._confirmations.values())
+
     def record_run(self, key: str | None, run_id: str) -> None:
         with self._lock:
             if key is None:
                 self._sweep = replace(self._sweep, run_id=run_id)
+            elif key in self._confirmations:
+                self._confirmations[key] = replace(self._confirmations[key], run_id=run_id)
             else:
                 self._trials[key] = replace(self._trials[key], run_id=run_id)
 
@@ -92,6 +100,42 @@ class MemoryLedger:
             record = self._trials[key]
             self._trials[key] = replace(record, outcome=None, reason="", ended=None, attempts=record.attempts + 1)
 
+    def confirm(self, trial: str, *scores: float, reseeded: int = 0, outcome: Outcome | None = None) -> str:
+        """The confirmation of a trial with these test scores, the last `reseeded` of them of second initialisations."""
+        with self._lock:
+            source, first = self._trials[trial], len(scores) - reseeded
+            replicates = tuple(
+                ReplicateRecord(
+                    time=self._tick(),
+                    report=Report(
+                        draw=CONFIRMATION_START + number % first,
+                        replicate=0,
+                        evaluation=1,
+                        step=4,
+                        initialisation=number // first,
+                        metrics={"test_accuracy": score},
+                    ),
+                )
+                for number, score in enumerate(scores)
+            )
+            record = ConfirmationRecord(
+                cell=source.cell,
+                number=sum(each.cell == source.cell for each in self._confirmations.values()),
+                role=Role.CONFIRMATION,
+                trial=source.number,
+                config=source.config,
+                started=self._tick(),
+                outcome=outcome,
+                ended=None if outcome is None else self._tick(),
+                replicates=replicates,
+                attempts={str(number): 1 for number in range(len(scores))},
+            )
+            known = next((each for each in self._confirmations.values() if each.trial == record.trial), None)
+            if known is not None:  # it goes on
+                record = replace(record, number=known.number, started=known.started, run_id=known.run_id)
+            self._confirmations[record.key] = record
+            return record.key
+
     def end(self, state: str) -> None:
         """The sweep's state: `running` when it is taken up again, or how it ended."""
         with self._lock:
@@ -107,6 +151,7 @@ class MemoryLedger:
         with self._lock:
             self._sweep = replace(self._sweep, run_id=None)
             self._trials = {key: replace(record, run_id=None) for key, record in self._trials.items()}
+            self._confirmations = {key: replace(each, run_id=None) for key, each in self._confirmations.items()}
 
     def _tick(self) -> float:
         self._clock += 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
 
-__all__ = ["Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking"]
+__all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking"]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 _CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
@@ -68,6 +70,11 @@ class Confirm(BaseModel):
         description="confirmation draws that are trained a second time with another initialisation, which tells the "
         "variance of the seed from that of the draw",
     )
+
+    @property
+    def replicates(self) -> int:
+        """Trainings of one winner."""
+        return self.draws + min(self.draws, self.reseeded)
 
 
 class Pruning(BaseModel):
@@ -155,3 +162,16 @@ def has_password(address: str) -> bool:
     except ValueError:  # a malformed address, which its user will complain about
         return "@" in address
     return secret or any(name.lower() in ("password", "passwd", "pwd", "token") for name in parse_qs(parts.query))
+
+
+BLOCKS: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {
+        "protocol": Protocol,
+        "budget": Budget,
+        "pruning": Pruning,
+        "confirm": Confirm,
+        "resources": Resources,
+        "tracking": Tracking,
+    }
+)
+"""The blocks by their names in a spec."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sweep.cells import Cell, cells, combinations
 from sweep.spec.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import Mistake, Place
-from sweep.spec.wording import shown
+from sweep.spec.wording import shown, suggestion
 from trainable.config import TrialConfig
 from trainable.ranges import Choice, Range, Scalar
 
@@ -32,7 +32,7 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
     too_large = _sizes(spec)
     if too_large:
         return too_large
-    return [*_same_keys(spec), *_reports(spec), *_invalid_trials(spec)]
+    return [*_same_keys(spec), *_reports(spec), *_baseline(spec), *_invalid_trials(spec)]
 
 
 def _sizes(spec: SweepSpec) -> list[Mistake]:
@@ -87,6 +87,14 @@ def _reports(spec: SweepSpec) -> Iterator[Mistake]:
             f"a rung is the number of a report before a trial's last, which is {max(totals)} (replicates x evaluations)"
         )
         yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
+
+
+def _baseline(spec: SweepSpec) -> Iterator[Mistake]:
+    baseline, losses = spec.confirm.baseline, tuple(map(str, spec.compare.get("loss", ())))
+    if baseline is not None and baseline not in losses:
+        rule = "the baseline is one of the compared losses, tuned as they are"
+        remedy = suggestion(baseline, losses) if losses else "list it and the others under `compare.loss`"
+        yield Mistake(place=("confirm", "baseline"), rule=rule, received=shown(baseline), remedy=remedy)
 
 
 def _values(spec: SweepSpec, name: str, otherwise: int) -> list[int]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from sweep.spec.blocks import Budget, Protocol, Pruning, Resources, Tracking
+from sweep.spec.blocks import BLOCKS, Protocol
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import choices, in_words, number_type, shown, suggestion
 from trainable.config import TrialConfig
@@ -120,10 +120,6 @@ UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
 )
 """Fields that a sweep may compare but never search, each with the reason."""
 
-_BLOCKS: Mapping[str, type[BaseModel]] = MappingProxyType(
-    {"protocol": Protocol, "budget": Budget, "pruning": Pruning, "resources": Resources, "tracking": Tracking}
-)
-
 
 def is_used(field: str, loss: str) -> bool:
     """Whether a trial with this loss uses a field: cross-entropy alone has no weight, and few losses have proxies."""
@@ -133,7 +129,7 @@ def is_used(field: str, loss: str) -> bool:
 
 def remedy_for_unknown(key: object, block: str, allowed: Iterable[str]) -> str:
     """Where an unknown key belongs, or else which keys are allowed in its block."""
-    homes = [name for name, model in _BLOCKS.items() if key in model.model_fields]
+    homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
     if not homes and key in TRIAL_FIELDS:
         homes = ["compare", "trial"] if key in UNSEARCHABLE else ["compare", "search", "trial"]
     if not homes and key in LOSSES:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sweep.spec.blocks import Budget, Protocol, Pruning, Resources, Tracking, has_password
+from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, has_password
 from sweep.spec.completion import Searched, complete
 from sweep.spec.consistency import contradictions
 from sweep.spec.fields import remedy_for_unknown
@@ -28,7 +28,7 @@ from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
 from trainable.ranges import Choice, Scalar
 
-__all__ = ["Budget", "Protocol", "Pruning", "Resources", "SweepSpec", "Tracking"]
+__all__ = ["Budget", "Confirm", "Protocol", "Pruning", "Resources", "SweepSpec", "Tracking"]
 
 
 class SweepSpec(BaseModel):
@@ -59,6 +59,7 @@ class SweepSpec(BaseModel):
     protocol: Protocol = Field(Protocol(), description="how each trial is trained and scored")
     budget: Budget = Field(Budget(), description="how much is tried")
     pruning: Pruning = Field(Pruning(), description="which trials are stopped early")
+    confirm: Confirm = Field(Confirm(), description="how each cell's winner is tested on fresh draws")
     resources: Resources = Field(Resources(), description="what one trial occupies")
     tracking: Tracking = Field(Tracking(), description="where the runs are shown")
     ledger: Annotated[str, Strict()] | None = Field(
@@ -138,14 +139,6 @@ def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
 
 # ---- pydantic's mistakes in our words --------------------------------------------------------------------------------
 
-_BLOCKS: Mapping[str, type[BaseModel]] = {
-    "protocol": Protocol,
-    "budget": Budget,
-    "pruning": Pruning,
-    "resources": Resources,
-    "tracking": Tracking,
-}
-
 
 def _in_our_words(error: ErrorDetails) -> Mistake:
     model, depth = _model_at(error["loc"])
@@ -162,8 +155,8 @@ def _in_our_words(error: ErrorDetails) -> Mistake:
         return Mistake(place=place[:-1], rule=rule, received=received, remedy="rename it")
     info = model.model_fields[field]
     remedy = f"`{field}`: {info.description}"
-    if field in _BLOCKS and depth == 0:
-        rule = f"must be a mapping of fields ({', '.join(_BLOCKS[field].model_fields)})"
+    if field in BLOCKS and depth == 0:
+        rule = f"must be a mapping of fields ({', '.join(BLOCKS[field].model_fields)})"
         return Mistake(
             place=place, rule=rule, received=received, remedy=f"write `{field}:` and indented `field: value`"
         )
@@ -177,8 +170,8 @@ def _model_at(place: Place) -> tuple[type[BaseModel], int]:
     """The model whose field a mistake is about, and the position of that field in the mistake's place."""
     if place[0] == "datasets" and len(place) > 2:
         return DatasetConfig, 2
-    if place[0] in _BLOCKS and len(place) > 1:
-        return _BLOCKS[str(place[0])], 1
+    if place[0] in BLOCKS and len(place) > 1:
+        return BLOCKS[str(place[0])], 1
     return SweepSpec, 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from sweep.spec.blocks import Budget, Protocol, Pruning, Resources, Tracking
+from sweep.spec.blocks import BLOCKS
 from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
@@ -15,14 +15,6 @@ from trainable.datasets import DATASETS
 from trainable.losses import LOSSES
 
 __all__ = ["json_schema"]
-
-_BLOCKS: Mapping[str, type[BaseModel]] = {
-    "protocol": Protocol,
-    "budget": Budget,
-    "pruning": Pruning,
-    "resources": Resources,
-    "tracking": Tracking,
-}
 
 
 def json_schema() -> dict[str, Any]:
@@ -39,7 +31,7 @@ def json_schema() -> dict[str, Any]:
         "compare": _mapping({name: _axis(rule) for name, rule in TRIAL_FIELDS.items()}),
         "search": _mapping({**_searched_fields(), **_losses()}),
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
-        **{name: _block(model) for name, model in _BLOCKS.items()},
+        **{name: _block(model) for name, model in BLOCKS.items()},
         "ledger": {"type": ["string", "null"], "pattern": r"^postgresql(\+psycopg2)?://"},
     }
     return {

@@ -7,23 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
 
 from sweep.errors import TrackingError
-from sweep.records import SweepRecord, TrialRecord
+from sweep.records import ConfirmationRecord, SweepRecord, TrialRecord
 from sweep.tracking.runs import (
     ID_TAG,
     REPORTS_TAG,
-    SWEEP_ROLE,
+    ROLES,
     TRANSIENT_TAGS,
-    TRIAL_ROLE,
     Point,
     WantedRun,
     points,
+    reports,
     run_key,
+    run_of,
     summary,
     sweep_run,
-    trial_run,
 )
 from sweep.tracking.store import UploadError, is_refusal, open_client
 
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["Ledger", "Projector"]
+__all__ = ["Ledger", "Projector", "Record", "shown_records"]
+
+Record: TypeAlias = TrialRecord | ConfirmationRecord
+"""What has a run of its own, nested under the sweep's."""
 
 _BATCH = 800  # points of one request; MLflow takes 1000 metrics, parameters and tags together
 _PAGE = 1000  # runs of one answer
@@ -46,11 +49,17 @@ class Ledger(Protocol):
     def trials(self) -> Sequence[TrialRecord]:
         """All trials, in a stable order."""
 
-    def trial(self, key: str) -> TrialRecord:
-        """One trial."""
+    def confirmations(self) -> Sequence[ConfirmationRecord]:
+        """All confirmations and finalists, in a stable order."""
 
     def record_run(self, key: str | None, run_id: str) -> None:
-        """Record the MLflow run of a trial, or of the sweep itself for None."""
+        """Record the MLflow run of a trial or confirmation, or of the sweep itself for None."""
+
+
+def shown_records(ledger: Ledger) -> dict[str, Record]:
+    """By key, all records that have a run: trials, and confirmations, that a worker has begun."""
+    records = (*ledger.trials(), *ledger.confirmations())
+    return {record.key: record for record in records if record.attempts}
 
 
 class Projector:
@@ -66,11 +75,11 @@ class Projector:
         self._experiment_id = ""
         self._opened: MlflowClient | None = None
         self._runs: dict[str | None, _KnownRun] = {}  # None: the sweep's own
-        self._held: dict[str, TrialRecord] = {}
+        self._held: dict[str, Record] = {}
         self._uploaded: dict[tuple[str, str], str] = {}
 
     def connect(self) -> None:
-        """Find or create the experiment and the sweep's run, and learn what the store holds of the trials.
+        """Find or create the experiment and the sweep's run, and learn what the store holds of the other records.
 
         Raises TrackingError if the address cannot be used or if the experiment was deleted.
         """
@@ -82,14 +91,15 @@ class Projector:
             self._create(None, sweep_run(self._ledger.sweep()))
 
     def adopt(self) -> None:
-        """Take the sweep's runs from the store. Of several runs for one trial, as a creation whose answer was lost may
+        """Take the sweep's runs from the store. Of several runs for one record, as a creation whose answer was lost may
         leave behind, one is kept and the others are deleted."""
-        recorded: dict[str | None, str | None] = {record.key: record.run_id for record in self._ledger.trials()}
+        known = (*self._ledger.trials(), *self._ledger.confirmations())
+        recorded: dict[str | None, str | None] = {record.key: record.run_id for record in known}
         recorded[None] = self._ledger.sweep().run_id
         found: dict[str | None, list[_KnownRun]] = defaultdict(list)
         for run in self._search():
             role, key = run_key(run.data.tags)
-            if role in (SWEEP_ROLE, TRIAL_ROLE) and key in recorded:
+            if role in ROLES and key in recorded:
                 found[key].append(_KnownRun.of(run))
         self._runs = {}
         for key, runs in found.items():
@@ -104,35 +114,38 @@ class Projector:
         """Make the sweep's own run equal to its record and to the state of its trials."""
         wanted = sweep_run(self._ledger.sweep())
         run = self._runs[None]
-        latest = summary(self._ledger.trials(), now=time.time())
+        latest = summary(self._ledger.trials(), self._ledger.confirmations(), now=time.time())
         self._push(run, wanted, [point for point in latest if run.metrics.get(point.name) != point.value])
 
-    def push_trial(self, key: str) -> None:
-        """Make a trial's run equal to its record. A trial that no worker ever began has no run."""
-        record = self._ledger.trial(key)
-        if record.attempts == 0 or self.holds(record):
+    def push(self, record: Record) -> None:
+        """Make a record's run equal to it."""
+        if self.holds(record):
             return
-        wanted = trial_run(record, self._ledger.sweep(), self._runs[None].id)
-        run = self._runs.get(key) or self._create(key, wanted)
-        if record.reports:
-            wanted = replace(wanted, tags={**wanted.tags, REPORTS_TAG: str(record.reports[-1].number)})
+        wanted = run_of(record, self._ledger.sweep(), self._runs[None].id)
+        run = self._runs.get(record.key) or self._create(record.key, wanted)
+        if count := reports(record):
+            wanted = replace(wanted, tags={**wanted.tags, REPORTS_TAG: str(count)})
         self._push(run, wanted, points(record, after=run.reports))
-        self._held[key] = _without_run(record)
+        self._held[record.key] = _without_run(record)
 
     def upload(self, path: Path) -> None:
-        """Store a file or folder as an artifact of the sweep's run. Raises UploadError."""
+        """Store a file, or a folder under its name, as an artifact of the sweep's run. Raises UploadError."""
+        run = self._runs[None].id
         try:
-            self._client.log_artifact(self._runs[None].id, str(path))
+            if path.is_dir():
+                self._client.log_artifacts(run, str(path), path.name)
+            else:
+                self._client.log_artifact(run, str(path))
         except Exception as error:
             raise UploadError(f"{path.name}: {error}") from error
 
-    def holds(self, record: TrialRecord) -> bool:
-        """Whether the trial's run is known to be equal to this record."""
+    def holds(self, record: Record) -> bool:
+        """Whether the record's run is known to be equal to it."""
         return self._held.get(record.key) == _without_run(record)
 
     def missing(self) -> list[str]:
-        """Keys of the trials whose runs are not known to be equal to their records."""
-        return [record.key for record in self._ledger.trials() if record.attempts and not self.holds(record)]
+        """Keys of the records whose runs are not known to be equal to them."""
+        return [key for key, record in shown_records(self._ledger).items() if not self.holds(record)]
 
     @property
     def _client(self) -> MlflowClient:
@@ -250,5 +263,5 @@ class _KnownRun:
         return int(self.tags.get(REPORTS_TAG, "0"))
 
 
-def _without_run(record: TrialRecord) -> TrialRecord:
+def _without_run(record: Record) -> Record:
     return replace(record, run_id=None)

@@ -6,7 +6,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sweep.errors import TrackingError
-from sweep.tracking.projector import Ledger, Projector
+from sweep.tracking.projector import Ledger, Projector, Record, shown_records
 from sweep.tracking.store import explain, is_refusal
 
 __all__ = ["Projection", "Tracker", "sync"]
@@ -31,7 +31,8 @@ _LAST_PAUSES = (0.0, 1.0, 2.0)  # seconds before each of the last attempts
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How much of a sweep is in MLflow: trials pushed, trials missing or incomplete, and what is wrong, if anything."""
+    """How much of a sweep is in MLflow: its trials and confirmations pushed, those missing or incomplete, and what is
+    wrong, if anything."""
 
     pushed: int
     missing: int
@@ -39,7 +40,7 @@ class Projection:
 
     def __str__(self) -> str:
         total = self.pushed + self.missing
-        said = f"{self.pushed} of {total} trials are in MLflow" if self.missing else f"all {total} trials are in MLflow"
+        said = f"{self.pushed} of {total} runs are in MLflow" if self.missing else f"all {total} runs are in MLflow"
         return f"{said} ({self.problem})" if self.problem else said
 
 
@@ -104,7 +105,7 @@ class Tracker:
         if self._thread is not None:
             self._thread.join(None if timeout == math.inf else timeout)
         missing = len(self._projector.missing())
-        pushed = sum(record.attempts > 0 for record in self._ledger.trials()) - missing
+        pushed = len(shown_records(self._ledger)) - missing
         problem = self.problem or (f"there was no time for more within {timeout:g} s" if missing else "")
         projection = Projection(pushed, missing, problem)
         if missing:
@@ -139,8 +140,8 @@ class Tracker:
     def _connect(self) -> None:
         self._projector.connect()
         self._connected = True
-        for record in self._ledger.trials():
-            self._waiting.setdefault(record.key)
+        for key in shown_records(self._ledger):
+            self._waiting.setdefault(key)
 
     def _failed(self, error: Exception) -> None:
         self._connected, self._ever_failed = False, True
@@ -153,12 +154,13 @@ class Tracker:
         """Push every trial that is due, then the sweep. What the store refuses is tried again after all others."""
         self._take_in(last)
         refusals: list[Exception] = []
-        for key in self._due(last):
+        records = shown_records(self._ledger)
+        for key in self._due(last, records):
             if time.monotonic() > self._deadline:
                 return
             del self._waiting[key]
             try:
-                self._projector.push_trial(key)
+                self._projector.push(records[key])
             except Exception as error:
                 self._waiting[key] = None
                 if not is_refusal(error):
@@ -185,8 +187,7 @@ class Tracker:
             for key in self._projector.missing():
                 self._waiting.setdefault(key)
 
-    def _due(self, last: bool) -> list[str]:
-        records = {record.key: record for record in self._ledger.trials()}
+    def _due(self, last: bool, records: Mapping[str, Record]) -> list[str]:
         return [
             key
             for key in self._waiting
@@ -197,9 +198,14 @@ class Tracker:
         return time.monotonic() - self._updated.get(key, -math.inf) >= _LIVE
 
 
-def sync(ledger: Ledger, *, experiment: str, uri: str) -> Projection:
-    """Push all that MLflow lacks of a sweep, and wait for it. Raises TrackingError if the store cannot be used."""
+def sync(ledger: Ledger, *, experiment: str, uri: str, files: Sequence[Path] = ()) -> Projection:
+    """Push all that MLflow lacks of a sweep, and `files` as artifacts of its run, and wait for it.
+
+    Raises TrackingError if the store cannot be used.
+    """
     tracker = Tracker(ledger, experiment=experiment, uri=uri, required=True)
+    for path in files:
+        tracker.log_artifact(path)
     tracker.start()
     return tracker.close(timeout=math.inf)
 

@@ -55,7 +55,7 @@ def test_sync_fills_an_empty_store_and_closes_what_died(
 ) -> None:
     for _ in range(2):
         assert main(["sync", "small"]) == 0
-        assert "all 2 trials are in MLflow" in capsys.readouterr().out
+        assert "all 2 runs are in MLflow" in capsys.readouterr().out
         client = open_client(uri)
         experiment = client.get_experiment_by_name("toys")
         assert experiment is not None

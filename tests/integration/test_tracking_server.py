@@ -238,7 +238,7 @@ def test_a_server_that_is_never_there_loses_nothing(
     projection = tracker.close(timeout=30)
     assert time.monotonic() - began < 5
     assert (projection.pushed, projection.missing) == (0, 2)
-    assert str(projection).startswith("0 of 2 trials are in MLflow (the MLflow store must answer; http://***@")
+    assert str(projection).startswith("0 of 2 runs are in MLflow (the MLflow store must answer; http://***@")
     assert sync(ledger, experiment=experiment, uri=server.url) == Projection(pushed=2, missing=0)
     check(server, experiment, ledger)
 

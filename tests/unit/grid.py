@@ -19,6 +19,7 @@ def spec(**changes: Any) -> SweepSpec:
         "protocol": {"replicates": 2, "evaluations": 2, "steps": 4},
         "budget": {"trials_per_cell": 4},
         "pruning": {"rule": "none"},
+        "confirm": {"draws": 0},
     }
     for name, value in changes.items():
         blocks[name] = {**blocks[name], **value} if isinstance(value, dict) and name in blocks else value

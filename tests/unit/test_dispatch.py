@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sweep.dispatch import MAX_ATTEMPTS, Assignment, Dispatcher, outcomes
+from sweep.assignment import MAX_ATTEMPTS, Assignment
+from sweep.dispatch import Dispatcher, outcomes
 from sweep.ledger import Ledger
 from sweep.storage import open_storage
 from tests.unit.grid import grid, report, spec

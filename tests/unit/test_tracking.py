@@ -72,7 +72,7 @@ def test_a_finished_sweep_is_there_completely(client: MlflowClient, uri: str) ->
     ledger = MemoryLedger()
     keys = [complete(ledger, 0.25, 0.5), complete(ledger, 0.75)]
     ledger.end("finished")
-    assert str(pushed(ledger, uri)) == "all 2 trials are in MLflow"
+    assert str(pushed(ledger, uri)) == "all 2 runs are in MLflow"
     parent = parent_of(client)
     assert (parent.info.run_name, parent.info.status) == ("demo", "FINISHED")
     assert parent.data.metrics["trials/completed"] == 2
@@ -264,7 +264,7 @@ def test_what_one_trial_is_refused_does_not_hold_up_the_others(
     projection = pushed(ledger, uri)
     assert (projection.pushed, projection.missing) == (1, 1)
     assert "not/../legal" in str(projection)
-    assert str(projection).startswith("1 of 2 trials are in MLflow (")
+    assert str(projection).startswith("1 of 2 runs are in MLflow (")
     assert trial_of(client, fine).info.status == trial_of(client, refused).info.status == "FINISHED"
     assert len(all_runs(client)) == 3
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.tracking.runs import points, run_key, summary, sweep_run, trial_run
+from sweep.tracking.runs import points, run_key, run_of, summary, sweep_run
 from tests.sweep_record import BEGAN, MemoryLedger, complete
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
@@ -19,7 +19,7 @@ def test_a_trial_shows_its_place_configuration_and_end() -> None:
     key = ledger.ask(encoder_lr=3e-5)
     ledger.report(key, 0.5)
     ledger.finish(key, Outcome.PRUNED, "below the rung at report 1")
-    run = trial_run(ledger.trial(key), ledger.sweep(), "parent")
+    run = run_of(ledger.trial(key), ledger.sweep(), "parent")
     assert run.name == f"{CELL.split('/')[2]} #0 of {CELL}"
     assert run.tags == {
         "mlflow.parentRunId": "parent",
@@ -42,7 +42,7 @@ def test_a_trial_shows_its_place_configuration_and_end() -> None:
 def test_a_trial_can_be_replayed_from_its_parameters() -> None:
     ledger = MemoryLedger()
     record = ledger.trial(ledger.ask(loss={"name": "soft_triple", "margin": 0.1}, encoder_lr=1.2345678901234567e-5))
-    assert TrialConfig.from_flat(trial_run(record, ledger.sweep(), "parent").params) == record.config
+    assert TrialConfig.from_flat(run_of(record, ledger.sweep(), "parent").params) == record.config
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_a_trial_can_be_replayed_from_its_parameters() -> None:
 def test_the_status_says_whether_anybody_has_to_act(outcome: Outcome, status: str) -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
-    assert trial_run(ledger.trial(key), ledger.sweep(), "parent").status == "RUNNING"
+    assert run_of(ledger.trial(key), ledger.sweep(), "parent").status == "RUNNING"
     ledger.finish(key, outcome, "reason", "Traceback")
-    run = trial_run(ledger.trial(key), ledger.sweep(), "parent")
+    run = run_of(ledger.trial(key), ledger.sweep(), "parent")
     assert run.status == status
     assert run.texts == ({"failure.txt": "Traceback"} if outcome is Outcome.FAILED else {})
 
@@ -146,5 +146,5 @@ def test_runs_are_known_by_role_cell_and_number() -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
     assert run_key(sweep_run(ledger.sweep()).tags) == ("sweep", None)
-    assert run_key(trial_run(ledger.trial(key), ledger.sweep(), "parent").tags) == ("trial", key)
+    assert run_key(run_of(ledger.trial(key), ledger.sweep(), "parent").tags) == ("trial", key)
     assert run_key({"mlflow.runName": "a stranger"}) == ("", None)

@@ -1,0 +1,73 @@
+"""What a worker is given: a configuration, and what to train and score it on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from trainable.config import TrialConfig
+from trainable.reports import Outcome, Report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MAX_ATTEMPTS", "Assignment"]
+
+MAX_ATTEMPTS = 5
+"""What has killed its worker this often is given up: it is likely to be the cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """Train `config` on `draws` (default: the trial's own) from position `first` on, and score `part`.
+
+    record: key of the record that its reports belong to. initialisation: which of a draw's initialisations.
+    """
+
+    record: str
+    config: TrialConfig
+    first: int = 0
+    draws: tuple[int, ...] | None = None
+    initialisation: int = 0
+    part: Literal["validation", "test"] = "validation"
+
+    @property
+    def key(self) -> str:
+        """Its name among all that runs: that of the trial, or of one replicate of a confirmation."""
+        return self.record if self.draws is None else f"{self.record}/{self.draws[0]}.{self.initialisation}"
+
+    def to_json(self) -> str:
+        """One opaque string: Tune must neither resolve nor flatten what it carries."""
+        return json.dumps({**_fields(self), "config": self.config.flat(), "key": self.key})
+
+    @classmethod
+    def from_json(cls, text: str) -> Assignment:
+        """The inverse of `to_json`."""
+        fields = json.loads(text)
+        del fields["key"]  # for those who only need the name
+        draws = None if fields["draws"] is None else tuple(fields["draws"])
+        return cls(**{**fields, "config": TrialConfig.from_flat(fields["config"]), "draws": draws})
+
+    def reports(self) -> Iterator[Report]:
+        """Train. Raises what `trainable.training.replicates` does."""
+        from trainable.training import replicates  # torch is imported by workers, never by the driver
+
+        return replicates(self.config, self.draws, first=self.first, initialisation=self.initialisation, part=self.part)
+
+    def refused(self, reason: str) -> Report:
+        """The report of an assignment that cannot even begin."""
+        draw = self.first if self.draws is None else self.draws[0]
+        return Report(
+            draw=draw,
+            replicate=self.first,
+            evaluation=1,
+            step=0,
+            initialisation=self.initialisation,
+            outcome=Outcome.FAILED,
+            reason=reason,
+        )
+
+
+def _fields(assignment: Assignment) -> dict[str, object]:
+    return {name: getattr(assignment, name) for name in Assignment.__dataclass_fields__}
