@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +17,7 @@ from sweep.run import check_inputs
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load
-from trainable.draws import few_shot_draw
+from trainable.draws import Draw, few_shot_draw
 from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
@@ -32,7 +33,8 @@ def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
     per_cell = f"up to {spec.budget.trials_per_cell} trials in each of {len(grid)} cells"
     console.print(f"{spec.name}: {per_cell}, {trials} trials in all, ", end="")
-    console.print(f"at most {_replicates(grid, spec)} replicates (trainings)\n")
+    console.print(f"at most {_replicates(grid, spec)} replicates (trainings)")
+    console.print(_confirmation(spec, len(grid)) + "\n")
     _print_data(console, grid)
     _print_spaces(console, grid)
     _print_pruning(console, spec, grid)
@@ -42,6 +44,17 @@ def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
 
 def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
     return sum(cell.trials(spec.budget.trials_per_cell) * _default_config(cell).replicates for cell in grid)
+
+
+def _confirmation(spec: SweepSpec, count: int) -> str:
+    confirm = spec.confirm
+    if not confirm.draws:
+        return "no confirmation: best scores flatter, and the report gives no verdict"
+    again = f", {confirm.replicates - confirm.draws} of them twice" if confirm.replicates > confirm.draws else ""
+    return (
+        f"each winner is confirmed on {confirm.draws} fresh draws{again}, and scored on the test part: "
+        f"{count * confirm.replicates} trainings"
+    )
 
 
 def _default_config(cell: Cell) -> TrialConfig:
@@ -56,9 +69,7 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
             continue
         seen.add(row)
         data = load(config.dataset)
-        draw = few_shot_draw(
-            data, sampling=config.sampling, shots=config.shots, validation=config.validation, index=0, seed=config.seed
-        )
+        draw = _draw(config)
         shots = f"{config.shots} {'per class' if config.sampling == 'per_class' else 'in all'}"
         sizes = (len(data.class_names), len(data.pool), len(data.test))
         table.add_row(
@@ -103,27 +114,37 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
 
 def _print_time(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
     slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
-    seconds = _trial_seconds(grid)
-    total = sum(cell.trials(spec.budget.trials_per_cell) * seconds[cell.key] for cell in grid) / slots
+    costs = _costs(grid)
+    search = sum(cell.trials(spec.budget.trials_per_cell) * costs[cell.key].trial for cell in grid) / slots
+    confirmation = sum(spec.confirm.replicates * costs[cell.key].confirmation for cell in grid) / slots
     pace = f"on {slots} slots like this machine's, from a few measured steps"
-    console.print(f"time: {duration(total)} without pruning, {pace}")
+    added = f", then {duration(confirmation)} for the confirmations" if spec.confirm.draws else ""
+    console.print(f"time: {duration(search)} without pruning{added}, {pace}")
 
 
-def _trial_seconds(grid: Sequence[Cell]) -> Mapping[str, float]:
-    """Seconds of a full trial of each cell, from one short replicate for each dataset, encoder and shot count."""
-    measured: dict[tuple[object, ...], float] = {}
-    seconds: dict[str, float] = {}
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """Seconds of a full trial, and of one training of a confirmation."""
+
+    trial: float
+    confirmation: float
+
+
+def _costs(grid: Sequence[Cell]) -> Mapping[str, _Cost]:
+    """The costs of each cell, from one short replicate for each dataset, encoder and shot count."""
+    measured: dict[tuple[object, ...], _Cost] = {}
+    costs: dict[str, _Cost] = {}
     for cell in grid:
         config = _default_config(cell)
         like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
         if like not in measured:
-            measured[like] = _time_one(config)
-        seconds[cell.key] = measured[like]
-    return seconds
+            measured[like] = _measure(config)
+        costs[cell.key] = measured[like]
+    return costs
 
 
-def _time_one(config: TrialConfig) -> float:
-    """Seconds of one full trial of `config`, extrapolated from a few steps and one evaluation with warm caches."""
+def _measure(config: TrialConfig) -> _Cost:
+    """Extrapolated from a few steps and one evaluation with warm caches."""
     import torch
 
     from trainable.training import replicates
@@ -136,8 +157,23 @@ def _time_one(config: TrialConfig) -> float:
         report = next(replicates(probe))
     finally:
         torch.set_num_threads(threads)
-    step = report.metrics["train_seconds"] / probe.steps
-    return config.replicates * (config.steps * step + config.evaluations * report.metrics["eval_seconds"])
+    training = config.steps * report.metrics["train_seconds"] / probe.steps
+    evaluation = report.metrics["eval_seconds"]
+    data = load(config.dataset)
+    scored = len(_draw(config).validation)
+    test = evaluation * len(data.test) / scored  # rows of a dataset cost alike
+    return _Cost(config.replicates * (training + config.evaluations * evaluation), training + evaluation + test)
+
+
+def _draw(config: TrialConfig) -> Draw:
+    return few_shot_draw(
+        load(config.dataset),
+        sampling=config.sampling,
+        shots=config.shots,
+        validation=config.validation,
+        index=0,
+        seed=config.seed,
+    )
 
 
 def describe(values: Range) -> str:

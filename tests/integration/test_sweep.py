@@ -91,6 +91,7 @@ def user(tmp_path: Path, tiny_bert: Path, toy_csv: Path) -> User:
         "protocol": {"replicates": 2, "evaluations": 2, "steps": 8, "validation": 20},
         "budget": {"trials_per_cell": 3},
         "pruning": {"rule": "none"},
+        "confirm": {"draws": 0},
         "tracking": {"experiment": "toys"},
     }
     (tmp_path / "spec.yaml").write_text(yaml.safe_dump(spec))

@@ -333,3 +333,33 @@ def test_nothing_is_said_on_the_terminal(uri: str, capfd: pytest.CaptureFixture[
     pushed(ledger, uri)
     pushed(ledger, f"sqlite:///{tmp_path / 'new.db'}")
     assert capfd.readouterr() == ("", "")
+
+
+def test_confirmations_are_nested_too_and_go_on_in_their_run(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    trial = complete(ledger, 0.5)
+    ledger.confirm(trial, 0.5, 0.75)
+    ledger.end("finished")
+    assert str(pushed(ledger, uri)) == "all 2 runs are in MLflow"
+    ledger.confirm(trial, 0.5, 0.75, 0.25, outcome=Outcome.COMPLETED)
+    for _ in range(2):
+        assert str(pushed(ledger, uri)) == "all 2 runs are in MLflow"
+        (run,) = [run for run in all_runs(client) if run.data.tags["sweep.role"] == "confirmation"]
+        assert run.data.tags["mlflow.parentRunId"] == parent_of(client).info.run_id
+        assert [(step, value) for step, value, _ in history(client, run, "test_accuracy")] == [
+            (0, 0.5),
+            (1, 0.75),
+            (2, 0.25),
+        ]
+        assert run.data.metrics["mean_test_accuracy"] == 0.5
+        assert run.info.status == "FINISHED"
+
+
+def test_confirmations_are_found_again_when_the_ledger_has_forgotten_their_runs(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    ledger.confirm(complete(ledger, 0.5), 0.5)
+    pushed(ledger, uri)
+    ledger.forget_runs()
+    pushed(ledger, uri)
+    assert len(all_runs(client)) == 3
+    assert all(record.run_id for record in ledger.confirmations())

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.tracking.runs import points, run_key, run_of, summary, sweep_run
+from sweep.records import ConfirmationRecord
+from sweep.tracking.runs import points, reports, run_key, run_of, summary, sweep_run
 from tests.sweep_record import BEGAN, MemoryLedger, complete
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
@@ -148,3 +149,49 @@ def test_runs_are_known_by_role_cell_and_number() -> None:
     assert run_key(sweep_run(ledger.sweep()).tags) == ("sweep", None)
     assert run_key(run_of(ledger.trial(key), ledger.sweep(), "parent").tags) == ("trial", key)
     assert run_key({"mlflow.runName": "a stranger"}) == ("", None)
+
+
+def confirmed(ledger: MemoryLedger, *scores: float, reseeded: int = 0) -> ConfirmationRecord:
+    key = ledger.confirm(complete(ledger, 0.5), *scores, reseeded=reseeded, outcome=Outcome.COMPLETED)
+    return next(record for record in ledger.confirmations() if record.key == key)
+
+
+def test_a_confirmation_shows_whose_it_is_and_can_be_replayed() -> None:
+    ledger = MemoryLedger()
+    record = confirmed(ledger, 0.5, 0.75)
+    run = run_of(record, ledger.sweep(), "parent")
+    assert run.name == f"confirmation: soft_triple #0 of {CELL}"
+    expected = {
+        "mlflow.parentRunId": "parent",
+        "sweep.role": "confirmation",
+        "sweep.cell": CELL,
+        "sweep.trial": "0",
+        "sweep.confirmation": "0",
+        "sweep.outcome": "completed",
+    }
+    assert expected.items() <= run.tags.items()
+    assert TrialConfig.from_flat(run.params) == record.config
+    assert run.status == "FINISHED"
+    assert run_key(run.tags) == ("confirmation", record.key)
+
+
+def test_metrics_of_a_confirmation_have_one_step_a_draw_and_a_mean() -> None:
+    record = confirmed(MemoryLedger(), 0.5, 0.75, 0.25, reseeded=1)
+    values = {(point.name, point.step): point.value for point in points(record, after=0)}
+    assert values == {
+        ("test_accuracy", 0): 0.5,
+        ("test_accuracy", 1): 0.75,
+        ("reseeded_test_accuracy", 0): 0.25,
+        ("mean_test_accuracy", 3): 0.625,
+    }
+    assert reports(record) == 3
+    later = {(point.name, point.step) for point in points(record, after=2)}
+    assert later == {("reseeded_test_accuracy", 0), ("mean_test_accuracy", 3)}
+    assert points(record, after=3) == []
+
+
+def test_the_summary_has_the_mean_test_score_of_each_winner() -> None:
+    ledger = MemoryLedger()
+    confirmed(ledger, 0.5, 0.75)
+    values = {point.name: point.value for point in summary(ledger.trials(), ledger.confirmations(), now=0)}
+    assert values[f"confirmed/{CELL}"] == 0.625
