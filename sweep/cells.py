@@ -120,9 +120,12 @@ def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], losses: tuple[str, ...]) 
     values = {name: value for name, value in spec.search.items() if name not in LOSSES and name != "loss"}
     fixed: dict[str, Mapping[str, Scalar]] = {}
     spaces: dict[str, Mapping[str, Range]] = {}
+    compatibility = str(fields.get("compatibility", "none"))
     for loss in losses:
         own = {f"loss.{name}": value for name, value in _loss_fields(spec, loss).items()}
-        used = {name: value for name, value in {**fields, **values, **own}.items() if is_used(name, loss)}
+        used = {
+            name: value for name, value in {**fields, **values, **own}.items() if is_used(name, loss, compatibility)
+        }
         spaces[loss] = {name: value for name, value in used.items() if _is_range(value)}
         constants = {name: value for name, value in used.items() if not _is_range(value)}
         fixed[loss] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), "loss": loss}
@@ -146,7 +149,10 @@ def _flat(config: DatasetConfig) -> dict[str, Scalar]:
 
 def _key(fields: Mapping[str, Any], axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> str:
     loss = losses[0] if len(losses) == 1 else _SEARCHED
-    others = [name for name in axes if name not in _NAMED and any(is_used(name, each) for each in losses)]
+    compatibility = str(fields.get("compatibility", "none"))
+    others = [
+        name for name in axes if name not in _NAMED and any(is_used(name, each, compatibility) for each in losses)
+    ]
     return "/".join(
         [str(fields["dataset"]), str(fields["shots"]), loss, *(f"{name}={_short(axes[name])}" for name in others)]
     )

@@ -43,7 +43,8 @@ class Progress:
         budget = dispatcher.spec.budget.trials_per_cell
         self._budgets = {cell.key: cell.trials(budget) for cell in dispatcher.cells}
         self._done_before = self._work_done()
-        self._said = {each.key for each in (*ledger.trials(), *ledger.confirmations()) if each.ended is not None}
+        self._said = {each.key for each in ledger.trials() if each.ended is not None}
+        self._said |= {each.key for each in ledger.confirmations() if each.ended is not None}
         if not self.console.is_terminal:
             self.console.print(self._headline(), highlight=False)
             yield

@@ -115,15 +115,21 @@ _SCORED_ALIKE = "trials of one cell compete, so they must be scored alike"
 UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
     {
         "shots": "more shots always win, so a search for the best number of them has no answer",
-        **dict.fromkeys(("dataset", "sampling", *(name for name in PROTOCOL_FIELDS if name != "steps")), _SCORED_ALIKE),
+        **dict.fromkeys(
+            ("dataset", "sampling", "compatibility", *(name for name in PROTOCOL_FIELDS if name != "steps")),
+            _SCORED_ALIKE,
+        ),
     }
 )
 """Fields that a sweep may compare but never search, each with the reason."""
 
 
-def is_used(field: str, loss: str) -> bool:
-    """Whether a trial with this loss uses a field: cross-entropy alone has no weight, and few losses have proxies."""
+def is_used(field: str, loss: str, compatibility: str = "none") -> bool:
+    """Whether a trial with this loss uses a field: cross-entropy alone has no weight, few losses have proxies, and the
+    papers' code has one learning rate for all."""
     entry = LOSSES[loss]
+    if field in ("head_lr", "proxy_lr") and compatibility == "published":
+        return False
     return {"beta": entry.build is not None, "proxy_lr": entry.has_proxies}.get(field, True)
 
 

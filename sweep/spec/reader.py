@@ -21,7 +21,7 @@ from sweep.spec.wording import shown, suggestion
 
 __all__ = ["PRESETS", "json_schema", "load_spec"]
 
-PRESETS: tuple[str, ...] = ("quickstart", "trec", "paper")
+PRESETS: tuple[str, ...] = ("quickstart", "trec", "paper", "reality")
 """Specs that come with the package, by name."""
 
 

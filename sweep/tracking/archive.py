@@ -31,8 +31,8 @@ def fetch_results(name: str, uri: str) -> SweepResults:
         run = _newest(client, name)
         if not any(each.path == _RESULTS for each in client.list_artifacts(run.info.run_id, "report")):
             raise TrackingError(
-                f"a report is made of the artifact {_RESULTS} of the sweep's run; that of {name!r} has none: a run of the "
-                "sweep that ends leaves it, and so does `python -m sweep sync` where the ledger lies"
+                f"a report is made of the artifact {_RESULTS} of the sweep's run; that of {name!r} has none: a run of "
+                "the sweep that ends leaves it, and so does `python -m sweep sync` where the ledger lies"
             )
         with tempfile.TemporaryDirectory(prefix="sweep-results-") as scratch:
             text = Path(client.download_artifacts(run.info.run_id, _RESULTS, scratch)).read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ class Ledger(Protocol):
 
 def shown_records(ledger: Ledger) -> dict[str, Record]:
     """By key, all records that have a run: trials, and confirmations, that a worker has begun."""
-    records = (*ledger.trials(), *ledger.confirmations())
+    records: list[Record] = [*ledger.trials(), *ledger.confirmations()]
     return {record.key: record for record in records if record.attempts}
 
 
@@ -93,7 +93,7 @@ class Projector:
     def adopt(self) -> None:
         """Take the sweep's runs from the store. Of several runs for one record, as a creation whose answer was lost may
         leave behind, one is kept and the others are deleted."""
-        known = (*self._ledger.trials(), *self._ledger.confirmations())
+        known: list[Record] = [*self._ledger.trials(), *self._ledger.confirmations()]
         recorded: dict[str | None, str | None] = {record.key: record.run_id for record in known}
         recorded[None] = self._ledger.sweep().run_id
         found: dict[str | None, list[_KnownRun]] = defaultdict(list)

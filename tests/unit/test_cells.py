@@ -252,3 +252,12 @@ def test_ranges_are_plain_values() -> None:
     assert kinds["beta"] is Choice
     assert kinds["encoder_lr"] is FloatRange
     assert kinds["loss.centers_per_class"] is IntRange
+
+
+def test_published_compatibility_has_one_learning_rate() -> None:
+    compare = {"dataset": ["support"], "shots": [4], "loss": ["soft_triple"], "compatibility": ["none", "published"]}
+    ours, published = grid(compare=compare, search={"head_lr": {"low": 1e-4, "high": 1e-2, "log": True}})
+    assert {"head_lr", "proxy_lr"} <= set(ours.spaces["soft_triple"])
+    assert not {"head_lr", "proxy_lr"} & {*published.spaces["soft_triple"], *published.fixed["soft_triple"]}
+    assert published.key == "support/4/soft_triple/compatibility=published"
+    assert published.config(published.default_params()).proxy_lr is None

@@ -89,6 +89,7 @@ def test_every_field_of_a_trial_can_be_compared() -> None:
         "encoder_lr": [1e-5, 2e-5], "head_lr": [1e-4, 1e-3], "proxy_lr": [0.1, 0.2], "weight_decay": [0, 0.1],
         "schedule": ["linear", "cosine"], "warmup": [0, 0.1], "clip": [1, 2], "steps": [10, 20], "batch_size": [8, 16],
         "precision": ["fp32", "bf16"], "replicates": [1, 2], "evaluations": [1, 2], "metric": ["accuracy", "macro_f1"],
+        "compatibility": ["none", "published"],
     }  # fmt: skip
     assert {*values, *others} == set(TrialConfig.model_fields)
     for name, listed in others.items():
