@@ -50,7 +50,7 @@ class End(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run leaves behind. trained: whether this run trained anything. report: None for a run that was interrupted.
+    """What a run leaves behind. trained: whether this run trained anything. report: None for an interrupted run.
     projection: what MLflow received."""
 
     end: End

@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one trial. Returns the exit code: 0, 1 when it diverged or failed, 2 for a mistake in what was given."""
     options = _parser().parse_args(arguments)
     try:
-        return _run(read_config(options.config), options.draws, options.part)
+        return _run(read_config(options.config), options.draws, options.initialisation, options.part)
     except TrainableError as error:
         print(f"trainable: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -59,7 +59,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--draws", type=_draws, metavar="I,J,...", help="draws to train on; default: the first replicates"
     )
-    parser.add_argument("--part", choices=("validation", "test"), default="validation", help="the rows that are scored")
+    parser.add_argument(
+        "--initialisation",
+        type=_initialisation,
+        default=0,
+        metavar="N",
+        help="another number trains the same rows from another start; default: 0, that of a sweep",
+    )
+    parser.add_argument(
+        "--part",
+        choices=("validation", "test"),
+        default="validation",
+        help="the rows that are scored: validation rows along the way, or once, at the end, the test part too",
+    )
     return parser
 
 
@@ -73,11 +85,17 @@ def _draws(text: str) -> list[int]:
     return draws
 
 
-def _run(config: TrialConfig, draws: Sequence[int] | None, part: Any) -> int:
+def _initialisation(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"an initialisation is a whole number from 0; received {text!r}")
+    return int(text)
+
+
+def _run(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, part: Any) -> int:
     from trainable.training import replicates  # torch only once the configuration is known to be right
 
     exit_code = 0
-    for report in replicates(config, draws, part=part):
+    for report in replicates(config, draws, initialisation=initialisation, part=part):
         print(json.dumps(asdict(report)), flush=True)  # noqa: T201
         exit_code = 1 if report.outcome in {Outcome.DIVERGED, Outcome.FAILED} else exit_code
     return exit_code

@@ -55,12 +55,12 @@ class TokenisedRows:
         """Tokens of each of the rows at `rows_B`."""
         return self.starts[rows_B + 1] - self.starts[rows_B]
 
-    def batch(self, rows_B: Indices, device: torch.device) -> Batch:
-        """The rows at `rows_B`, in that order, padded on the right to the longest of them."""
+    def batch(self, rows_B: Indices, device: torch.device, width: int = 0) -> Batch:
+        """The rows at `rows_B`, in that order, padded on the right to the longest of them and at least to `width`."""
         import torch
 
         lengths_B = self.lengths(rows_B)
-        mask_BT = np.arange(lengths_B.max()) < lengths_B[:, None]
+        mask_BT = np.arange(max(int(lengths_B.max()), width)) < lengths_B[:, None]
         tokens_M = np.concatenate([np.arange(self.starts[row], self.starts[row + 1]) for row in rows_B])
         arrays = {"input_ids": _padded(self.ids_L[tokens_M], mask_BT, self.pad_id), "attention_mask": mask_BT}
         if self.types_L is not None:

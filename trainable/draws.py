@@ -70,9 +70,13 @@ def absent_classes(draw: Draw, data: TextData) -> tuple[str, ...]:
     return tuple(name for label, name in enumerate(data.class_names) if label not in present)
 
 
-def initialisation_seed(seed: int, index: int) -> int:
-    """The seed, of 32 bits, of everything random in training on draw `index`: head, proxies, dropout, batches."""
-    return int(_sequence("initialisation", index, seed).generate_state(1)[0])
+def initialisation_seed(seed: int, index: int, initialisation: int = 0) -> int:
+    """The seed, of 32 bits, of everything random in training on draw `index`: head, proxies, dropout, batches.
+
+    initialisation: 0 is the one of a search; other numbers give other seeds for the same rows.
+    """
+    purpose = f"initialisation\0{initialisation}" if initialisation else "initialisation"
+    return int(_sequence(purpose, index, seed).generate_state(1)[0])
 
 
 def _generator(name: str, sampling: str, index: int, seed: int) -> np.random.Generator:

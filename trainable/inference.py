@@ -1,6 +1,6 @@
 """From a trained encoder to a score for each class. Larger = nearer, always.
 
-Shapes: N rows to score, M training rows, B rows of a batch, D embedding size, C classes.
+Shapes: N rows to score, M training rows, K of them nearest to a row, B rows of a batch, D embedding size, C classes.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
 
-__all__ = ["Outputs", "centroid_scores", "class_scores", "run_encoder"]
+__all__ = ["Outputs", "centroid_scores", "class_scores", "nearest_rows", "run_encoder"]
 
 _ROWS = {"cpu": 64, "cuda": 512}
 _TOKENS = {"cpu": 4_096, "cuda": 32_768}
+_COMPARED = 4_096  # rows whose cosines to all training rows are held at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def run_encoder(
 
 def class_scores(
     entry: LossEntry,
-    module: nn.Module,
+    module: nn.Module | None,
     embeddings_ND: Tensor,
     train_embeddings_MD: Tensor | None,
     train_labels_M: Tensor,
@@ -77,12 +78,13 @@ def class_scores(
 ) -> Tensor:
     """scores_NC by what the metric loss has learned: its proxies, or else the centroids of the training rows.
 
-    train_embeddings_MD may be None for a loss with proxies, which does not need them. Proxy scores carry the loss's own
-    temperature, so that their softmax are its class probabilities; centroid scores are plain cosines.
+    module: the metric loss, or None where it is not trained and so has no proxies. train_embeddings_MD may be None for
+    a module with proxies, which does not need them. Proxy scores carry the loss's own temperature, so that their
+    softmax are its class probabilities; centroid scores are plain cosines.
     """
     import torch
 
-    if entry.class_scores is not None:
+    if entry.class_scores is not None and module is not None:
         with torch.no_grad():
             return entry.class_scores(module, embeddings_ND)
     assert train_embeddings_MD is not None, "centroids need the training rows"
@@ -100,3 +102,16 @@ def centroid_scores(
     centroids_CD = F.normalize(members_MC.T @ F.normalize(train_embeddings_MD, dim=1), dim=1)
     scores_NC = F.normalize(embeddings_ND, dim=1) @ centroids_CD.T
     return scores_NC.masked_fill(members_MC.sum(dim=0) == 0, -1.0)
+
+
+def nearest_rows(embeddings_ND: Tensor, train_embeddings_MD: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """cosines_NK and positions_NK of the K = `count` training rows that are nearest to each row, the nearest first."""
+    import torch
+    from torch.nn import functional as F  # noqa: N812
+
+    directions_MD = F.normalize(train_embeddings_MD, dim=1)
+    found = [
+        torch.topk(F.normalize(each_BD, dim=1) @ directions_MD.T, count)
+        for each_BD in torch.split(embeddings_ND, _COMPARED)
+    ]
+    return torch.cat([each.values for each in found]), torch.cat([each.indices for each in found])

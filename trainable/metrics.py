@@ -1,11 +1,11 @@
-"""Scores of predicted classes. Shapes: N rows, C classes."""
+"""Scores of predicted classes. Shapes: N rows, C classes, L = C * C."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["classification_metrics", "cross_entropy"]
+__all__ = ["classification_metrics", "confusion_matrix", "cross_entropy"]
 
 
 def classification_metrics(
@@ -16,8 +16,7 @@ def classification_metrics(
     macro_f1 is the plain mean of the classes' F1 over the classes that occur among labels or predictions; weighted_f1
     weighs each class by its number of labels. The F1 of a class that is never hit is 0. N must be at least 1.
     """
-    confusion_CC = np.bincount(labels_N * num_classes + predictions_N, minlength=num_classes**2)
-    confusion_CC = confusion_CC.reshape(num_classes, num_classes)
+    confusion_CC = confusion_matrix(labels_N, predictions_N, num_classes)
     hits_C, labelled_C, predicted_C = confusion_CC.diagonal(), confusion_CC.sum(axis=1), confusion_CC.sum(axis=0)
     occurs_C = labelled_C + predicted_C > 0
     f1_C = 2 * hits_C / np.maximum(labelled_C + predicted_C, 1)
@@ -26,6 +25,14 @@ def classification_metrics(
         "macro_f1": float(f1_C[occurs_C].mean()),
         "weighted_f1": float(f1_C @ labelled_C / len(labels_N)),
     }
+
+
+def confusion_matrix(
+    labels_N: NDArray[np.int64], predictions_N: NDArray[np.int64], num_classes: int
+) -> NDArray[np.int64]:
+    """counts_CC: rows of each class (first axis) that are predicted as each class (second axis)."""
+    counts_L = np.bincount(labels_N * num_classes + predictions_N, minlength=num_classes**2)
+    return counts_L.reshape(num_classes, num_classes)
 
 
 def cross_entropy(scores_NC: NDArray[np.floating], labels_N: NDArray[np.int64]) -> float:

@@ -1,7 +1,7 @@
 """The objective: beta * cross-entropy + (1 - beta) * metric loss, from one forward pass.
 
 Shapes: B rows, T tokens of the longest row, D embedding size, C classes, M embeddings that the metric loss sees (one
-for each row, or one for each real token).
+for each row, or one for each real token, or one for each token).
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class Objective:
     """beta weighs cross-entropy (Sosnowski et al., 2022: arXiv:2211.15195), 1 - beta the metric loss, which may be None
-    only when beta is 1. embedding: what the metric loss sees."""
+    only when beta is 1. embedding: what the metric loss sees. padding: whether `tokens` are all tokens and not only the
+    real ones, as in the papers' code (TrialConfig.compatibility)."""
 
     beta: float
     embedding: Embedding
     metric_loss: nn.Module | None
+    padding: bool = False
 
     def __call__(self, model: PreTrainedModel, batch: Batch, *, bf16: bool) -> Terms:
         """The terms of `batch`, with their graph. Both losses are computed in fp32: proxy losses would otherwise cast
@@ -50,7 +52,7 @@ class Objective:
         if self.metric_loss is None or hidden_BTD is None:
             assert cross_entropy is not None, "beta is 1 where there is no metric loss"
             return Terms(cross_entropy, cross_entropy, None)
-        metric_loss = self.metric_loss(*metric_inputs(hidden_BTD.float(), batch, self.embedding))
+        metric_loss = self.metric_loss(*metric_inputs(hidden_BTD.float(), batch, self.embedding, padding=self.padding))
         if cross_entropy is None:
             return Terms(metric_loss, None, metric_loss)
         return Terms(self.beta * cross_entropy + (1 - self.beta) * metric_loss, cross_entropy, metric_loss)
@@ -69,10 +71,15 @@ def forward(model: PreTrainedModel, batch: Batch, *, hidden: bool) -> tuple[Tens
     return outputs.logits, outputs.hidden_states[-1] if hidden else None
 
 
-def metric_inputs(hidden_BTD: Tensor, batch: Batch, embedding: Embedding) -> tuple[Tensor, Tensor]:
-    """embeddings_MD and labels_M for the metric loss. For `tokens`, each real token carries its sentence's label."""
+def metric_inputs(
+    hidden_BTD: Tensor, batch: Batch, embedding: Embedding, *, padding: bool = False
+) -> tuple[Tensor, Tensor]:
+    """embeddings_MD and labels_M for the metric loss. For `tokens`, each real token carries its sentence's label; with
+    `padding`, each token does."""
     if embedding != "tokens":
         return sentence_embeddings(hidden_BTD, batch, embedding), batch.labels_B
+    if padding:
+        return hidden_BTD.flatten(0, 1), batch.labels_B.repeat_interleave(hidden_BTD.shape[1])
     embeddings_MD = hidden_BTD.flatten(0, 1).index_select(0, batch.real_M)
     return embeddings_MD, batch.labels_B.index_select(0, batch.real_M // hidden_BTD.shape[1])
 

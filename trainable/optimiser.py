@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.encoder import Encoder
 
-__all__ = ["build_optimiser", "learning_rate_factor", "parameter_groups"]
+__all__ = ["PUBLISHED_STEPS", "build_optimiser", "learning_rate_factor", "parameter_groups"]
+
+PUBLISHED_STEPS = 120
+"""Steps over which the papers' code (arXiv 2211.15195, 2211.15202) defines its schedule, however many it takes."""
 
 
 def build_optimiser(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> torch.optim.AdamW:
@@ -26,8 +29,15 @@ def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Modu
     """Groups named `encoder`, `head` and `proxies`, the former two split by whether they decay.
 
     The head is all that lies outside the encoder's body or came without pretrained weights. Biases and norm weights
-    (vectors) never decay, nor do proxies: losses on angles do not see their length.
+    (vectors) never decay, nor do proxies: losses on angles do not see their length. With `compatibility: published`
+    there is one group, `all`, at the encoder's rate, and everything decays.
     """
+    proxies = [] if metric_loss is None else list(metric_loss.parameters())
+    if config.published:
+        everything, peak = [*encoder.model.parameters(), *proxies], config.encoder_lr
+        return [
+            {"name": "all", "params": everything, "lr": peak, "peak": peak, "weight_decay": config.weight_decay},
+        ]
     head_lr = config.encoder_lr if config.head_lr is None else config.head_lr
     body = {id(parameter) for parameter in encoder.model.base_model.parameters()}
     groups: dict[str, dict[str, Any]] = {}
@@ -37,7 +47,6 @@ def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Modu
         part, peak = ("head", head_lr) if is_head else ("encoder", config.encoder_lr)
         group = groups.setdefault(f"{part}/{decay}", {"name": part, "params": [], "peak": peak, "weight_decay": decay})
         group["params"].append(parameter)
-    proxies = [] if metric_loss is None else list(metric_loss.parameters())
     if proxies:
         groups["proxies"] = {"name": "proxies", "params": proxies, "peak": config.proxy_lr, "weight_decay": 0.0}
     return [{**group, "lr": group["peak"]} for group in groups.values()]
@@ -45,11 +54,19 @@ def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Modu
 
 def learning_rate_factor(config: TrialConfig, step: int) -> float:
     """Share of the peak rate at `step`, counted from 0: rises over the warm-up to 1, then falls (or stays), never rises
-    again, and is positive at every step of the budget."""
-    warmup = int(config.warmup * config.steps)
+    again, and is positive at every step of the budget.
+
+    With `compatibility: published`, cosine and its warm-up last `PUBLISHED_STEPS`, whatever the budget: after them the
+    rate is 0 and rises again.
+    """
+    endless = config.published and config.schedule == "cosine"
+    steps = PUBLISHED_STEPS if endless else config.steps
+    warmup = int(config.warmup * steps)
     if step < warmup:
         return (step + 1) / (warmup + 1)
-    progress = min(1.0, (step - warmup) / (config.steps - warmup))
+    progress = (step - warmup) / (steps - warmup)
+    if not endless:
+        progress = min(1.0, progress)
     if config.schedule == "linear":
         return 1.0 - progress
     return 0.5 * (1.0 + math.cos(math.pi * progress)) if config.schedule == "cosine" else 1.0

@@ -1,25 +1,24 @@
 """One replicate: an encoder trained on one draw, evaluated on the way.
 
-Shapes: N rows to score, M training rows, C classes, S steps since the last evaluation, K terms recorded at each step.
+Shapes: N rows to score, M training rows, S steps since the last evaluation, K terms recorded at each step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.assessment import Assessment, assess_test, assess_validation
 from trainable.batching import tokenise, training_batches
 from trainable.draws import initialisation_seed
-from trainable.inference import class_scores, run_encoder
-from trainable.metrics import classification_metrics, cross_entropy
 from trainable.objective import Objective
 from trainable.optimiser import build_optimiser, learning_rate_factor
+from trainable.scoring import Scorer
 
 if TYPE_CHECKING:
     import torch
@@ -52,7 +51,10 @@ class DivergedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What all replicates of a trial share. draws: their indices; samples: the rows of each; part: what is scored."""
+    """What all replicates of a trial share. draws: their indices; samples: the rows of each; part: what is scored.
+
+    initialisation: which of each draw's initialisations is trained.
+    """
 
     config: TrialConfig
     entry: LossEntry
@@ -61,14 +63,21 @@ class Trial:
     draws: tuple[int, ...]
     samples: tuple[Draw, ...]
     part: Part
+    initialisation: int = 0
+
+    @property
+    def points(self) -> list[int]:
+        """The steps after which a replicate is evaluated. The test part is scored once, at the end."""
+        return evaluation_points(self.config.steps, 1 if self.part == "test" else self.config.evaluations)
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The state after `step` optimiser steps; the metrics are those of a report."""
+    """The state after `step` optimiser steps; metrics and confusion are those of a report."""
 
     step: int
     metrics: dict[str, float]
+    confusion: tuple[tuple[int, ...], ...] = ()
 
 
 def evaluation_points(steps: int, count: int) -> list[int]:
@@ -79,37 +88,30 @@ def evaluation_points(steps: int, count: int) -> list[int]:
 def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, None]:
     """Bring the encoder back to its pretrained state, train it on `trial.samples[replicate]`, evaluate it on the way.
 
-    All randomness derives from the trial's seed and the draw's index. Closing the iterator frees the gradients and the
-    optimiser's state. Raises DivergedError for a value that is not finite.
+    All randomness derives from the trial's seed, the draw's index and the initialisation. Closing the iterator frees
+    the gradients and the optimiser's state. Raises DivergedError for a value that is not finite.
     """
-    config, encoder = trial.config, trial.encoder
     learner = _start(trial, replicate)
-    rows, scored_N = _scored(trial, trial.samples[replicate])
-    prefix = "test_" if trial.part == "test" else "val_"
+    validation_N = trial.samples[replicate].validation
+    test = tokenise(trial.data.test, trial.encoder, trial.config.max_length) if trial.part == "test" else None
     try:
-        for point in evaluation_points(config.steps, config.evaluations):
+        for point in trial.points:
             began = perf_counter()
             means = learner.train_until(point)
             trained = perf_counter()
-            metrics = {prefix + name: value for name, value in learner.evaluate(rows, scored_N).items()}
-            metrics |= means | {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
-            yield Evaluation(point, metrics | {"tokens": float(learner.tokens)})
+            scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
+            times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
+            metrics = {**scored.metrics, **means, **times, "tokens": float(learner.tokens)}
+            yield Evaluation(point, metrics, scored.confusion)
     finally:
-        encoder.model.zero_grad(set_to_none=True)
-
-
-def _scored(trial: Trial, sample: Draw) -> tuple[TokenisedRows, NDArray[np.int64]]:
-    """Rows, and which of them are scored: all of the test part, or the draw's validation rows of the pool."""
-    if trial.part == "test":
-        return tokenise(trial.data.test, trial.encoder, trial.config.max_length), np.arange(len(trial.data.test))
-    return tokenise(trial.data.pool, trial.encoder, trial.config.max_length), sample.validation
+        trial.encoder.model.zero_grad(set_to_none=True)
 
 
 def _start(trial: Trial, replicate: int) -> _Learner:
     import torch
 
     config, entry, encoder, num_classes = trial.config, trial.entry, trial.encoder, len(trial.data.class_names)
-    seed = initialisation_seed(config.seed, trial.draws[replicate])
+    seed = initialisation_seed(config.seed, trial.draws[replicate], trial.initialisation)
     head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
@@ -127,16 +129,31 @@ def _start(trial: Trial, replicate: int) -> _Learner:
         pairs=entry.needs_pairs and config.beta < 1,
         generator=np.random.default_rng(order_seed),
     )
+    bf16 = _uses_bf16(config, device)
+    scorer = Scorer(
+        config=config,
+        entry=entry,
+        encoder=encoder,
+        metric_loss=metric_loss,
+        pool=pool,
+        train_M=train_M,
+        num_classes=num_classes,
+        device=device,
+        bf16=bf16,
+    )
+    padding = config.published and config.embedding == "tokens" and metric_loss is not None
     return _Learner(
         trial=trial,
-        objective=Objective(config.beta, config.embedding, metric_loss),
+        objective=Objective(config.beta, config.embedding, metric_loss, padding=padding),
+        scorer=scorer,
         optimiser=optimiser,
         weights=[parameter for group in optimiser.param_groups for parameter in group["params"]],
         pool=pool,
         train_M=train_M,
         batches=batches,
+        width=int(pool.lengths(np.arange(len(pool.labels_N))).max()) if padding else 0,
         device=device,
-        bf16=_uses_bf16(config, device),
+        bf16=bf16,
     )
 
 
@@ -152,16 +169,19 @@ def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:
 class _Learner:
     """The moving parts of a replicate. terms: a vector_K for each step since the last evaluation, named by `names`.
 
-    weights: all that is trained. chosen, batch: the last batch, by its rows of the draw and as tensors.
+    weights: all that is trained. width: tokens that a batch is padded to at least. chosen, batch: the last batch, by
+    its rows of the draw and as tensors.
     """
 
     trial: Trial
     objective: Objective
+    scorer: Scorer
     optimiser: torch.optim.Optimizer
     weights: list[Tensor]
     pool: TokenisedRows
     train_M: NDArray[np.int64]
     batches: Iterator[NDArray[np.int64]]
+    width: int
     device: torch.device
     bf16: bool
     step: int = 0
@@ -210,7 +230,7 @@ class _Learner:
     def _next_batch(self) -> Batch:
         chosen = next(self.batches)
         if self.batch is None or chosen is not self.chosen:  # a sample used whole is padded and moved only once
-            self.chosen, self.batch = chosen, self.pool.batch(self.train_M[chosen], self.device)
+            self.chosen, self.batch = chosen, self.pool.batch(self.train_M[chosen], self.device, self.width)
         return self.batch
 
     def _check_finite(self, checked: int) -> None:
@@ -222,34 +242,24 @@ class _Learner:
             name, value = next((n, v) for n, v in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(v))
             raise DivergedError(step, f"{name} is {value} at step {step} of {self.trial.config.steps}")
 
-    def evaluate(self, rows: TokenisedRows, scored_N: NDArray[np.int64]) -> dict[str, float]:
-        """Metrics of the rows at `scored_N`, by the head, or by class scores where the head has learned nothing."""
-        scores_NC = self._scores(rows, scored_N).cpu().numpy()
-        if not np.isfinite(scores_NC).all():
+    def validate(self, validation_N: NDArray[np.int64]) -> Assessment:
+        """Metrics of the rows of the pool at `validation_N`, by the rule that the search uses."""
+        scores_NC = self.scorer.by_rule(self.pool, validation_N)
+        self._check_scores(finite=bool(np.isfinite(scores_NC).all()))
+        return assess_validation(scores_NC, self.pool.labels_N[validation_N])
+
+    def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows) -> Assessment:
+        """Metrics of the test rows by every way to classify, which the rows at `validation_N` may choose about."""
+        every_N = np.arange(len(test.labels_N))
+        validation, tested = self.scorer.by_every_way((self.pool, validation_N), (test, every_N))
+        self._check_scores(finite=validation.are_finite and tested.are_finite)
+        return assess_test(validation, tested, beta=self.trial.config.beta)
+
+    def _check_scores(self, *, finite: bool) -> None:
+        if not finite:
             raise DivergedError(
                 self.step, f"class scores are not finite after step {self.step} of {self.trial.config.steps}"
             )
-        labels_N = rows.labels_N[scored_N]
-        metrics = classification_metrics(labels_N, scores_NC.argmax(axis=1), len(self.trial.data.class_names))
-        return metrics | {"loss": cross_entropy(scores_NC, labels_N)}
-
-    def _scores(self, rows: TokenisedRows, scored_N: NDArray[np.int64]) -> Tensor:
-        """scores_NC, on the device."""
-        import torch
-
-        config, module = self.trial.config, self.objective.metric_loss
-        run = partial(run_encoder, self.trial.encoder.model, device=self.device, bf16=self.bf16)
-        if config.beta > 0:
-            return run(rows, scored_N).logits_NC
-        embeddings_ND = run(rows, scored_N, embedding=config.embedding).embeddings_ND
-        train_MD = None  # proxies stand for the training rows where there are any
-        if not self.trial.entry.has_proxies:
-            train_MD = run(self.pool, self.train_M, embedding=config.embedding).embeddings_ND
-        labels_M = torch.from_numpy(self.pool.labels_N[self.train_M]).to(self.device)
-        assert module is not None, "beta is 0 only where there is a metric loss"
-        assert embeddings_ND is not None, "embeddings were asked for"
-        num_classes = len(self.trial.data.class_names)
-        return class_scores(self.trial.entry, module, embeddings_ND, train_MD, labels_M, num_classes)
 
 
 def _stacked(terms: list[Tensor]) -> NDArray[np.float32]:

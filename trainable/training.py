@@ -27,24 +27,34 @@ _AT_WORK: list[object] = [None]  # whose turn it is: the trial begun last in thi
 
 
 def replicates(
-    config: TrialConfig, draws: Sequence[int] | None = None, *, first: int = 0, part: Part = "validation"
+    config: TrialConfig,
+    draws: Sequence[int] | None = None,
+    *,
+    first: int = 0,
+    initialisation: int = 0,
+    part: Part = "validation",
 ) -> Iterator[Report]:
     """Train on each of `draws` (default: 0 to `config.replicates` - 1), from position `first` on, and report after each
-    of `config.evaluations` evenly spaced points, the last one at the last step.
+    of `config.evaluations` evenly spaced points, the last one at the last step; with part "test" at the last step only.
+
+    initialisation: 0 trains what a search trains; another number trains the same rows from another initial head, with
+    other proxies, dropout and batches, so that the two sources of noise can be told apart.
 
     Metrics of a report:
-    - with the prefix `val_` or, for part "test", `test_`: `accuracy`, `macro_f1`, `weighted_f1` and `loss`, the
-      cross-entropy in nats. All are of the head or, where beta is 0 and the head has learned nothing, of the class
-      scores of `trainable.inference`;
+    - `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss`, the cross-entropy in nats, of the draw's
+      validation rows. All are of the head or, where beta is 0 and the head has learned nothing, of the class scores of
+      `trainable.inference`;
+    - with part "test": the same of the test rows (`test_accuracy`, ...), and what `trainable.assessment.assess_test`
+      adds; the report then has a confusion;
     - means over the steps since the last report: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
       are part of it, `gradient_norm` (before clipping);
     - since the last report: `train_seconds`, `eval_seconds`; since the replicate's start: `tokens`, the real tokens
       trained on.
 
-    Part "validation" never reads the test rows; "test" scores all of them. Stop iterating (`close`) to prune. A value
-    that is not finite, memory that runs out, or any error that would come again ends the iterator with a report that
-    has an outcome. Only one iterator can be at work in a process, since they share the encoder and the random state:
-    beginning another one ends it.
+    Part "validation" never reads the test rows; "test" scores all of them, once. Stop iterating (`close`) to prune. A
+    value that is not finite, memory that runs out, or any error that would come again ends the iterator with a report
+    that has an outcome. Only one iterator can be at work in a process, since they share the encoder and the random
+    state: beginning another one ends it.
 
     Raises, at once, TrainableError for data, an encoder or a field that cannot serve; while iterating, RuntimeError
     where another iterator has been begun, and torch.AcceleratorError where the device itself fails.
@@ -60,7 +70,16 @@ def replicates(
             f"max_length must be at most {encoder.longest_input}, the longest input of {config.encoder}; received "
             f"{config.max_length}: lower it"
         )
-    trial = Trial(config=config, entry=entry, data=data, encoder=encoder, draws=chosen, samples=samples, part=part)
+    trial = Trial(
+        config=config,
+        entry=entry,
+        data=data,
+        encoder=encoder,
+        draws=chosen,
+        samples=samples,
+        part=part,
+        initialisation=initialisation,
+    )
     return _reports(trial, first)
 
 
@@ -88,10 +107,16 @@ def _reports(trial: Trial, first: int) -> Iterator[Report]:
     for replicate in range(first, len(trial.draws)):
         step = 0
         with closing(evaluations(trial, replicate)) as evaluated:
-            for evaluation in range(1, trial.config.evaluations + 1):
+            for evaluation in range(1, len(trial.points) + 1):
                 if _AT_WORK[0] is not turn:
                     raise RuntimeError("another trial was begun in this process: exhaust one iterator before the next")
-                at = partial(Report, draw=trial.draws[replicate], replicate=replicate, evaluation=evaluation)
+                at = partial(
+                    Report,
+                    draw=trial.draws[replicate],
+                    replicate=replicate,
+                    evaluation=evaluation,
+                    initialisation=trial.initialisation,
+                )
                 report = _next_report(evaluated, at, step)
                 yield report
                 if report.outcome is not None:
@@ -109,7 +134,7 @@ def _next_report(evaluated: Iterator[Evaluation], at: Callable[..., Report], ste
         if _is_device_failure(error):
             raise
         return at(step=step, outcome=Outcome.FAILED, reason=_reason(error), detail=traceback.format_exc())
-    return at(step=done.step, metrics=done.metrics)
+    return at(step=done.step, metrics=done.metrics, confusion=done.confusion)
 
 
 def _is_device_failure(error: Exception) -> bool:

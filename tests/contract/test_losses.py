@@ -306,19 +306,36 @@ def test_proxies_travel_with_the_state_of_the_module(entry: LossEntry) -> None:
 @EVERY_PROXY
 def test_the_nearest_class_has_the_largest_score_once_the_proxies_are_trained(entry: LossEntry) -> None:
     assert entry.class_scores is not None
-    module = build(entry)
     embeddings_ND, labels_N = separable(torch.arange(30) % C)
-    optimiser = torch.optim.Adam(module.parameters(), lr=0.1)
-    for _ in range(60):
-        optimiser.zero_grad()
-        module(embeddings_ND, labels_N).backward()
-        optimiser.step()
+    module = trained(entry, embeddings_ND, labels_N)
     with torch.no_grad():
         scores_NC = entry.class_scores(module, embeddings_ND)
     assert scores_NC.shape == (30, C)
     assert torch.equal(scores_NC.argmax(dim=1), labels_N)
     probabilities_N = scores_NC.softmax(dim=1)[torch.arange(30), labels_N]
     assert probabilities_N.min() > 0.5, "scores are at the temperature of training: their softmax is a probability"
+
+
+@EVERY_PROXY
+def test_the_library_s_own_logits_favour_the_farthest_class_for_proxy_nca_alone(entry: LossEntry) -> None:
+    """The published rule takes them as they are (TrialConfig.compatibility); class_scores sets the sign right."""
+    embeddings_ND, labels_N = separable(torch.arange(30) % C)
+    module: Any = trained(entry, embeddings_ND, labels_N)
+    with torch.no_grad():
+        logits_NC = module.get_logits(embeddings_ND)
+    nearest_N = logits_NC.argmin(dim=1) if entry.name == "proxy_nca" else logits_NC.argmax(dim=1)
+    assert torch.equal(nearest_N, labels_N)
+
+
+def trained(entry: LossEntry, embeddings_ND: Tensor, labels_N: Tensor) -> nn.Module:
+    """The loss with its proxies fitted to the rows."""
+    module = build(entry)
+    optimiser = torch.optim.Adam(module.parameters(), lr=0.1)
+    for _ in range(60):
+        optimiser.zero_grad()
+        module(embeddings_ND, labels_N).backward()
+        optimiser.step()
+    return module
 
 
 def separable(labels_N: Tensor) -> Rows:

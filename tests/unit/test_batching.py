@@ -42,6 +42,16 @@ def test_a_batch_is_what_the_tokenizer_itself_would_pad(
     assert batch.real_M.tolist() == expected["attention_mask"].flatten().nonzero().flatten().tolist()
 
 
+def test_a_batch_is_padded_to_a_width_that_no_row_needs_and_never_cut_to_it(tiny_bert: Path) -> None:
+    rows = tokenise(_rows(), load_encoder(str(tiny_bert), None, 2), 64)
+    narrow, wide, cut = (rows.batch(np.array([0, 1]), CPU, width) for width in (0, 9, 2))
+    assert [batch.inputs["input_ids"].shape[1] for batch in (narrow, wide, cut)] == [4, 9, 4]
+    assert torch.equal(wide.inputs["input_ids"][:, :4], narrow.inputs["input_ids"])
+    assert (wide.inputs["input_ids"][:, 4:] == rows.pad_id).all()
+    assert wide.inputs["attention_mask"].sum(dim=1).tolist() == [4, 3]
+    assert wide.real_M.tolist() == [0, 1, 2, 3, 9, 10, 11]
+
+
 def test_the_same_rows_are_tokenised_once(tiny_bert: Path) -> None:
     encoder, rows = load_encoder(str(tiny_bert), None, 2), _rows()
     first = tokenise(rows, encoder, 64)

@@ -114,6 +114,7 @@ def test_draws_are_the_same_on_every_machine_and_in_every_release() -> None:
     draw = _draw(data, shots=3, index=7, seed=11, validation="shots", sampling="random")
     assert (draw.train.tolist(), draw.validation.tolist()) == ([7, 8, 15], [4, 23, 25])
     assert [initialisation_seed(11, index) for index in (0, 1)] == [581805016, 811343658]
+    assert [initialisation_seed(11, 0, initialisation) for initialisation in (0, 1)] == [581805016, 4186342298]
 
 
 def test_random_sampling_is_uniform_over_rows() -> None:
@@ -150,12 +151,13 @@ def test_quotas_round_to_the_number_asked_for() -> None:
     assert sorted(_classes(data, _draw(data, shots=1, validation=10).validation).values()) == [3, 3, 4]
 
 
-@given(seed=st.integers(0, 2**32), index=st.integers(0, 20_000))
-def test_initialisation_seeds(seed: int, index: int) -> None:
-    value = initialisation_seed(seed, index)
+@given(seed=st.integers(0, 2**32), index=st.integers(0, 20_000), initialisation=st.integers(0, 9))
+def test_initialisation_seeds(seed: int, index: int, initialisation: int) -> None:
+    value = initialisation_seed(seed, index, initialisation)
     assert 0 <= value < 2**32
-    assert value == initialisation_seed(seed, index)
-    assert value != initialisation_seed(seed, index + 1)
+    assert value == initialisation_seed(seed, index, initialisation)
+    assert value != initialisation_seed(seed, index + 1, initialisation)
+    assert value != initialisation_seed(seed, index, initialisation + 1)
 
 
 @pytest.mark.parametrize(

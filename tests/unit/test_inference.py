@@ -11,7 +11,7 @@ from trainable import inference
 from trainable.batching import tokenise
 from trainable.datasets.text_data import Rows
 from trainable.encoder import load_encoder
-from trainable.inference import centroid_scores, class_scores, run_encoder
+from trainable.inference import centroid_scores, class_scores, nearest_rows, run_encoder
 from trainable.losses import LOSSES
 from trainable.losses.soft_triple import SoftTriple
 
@@ -76,3 +76,20 @@ def test_proxies_decide_where_there_are_any() -> None:
     assert scores.argmax(dim=1).tolist() == [0, 1, 2]
     assert scores.diagonal().tolist() == pytest.approx([10.0] * 3)
     assert not scores.requires_grad
+
+
+def test_without_a_trained_metric_loss_centroids_decide() -> None:
+    train, labels = torch.eye(3), torch.tensor([2, 0, 1])
+    scores = class_scores(LOSSES["soft_triple"], None, 4 * torch.eye(3), train, labels, 3)
+    assert torch.equal(scores, centroid_scores(4 * torch.eye(3), train, labels, 3))
+    assert scores.argmax(dim=1).tolist() == [2, 0, 1]
+
+
+def test_the_nearest_rows_are_those_of_largest_cosine_whatever_the_lengths(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    rows_ND, train_MD = rng.normal(size=(11, 5)) * 3, rng.normal(size=(8, 5)) * rng.uniform(0.1, 10, size=(8, 1))
+    expected_NM = (rows_ND @ train_MD.T) / np.outer(*(np.linalg.norm(each, axis=1) for each in (rows_ND, train_MD)))
+    monkeypatch.setattr(inference, "_COMPARED", 4)
+    cosines_NK, positions_NK = nearest_rows(torch.from_numpy(rows_ND), torch.from_numpy(train_MD), 3)
+    assert positions_NK.tolist() == np.argsort(-expected_NM, axis=1)[:, :3].tolist()
+    np.testing.assert_allclose(cosines_NK.numpy(), -np.sort(-expected_NM, axis=1)[:, :3])

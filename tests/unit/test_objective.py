@@ -84,6 +84,15 @@ def test_tokens_carry_their_sentence_s_label(tiny_bert: Path) -> None:
     assert embeddings.shape == (17, 32)
 
 
+def test_with_padding_every_position_carries_its_sentence_s_label(tiny_bert: Path) -> None:
+    batch = _batch(_encoder(tiny_bert), [0, 1, 2])
+    hidden = torch.randn(3, 10, 32)
+    embeddings, labels = metric_inputs(hidden, batch, "tokens", padding=True)
+    assert torch.equal(embeddings, hidden.reshape(30, 32))
+    assert labels.tolist() == [1] * 10 + [0] * 10 + [1] * 10
+    assert torch.equal(metric_inputs(hidden, batch, "cls", padding=True)[0], hidden[:, 0])
+
+
 def test_a_sentence_trained_on_by_tokens_is_their_mean(tiny_bert: Path) -> None:
     batch = _batch(_encoder(tiny_bert), [0, 1])
     hidden = torch.randn(2, batch.inputs["input_ids"].shape[1], 32)

@@ -49,6 +49,18 @@ def test_without_weight_decay_nothing_decays(tiny_bert: Path) -> None:
     assert [group["weight_decay"] for group in groups] == [0.0, 0.0]
 
 
+def test_as_published_there_is_one_group_at_one_rate_and_all_decays(tiny_bert: Path) -> None:
+    encoder, entry = load_encoder(str(tiny_bert), None, 2), LOSSES["soft_triple"]
+    assert entry.build is not None
+    loss = entry.build(SoftTriple(), 2, 32)
+    config = _config(loss=SoftTriple(), encoder_lr=1e-5, weight_decay=0.02, compatibility="published")
+    (group,) = parameter_groups(config, encoder, loss)
+    assert (group["lr"], group["peak"], group["weight_decay"]) == (1e-5, 1e-5, 0.02)
+    everything = [*encoder.model.parameters(), *loss.parameters()]
+    assert sorted(map(id, group["params"])) == sorted(map(id, everything))
+    assert build_optimiser(config, encoder, loss).param_groups[0]["weight_decay"] == 0.02
+
+
 def test_the_optimiser_is_fused(tiny_bert: Path) -> None:
     optimiser = build_optimiser(_config(), load_encoder(str(tiny_bert), None, 2), None)
     assert optimiser.defaults["fused"]
@@ -79,3 +91,24 @@ def test_the_rate_is_positive_and_never_rises_after_the_warm_up(schedule: str, w
     assert factors[:peak] == sorted(factors[:peak])
     after = [learning_rate_factor(config, step) for step in range(peak, 4 * steps)]
     assert after == sorted(after, reverse=True)
+
+
+@pytest.mark.parametrize("steps", [60, 120, 240])
+def test_the_published_cosine_is_laid_out_for_120_steps(steps: int) -> None:
+    config = _config(schedule="cosine", compatibility="published", warmup=0.1, steps=steps)
+    factors = [learning_rate_factor(config, step) for step in range(steps)]
+    planned = [learning_rate_factor(_config(schedule="cosine", warmup=0.1, steps=120), step) for step in range(120)]
+    assert factors[:120] == planned[:steps]
+    if steps > 120:
+        assert factors[120] == pytest.approx(0)
+        assert factors[120:229] == sorted(factors[120:229])
+        assert factors[228] == pytest.approx(1)  # 120 steps and their 108 after the warm-up
+
+
+@pytest.mark.parametrize("schedule", ["linear", "constant"])
+def test_other_schedules_are_the_same_as_published(schedule: str) -> None:
+    ours, published = (
+        [learning_rate_factor(_config(schedule=schedule, compatibility=each, steps=200), step) for step in range(200)]
+        for each in ("none", "published")
+    )
+    assert ours == published

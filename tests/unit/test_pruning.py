@@ -1,14 +1,19 @@
-"""Pruning rules are pure functions of a study: rungs, the halving rule, and the paired rule."""
+"""Pruning rules are pure functions of a study: the halving rule, the paired rule, and rungs that prove worthless."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from sweep.pruning import FINAL_SCORES, ReplicateAsha, ReplicateWilcoxon, default_rungs
+from sweep.pruning import FINAL_SCORES, Adaptive, ReplicateAsha, ReplicateWilcoxon, pruner
+from sweep.rungs import LEAST_TRIALS
+from sweep.spec.blocks import Pruning
+from sweep.storage import open_storage
 
 
 def study_with(*trials: Mapping[int, float]) -> optuna.Study:
@@ -18,30 +23,6 @@ def study_with(*trials: Mapping[int, float]) -> optuna.Study:
             optuna.trial.create_trial(state=TrialState.RUNNING, intermediate_values={**values}),
         )
     return study
-
-
-@pytest.mark.parametrize(
-    ("replicates", "evaluations", "rungs"),
-    [
-        (1, 1, ()),
-        (1, 4, (2,)),
-        (2, 2, (1, 2)),
-        (4, 4, (2, 4, 8)),
-        (8, 4, (2, 4, 8, 16)),
-        (5, 1, (1, 2, 4)),
-        (3, 5, (2, 5, 10)),
-    ],
-)
-def test_default_rungs_stand_half_way_and_after_powers_of_two(
-    replicates: int, evaluations: int, rungs: tuple[int, ...]
-) -> None:
-    assert default_rungs(replicates, evaluations) == rungs
-
-
-def test_the_last_report_is_never_a_rung() -> None:
-    for replicates in range(1, 20):
-        for evaluations in range(1, 8):
-            assert all(rung < replicates * evaluations for rung in default_rungs(replicates, evaluations))
 
 
 @pytest.mark.parametrize(
@@ -108,3 +89,111 @@ def test_wilcoxon_lets_a_draw_dependent_difference_go_on() -> None:
     best = [0.80, 0.60, 0.75, 0.66, 0.71, 0.69, 0.77]
     study, trial = wilcoxon_study(best, [score + (0.05 if i % 2 else -0.05) for i, score in enumerate(best[:6])])
     assert not ReplicateWilcoxon(evaluations=2).prune(study, trial)
+
+
+# ---- rungs that do not predict ---------------------------------------------------------------------------------------
+
+RISING, FALLING = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1)
+
+
+def completed(at_rungs: Mapping[int, float], finals: Sequence[float]) -> FrozenTrial:
+    return optuna.trial.create_trial(
+        state=TrialState.COMPLETE,
+        value=sum(finals) / len(finals),
+        intermediate_values={**at_rungs},
+        user_attrs={FINAL_SCORES: list(finals)},
+    )
+
+
+def candidate(number: int, score: float) -> FrozenTrial:
+    return optuna.trial.create_trial(state=TrialState.RUNNING, intermediate_values={number: score})
+
+
+def study_of(trials: Sequence[FrozenTrial]) -> optuna.Study:
+    study = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage())
+    study.add_trials(trials)
+    return study
+
+
+def stops(rule: optuna.pruners.BasePruner, earlier: Sequence[FrozenTrial], last: FrozenTrial) -> bool:
+    study = study_of([*earlier, last])
+    return rule.prune(study, study.trials[-1])
+
+
+def adaptive(**fields: Any) -> optuna.pruners.BasePruner:
+    """The rule of a spec for 2 replicates of 2 evaluations: rungs 1 and 2."""
+    return pruner(Pruning(adaptive=True, **fields), replicates=2, evaluations=2)
+
+
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_rung_that_contradicts_the_end_stops_nothing(rule: str) -> None:
+    earlier = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    assert stops(pruner(Pruning(rule=rule), 2, 2), earlier, candidate(2, 0.05))
+    assert not stops(adaptive(rule=rule), earlier, candidate(2, 0.05))
+
+
+@pytest.mark.parametrize("rule", ["asha", "median"])
+def test_a_rung_that_predicts_stops_as_before(rule: str) -> None:
+    earlier = [completed({2: score}, [score, end]) for score, end in zip(RISING, RISING, strict=True)]
+    assert stops(adaptive(rule=rule), earlier, candidate(2, 0.05))
+    assert not stops(adaptive(rule=rule), earlier, candidate(2, 0.6))
+
+
+def test_each_rung_is_judged_for_itself() -> None:
+    ends = zip(FALLING, RISING, strict=True)
+    earlier = [completed({1: early, 2: later}, [later, later]) for early, later in ends]
+    assert not stops(adaptive(), earlier, candidate(1, 0.05))
+    assert stops(adaptive(), earlier, candidate(2, 0.05))
+
+
+def test_the_replicate_of_the_rung_says_nothing_for_it() -> None:
+    """Scores that agree with their own draw to the end, and with the next draw not at all."""
+    earlier = [completed({1: score, 2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    assert not stops(adaptive(), earlier, candidate(1, 0.05))
+
+
+def test_few_completed_trials_leave_the_rung_in_force() -> None:
+    earlier = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    assert stops(adaptive(), earlier[: LEAST_TRIALS - 1], candidate(2, 0.05))
+
+
+def test_only_completed_trials_are_witnesses() -> None:
+    """Pruned and diverged trials are PRUNED in the study, and have no final order."""
+    witnesses = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    pruned = [
+        optuna.trial.create_trial(
+            state=TrialState.PRUNED, intermediate_values=each.intermediate_values, user_attrs=each.user_attrs
+        )
+        for each in witnesses
+    ]
+    assert stops(adaptive(), pruned, candidate(2, 0.05))
+
+
+def test_more_trials_bring_a_rung_back() -> None:
+    misled = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    assert not stops(adaptive(), misled, candidate(2, 0.05))
+    later = [completed({2: 0.5 + score}, [0.5, 0.5 + score]) for score in RISING for _ in range(3)]
+    assert stops(adaptive(), [*misled, *later], candidate(2, 0.05))
+
+
+def test_the_decision_survives_a_restart(tmp_path: Path) -> None:
+    earlier = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    path = tmp_path / "ledger.journal"
+    optuna.create_study(study_name="cell", storage=open_storage(path, write=True)).add_trials(
+        [*earlier, candidate(2, 0.05)]
+    )
+    again = optuna.load_study(study_name="cell", storage=open_storage(path, write=True))
+    assert ReplicateAsha([1, 2], 3, 3).prune(again, again.trials[-1])
+    assert not adaptive().prune(again, again.trials[-1])
+
+
+def test_outside_its_rungs_the_adaptive_rule_is_silent() -> None:
+    assert not stops(adaptive(), [], optuna.trial.create_trial(state=TrialState.RUNNING))
+    assert not stops(adaptive(), [completed({3: 0.9}, [0.9, 0.9])] * 6, candidate(3, 0.1))
+
+
+def test_the_spec_chooses_the_rule() -> None:
+    assert isinstance(pruner(Pruning(), 4, 4), ReplicateAsha)
+    assert isinstance(adaptive(), Adaptive)
+    assert isinstance(adaptive(rule="wilcoxon"), ReplicateWilcoxon)
+    assert isinstance(adaptive(rule="none"), optuna.pruners.NopPruner)

@@ -12,6 +12,7 @@ import pytest
 from trainable.__main__ import main, read_config
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses.soft_triple import SoftTriple
+from trainable.reports import Report
 
 
 @pytest.fixture
@@ -56,7 +57,30 @@ def test_prints_each_report_as_a_line_of_json(
     assert all(report["outcome"] is None and 0 <= report["metrics"]["val_accuracy"] <= 1 for report in reports)
     assert output.err == ""
     assert main([str(path), "--draws", "0", "--part", "test"]) == 0
-    assert "test_accuracy" in json.loads(capfd.readouterr().out)["metrics"]
+    report = json.loads(capfd.readouterr().out)
+    assert report["metrics"].keys() >= {"test_accuracy", "test_nearest_accuracy", "val_accuracy"}
+    assert sum(map(sum, report["confusion"])) == 24  # a quarter of the toy rows
+
+
+def test_another_initialisation_trains_the_same_draw_from_another_start(
+    config: TrialConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(config.flat()), encoding="utf-8")
+    losses = {}
+    for number in ("0", "1"):
+        assert main([str(path), "--draws", "2", "--initialisation", number]) == 0
+        report = Report.from_json(json.loads(capfd.readouterr().out))
+        assert (report.draw, report.initialisation) == (2, int(number))
+        losses[number] = report.metrics["train_loss"]
+    assert losses["0"] != losses["1"]
+
+
+@pytest.mark.parametrize("number", ["-1", "a", "1.5", ""])
+def test_an_initialisation_is_a_whole_number(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["config.json", f"--initialisation={number}"])
+    assert f"an initialisation is a whole number from 0; received {number!r}" in capsys.readouterr().err
 
 
 def test_a_trial_that_diverges_exits_with_1(
@@ -85,6 +109,12 @@ def test_a_trial_that_diverges_exits_with_1(
         ({"dataset.test_share": 1.5}, ["dataset.test_share: ", "less than 1", "received 1.5"]),
         ({"validation": -3}, ["validation: ", "'all' or 'shots'", "received -3"]),
         ({"evaluations": 9}, ["evaluations must be at most steps (2); received 9"]),
+        (
+            {"compatibility": "published", "proxy_lr": 0.1},
+            ["all weights train at encoder_lr with compatibility: published; received proxy_lr=0.1: leave it out"],
+        ),
+        ({"compatibility": "published", "proxy_lr": None, "head_lr": 0.1}, ["received head_lr=0.1: leave it out"]),
+        ({"compatibility": "old"}, ["compatibility: ", "'published'", "received 'old'"]),
         ({"dataset.hub": "some/where"}, ["dataset: ", "give `hub` or `path`, not both"]),
         ({"shots": 1000}, ["ask for fewer shots"]),
         ({"encoder": "/no/such/folder"}, ["an encoder given as a path must be a folder"]),

@@ -12,19 +12,23 @@ import numpy as np
 import pytest
 import torch
 
-from trainable import replicate as replicate_module
-from trainable import training
+from trainable import scoring, training
+from trainable.batching import Batch
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows
+from trainable.draws import Draw, few_shot_draw
+from trainable.encoder import load_encoder
 from trainable.errors import ConfigError, DataError, EncoderError
+from trainable.inference import Outputs, run_encoder
 from trainable.losses import LOSSES
-from trainable.objective import Objective
+from trainable.objective import Embedding, Objective, Terms
 from trainable.replicate import evaluation_points
 from trainable.reports import Outcome, Report
 from trainable.training import replicates
 
 TIMES = {"train_seconds", "eval_seconds"}
+PARTS: tuple[training.Part, ...] = ("validation", "test")
 
 
 @pytest.fixture
@@ -101,15 +105,48 @@ def test_the_draws_are_the_first_ones_unless_given(config: TrialConfig) -> None:
         (_metric_loss(beta=0.0), {"train_metric_loss"}),
     ],
 )
-@pytest.mark.parametrize(("part", "prefix"), [("validation", "val_"), ("test", "test_")])
-def test_the_metrics_of_a_report(
-    fields: dict[str, Any], terms: set[str], part: training.Part, prefix: str, config: TrialConfig
-) -> None:
-    report = next(replicates(_with(config, **fields), part=part))
-    scores = {prefix + name for name in ("accuracy", "macro_f1", "weighted_f1", "loss")}
+def test_the_metrics_of_a_report(fields: dict[str, Any], terms: set[str], config: TrialConfig) -> None:
+    report = next(replicates(_with(config, **fields)))
+    scores = {f"val_{name}" for name in ("accuracy", "macro_f1", "weighted_f1", "loss")}
     assert report.metrics.keys() == scores | terms | TIMES | {"train_loss", "gradient_norm", "tokens"}
-    assert report.metrics[prefix + "loss"] > 0
+    assert report.metrics["val_loss"] > 0
     assert report.metrics["gradient_norm"] > 0
+    assert report.confusion == ()
+
+
+OF_HEAD = {"test_head_accuracy", "test_mixture_accuracy", "mixture_weight", "mixture_temperature"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "present"),
+    [({}, True), (_metric_loss(), True), ({"loss": {"name": "supcon"}}, True), (_metric_loss(beta=0.0), False)],
+)
+def test_the_test_part_is_scored_once_at_the_end_of_each_replicate(
+    fields: dict[str, Any], present: bool, config: TrialConfig
+) -> None:
+    trial = _with(config, **fields)
+    validated, tested = list(replicates(trial)), list(replicates(trial, part="test"))
+    assert [(report.replicate, report.evaluation, report.step) for report in tested] == [(0, 1, 12), (1, 1, 12)]
+    for search, report in zip(validated[1::2], tested, strict=True):
+        for name in ("val_accuracy", "val_macro_f1", "val_weighted_f1"):
+            assert report.metrics[name] == search.metrics[name], "the same training, validated at its end"
+        assert report.metrics["val_loss"] == pytest.approx(search.metrics["val_loss"], rel=1e-5)
+        assert report.metrics.keys() >= {"test_accuracy", "test_nearest_accuracy", "test_neighbours_accuracy"}
+        assert report.metrics["test_accuracy"] == report.metrics[f"test_{'head' if present else 'nearest'}_accuracy"]
+        assert (report.metrics.keys() >= OF_HEAD) == present
+        assert report.metrics.keys().isdisjoint(OF_HEAD) != present
+        assert "test_published_accuracy" not in report.metrics
+        confusion_CC = np.array(report.confusion)
+        assert confusion_CC.sum() == 24
+        assert confusion_CC.trace() / 24 == pytest.approx(report.metrics["test_accuracy"])
+
+
+@pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.build is not None))
+def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(loss: str, config: TrialConfig) -> None:
+    trial = _with(config, loss={"name": loss}, beta=0.5, embedding="mean", shots=12, steps=40, replicates=1)
+    (report,) = replicates(trial, part="test")
+    for way in ("head", "nearest", "neighbours", "mixture"):
+        assert report.metrics[f"test_{way}_accuracy"] > 0.75, way
 
 
 def test_train_loss_is_the_weighted_sum_of_its_terms(config: TrialConfig) -> None:
@@ -119,9 +156,6 @@ def test_train_loss_is_the_weighted_sum_of_its_terms(config: TrialConfig) -> Non
 
 
 def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> None:
-    from trainable.draws import few_shot_draw
-    from trainable.encoder import load_encoder
-
     data = load(config.dataset)
     draw = few_shot_draw(data, sampling="per_class", shots=4, validation="all", index=0, seed=0)
     tokenizer = load_encoder(config.encoder, None, 2).tokenizer
@@ -183,6 +217,121 @@ def test_validation_never_reads_the_test_rows(
     assert "the test part was read" in with_test[0].reason
 
 
+@pytest.mark.parametrize(
+    "fields", [{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0, "validation": "shots"}]
+)
+def test_poisoned_test_rows_leave_every_validation_report_as_it_is(
+    fields: dict[str, Any], config: TrialConfig, toy_csv: Path, tmp_path: Path
+) -> None:
+    header, *rows = toy_csv.read_text(encoding="utf-8").splitlines()
+    honest = rows[60:]
+    poisoned = [f"a blue {row.replace('good', 'bad') if n % 2 else row}" for n, row in enumerate(honest[:20])]
+    poisoned = [row[: row.rindex(",")] + (",good" if row.endswith("bad") else ",bad") for row in poisoned]
+    reports = {}
+    for name, test in {"honest": honest, "poisoned": poisoned}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        for file, lines in {"pool.csv": rows[:60], "test.csv": test}.items():
+            (folder / file).write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+        dataset = {"name": "toy", "path": str(folder / "pool.csv"), "test_path": str(folder / "test.csv")}
+        trial = _with(config, dataset=dataset, replicates=1, **fields)
+        reports[name] = {part: _timeless(replicates(trial, part=part)) for part in PARTS}
+    assert reports["honest"]["validation"] == reports["poisoned"]["validation"]
+    for report, other in zip(reports["honest"]["test"], reports["poisoned"]["test"], strict=True):
+        changed = {name for name in report.metrics if report.metrics[name] != other.metrics[name]}
+        assert "test_accuracy" in changed
+        assert all(name.startswith("test_") for name in changed), "what is trained, validated and chosen is the same"
+        assert report.confusion != other.confusion
+
+
+@pytest.mark.parametrize("fields", [{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0}])
+def test_a_class_that_the_draw_lacks_is_scored_all_the_same(fields: dict[str, Any], config: TrialConfig) -> None:
+    draws = [draw for draw in range(40) if len(_labels(config, draw)) == 1][:2]
+    for report in replicates(
+        _with(config, sampling="random", shots=2, embedding="tokens", **fields), draws, part="test"
+    ):
+        assert report.outcome is None
+        assert report.metrics["neighbours_k"] == 1
+        assert report.metrics["test_neighbours_accuracy"] == 0.5  # it only ever says the one class that it knows
+        assert np.array(report.confusion).shape == (2, 2)
+
+
+def _labels(config: TrialConfig, index: int) -> set[int]:
+    data = load(config.dataset)
+    draw = few_shot_draw(data, sampling="random", shots=2, validation="all", index=index, seed=0)
+    return set(data.pool.labels_N[draw.train].tolist())
+
+
+def test_another_initialisation_trains_the_same_rows_from_another_start(config: TrialConfig) -> None:
+    trial = _with(config, **_metric_loss())
+    searched, again, other = (_timeless(replicates(trial, initialisation=number)) for number in (0, 0, 1))
+    assert searched == again == _timeless(replicates(trial))
+    assert [report.initialisation for report in other] == [1] * 4
+    for report, changed in zip(searched, other, strict=True):
+        assert (report.draw, report.evaluation) == (changed.draw, changed.evaluation)
+        assert report.metrics["tokens"] == changed.metrics["tokens"], "the same rows"
+        assert report.metrics["train_loss"] != changed.metrics["train_loss"]
+        assert report.metrics["val_loss"] != changed.metrics["val_loss"]
+
+
+def test_as_published_the_metric_loss_sees_padding_up_to_the_longest_row_of_the_pool(
+    config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    call = Objective.__call__
+
+    def spy(self: Objective, model: Any, batch: Batch, *, bf16: bool) -> Terms:
+        seen.append((self.padding, batch.inputs["input_ids"].shape[1]))
+        return call(self, model, batch, bf16=bf16)
+
+    monkeypatch.setattr(Objective, "__call__", spy)
+    data, tokenizer = load(config.dataset), load_encoder(config.encoder, None, 2).tokenizer
+    texts = (f"the red film and {data.pool.texts[0]}", *data.pool.texts[1:])
+    lengthened = replace(data, pool=replace(data.pool, texts=texts))
+    longest = len(tokenizer(texts[0])["input_ids"])
+    monkeypatch.setattr(training, "load", lambda _: lengthened)
+    monkeypatch.setattr(training, "_sample", lambda *_: Draw(np.arange(2, 6), np.arange(6, 9)))
+    published = {"compatibility": "published", "steps": 1, "evaluations": 1, "replicates": 1}
+    for fields in ({"embedding": "tokens"}, {"embedding": "mean"}):
+        list(replicates(_with(config, **published, **fields, **_metric_loss())))
+    list(replicates(_with(config, **published, embedding="tokens")))  # cross-entropy has no use for padding
+    assert seen[0] == (True, longest)
+    assert [padding for padding, _ in seen[1:]] == [False, False]
+    assert max(width for _, width in seen[1:]) < longest
+
+
+@pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.has_proxies))
+def test_the_published_rule_is_scored_for_losses_with_proxies(loss: str, config: TrialConfig) -> None:
+    trial = _with(config, loss={"name": loss}, beta=0.4, embedding="tokens", compatibility="published", replicates=1)
+    (report,) = replicates(trial, part="test")
+    assert report.outcome is None
+    assert 0 <= report.metrics["test_published_accuracy"] <= 1
+    assert trial.proxy_lr is None
+
+
+@pytest.mark.parametrize("fields", [{}, {"loss": {"name": "supcon"}}, _metric_loss(beta=1.0)])
+def test_without_proxies_there_is_no_published_rule(fields: dict[str, Any], config: TrialConfig) -> None:
+    (report,) = replicates(_with(config, compatibility="published", replicates=1, **fields), part="test")
+    assert report.outcome is None
+    assert "test_published_accuracy" not in report.metrics
+
+
+def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig) -> None:
+    fields = _metric_loss(compatibility="published", embedding="tokens", replicates=1)
+    trial = _with(config, **fields)
+    embedded = []
+
+    def spy(*arguments: Any, embedding: Embedding | None = None, **others: Any) -> Outputs:
+        embedded.append(embedding)
+        return run_encoder(*arguments, embedding=embedding, **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "run_encoder", spy)
+        list(replicates(trial, part="test"))
+        list(replicates(_with(trial, compatibility="none"), part="test"))
+    assert embedded == ["cls"] * 3 + ["tokens"] * 3
+
+
 def test_the_test_part_is_scored_whole(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load(config.dataset)
     flipped = replace(data, test=replace(data.test, labels_N=1 - data.test.labels_N))
@@ -222,8 +371,9 @@ def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(config: TrialConfi
     assert len(reports) == 1
 
 
-def test_scores_that_are_not_finite_end_the_trial_as_diverged(config: TrialConfig) -> None:
-    (last,) = replicates(_unchecked(config, encoder_lr=1e30, warmup=0.0, steps=1, evaluations=1))
+@pytest.mark.parametrize("part", PARTS)
+def test_scores_that_are_not_finite_end_the_trial_as_diverged(part: training.Part, config: TrialConfig) -> None:
+    (last,) = replicates(_unchecked(config, encoder_lr=1e30, warmup=0.0, steps=1, evaluations=1), part=part)
     assert last.outcome is Outcome.DIVERGED
     assert last.reason == "class scores are not finite after step 1 of 1"
 
@@ -246,7 +396,7 @@ def test_an_error_in_the_middle_is_a_failure_with_its_reason(
 
     reports = replicates(config)
     first = next(reports)
-    monkeypatch.setattr(replicate_module, "run_encoder", score)
+    monkeypatch.setattr(scoring, "run_encoder", score)
     last, *rest = reports
     assert first.outcome is None
     assert not rest

@@ -1,9 +1,4 @@
-"""From the records of a sweep to its verdict: which loss is better than the baseline, by how much, and how sure that is.
-
-A comparison is made within one combination of all compared axes but the loss (a dataset, a number of shots, ...). All
-its arms, one for each loss, were confirmed on the same draws, so that every difference is paired. Shapes: K arms, N
-draws. All scores are shares from 0 to 1; only sentences and tables speak of points (hundredths).
-"""
+"""What a verdict is made of, as values. Scores are shares from 0 to 1; only sentences and tables speak of points."""
 
 from __future__ import annotations
 
@@ -11,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sweep.records import ConfirmationRecord, TrialRecord
-from sweep.statistics import Difference, Ranks, Summary
+from sweep.statistics import LEVEL, Difference, Ranks, Summary
 
-__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict", "verdict"]
+__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +16,8 @@ class Failures:
     """Confirmation replicates of an arm that went wrong; none of them is left out in silence.
 
     diverged: a value was not finite; scored as a classifier that always answers the majority class. failed: an error
-    or memory, which says nothing about the loss; its draw is left out of the arm's comparisons. majority: trained to the
-    end, yet no better than always answering the majority class (Mosbach et al., 2021: a failed run).
+    or memory, which says nothing about the loss; its draw is left out of the arm's comparisons. majority: trained to
+    the end, yet no better than always answering the majority class (Mosbach et al., 2021: a failed run).
     """
 
     replicates: int
@@ -69,11 +64,14 @@ class Variances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One loss in a comparison. winner: its best trial; None where no trial completed. scores: the test score of each
-    confirmation draw, in the order of `Comparison.draws`; None where it failed or is still to come. difference: to the
-    baseline, paired; None for the baseline itself. p_corrected: Holm's, over the family of the whole sweep.
-    inference: test accuracy by each rule (`head`, `nearest`, `neighbours`, `mixture`). draws_needed: to resolve the
-    difference seen, at the report's level and power; None where no number of draws would."""
+    """One loss in a comparison, or `searched` where the search chose it. winner: its best trial, or the one that was
+    confirmed; None where no trial completed. selection_score: the winner's score in the search. scores: the test score
+    of each confirmation draw, in the order of `Comparison.draws`; None where it failed or is still to come.
+    difference: to the baseline, over the draws that both have; None for the baseline itself. p_corrected: Holm's, over
+    the family of the whole sweep. probability_of_best: among the arms, over the draws that all of them have.
+    draws_needed: to resolve the difference seen with a chance of 80 %, at 5 % divided by the family, so that it holds
+    whatever the other tests find; None where 100,000 would not do, or there is no difference. inference: test accuracy
+    by each rule (`head`, `nearest`, `neighbours`, `mixture`). confusion: summed over draws."""
 
     cell: str
     loss: str
@@ -95,13 +93,14 @@ class Arm:
     @property
     def significant(self) -> bool:
         """Whether the difference to the baseline holds at 5 % after the correction."""
-        return self.p_corrected is not None and self.p_corrected < 0.05
+        return self.p_corrected is not None and self.p_corrected < LEVEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """The arms of one dataset, number of shots and values of the other axes (`encoder=...`, else empty). best: the arm
-    with the highest mean, None without any. sentence: who won, by how much, and how sure that is."""
+    with the highest mean, or rather the largest paired difference; None without any. sentence: who won, by how much,
+    and how sure that is."""
 
     dataset: str
     shots: int
@@ -142,9 +141,10 @@ class Gain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a sweep found. family: how many tests Holm's correction is over. gains: by loss, over all comparisons. ranks:
-    by number of shots, where at least three datasets were compared. selection: how winners were chosen, in a sentence.
-    warnings: what a reader must know before believing any of it."""
+    """What a sweep found. family: how many tests Holm's correction is over. gains: by loss, over all comparisons; empty
+    for a single one, whose differences say it all. ranks: by number of shots, where at least three datasets were
+    compared. selection: how winners were chosen, in a sentence. warnings: what a reader must know before believing any
+    of it."""
 
     comparisons: tuple[Comparison, ...]
     family: int

@@ -1,0 +1,233 @@
+"""Figures of single cells: how their trials ended, where their variance comes from, and their confusion matrices.
+
+Shapes: C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sweep.report.chart import Chart, Row, grouped, number, text
+from sweep.report.style import ACCENT, GRID, INK, MUTED, PAPER, facets, new_figure, shortened, wrapped
+from sweep.results import SweepResults
+from sweep.verdict import Arm, Comparison, Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["confusion", "outcomes", "spread"]
+
+# Grey where all went as planned, since colours stand for losses, and what went wrong is to be seen at a glance.
+_OUTCOMES = {
+    "completed": MUTED,
+    "pruned": GRID,
+    "running": PAPER,
+    "interrupted": "#e69f00",
+    "diverged": "#cc79a7",
+    "failed": "#d55e00",
+}
+_SOURCES = {"configuration": ("o", PAPER), "draw": ("s", INK), "seed": ("D", PAPER)}
+_LABELLED = 12
+"""Up to so many classes, a confusion matrix has room for names and counts."""
+
+
+def outcomes(verdict: Verdict) -> Chart | None:
+    """How the trials of each cell ended."""
+    rows: tuple[Row, ...] = tuple(
+        {"cell": arm.cell, "outcome": outcome, "trials": count}
+        for arm in cell_arms(verdict)
+        for outcome, count in sorted(arm.cost.trials.items())
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="outcomes",
+        title="How trials ended",
+        caption="Trials of each cell by outcome. All cells have the same budget of trials.",
+        rows=rows,
+        draw=_draw_outcomes,
+    )
+
+
+def spread(verdict: Verdict, metric: str) -> Chart | None:
+    """The standard deviation of a cell's scores by its source."""
+    rows: tuple[Row, ...] = tuple(
+        {"cell": arm.cell, "source": source, "sd": 100 * sqrt(max(variance, 0.0))}
+        for arm in cell_arms(verdict)
+        for source in _SOURCES
+        if (variance := getattr(arm.variances, source)) is not None
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="spread",
+        title="Where the variance comes from",
+        caption="Standard deviation between configurations of the search, between draws, and between two "
+        "initialisations on one draw. Where the draw weighs more than the configuration, more draws say more than "
+        "more trials.",
+        rows=rows,
+        draw=partial(_draw_spread, label=f"standard deviation of {metric} (points)"),
+    )
+
+
+def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
+    """The confusion matrices of the best arm of each comparison and of its baseline."""
+    rows: tuple[Row, ...] = tuple(
+        row
+        for comparison in verdict.comparisons
+        for arm in _shown(comparison)
+        for row in _counts(results, comparison, arm)
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="confusion",
+        title="Confusion matrices",
+        caption="Test rows by class (down) and predicted class (across), in percent of the class, over all "
+        "confirmation draws: the best arm of each comparison, and its baseline.",
+        rows=rows,
+        draw=_draw_confusion,
+    )
+
+
+def cell_arms(verdict: Verdict) -> tuple[Arm, ...]:
+    """One arm for each cell; a cell that ignores what an axis compares stands in several comparisons."""
+    return tuple({arm.cell: arm for comparison in verdict.comparisons for arm in comparison.arms}.values())
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _shown(comparison: Comparison) -> list[Arm]:
+    best = comparison.best.loss if comparison.best else None
+    return [arm for arm in comparison.arms if arm.confusion and arm.loss in (best, comparison.baseline)]
+
+
+def _counts(results: SweepResults, comparison: Comparison, arm: Arm) -> list[Row]:
+    data = results.sweep.data.get(comparison.dataset)
+    classes = len(arm.confusion)
+    names = data.class_names if data and len(data.class_names) == classes else tuple(map(str, range(classes)))
+    return [
+        {
+            "comparison": comparison.title,
+            "loss": arm.loss,
+            "class": names[row],
+            "predicted": names[column],
+            "rows": count,
+        }
+        for row, counts in enumerate(arm.confusion)
+        for column, count in enumerate(counts)
+    ]
+
+
+# ---- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def _cells(rows: Sequence[Row]) -> tuple[Axes, dict[str, int]]:
+    """A panel with a line for each cell."""
+    cells = {cell: place for place, cell in enumerate(grouped(rows, "cell"))}
+    many = len(cells) > 16
+    axes = new_figure(7.0, 1.0 + (0.18 if many else 0.26) * len(cells)).subplots()
+    axes.set_yticks(list(cells.values()), [shortened(cell, 44) for cell in cells], fontsize=7.5 if many else 9)
+    axes.set_ylim(len(cells) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    return axes, cells
+
+
+def _draw_outcomes(rows: Sequence[Row]) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    axes, cells = _cells(rows)
+    ends = dict.fromkeys(cells, 0.0)
+    by_outcome = grouped(rows, "outcome")
+    for outcome in [*(name for name in _OUTCOMES if name in by_outcome), *sorted(set(by_outcome) - set(_OUTCOMES))]:
+        for place, row in enumerate(by_outcome[outcome]):
+            cell, count = text(row, "cell"), number(row, "trials")
+            label = outcome if place == 0 else None
+            color = _OUTCOMES.get(outcome, MUTED)
+            axes.barh(
+                cells[cell],
+                count,
+                left=ends[cell],
+                height=0.7,
+                color=color,
+                edgecolor=MUTED,
+                linewidth=0.6,
+                label=label,
+            )
+            ends[cell] += count
+    axes.set_xlabel("trials")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _with_legend(axes, len(by_outcome))
+
+
+def _draw_spread(rows: Sequence[Row], *, label: str) -> Figure:
+    axes, cells = _cells(rows)
+    for source, own in grouped(rows, "source").items():
+        marker, face = _SOURCES[source]
+        axes.plot(
+            [number(row, "sd") for row in own],
+            [cells[text(row, "cell")] for row in own],
+            marker,
+            color=INK,
+            markerfacecolor=face,
+            clip_on=False,
+            label=source,
+        )
+    axes.set_xlim(left=0)
+    axes.set_xlabel(label)
+    return _with_legend(axes, len(_SOURCES))
+
+
+def _with_legend(axes: Axes, columns: int) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(loc="outside upper right", ncols=columns, fontsize=8)
+    return figure
+
+
+def _draw_confusion(rows: Sequence[Row]) -> Figure:
+    matrices = {
+        (title, loss): own
+        for title, each in grouped(rows, "comparison").items()
+        for loss, own in grouped(each, "loss").items()
+    }
+    panels = facets(len(matrices), height=2.75, titles=0.95)
+    for axes, ((title, loss), own) in zip(panels, matrices.items(), strict=True):
+        names = list(grouped(own, "class"))
+        counts_CC = np.array([number(row, "rows") for row in own]).reshape(len(names), len(names))
+        _draw_matrix(axes, names, counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1))
+        axes.set_title(f"{wrapped(title, 38)}\n{loss}", pad=6)
+    figure = panels[0].get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def _draw_matrix(axes: Axes, names: Sequence[str], share_CC: np.ndarray) -> None:
+    from matplotlib.colors import to_rgb
+
+    # Opacity, and not a colour map, so that no share at all is the page itself, light or dark.
+    colours = np.empty((*share_CC.shape, 4))
+    colours[..., :3] = to_rgb(ACCENT)
+    colours[..., 3] = 0.03 + 0.72 * share_CC
+    axes.imshow(colours, interpolation="none", aspect="equal")
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    if len(names) > _LABELLED:
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_xlabel(f"{len(names)} classes, in the order of the data")
+        return
+    short = [shortened(name, 9) for name in names]
+    axes.set_xticks(range(len(names)), short, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
+    axes.set_yticks(range(len(names)), short, fontsize=7)
+    size = 9 if len(names) < 5 else 7.5 if len(names) < 9 else 5.5
+    for (row, column), share in np.ndenumerate(share_CC):
+        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=size, color=INK)

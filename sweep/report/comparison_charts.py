@@ -1,0 +1,293 @@
+"""Figures of the verdict: differences, scores over shots, gains over datasets, and rules of inference.
+
+Scores are in percent and differences in points, in the rows as in the figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sweep.report.chart import Chart, Row, grouped, number, text
+from sweep.report.style import (
+    GRID,
+    MUTED,
+    PAPER,
+    Mark,
+    facets,
+    legend,
+    legend_height,
+    new_figure,
+    shortened,
+    wrapped,
+)
+from sweep.verdict import Arm, Comparison, Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["differences", "gains", "inference", "scores_by_shots"]
+
+Marks = Mapping[str, Mark]
+
+_RULES = {"head": "o", "nearest": "s", "neighbours": "D", "mixture": "^"}
+
+
+def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
+    """Each arm's paired difference to its baseline, with its interval."""
+    rows: tuple[Row, ...] = tuple(
+        {
+            "comparison": comparison.title,
+            "loss": arm.loss,
+            "baseline": comparison.baseline,
+            "draws": arm.difference.n,
+            "difference": 100 * arm.difference.mean,
+            "low": 100 * arm.difference.low,
+            "high": 100 * arm.difference.high,
+            "p_corrected": arm.p_corrected,
+            "significant": "yes" if arm.significant else "no",
+        }
+        for comparison in verdict.comparisons
+        for arm in comparison.arms
+        if arm.difference is not None
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="differences",
+        title="Paired differences to the baseline",
+        caption="Mean difference over the common draws, and its 95 % bootstrap interval. Filled: the difference holds "
+        "at 5 % after Holm's correction over the whole sweep. Right of the line: better than the baseline.",
+        rows=rows,
+        draw=partial(_draw_differences, known=known, label=f"difference in test {metric} (points)"),
+    )
+
+
+def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
+    """Each loss's mean test score against the number of labels, where several numbers were compared."""
+    rows = [_score_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms if arm.summary]
+    several = {title for title, own in grouped(rows, "data").items() if len({row["shots"] for row in own}) > 1}
+    chosen = tuple(row for row in rows if row["data"] in several)
+    if not chosen:
+        return None
+    return Chart(
+        name="scores-by-shots",
+        title="Scores against the number of labels",
+        caption="Mean over the confirmation draws with its 95 % bootstrap interval, on test rows.",
+        rows=chosen,
+        draw=partial(_draw_scores, known=known, label=f"test {metric} (%)"),
+    )
+
+
+def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
+    """Each loss's mean difference over all comparisons."""
+    rows: tuple[Row, ...] = tuple(
+        {
+            "loss": gain.loss,
+            "comparisons": gain.comparisons,
+            "datasets": gain.datasets,
+            "gain": 100 * gain.mean,
+            "low": 100 * gain.low,
+            "high": 100 * gain.high,
+            "lowest": 100 * gain.lowest,
+            "highest": 100 * gain.highest,
+        }
+        for gain in verdict.gains
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="gains",
+        title="Gains over all comparisons",
+        caption="Thick: 95 % interval of the mean gain, resampling datasets and then draws. Thin grey: from the lowest "
+        "to the highest gain of a comparison.",
+        rows=rows,
+        draw=partial(_draw_gains, known=known, label=f"mean gain in test {metric} (points)"),
+    )
+
+
+def inference(verdict: Verdict, known: Marks) -> Chart | None:
+    """The test accuracy of each arm by each rule of inference, where there is more than one."""
+    rows: tuple[Row, ...] = tuple(
+        {
+            "comparison": comparison.title,
+            "loss": arm.loss,
+            "rule": rule,
+            "draws": summary.n,
+            "accuracy": 100 * summary.mean,
+            "low": 100 * summary.low,
+            "high": 100 * summary.high,
+        }
+        for comparison in verdict.comparisons
+        for arm in comparison.arms
+        if len(arm.inference) > 1
+        for rule, summary in arm.inference.items()
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="inference",
+        title="Rules of inference",
+        caption="Mean test accuracy of the same trained encoders by four rules, with 95 % intervals: the "
+        "classification head, the nearest class (by proxies or class means), the nearest neighbours among the "
+        "training rows, and the mixture of head and nearest class.",
+        rows=rows,
+        draw=partial(_draw_inference, known=known),
+    )
+
+
+def counted(comparison: Comparison) -> str:
+    """What the shots of a comparison count labels by."""
+    return "per class" if comparison.sampling == "per_class" else "in all"
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _score_row(comparison: Comparison, arm: Arm) -> Row:
+    assert arm.summary is not None
+    return {
+        "data": ", ".join(filter(None, (comparison.dataset, comparison.others))),
+        "shots": comparison.shots,
+        "counted": counted(comparison),
+        "loss": arm.loss,
+        "draws": arm.summary.n,
+        "mean": 100 * arm.summary.mean,
+        "low": 100 * arm.summary.low,
+        "high": 100 * arm.summary.high,
+    }
+
+
+# ---- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def _draw_differences(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+    groups = grouped(rows, "comparison")
+    axes = _listing(groups)
+    axes.axvline(0, color=MUTED, linewidth=1)
+    for place, row in _lines(groups):
+        mark = known[text(row, "loss")]
+        axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=2)
+        face = mark.color if row["significant"] == "yes" else PAPER
+        axes.plot(
+            number(row, "difference"), place, mark.marker, color=mark.color, markerfacecolor=face, markeredgewidth=1.6
+        )
+    axes.set_xlabel(label)
+    return _figure(axes)
+
+
+def _draw_inference(rows: Sequence[Row], *, known: Marks) -> Figure:
+    from matplotlib.lines import Line2D
+
+    groups = {
+        title: list({row["loss"]: row for row in own}.values()) for title, own in grouped(rows, "comparison").items()
+    }
+    axes = _listing(groups, line=0.4)
+    places = {(row["comparison"], row["loss"]): place for place, row in _lines(groups)}
+    for row in rows:
+        rule, color = text(row, "rule"), known[text(row, "loss")].color
+        place = places[row["comparison"], row["loss"]] + 0.19 * (list(_RULES).index(rule) - 1.5)
+        axes.plot([number(row, "low"), number(row, "high")], [place, place], color=color, linewidth=1)
+        face = color if rule == "head" else PAPER
+        axes.plot(number(row, "accuracy"), place, _RULES[rule], color=color, markerfacecolor=face, markersize=4.5)
+    axes.set_xlabel("test accuracy (%)")
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=MUTED,
+            marker=marker,
+            linestyle="",
+            label=rule,
+            markerfacecolor=MUTED if rule == "head" else PAPER,
+        )
+        for rule, marker in _RULES.items()
+    ]
+    _figure(axes).legend(handles=handles, loc="outside upper right", ncols=4, fontsize=8)
+    return _figure(axes)
+
+
+def _draw_scores(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    groups = grouped(rows, "data")
+    losses = {loss: known[loss] for loss in grouped(rows, "loss")}
+    panels = facets(len(groups), top=legend_height(len(losses)))
+    for axes, (title, own) in zip(panels, groups.items(), strict=True):
+        for place, (loss, line) in enumerate(grouped(own, "loss").items()):
+            points = sorted(line, key=lambda row: number(row, "shots"))
+            # Side by side, so that intervals at the same number of labels can be read.
+            shots = [number(row, "shots") * 1.2 ** ((place + 0.5) / len(losses) - 0.5) for row in points]
+            means = [number(row, "mean") for row in points]
+            spans = [
+                [mean - number(row, "low") for mean, row in zip(means, points, strict=True)],
+                [number(row, "high") - mean for mean, row in zip(means, points, strict=True)],
+            ]
+            axes.errorbar(shots, means, yerr=spans, color=losses[loss].color, marker=losses[loss].marker, elinewidth=1)
+        values = sorted({number(row, "shots") for row in own})
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(FixedLocator(values))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.set_title(wrapped(title, 38))
+        axes.set_xlabel(f"labels {text(own[0], 'counted')} (log)")
+    for axes in panels[::2]:
+        axes.set_ylabel(label)
+    legend(_figure(panels[0]), losses)
+    return _figure(panels[0])
+
+
+def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+    figure = new_figure(7.0, 0.7 + 0.3 * len(rows))
+    axes = figure.subplots()
+    axes.axvline(0, color=MUTED, linewidth=1)
+    for place, row in enumerate(rows):
+        mark = known[text(row, "loss")]
+        axes.plot([number(row, "lowest"), number(row, "highest")], [place, place], color=MUTED, linewidth=0.8)
+        axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=3)
+        axes.plot(number(row, "gain"), place, mark.marker, color=mark.color, markersize=7)
+    axes.set_yticks(range(len(rows)), [text(row, "loss") for row in rows])
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel(label)
+    return figure
+
+
+# ---- lists of losses under the titles of their comparisons -----------------------------------------------------------
+
+
+def _listing(groups: Mapping[str, Sequence[Row]], line: float = 0.25) -> Axes:
+    """A panel with one line for each row, under a line with the title of its group."""
+    count = len(groups) + sum(map(len, groups.values()))
+    axes = new_figure(7.0, 0.75 + line * count).subplots()
+    axes.set_ylim(count - 0.4, -0.7)
+    places = list(_lines(groups))
+    axes.set_yticks([place for place, _ in places], [text(row, "loss") for _, row in places])
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+    place = 0
+    for title, own in groups.items():
+        if place:
+            axes.axhline(place - 0.5, color=GRID, linewidth=0.7)
+        transform = axes.get_yaxis_transform()
+        axes.text(0.005, place, shortened(title, 72), transform=transform, weight="bold", va="center", fontsize=8.5)
+        place += len(own) + 1
+    return axes
+
+
+def _lines(groups: Mapping[str, Sequence[Row]]) -> list[tuple[int, Row]]:
+    """Each row with the number of its line."""
+    found: list[tuple[int, Row]] = []
+    place = 0
+    for own in groups.values():
+        found += [(place + 1 + offset, row) for offset, row in enumerate(own)]
+        place += len(own) + 1
+    return found
+
+
+def _figure(axes: Axes) -> Figure:
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return figure

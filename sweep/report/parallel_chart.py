@@ -1,0 +1,139 @@
+"""Parallel coordinates: every trial of a loss as a line through the values that it tried, to its score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from math import log
+from typing import TYPE_CHECKING
+
+from sweep.records import TrialRecord
+from sweep.report.chart import Chart, Row, Value, grouped, number, text
+from sweep.report.importance import is_wide, relative_scores
+from sweep.report.style import ACCENT, GRID, MUTED, Mark, facets
+from sweep.report.wording import MINUS
+from sweep.results import SweepResults
+from trainable.ranges import Scalar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["parallel"]
+
+Marks = Mapping[str, Mark]
+
+
+def parallel(results: SweepResults, known: Marks) -> Chart | None:
+    """Every trial's searched fields and its score, as parallel coordinates by loss."""
+    scored = relative_scores(results.trials)
+    rows: tuple[Row, ...] = tuple(
+        {
+            "loss": trial.config.loss.name,
+            "cell": trial.cell,
+            "trial": trial.number,
+            "field": name,
+            "value": value if isinstance(value, int | float) and not isinstance(value, bool) else str(value),
+            "score": 100 * score,
+        }
+        for trial, score in scored
+        for name, value in _searched(trial).items()
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="parallel",
+        title="Configurations and scores",
+        caption="One line a trial, from field to field to its score relative to the mean of its cell, in points. In "
+        "colour: the best third.",
+        rows=rows,
+        draw=partial(_draw_parallel, known=known),
+    )
+
+
+def _searched(trial: TrialRecord) -> dict[str, Scalar]:
+    return {name: value for name, value in trial.params.items() if name != "loss" and value is not None}
+
+
+def _draw_parallel(rows: Sequence[Row], *, known: Marks) -> Figure:
+    groups = grouped(rows, "loss")
+    panels = facets(len(groups), columns=1, height=1.7, titles=0.8)
+    figure = panels[0].get_figure(root=True)
+    assert figure is not None
+    for axes, (loss, own) in zip(panels, groups.items(), strict=True):
+        _draw_lines(axes, own, known.get(loss, Mark(ACCENT, "o")))
+        axes.set_title(f"{loss}  ({len(_by_trial(own))} trials)", pad=22)
+    return figure
+
+
+def _by_trial(rows: Sequence[Row]) -> dict[tuple[Value, Value], list[Row]]:
+    """The rows of each trial."""
+    trials: dict[tuple[Value, Value], list[Row]] = {}
+    for row in rows:
+        trials.setdefault((row["cell"], row["trial"]), []).append(row)
+    return trials
+
+
+def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark) -> None:
+    fields = list(grouped(rows, "field"))
+    scales = {name: _scale([row["value"] for row in rows if row["field"] == name]) for name in fields}
+    scores = _scale([row["score"] for row in rows])
+    trials = sorted(_by_trial(rows).values(), key=lambda own: number(own[0], "score"))
+    best = len(trials) - max(1, len(trials) // 3)
+    for place, own in enumerate(trials):
+        heights = {text(row, "field"): scales[text(row, "field")].height(row["value"]) for row in own}
+        line = [heights.get(name, float("nan")) for name in fields] + [scores.height(own[0]["score"])]
+        color, width = (mark.color, 1.5) if place >= best else (MUTED, 0.6)
+        axes.plot(range(len(line)), line, color=color, linewidth=width, alpha=0.9 if place >= best else 0.55)
+    for place, (name, scale) in enumerate([*scales.items(), ("score", scores)]):
+        axes.axvline(place, color=GRID if name != "score" else MUTED, linewidth=1)
+        axes.text(place, -0.06, f"{scale.low}", ha="center", va="top", fontsize=7.5, color=MUTED)
+        axes.text(place, 1.05, f"{scale.high}", ha="center", va="bottom", fontsize=7.5, color=MUTED)
+    names = [name.removeprefix("loss.").replace("_", "\n", 1) for name in fields]
+    axes.set_xticks(range(len(fields) + 1), [*names, "score\n(points)"], fontsize=8)
+    axes.tick_params(axis="x", length=0, pad=14)
+    axes.set_yticks([])
+    axes.set_ylim(-0.03, 1.03)
+    axes.grid(visible=False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Where a value stands between the lowest (0) and the highest (1) that were tried. tried: in ascending order."""
+
+    tried: tuple[Value, ...]
+    log: bool
+    numeric: bool
+
+    @property
+    def low(self) -> str:
+        return _short(self.tried[0])
+
+    @property
+    def high(self) -> str:
+        return _short(self.tried[-1])
+
+    def height(self, value: Value) -> float:
+        low, high = self.tried[0], self.tried[-1]
+        if low == high:
+            return 0.5
+        if not self.numeric:
+            return self.tried.index(value) / (len(self.tried) - 1)
+        assert isinstance(value, int | float)
+        assert isinstance(low, int | float)
+        assert isinstance(high, int | float)
+        return log(value / low) / log(high / low) if self.log else (value - low) / (high - low)
+
+
+def _scale(tried: Sequence[Value]) -> _Scale:
+    numbers = [value for value in tried if isinstance(value, int | float)]
+    if len(numbers) < len(tried):
+        return _Scale(tuple(sorted({str(value) for value in tried})), log=False, numeric=False)
+    return _Scale(tuple(sorted(set(numbers))), log=is_wide(numbers), numeric=True)
+
+
+def _short(value: Value) -> str:
+    return f"{value:.2g}".replace("-", MINUS, value < 0) if isinstance(value, float) else str(value)[:14]

@@ -1,0 +1,98 @@
+"""Critical-difference diagrams (Demsar, 2006, JMLR 7): average ranks of the losses, and which cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sweep.report.chart import Chart, Row, number, text
+from sweep.report.comparison_charts import counted
+from sweep.report.style import INK, MUTED, Mark, new_figure
+from sweep.statistics import Ranks
+from sweep.verdict import Verdict
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["ranks"]
+
+Marks = Mapping[str, Mark]
+
+
+def ranks(verdict: Verdict, known: Marks) -> tuple[Chart, ...]:
+    """A critical-difference diagram (Demsar, 2006) for each number of shots that has ranks."""
+    units = {comparison.shots: counted(comparison) for comparison in verdict.comparisons}
+    return tuple(_rank_chart(shots, units[shots], found, known) for shots, found in verdict.ranks.items())
+
+
+def _rank_chart(shots: int, unit: str, found: Ranks, known: Marks) -> Chart:
+    rows: tuple[Row, ...] = tuple(
+        {
+            "loss": loss,
+            "average_rank": average,
+            "datasets": found.datasets,
+            "critical_difference": found.critical_difference,
+            "friedman_p": found.p_value,
+        }
+        for loss, average in sorted(zip(found.losses, found.average, strict=True), key=lambda each: each[1])
+    )
+    return Chart(
+        name=f"ranks-{shots}",
+        title=f"Average ranks over {found.datasets} datasets, {shots} labels {unit}",
+        caption="1 is best. Losses joined by a bar differ by less than the critical difference (CD, Nemenyi's test at "
+        f"5 %) and cannot be told apart. Friedman's test of any difference at all: p = {found.p_value:.3f}.",
+        rows=rows,
+        draw=partial(_draw_ranks, known=known),
+    )
+
+
+def _draw_ranks(rows: Sequence[Row], *, known: Marks) -> Figure:
+    difference, last = number(rows[0], "critical_difference"), len(rows)
+    bars = _cliques([number(row, "average_rank") for row in rows], difference)
+    depth = 0.6 + 0.28 * len(bars)  # below the bars
+    bottom = depth + 0.55 * ((last + 1) // 2)
+    figure = new_figure(7.0, 0.75 + 0.3 * bottom)
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.set_xlim(1 - 0.45 * last, max(1.45 * last, 1.2 + difference))
+    axes.set_ylim(bottom, -1.9)
+    _draw_scale(axes, last, difference)
+    _draw_names(axes, rows, depth, known)
+    for level, (low, high) in enumerate(bars):
+        height = 0.3 + 0.28 * level
+        axes.plot([low - 0.05, high + 0.05], [height, height], color=INK, linewidth=3, solid_capstyle="butt")
+    return figure
+
+
+def _draw_scale(axes: Axes, last: int, difference: float) -> None:
+    axes.plot([1, last], [0, 0], color=MUTED, linewidth=1)
+    for rank in range(1, last + 1):
+        axes.plot([rank, rank], [0, -0.2], color=MUTED, linewidth=1)
+        axes.text(rank, -0.3, str(rank), ha="center", va="bottom", color=INK)
+    axes.plot([1, 1 + difference], [-1.2, -1.2], color=INK, linewidth=1.5, marker="|", markersize=7)
+    axes.text(1 + difference / 2, -1.35, f"CD = {difference:.2f}", ha="center", va="bottom")
+
+
+def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, known: Marks) -> None:
+    """The better half on the left and the others on the right, so that no two lines cross twice."""
+    last = len(rows)
+    for place, row in enumerate(rows):
+        average, loss = number(row, "average_rank"), text(row, "loss")
+        best = place < (last + 1) // 2
+        height = depth + 0.55 * (place if best else last - 1 - place) + 0.2
+        edge = 0.8 if best else last + 0.2
+        axes.plot([average, average, edge], [0, height, height], color=known[loss].color, linewidth=1.3)
+        name = f"{loss}  {average:.2f} " if best else f" {average:.2f}  {loss}"
+        axes.text(edge, height, name, ha="right" if best else "left", va="center")
+
+
+def _cliques(averages: Sequence[float], difference: float) -> list[tuple[float, float]]:
+    """The longest spans of sorted ranks within which no two losses can be told apart."""
+    spans: list[tuple[float, float]] = []
+    for low in averages:
+        high = max(each for each in averages if low <= each < low + difference)
+        if high > low and (not spans or high > spans[-1][1]):
+            spans.append((low, high))
+    return spans

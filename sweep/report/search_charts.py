@@ -1,0 +1,192 @@
+"""Figures of the search: the scores of trials in order, what the rungs let pass, and which fields matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from sweep.records import TrialRecord
+from sweep.report.chart import Chart, Row, grouped, number, text
+from sweep.report.importance import FEW_TRIALS, importances
+from sweep.report.rungs import CellRungs
+from sweep.report.style import PAPER, Mark, facets, legend, legend_height, new_figure, wrapped
+from sweep.results import SweepResults
+from sweep.verdict import Verdict
+from trainable.reports import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["history", "importance", "survival"]
+
+Marks = Mapping[str, Mark]
+
+
+def history(results: SweepResults, verdict: Verdict, known: Marks, metric: str) -> Chart | None:
+    """The score of each trial in order, and the best completed one so far, by comparison."""
+    rows: tuple[Row, ...] = tuple(
+        row
+        for comparison in verdict.comparisons
+        for arm in comparison.arms
+        for row in _history_rows(comparison.title, arm.loss, [each for each in results.trials if each.cell == arm.cell])
+    )
+    if not rows:
+        return None
+    return Chart(
+        name="history",
+        title="The search, trial by trial",
+        caption="Validation scores, which flatter. Filled: completed; hollow: pruned or still running, on fewer draws; "
+        "a cross at the lower edge: diverged or failed without a score. Line: the best completed trial so far.",
+        rows=rows,
+        draw=partial(_draw_history, known=known, label=f"validation {metric} (%)"),
+    )
+
+
+def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
+    """The share of a loss's trials that passed each rung."""
+    rows: tuple[Row, ...] = tuple(
+        {
+            "cell": cell.cell,
+            "loss": cell.loss,
+            "trials": cell.trials,
+            "rung": rung.rung,
+            "reached": rung.reached,
+            "stopped": rung.stopped,
+            "passed": rung.passed,
+            "tau": rung.tau,
+        }
+        for cell in rungs
+        for rung in cell.rungs
+    )
+    if not any(row["stopped"] for row in rows):
+        return None
+    return Chart(
+        name="survival",
+        title="What the rungs let pass",
+        caption="Share of all trials of a loss that went on after each rung. Trials that diverged or failed are "
+        "missing from the rung after which they did.",
+        rows=rows,
+        draw=partial(_draw_survival, known=known),
+    )
+
+
+def importance(results: SweepResults, known: Marks) -> Chart | None:
+    """The importance of the searched fields, by loss."""
+    rows: tuple[Row, ...] = tuple(
+        {"loss": found.loss, "trials": found.trials, "field": field, "importance": share}
+        for found in importances(results.trials)
+        for field, share in found.shares.items()
+    )
+    if not rows:
+        return None
+    few = sorted({text(row, "loss") for row in rows if number(row, "trials") < FEW_TRIALS})
+    note = f" With fewer than {FEW_TRIALS} trials this is no more than a hint ({', '.join(few)})." if few else ""
+    return Chart(
+        name="importance",
+        title="Which fields matter",
+        caption="Share of importance by PED-ANOVA, from all trials of a loss that have a score, each relative to the "
+        f"mean of its cell.{note}",
+        rows=rows,
+        draw=partial(_draw_importance, known=known),
+    )
+
+
+# ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _history_rows(title: str, loss: str, trials: Sequence[TrialRecord]) -> list[Row]:
+    rows: list[Row] = []
+    best: float | None = None
+    for trial in sorted(trials, key=lambda each: each.number):
+        if trial.outcome is Outcome.COMPLETED and trial.score is not None:
+            best = trial.score if best is None else max(best, trial.score)
+        rows.append(
+            {
+                "comparison": title,
+                "loss": loss,
+                "trial": trial.number,
+                "outcome": str(trial.outcome or "running"),
+                "score": None if trial.score is None else 100 * trial.score,
+                "best": None if best is None else 100 * best,
+            }
+        )
+    return rows
+
+
+# ---- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def _draw_history(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+    from matplotlib.ticker import MaxNLocator
+
+    groups = grouped(rows, "comparison")
+    losses = {loss: mark for loss, mark in known.items() if any(row["loss"] == loss for row in rows)}
+    panels = facets(len(groups), top=legend_height(len(losses)))
+    for axes, (title, own) in zip(panels, groups.items(), strict=True):
+        for place, (loss, trials) in enumerate(grouped(own, "loss").items()):
+            # Side by side, so that trials of the same number do not hide each other.
+            _draw_trials(axes, trials, losses[loss], 0.5 * (place + 0.5) / len(losses) - 0.25)
+        axes.set_title(wrapped(title, 38))
+        axes.set_xlabel("trial")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in panels[::2]:
+        axes.set_ylabel(label)
+    figure = panels[0].get_figure(root=True)
+    assert figure is not None
+    legend(figure, losses)
+    return figure
+
+
+def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float) -> None:
+    numbers = [number(row, "trial") + aside for row in trials]
+    axes.plot(numbers, [number(row, "best") for row in trials], color=mark.color, drawstyle="steps-post", linewidth=1.2)
+    for row, place in zip(trials, numbers, strict=True):
+        if row["score"] is None:
+            if row["outcome"] in ("diverged", "failed"):
+                axes.plot(place, 0.03, "x", color=mark.color, markersize=5, transform=axes.get_xaxis_transform())
+            continue
+        face = mark.color if row["outcome"] == "completed" else PAPER
+        axes.plot(place, number(row, "score"), mark.marker, color=mark.color, markerfacecolor=face, markersize=4)
+
+
+def _draw_survival(rows: Sequence[Row], *, known: Marks) -> Figure:
+    figure = new_figure(7.0, 3.0)
+    axes = figure.subplots()
+    for loss, own in sorted(grouped(rows, "loss").items(), key=lambda each: list(known).index(each[0])):
+        trials = sum({row["cell"]: number(row, "trials") for row in own}.values())
+        places = sorted({number(row, "rung") for row in own})
+        passed = [sum(number(row, "passed") for row in own if row["rung"] == place) / trials for place in places]
+        mark = known[loss]
+        axes.plot(
+            [0, *places], [100, *(100 * each for each in passed)], color=mark.color, marker=mark.marker, label=loss
+        )
+    axes.set_xticks([0, *sorted({number(row, "rung") for row in rows})])
+    axes.set_ylim(0, 105)
+    axes.set_xlabel("rung (number of reports)")
+    axes.set_ylabel("trials that went on (%)")
+    figure.legend(loc="outside right upper", fontsize=8)
+    return figure
+
+
+def _draw_importance(rows: Sequence[Row], *, known: Marks) -> Figure:
+    groups = grouped(rows, "loss")
+    count = len(groups) + len(rows)
+    figure = new_figure(7.0, 0.75 + 0.23 * count)
+    axes = figure.subplots()
+    place, ticks = 0, []
+    for loss, own in groups.items():
+        title = f"{loss}  ({own[0]['trials']} trials)"
+        axes.text(0.005, place, title, transform=axes.get_yaxis_transform(), weight="bold", va="center", fontsize=8.5)
+        for offset, row in enumerate(own, start=place + 1):
+            axes.barh(offset, 100 * number(row, "importance"), height=0.65, color=known[loss].color)
+            ticks.append((offset, text(row, "field")))
+        place += len(own) + 1
+    axes.set_yticks([offset for offset, _ in ticks], [name for _, name in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(count - 0.4, -0.7)
+    axes.set_xlim(0, 100)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("share of importance (%)")
+    return figure

@@ -1,0 +1,222 @@
+"""The sections of a report on how it was found: equal treatment, the search, confusion, and how to do it again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Any
+
+from sweep.records import DataRecord
+from sweep.report import cell_charts, search_charts
+from sweep.report.parallel_chart import parallel
+from sweep.report.rungs import CellRungs, cell_rungs
+from sweep.report.section import Section, Table
+from sweep.report.style import Mark
+from sweep.report.wording import configuration, duration, percent, share
+from sweep.results import SweepResults
+from sweep.tracking.store import redacted
+from sweep.verdict import Arm, Verdict
+
+__all__ = ["search_sections"]
+
+
+def search_sections(
+    results: SweepResults, verdict: Verdict, known: Mapping[str, Mark], metric: str
+) -> tuple[Section, ...]:
+    """The sections in their order, those without content among them."""
+    return (
+        _treatment(verdict, metric),
+        _search(results, verdict, known, metric),
+        _confusion(results, verdict),
+        _making(results),
+    )
+
+
+# ---- equal treatment -------------------------------------------------------------------------------------------------
+
+
+def _treatment(verdict: Verdict, metric: str) -> Section:
+    arms = cell_charts.cell_arms(verdict)
+    charts = (cell_charts.outcomes(verdict), cell_charts.spread(verdict, metric))
+    cost = Table(
+        title="What each cell cost",
+        columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation"),
+        rows=tuple(map(_cost_row, arms)),
+        folded=len(arms) > 12,
+    )
+    wrong = [arm for arm in arms if arm.failures.diverged or arm.failures.failed or arm.failures.majority]
+    failures = Table(
+        title="Confirmations that went wrong",
+        columns=("cell", "replicates", "diverged", "failed", "no better than the majority class", "share"),
+        rows=tuple(map(_failure_row, wrong)),
+    )
+    return Section(
+        anchor="treatment",
+        title="Equal treatment",
+        text=(
+            "Every cell has the same budget of trials. A diverged confirmation counts as one that always answers the "
+            "majority class; one that failed for want of memory or by an error says nothing of the loss and is left "
+            "out.",
+        ),
+        charts=tuple(chart for chart in charts if chart),
+        tables=(cost, *((failures,) if wrong else ())),
+    )
+
+
+def _cost_row(arm: Arm) -> tuple[str, ...]:
+    cost = arm.cost
+    return (
+        arm.cell,
+        str(sum(cost.trials.values())),
+        str(cost.replicates),
+        str(cost.possible_replicates),
+        share(cost.saved),
+        duration(cost.search_seconds),
+        duration(cost.confirmation_seconds),
+    )
+
+
+def _failure_row(arm: Arm) -> tuple[str, ...]:
+    found = arm.failures
+    counts = (found.replicates, found.diverged, found.failed, found.majority)
+    return (arm.cell, *map(str, counts), share(found.rate))
+
+
+# ---- the search ------------------------------------------------------------------------------------------------------
+
+
+def _search(results: SweepResults, verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
+    rungs = cell_rungs(results, verdict)
+    charts = (
+        search_charts.history(results, verdict, known, metric),
+        search_charts.survival(rungs, known),
+        search_charts.importance(results, known),
+        parallel(results, known),
+    )
+    arms = [arm for arm in cell_charts.cell_arms(verdict) if arm.winner is not None]
+    winners = Table(
+        title=f"Winners of the search, with their validation {metric} in %",
+        columns=("cell", "configuration", "trial", "score"),
+        rows=tuple(_winner_row(arm) for arm in arms),
+        words=2,
+        folded=len(arms) > 12,
+    )
+    doubted = [cell.cell for cell in rungs if cell.predictive is False]
+    return Section(
+        anchor="search",
+        title="The search",
+        text=_doubts(doubted, len(rungs)),
+        charts=tuple(chart for chart in charts if chart),
+        tables=(*((winners,) if arms else ()), *((_rung_table(rungs),) if rungs else ())),
+    )
+
+
+def _doubts(doubted: Sequence[str], cells: int) -> tuple[str, ...]:
+    if not doubted:
+        return ()
+    return (
+        f"In {len(doubted)} of {cells} cells an early rung hardly agreed with the final order of the trials that went "
+        "on, so that pruning there was close to chance; the table of rungs names them.",
+    )
+
+
+def _winner_row(arm: Arm) -> tuple[str, ...]:
+    assert arm.winner is not None
+    score = arm.selection_score if arm.selection_score is not None else arm.winner.score
+    return (arm.cell, configuration(arm.winner.params) or "defaults", str(arm.winner.number), percent(score))
+
+
+def _rung_table(rungs: Sequence[CellRungs]) -> Table:
+    rows = tuple(
+        (cell.cell, str(rung.rung), str(rung.reached), str(rung.stopped), str(rung.passed), _tau(rung.tau))
+        for cell in rungs
+        for rung in cell.rungs
+    )
+    return Table(
+        title="Rungs: trials that reached each, and Kendall's tau with the later quality of those that completed",
+        columns=("cell", "reports", "reached", "stopped", "went on", "tau"),
+        rows=rows,
+        folded=True,
+    )
+
+
+def _tau(tau: float | None) -> str:
+    return "–" if tau is None else f"{tau:.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+# ---- confusion -------------------------------------------------------------------------------------------------------
+
+
+def _confusion(results: SweepResults, verdict: Verdict) -> Section:
+    chart = cell_charts.confusion(results, verdict)
+    return Section(anchor="confusion", title="Which classes are confused", charts=(chart,) if chart else ())
+
+
+# ---- how it was made -------------------------------------------------------------------------------------------------
+
+
+def _making(results: SweepResults) -> Section:
+    sweep = results.sweep
+    began = datetime.fromtimestamp(sweep.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    facts = Table(
+        title="Versions and machine",
+        columns=("what", "value"),
+        rows=(
+            ("sweep", f"{sweep.id}, begun {began}"),
+            *((name, _shareable(fact)) for name, fact in sweep.facts.items()),
+        ),
+        words=2,
+        folded=True,
+    )
+    commit = sweep.facts.get("git_commit", "").removesuffix("-dirty")
+    return Section(
+        anchor="making",
+        title="How it was made",
+        text=(
+            "To do it again, save the spec below as spec.yaml, with your own folders where it names some by `…`, and "
+            f"run `python -m sweep run spec.yaml`{f' at commit {commit}' if commit else ''}.",
+        ),
+        tables=(_data_table(list(sweep.data.values())), facts) if sweep.data else (facts,),
+        listing=_spec_yaml(sweep.spec),
+    )
+
+
+def _data_table(data: Sequence[DataRecord]) -> Table:
+    rows = tuple(
+        (
+            each.name,
+            " ".join(map(_shareable, each.notes)) or "–",
+            str(len(each.class_names)),
+            str(each.pool),
+            str(each.test),
+            percent(each.majority_share),
+        )
+        for each in data
+    )
+    columns = ("dataset", "notes", "classes", "rows to draw from", "test rows", "majority class, % of test")
+    return Table(title="Data", columns=columns, rows=rows, words=2)
+
+
+def _spec_yaml(spec: Mapping[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(_without_folders(spec), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _without_folders(value: Any) -> Any:
+    """A spec as it may be shared: no passwords, and of a folder only its name, since nobody else has the rest."""
+    if isinstance(value, Mapping):
+        return {str(name): _without_folders(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_folders(each) for each in value]
+    return _shareable(value) if isinstance(value, str) else value
+
+
+_FOLDER = re.compile(r"(?:(?<![^\s'\"(\[=])|(?<=:///)|(?<=file://))/[^\s'\"`,;]+")
+"""An absolute path: at the start of a word, or in an address such as `sqlite:////data/mlflow.db`."""
+
+
+def _shareable(text: str) -> str:
+    return _FOLDER.sub(lambda match: f"…/{PurePath(match[0]).name}", redacted(text))

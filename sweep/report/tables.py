@@ -1,0 +1,207 @@
+"""The table that a paper would print: one row a loss, one column a comparison; as Markdown, LaTeX and CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from sweep.report.chart import Row, csv_text
+from sweep.report.wording import MINUS, percent, points
+from sweep.verdict import Arm, Comparison, Verdict
+
+__all__ = ["Column", "Entry", "ResultTable", "result_table", "to_csv", "to_latex", "to_markdown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """An arm in the table. mean, sd: in percent; difference: in points, to the baseline; empty where there is none.
+    confirmed: False where the mean is the winner's validation score, since no test score is there yet."""
+
+    mean: str
+    sd: str
+    difference: str
+    significant: bool
+    best: bool
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A comparison as the head of a column: under its dataset, a second line such as `8 labels per class`."""
+
+    dataset: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultTable:
+    """columns: the comparisons, those of one dataset side by side. rows: by loss, an entry for each column, None where
+    the loss has no result there."""
+
+    columns: tuple[Column, ...]
+    rows: Mapping[str, tuple[Entry | None, ...]]
+    baselines: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def result_table(verdict: Verdict, metric: str) -> ResultTable:
+    """The table of a verdict; its notes say what the marks mean."""
+    comparisons = sorted(verdict.comparisons, key=lambda each: _first(verdict, each.dataset))
+    losses = list(dict.fromkeys(arm.loss for comparison in comparisons for arm in comparison.arms))
+    baselines = tuple(dict.fromkeys(each.baseline for each in comparisons if each.baseline))
+    rows = {loss: tuple(_entry(comparison, loss) for comparison in comparisons) for loss in losses}
+    order = sorted(losses, key=lambda loss: loss not in baselines)  # the baselines first, the others as in the spec
+    columns = tuple(
+        Column(dataset=each.dataset, detail=each.title.removeprefix(f"{each.dataset}, ")) for each in comparisons
+    )
+    entries = [entry for row in rows.values() for entry in row if entry is not None]
+    return ResultTable(
+        columns=columns,
+        rows={loss: rows[loss] for loss in order},
+        baselines=baselines,
+        notes=_notes(entries, baselines, verdict, metric),
+    )
+
+
+def to_markdown(table: ResultTable) -> str:
+    """The table and its notes in Markdown, as a README quotes them."""
+    heads = ["loss", *(f"{column.dataset}, {column.detail}" for column in table.columns)]
+    lines = [_pipes(heads), _pipes(["---", *["---:"] * len(table.columns)])]
+    for loss, entries in table.rows.items():
+        name = f"{loss} (baseline)" if loss in table.baselines else loss
+        lines.append(_pipes([name, *map(_markdown, entries)]))
+    return "\n".join([*lines, "", *table.notes]) + "\n"
+
+
+def to_latex(table: ResultTable) -> str:
+    """The table in LaTeX, for booktabs, with its notes as a caption."""
+    heads = [
+        f"\\multicolumn{{{len(list(columns))}}}{{c}}{{{_latex(dataset)}}}"
+        for dataset, columns in groupby(table.columns, key=lambda column: column.dataset)
+    ]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table}",
+        "\\centering",
+        f"\\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
+        "\\toprule",
+        f" & {' & '.join(heads)} \\\\",
+        f"loss & {' & '.join(_latex(column.detail) for column in table.columns)} \\\\",
+        "\\midrule",
+        *(f"{_latex(loss)} & {' & '.join(map(_latex_entry, entries))} \\\\" for loss, entries in table.rows.items()),
+        "\\bottomrule",
+        "\\end{tabular}",
+        f"\\caption{{{_latex(' '.join(table.notes))}}}",
+        "\\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def to_csv(verdict: Verdict) -> str:
+    """One row an arm, with every number of the verdict; scores and differences are shares from 0 to 1."""
+    return csv_text(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
+
+
+# ---- entries ---------------------------------------------------------------------------------------------------------
+
+
+def _first(verdict: Verdict, dataset: str) -> int:
+    return next(place for place, each in enumerate(verdict.comparisons) if each.dataset == dataset)
+
+
+def _entry(comparison: Comparison, loss: str) -> Entry | None:
+    arm = next((arm for arm in comparison.arms if arm.loss == loss), None)
+    if arm is None or (arm.summary is None and arm.selection_score is None):
+        return None
+    return Entry(
+        mean=percent(arm.summary.mean if arm.summary else arm.selection_score),
+        sd=percent(arm.summary.sd) if arm.summary and arm.summary.n > 1 else "",
+        difference=points(arm.difference.mean) if arm.difference else "",
+        significant=arm.significant,
+        best=comparison.best is not None and comparison.best.loss == loss and arm.summary is not None,
+        confirmed=arm.summary is not None,
+    )
+
+
+def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict, metric: str) -> tuple[str, ...]:
+    notes = []
+    if any(entry.confirmed for entry in entries):
+        notes.append(f"Test {metric} in %: mean (standard deviation) over the confirmation draws; bold: the best mean.")
+    if any(entry.difference for entry in entries):
+        notes.append(f"Signed: the paired difference to {' or '.join(baselines)}, in points.")
+    if any(entry.significant for entry in entries):
+        tests = f"{verdict.family} test{'s' if verdict.family != 1 else ''}"
+        notes.append(f"*: the difference holds at 5 % after Holm's correction over {tests}.")
+    if any(not entry.confirmed for entry in entries):
+        notes.append(f"‡: not confirmed yet; the winner's validation {metric}, which flatters.")
+    return tuple(notes)
+
+
+# ---- forms -----------------------------------------------------------------------------------------------------------
+
+
+def _pipes(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _markdown(entry: Entry | None) -> str:
+    if entry is None:
+        return "–"
+    mean = f"**{entry.mean}**" if entry.best else entry.mean
+    difference = f"{entry.difference}{'*' * entry.significant}".replace("*", "\\*") if entry.difference else ""
+    return " ".join(filter(None, (mean + "‡" * (not entry.confirmed), f"({entry.sd})" if entry.sd else "", difference)))
+
+
+def _latex_entry(entry: Entry | None) -> str:
+    if entry is None:
+        return "--"
+    mean = f"\\textbf{{{entry.mean}}}" if entry.best else entry.mean
+    mark = "" if entry.confirmed else "$^{\\ddagger}$"
+    signed = entry.difference.replace(MINUS, "-")
+    difference = f"${signed}{'^{*}' * entry.significant}$" if signed else ""
+    return " ".join(filter(None, (mean + mark, f"({entry.sd})" if entry.sd else "", difference)))
+
+
+_LATEX = str.maketrans(
+    {
+        **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+        "\\": "\\textbackslash{}",
+        "~": "\\textasciitilde{}",
+        "^": "\\textasciicircum{}",
+        "‡": "$\\ddagger$",
+        "<": "\\textless{}",
+        ">": "\\textgreater{}",
+    }
+)
+
+
+def _latex(text: str) -> str:
+    return text.translate(_LATEX)
+
+
+def _arm_row(comparison: Comparison, arm: Arm) -> Row:
+    summary, difference = arm.summary, arm.difference
+    return {
+        "dataset": comparison.dataset,
+        "shots": comparison.shots,
+        "sampling": comparison.sampling,
+        "others": comparison.others,
+        "loss": arm.loss,
+        "baseline": comparison.baseline,
+        "trial": arm.winner.number if arm.winner else None,
+        "draws": summary.n if summary else 0,
+        "mean": summary.mean if summary else None,
+        "sd": summary.sd if summary else None,
+        "low": summary.low if summary else None,
+        "high": summary.high if summary else None,
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
+        "p_value": difference.p_value if difference else None,
+        "p_corrected": arm.p_corrected,
+        "significant": "yes" if arm.significant else "no",
+        "probability_of_best": arm.probability_of_best,
+        "draws_needed": arm.draws_needed,
+        "selection_score": arm.selection_score,
+    }

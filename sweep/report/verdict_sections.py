@@ -1,0 +1,147 @@
+"""The sections of a report on what was found: differences, scores over shots, over datasets, inference, the papers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sweep.report import comparison_charts as charts
+from sweep.report.published import CAVEATS, PUBLISHED, Published
+from sweep.report.rank_charts import ranks
+from sweep.report.section import Section, Table
+from sweep.report.style import Mark
+from sweep.report.wording import interval, p_value, percent, points, share
+from sweep.verdict import Arm, Comparison, Verdict
+
+__all__ = ["verdict_sections"]
+
+
+def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> tuple[Section, ...]:
+    """The sections in their order, those without content among them."""
+    return (
+        _differences(verdict, known, metric),
+        _shots(verdict, known, metric),
+        _datasets(verdict, known, metric),
+        _inference(verdict, known),
+        _published(verdict),
+    )
+
+
+def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
+    chart = charts.differences(verdict, known, metric)
+    rows = tuple(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
+    heads = ("comparison", "loss", "draws", "mean", "95 % interval", "difference", "95 % interval", "p (Holm)")
+    table = Table(
+        title=f"Every arm in numbers: test {metric} in %, differences in points",
+        columns=(*heads, "best with probability", "draws needed"),
+        rows=rows,
+        words=2,
+        folded=True,
+    )
+    text = (
+        "All losses of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
+        "each difference is taken draw by draw. What a draw has in common for all losses drops out.",
+    )
+    return Section(
+        anchor="differences",
+        title="Paired differences",
+        text=text if chart else (),
+        charts=(chart,) if chart else (),
+        tables=(table,) if any(arm.summary for each in verdict.comparisons for arm in each.arms) else (),
+    )
+
+
+def _shots(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
+    chart = charts.scores_by_shots(verdict, known, metric)
+    return Section(anchor="shots", title="More labels", charts=(chart,) if chart else ())
+
+
+def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
+    chart = charts.gains(verdict, known, metric)
+    found = ((chart,) if chart else ()) + ranks(verdict, known)
+    rows = tuple(
+        (
+            gain.loss,
+            str(gain.comparisons),
+            str(gain.datasets),
+            points(gain.mean),
+            interval(gain.low, gain.high),
+            f"{points(gain.lowest)} to {points(gain.highest)}",
+        )
+        for gain in verdict.gains
+    )
+    columns = ("loss", "comparisons", "datasets", "mean gain", "95 % interval", "from lowest to highest")
+    few = all(gain.datasets < 5 for gain in verdict.gains)
+    return Section(
+        anchor="datasets",
+        title="Over all comparisons",
+        text=("With fewer than five datasets, an interval over datasets says little about a new one.",)
+        if rows and few
+        else (),
+        charts=found,
+        tables=(Table(title="Mean gains in points", columns=columns, rows=rows),) if rows else (),
+    )
+
+
+def _inference(verdict: Verdict, known: Mapping[str, Mark]) -> Section:
+    chart = charts.inference(verdict, known)
+    arms = [(each, arm) for each in verdict.comparisons for arm in each.arms if len(arm.inference) > 1]
+    rules = tuple(dict.fromkeys(rule for _, arm in arms for rule in arm.inference))
+    rows = tuple(
+        (
+            comparison.title,
+            arm.loss,
+            *(percent(arm.inference[rule].mean) if rule in arm.inference else "–" for rule in rules),
+        )
+        for comparison, arm in arms
+    )
+    table = Table(
+        title="Mean test accuracy in %", columns=("comparison", "loss", *rules), rows=rows, words=2, folded=True
+    )
+    return Section(
+        anchor="inference",
+        title="Inference with proxies",
+        charts=(chart,) if chart else (),
+        tables=(table,) if rows else (),
+    )
+
+
+def _published(verdict: Verdict) -> Section:
+    here = {gain.loss: f"{points(gain.mean)} ({interval(gain.low, gain.high)})" for gain in verdict.gains}
+    losses = {arm.loss for comparison in verdict.comparisons for arm in comparison.arms}
+    rows = tuple(
+        (each.loss, each.setting, _stated(each), here.get(each.loss, "–"), each.source)
+        for each in PUBLISHED
+        if each.loss in losses
+    )
+    if not rows:
+        return Section(anchor="papers", title="What the papers report")
+    columns = ("loss", "setting", "published gain", "gain here (95 % interval)", "source")
+    return Section(
+        anchor="papers",
+        title="What the papers report",
+        text=("Gains over cross-entropy in points. A gain here and a published one are different quantities:",),
+        points=CAVEATS,
+        tables=(Table(title="Published averages and this sweep", columns=columns, rows=rows, words=5),),
+    )
+
+
+def _stated(published: Published) -> str:
+    low, high = published.low, published.high
+    span = f"{low} to {high}" if low is not None else f"up to {high}"
+    return span if published.mean is None else f"+{published.mean} on average, {span}"
+
+
+def _arm_row(comparison: Comparison, arm: Arm) -> tuple[str, ...]:
+    summary, difference = arm.summary, arm.difference
+    return (
+        comparison.title,
+        arm.loss,
+        str(summary.n) if summary else "0",
+        f"{percent(summary.mean)} ({percent(summary.sd)})" if summary else "–",
+        interval(summary.low, summary.high, signed=False) if summary else "–",
+        points(difference.mean) if difference else "–",
+        interval(difference.low, difference.high) if difference else "–",
+        p_value(arm.p_corrected),
+        share(arm.probability_of_best),
+        str(arm.draws_needed) if arm.draws_needed else "–",
+    )

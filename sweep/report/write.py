@@ -1,0 +1,114 @@
+"""Writing a report: the page, each figure in three forms, the table in three, the verdict and the results as JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.records import ConfirmationRecord, TrialRecord
+from sweep.report.page import render_page
+from sweep.report.search_sections import search_sections
+from sweep.report.section import Section
+from sweep.report.style import marks
+from sweep.report.tables import result_table, to_csv, to_latex, to_markdown
+from sweep.report.verdict_sections import verdict_sections
+from sweep.report.wording import metric_name
+from sweep.results import SweepResults
+from sweep.verdict import Verdict, verdict
+
+__all__ = ["ReportFiles", "verdict_json", "write_report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFiles:
+    """A report: what it found, and where it lies. figures: by name, PNG, CSV and JSON. tables: Markdown, LaTeX and CSV.
+    data: the verdict and the results as JSON."""
+
+    verdict: Verdict
+    folder: Path
+    page: Path
+    figures: Mapping[str, tuple[Path, ...]]
+    tables: tuple[Path, ...]
+    data: tuple[Path, Path]
+
+
+def write_report(results: SweepResults, folder: Path) -> ReportFiles:
+    """Write the report of a sweep into a folder, which is made where it is missing. Older files of the same names are
+    replaced, and figures that the results no longer have are removed.
+
+    The same results give the same bytes: nothing depends on the clock, the machine or the network.
+    """
+    found = verdict(results)
+    metric = metric_name(results)
+    sections = _sections(results, found, metric)
+    charts = [chart for section in sections for chart in section.charts]
+    images = {chart.name: chart.images() for chart in charts}
+    table = result_table(found, metric)
+    _empty(folder / "figures")
+    return ReportFiles(
+        verdict=found,
+        folder=folder,
+        page=_write(folder / "report.html", render_page(results, found, table, sections, images)),
+        figures={
+            chart.name: (
+                _write(folder / "figures" / f"{chart.name}.png", images[chart.name].png),
+                _write(folder / "figures" / f"{chart.name}.csv", chart.csv()),
+                _write(folder / "figures" / f"{chart.name}.json", chart.json()),
+            )
+            for chart in charts
+        },
+        tables=(
+            _write(folder / "table.md", to_markdown(table)),
+            _write(folder / "table.tex", to_latex(table)),
+            _write(folder / "table.csv", to_csv(found)),
+        ),
+        data=(
+            _write(folder / "verdict.json", verdict_json(found)),
+            _write(folder / "results.json", results.to_json()),
+        ),
+    )
+
+
+def verdict_json(found: Verdict) -> str:
+    """The verdict as JSON; trials and confirmations by their keys, since `results.json` holds them whole."""
+    return json.dumps(_plain(found), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case TrialRecord():
+            return {"trial": value.key, "params": dict(value.params), "score": value.score}
+        case ConfirmationRecord():
+            return value.key
+        case Mapping():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+    if is_dataclass(value):
+        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _sections(results: SweepResults, found: Verdict, metric: str) -> tuple[Section, ...]:
+    compared = [arm.loss for each in found.comparisons for arm in each.arms]
+    # Where the loss is searched, trials of several losses stand in one cell.
+    known = marks([*compared, *(trial.config.loss.name for trial in results.trials)])
+    first, last = verdict_sections(found, known, metric), search_sections(results, found, known, metric)
+    return (*first[:-1], *last[:-1], first[-1], last[-1])  # the papers stand before how it was made
+
+
+def _empty(folder: Path) -> None:
+    """Remove the figures of an earlier report, and nothing else that somebody may have put there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old.suffix in (".png", ".csv", ".json"):
+            old.unlink()
+
+
+def _write(path: Path, content: str | bytes) -> Path:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path

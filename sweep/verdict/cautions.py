@@ -1,0 +1,192 @@
+"""What a reader must know before believing a verdict."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from sweep.records import DataRecord, Role
+from sweep.results import SweepResults
+from sweep.spec.model import SweepSpec
+from sweep.statistics import LEVEL, smallest_p
+from sweep.verdict.findings import Arm, Comparison
+from sweep.verdict.groups import Group
+from trainable.config import TrialConfig
+from trainable.reports import Outcome
+
+__all__ = ["cautions"]
+
+_FEW_DRAWS = 10
+
+
+def cautions(
+    results: SweepResults,
+    spec: SweepSpec,
+    groups: Sequence[Group],
+    comparisons: Sequence[Comparison],
+    family: int,
+) -> tuple[str, ...]:
+    """What is missing first, then what makes the scores unfair, then what the tests cannot do."""
+    found = chain(
+        _unfinished_search(results, spec, groups),
+        _without_winner(comparisons),
+        _unfinished_confirmation(comparisons, spec),
+        _baseline_missing(comparisons),
+        _extended(results),
+        _unequal_budgets(comparisons),
+        _rich_validation(results, groups),
+        _failures(comparisons),
+        _few_draws(comparisons, family),
+    )
+    return tuple(dict.fromkeys(found))
+
+
+# ---- what is missing -------------------------------------------------------------------------------------------------
+
+
+def _unfinished_search(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> Iterator[str]:
+    ended = Counter(each.cell for each in results.trials if each.outcome not in (None, Outcome.INTERRUPTED))
+    cells = {cell.key: cell for group in groups for cell in group.cells}
+    wanted = {key: cell.trials(spec.budget.trials_per_cell) for key, cell in cells.items()}
+    short = [f"{key} ({ended[key]} of {count} trials)" for key, count in wanted.items() if ended[key] < count]
+    if short:
+        yield f"the search is unfinished: {_some(short)}; the same command goes on with it"
+
+
+def _without_winner(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    lost = [one.cell for one in _arms(comparisons) if one.winner is None]
+    if lost:
+        yield f"no trial completed, so there is no winner to confirm: {_some(lost)}"
+
+
+def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec) -> Iterator[str]:
+    if not spec.confirm.draws:
+        yield (
+            "nothing is confirmed, since `confirm.draws` is 0: scores of the search are too high, because the winners "
+            "were chosen by them; `--set confirm.draws=20` confirms them"
+        )
+        return
+    short = []
+    for one in _arms(comparisons):
+        reports = [each.report for each in one.confirmation.replicates] if one.confirmation else []
+        done = sum(each.initialisation == 0 for each in reports)
+        if one.winner is not None and done < spec.confirm.draws:
+            short.append(f"{one.cell} ({done} of {spec.confirm.draws} draws)")
+    if short:
+        yield f"confirmations are unfinished: {_some(short)}; the same command goes on with them"
+
+
+def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    lost = [
+        f"{each.baseline} on {each.title}"
+        for each in comparisons
+        if each.best is not None and not any(one.loss == each.baseline and one.summary for one in each.arms)
+        if each.baseline is not None
+    ]
+    if lost:
+        yield f"the baseline has no confirmed score, so nothing was tested against it: {_some(lost)}"
+
+
+def _extended(results: SweepResults) -> Iterator[str]:
+    counts = Counter(each.cell for each in results.confirmations if each.role is Role.CONFIRMATION)
+    again = [cell for cell, count in counts.items() if count > 1]
+    if again:
+        yield (
+            f"the sweep was extended after a verdict had been seen, and found other winners: {_some(again)}; they were "
+            "tested on the same draws as the earlier ones, so p-values are too small if the verdict was why"
+        )
+
+
+# ---- what is unfair --------------------------------------------------------------------------------------------------
+
+
+def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    uneven = []
+    for comparison in comparisons:
+        asked = {one.loss: sum(one.cost.trials.values()) for one in comparison.arms}
+        if len(set(asked.values())) > 1:
+            uneven.append(f"{comparison.title} ({', '.join(f'{loss} {count}' for loss, count in asked.items())})")
+    if uneven:
+        yield f"losses had unequal numbers of trials, and more trials find better configurations: {_some(uneven, '; ')}"
+
+
+def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
+    """Selection on many labelled rows is not what few labels allow. The starkest case stands for all."""
+    rich = []
+    for config in (group.config for group in groups):
+        data = results.sweep.data.get(config.dataset.name)
+        training, validation = _rows(config, data) if data is not None else (0, 0)
+        if validation > training:
+            rich.append((validation / training, training, validation, f"{config.dataset.name}, {config.shots} shots"))
+    if rich:
+        _, training, validation, title = max(rich)
+        more = f", and {len(rich) - 1} more" if len(rich) > 1 else ""
+        yield (
+            f"selected with {validation:,} validation rows beside {training:,} training rows ({title}{more}); "
+            f"`protocol.validation: shots` selects as with {training:,} labels only"
+        )
+
+
+def _rows(config: TrialConfig, data: DataRecord) -> tuple[int, int]:
+    """Training and validation rows of a draw."""
+    training = config.shots * (len(data.class_names) if config.sampling == "per_class" else 1)
+    if isinstance(config.validation, int):
+        return training, config.validation
+    return training, data.pool - training if config.validation == "all" else training
+
+
+def _failures(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The worst arms first."""
+    wrong = sorted((one for one in _arms(comparisons) if one.failures.rate), key=lambda one: -one.failures.rate)
+    if wrong:
+        yield (
+            f"confirmation replicates went wrong: {_some(map(_failed, wrong), '; ')}. Those that diverged count as "
+            "always answering the majority class; those that failed are left out"
+        )
+
+
+def _failed(arm: Arm) -> str:
+    """`trec/8/supcon (of 12, 2 diverged, 1 failed)`"""
+    failures = arm.failures
+    kinds = {
+        "diverged": failures.diverged,
+        "failed": failures.failed,
+        "no better than the majority class": failures.majority,
+    }
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    return f"{arm.cell} (of {failures.replicates}, {said})"
+
+
+# ---- what the tests cannot do ----------------------------------------------------------------------------------------
+
+
+def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
+    counts = [one.summary.n for one in _arms(comparisons) if one.summary is not None]
+    pairs = [one.difference.n for each in comparisons for one in each.arms if one.difference is not None]
+    if counts and min(counts) < _FEW_DRAWS:
+        few = _draws(min(counts))
+        yield f"some scores rest on {few} only; below {_FEW_DRAWS}, intervals cover less often than they say"
+    if pairs and smallest_p(min(pairs)) * family > LEVEL:
+        enough = [draws for draws in range(2, 30) if smallest_p(draws) * family <= LEVEL]
+        remedy = f"; raise `confirm.draws` to at least {enough[0]}" if enough else ""
+        yield (
+            f"a difference on {_draws(min(pairs))} cannot be significant after Holm's correction over {family} "
+            f"test{'s' if family > 1 else ''}, even where every draw agrees{remedy}"
+        )
+
+
+def _draws(count: int) -> str:
+    return f"{count} draw{'s' if count > 1 else ''}"
+
+
+def _arms(comparisons: Sequence[Comparison]) -> Iterator[Arm]:
+    """Each cell's arm once, though a loss that ignores an axis takes part in several comparisons."""
+    yield from {one.cell: one for each in comparisons for one in each.arms}.values()
+
+
+def _some(names: Iterable[str], separator: str = ", ") -> str:
+    """The first three by name."""
+    every = list(names)
+    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
+    return separator.join(every[:3]) + more

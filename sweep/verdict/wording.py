@@ -1,0 +1,189 @@
+"""A verdict in plain words, for someone who did not run the sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import floor, log10
+
+from sweep.spec.model import Confirm
+from sweep.statistics import Difference, Summary
+from sweep.verdict.findings import Arm, Comparison
+from sweep.verdict.groups import Group
+
+__all__ = ["selection", "sentence"]
+
+_METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+_ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw trains on"}
+
+
+def sentence(comparison: Comparison, family: int) -> str:
+    """Who won, by how much, and how sure that is."""
+    best, base = comparison.best, next((each for each in comparison.arms if each.loss == comparison.baseline), None)
+    if best is None or best.summary is None:
+        return _unconfirmed(comparison)
+    if comparison.baseline is None:
+        return f"{best.loss} scored {_score(best.summary)}; there is no other loss here to compare it with."
+    if base is None or base.summary is None:
+        return (
+            f"{best.loss} has the highest mean, {_score(best.summary)}, but the baseline {comparison.baseline} has no "
+            "confirmed score, so no difference was tested."
+        )
+    others = [each for each in comparison.arms if each.difference is not None]
+    if not others:
+        return f"{base.loss}, the baseline, scored {_score(base.summary)}; no other loss is confirmed."
+    return _compared(best, base, base.summary, others, family)
+
+
+def selection(groups: Sequence[Group], confirm: Confirm) -> str:
+    """How the winners were chosen."""
+    configs = [group.config for group in groups]
+    metrics = _listed(_METRICS[each.metric] for each in configs)
+    draws = _listed(str(each.replicates) for each in configs)
+    rows = _listed(_ROWS.get(str(each.validation), f"{each.validation} rows") for each in configs)
+    chosen = (
+        f"The winner of a cell is its completed trial with the highest mean validation {metrics} over {draws} "
+        f"draw{'s' if draws != '1' else ''} of the search, scored on {rows}."
+    )
+    if confirm.finalists > 1:
+        chosen += (
+            f" Among the {confirm.finalists} best, as far as they are tied within one standard error, "
+            f"{confirm.finalist_draws} further draws decided."
+        )
+    if not confirm.draws:
+        return f"{chosen} Winners were not tested: `confirm.draws` is 0."
+    return f"{chosen} Its test scores come from {confirm.draws} fresh draws, which the search never used."
+
+
+# ---- one comparison --------------------------------------------------------------------------------------------------
+
+
+def _unconfirmed(comparison: Comparison) -> str:
+    tried = [each for each in comparison.arms if each.selection_score is not None]
+    if not tried:
+        return "No trial completed here, so there is nothing to say."
+    first = max(tried, key=lambda each: each.selection_score or 0.0)
+    reached = "reached" if len(tried) == 1 else "is ahead with"
+    return (
+        "Nothing is confirmed here, so no loss can be called better. On validation rows, which flatter whatever they "
+        f"chose, {first.loss} {reached} {_percent(first.selection_score or 0.0)}."
+    )
+
+
+def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family: int) -> str:
+    better = [each for each in others if each.significant and _lead(each) > 0]
+    worse = [each for each in others if each.significant and _lead(each) < 0]
+    if best in better:
+        said = _won(best, base, mean, family) + _aside(
+            "Better than", base, [each for each in better if each is not best]
+        )
+    elif better:
+        first = max(better, key=_lead)
+        said = (
+            f"{first.loss} is better than {base.loss}: {_points(_lead(first), sign=True)} "
+            f"({_evidence(first, family)}). {best.loss} has the highest mean, {_points(_lead(best), sign=True)}, but "
+            f"that may be chance ({_evidence(best, family)})."
+        ) + _aside("Better than", base, [each for each in better if each is not first])
+    elif worse and len(worse) == len(others):
+        said = f"{base.loss}, the baseline, won with {_score(mean)}."
+    else:
+        said = _undecided(best, base, mean, [each for each in others if each not in worse], family, bool(worse))
+    return said + _aside("Worse than", base, worse)
+
+
+def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
+    assert best.summary is not None
+    said = (
+        f"{best.loss} won: {_percent(best.summary.mean)} against {_percent(mean.mean)} for {base.loss}, "
+        f"{_points(_lead(best), sign=True)} ({_evidence(best, family)})."
+    )
+    chance = best.probability_of_best
+    if chance is None or chance >= 0.95:
+        return said
+    return f"{said} Among all losses it comes first in {100 * chance:.0f} % of bootstrap resamples."
+
+
+def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
+    """No loss is better for sure, and at least one, of `open_arms`, may be."""
+    claim = "No loss is shown to be better than" if some_worse else "No loss can be told from"
+    first = max(open_arms, key=_lead)
+    if best is base:
+        said = (
+            f"{claim} {base.loss}, which has the highest mean, {_percent(mean.mean)}: {first.loss}, the next, is behind"
+        )
+    else:
+        said = f"{claim} {base.loss}: the best, {first.loss}, is ahead"
+    return f"{said} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
+
+
+def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:
+    """` Worse than cross_entropy: supcon by 10.2 points (p = 0.004), ...`"""
+    named = [f"{each.loss} by {_points(abs(_lead(each)))} ({_p_value(each)})" for each in arms]
+    return f" {relation} {base.loss}: {', '.join(named)}." if named else ""
+
+
+def _needed(arm: Arm) -> str:
+    difference = _difference(arm)
+    if difference.n < 2 or (arm.draws_needed is not None and arm.draws_needed <= difference.n):
+        return ""
+    count = "more than 100,000" if arm.draws_needed is None else f"about {_rounded(arm.draws_needed):,}"
+    return f"; {count} draws would be needed to resolve that"
+
+
+def _evidence(arm: Arm, family: int) -> str:
+    corrected = f" after Holm's correction over {family} tests" if family > 1 else ""
+    return f"{_interval(_difference(arm))}, {_p_value(arm)}{corrected}"
+
+
+# ---- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def _difference(arm: Arm) -> Difference:
+    assert arm.difference is not None
+    return arm.difference
+
+
+def _lead(arm: Arm) -> float:
+    return _difference(arm).mean
+
+
+def _score(summary: Summary) -> str:
+    draws = f", {summary.n} draws" if summary.n > 1 else ""
+    return f"{_percent(summary.mean)} ({_interval(summary)}{draws})"
+
+
+def _interval(found: Summary | Difference) -> str:
+    if found.n == 1:
+        return "one draw"
+    return f"95 % interval {_hundredths(found.low)} to {_hundredths(found.high)}"
+
+
+def _percent(share: float) -> str:
+    return f"{_hundredths(share)} %"
+
+
+def _points(share: float, *, sign: bool = False) -> str:
+    plus = "+" if sign and share >= 0 else ""
+    return f"{plus}{_hundredths(share)} points"
+
+
+def _hundredths(share: float) -> str:
+    """Never `-0.0`."""
+    return f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def _p_value(arm: Arm) -> str:
+    value = arm.p_corrected
+    assert value is not None
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def _rounded(count: int) -> int:
+    """To two digits: no estimate of it knows more."""
+    step = int(10 ** max(0, floor(log10(count)) - 1))
+    return round(count / step) * step
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(names))

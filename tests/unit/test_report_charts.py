@@ -1,0 +1,147 @@
+"""The figures of a report: their data, their marks, and that they are drawn the same each time."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from sweep.report import cell_charts, comparison_charts, rank_charts, search_charts
+from sweep.report.chart import Chart
+from sweep.report.importance import importances
+from sweep.report.parallel_chart import parallel
+from sweep.report.rungs import cell_rungs
+from sweep.report.style import Mark, marks
+from sweep.results import SweepResults
+from sweep.verdict import Verdict, verdict
+from tests.results_record import synthetic_results
+from trainable.losses import LOSSES
+
+KNOWN = marks(list(LOSSES))
+
+
+@pytest.fixture(scope="module")
+def results() -> SweepResults:
+    return synthetic_results(
+        datasets=("cr",), shots=(8, 64), losses=("cross_entropy", "soft_triple"), trials=6, draws=8
+    )
+
+
+@pytest.fixture(scope="module")
+def found(results: SweepResults) -> Verdict:
+    return verdict(results)
+
+
+def the(chart: Chart | None) -> Chart:
+    assert chart is not None
+    return chart
+
+
+def test_every_loss_has_a_mark_of_its_own_and_cross_entropy_is_grey() -> None:
+    assert len(set(KNOWN.values())) == len(LOSSES)
+    assert KNOWN["cross_entropy"] not in marks(["soft_triple", "searched"]).values()
+    assert marks(["supcon", "soft_triple"]) == marks(["soft_triple", "supcon"])
+
+
+def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) -> None:
+    rows = the(comparison_charts.differences(found, KNOWN, "accuracy")).rows
+    arm = found.comparisons[0].arms[1]
+    assert arm.difference is not None
+    assert rows[0]["difference"] == pytest.approx(100 * arm.difference.mean)
+    assert [row["loss"] for row in rows] == ["soft_triple", "soft_triple"]
+
+
+def test_scores_by_shots_need_several_numbers_of_shots(found: Verdict) -> None:
+    chart = the(comparison_charts.scores_by_shots(found, KNOWN, "accuracy"))
+    assert {row["shots"] for row in chart.rows} == {8, 64}
+    alone = replace(found, comparisons=found.comparisons[:1])
+    assert comparison_charts.scores_by_shots(alone, KNOWN, "accuracy") is None
+
+
+def test_the_history_follows_the_best_completed_trial(results: SweepResults, found: Verdict) -> None:
+    rows = the(search_charts.history(results, found, KNOWN, "accuracy")).rows
+    assert len(rows) == len(results.trials)
+    own = rows[:6]
+    completed = [row["score"] for row in own if row["outcome"] == "completed"]
+    assert own[-1]["best"] == max(score for score in completed if isinstance(score, float))
+
+
+def test_rungs_count_who_reached_them_and_who_went_on(results: SweepResults, found: Verdict) -> None:
+    cell = cell_rungs(results, found)[0]
+    after_one_replicate = next(rung for rung in cell.rungs if rung.rung == 2)
+    # Of six trials, three complete, one is pruned after its first replicate, two go wrong in their second.
+    assert (after_one_replicate.reached, after_one_replicate.stopped, after_one_replicate.passed) == (6, 1, 3)
+
+
+def test_importances_sum_to_one_and_say_from_how_many_trials(results: SweepResults) -> None:
+    soft_triple = next(each for each in importances(results.trials) if each.loss == "soft_triple")
+    assert sum(soft_triple.shares.values()) == pytest.approx(1)
+    assert soft_triple.trials == 12
+    assert importances(results.trials[:3]) == ()
+
+
+def test_the_confusion_matrix_counts_every_test_row(results: SweepResults, found: Verdict) -> None:
+    rows = the(cell_charts.confusion(results, found)).rows
+    per_matrix = sum(int(row["rows"] or 0) for row in rows if row["loss"] == "cross_entropy")
+    assert per_matrix % sum(results.sweep.data["cr"].test_counts) == 0
+    assert {row["class"] for row in rows} == {"negative", "positive"}
+
+
+def test_csv_and_json_hold_the_same_rows(found: Verdict) -> None:
+    chart = the(comparison_charts.differences(found, KNOWN, "accuracy"))
+    rows = json.loads(chart.json())["rows"]
+    read = list(csv.DictReader(io.StringIO(chart.csv())))
+    assert [float(row["difference"]) for row in read] == [row["difference"] for row in rows]
+    assert len(rows) == len(chart.rows)
+
+
+def test_a_figure_is_drawn_the_same_each_time_and_follows_the_theme_of_its_page(found: Verdict) -> None:
+    chart = the(comparison_charts.gains(found, KNOWN, "accuracy"))
+    first, second = chart.images(), chart.images()
+    assert first == second
+    assert first.png.startswith(b"\x89PNG")
+    assert "var(--ink)" in first.svg
+    assert "http" not in first.svg
+    ids = re.findall(r'\bid="([^"]*)"', first.svg)
+    assert ids
+    assert all(each.startswith("gains-") for each in ids)
+
+
+def test_names_of_classes_are_neither_formulas_nor_markup(results: SweepResults, found: Verdict) -> None:
+    names = ("$x_{$", "--><script>alert(1)</script>")
+    data = {"cr": replace(results.sweep.data["cr"], class_names=names)}
+    odd = replace(results, sweep=replace(results.sweep, data=data))
+    only = replace(found, comparisons=found.comparisons[:1])
+    svg = the(cell_charts.confusion(odd, only)).images().svg
+    assert "script" not in svg
+    assert "<!--" not in svg
+
+
+def test_letters_that_the_font_lacks_are_no_reason_to_stop(found: Verdict) -> None:
+    named = replace(found.comparisons[0], others="encoder=好")
+    chart = comparison_charts.differences(replace(found, comparisons=(named,)), KNOWN, "accuracy")
+    assert the(chart).images().png
+
+
+def test_nothing_to_show_is_no_figure(results: SweepResults, found: Verdict) -> None:
+    bare = replace(found, comparisons=(), gains=(), ranks={})
+    nothing = replace(results, trials=(), confirmations=())
+    assert comparison_charts.differences(bare, KNOWN, "accuracy") is None
+    assert comparison_charts.gains(bare, KNOWN, "accuracy") is None
+    assert rank_charts.ranks(bare, KNOWN) == ()
+    assert comparison_charts.inference(bare, KNOWN) is None
+    assert search_charts.history(nothing, bare, KNOWN, "accuracy") is None
+    assert search_charts.survival((), KNOWN) is None
+    assert search_charts.importance(nothing, KNOWN) is None
+    assert parallel(nothing, KNOWN) is None
+    assert cell_charts.outcomes(bare) is None
+    assert cell_charts.confusion(nothing, bare) is None
+
+
+def test_marks_repeat_no_colour_with_the_same_marker() -> None:
+    assert Mark("#0072b2", "o") == KNOWN["soft_triple"]
+    assert len({mark.color for mark in KNOWN.values()}) == 7

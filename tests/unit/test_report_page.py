@@ -1,0 +1,123 @@
+"""The page of a report: what it says first, that all of it is escaped, and that it asks for nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from sweep.report.page import render_page
+from sweep.report.search_sections import search_sections
+from sweep.report.section import Section, Table
+from sweep.report.style import marks
+from sweep.report.tables import result_table
+from sweep.report.verdict_sections import verdict_sections
+from sweep.results import SweepResults
+from sweep.verdict import Verdict, verdict
+from tests.results_record import synthetic_results
+
+ATTACK = "<script>alert(1)</script>"
+MARKS = marks(["cross_entropy", "soft_triple"])
+
+
+@pytest.fixture(scope="module")
+def results() -> SweepResults:
+    return synthetic_results(datasets=("cr",), losses=("cross_entropy", "soft_triple"), trials=2, draws=6)
+
+
+@pytest.fixture(scope="module")
+def found(results: SweepResults) -> Verdict:
+    return verdict(results)
+
+
+def page(results: SweepResults, found: Verdict, *sections: Section) -> str:
+    without_charts = tuple(replace(section, charts=()) for section in sections)
+    return render_page(results, found, result_table(found, "accuracy"), without_charts, {})
+
+
+class Outside(HTMLParser):
+    """Collects the addresses that a browser would open for a page."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+
+
+def test_the_first_screen_says_what_won_and_how_winners_were_chosen(results: SweepResults, found: Verdict) -> None:
+    text = page(results, found)
+    sentence = text.index(found.comparisons[0].title)
+    assert sentence < text.index('class="results') < text.index(found.selection[:30])
+    assert "cross_entropy" in text
+
+
+def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
+    odd = replace(
+        found,
+        comparisons=tuple(replace(each, sentence=ATTACK, dataset=ATTACK, others=ATTACK) for each in found.comparisons),
+        warnings=(ATTACK, f"`{ATTACK}`"),
+        selection=ATTACK,
+    )
+    sweep = replace(results.sweep, name=ATTACK, facts={ATTACK: ATTACK}, state=ATTACK)
+    section = Section(
+        anchor='"><b>', title=ATTACK, text=(ATTACK,), points=(ATTACK,), listing=ATTACK,
+        tables=(Table(title=ATTACK, columns=(ATTACK,), rows=((ATTACK,),), folded=True),),
+    )  # fmt: skip
+    text = page(replace(results, sweep=sweep), odd, section)
+    assert "<script" not in text
+    assert '"><b>' not in text
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
+
+
+def test_the_page_opens_nothing_and_allows_nothing(results: SweepResults, found: Verdict) -> None:
+    sections = (
+        *verdict_sections(found, MARKS, "accuracy")[:1],
+        *search_sections(results, found, MARKS, "accuracy")[-1:],
+    )
+    text = page(results, found, *sections)
+    outside = Outside()
+    outside.feed(text)
+    assert all(address.startswith("#") for address in outside.addresses)
+    assert not outside.tags & {"script", "link", "iframe", "object", "embed", "img"}
+    assert "default-src 'none'" in text
+    assert not re.search(r"url\((?!#)|@import", text)
+
+
+def test_words_between_backticks_are_code(results: SweepResults, found: Verdict) -> None:
+    text = page(results, replace(found, warnings=("set `confirm.draws`",)))
+    assert "set <code>confirm.draws</code>" in text
+
+
+def test_further_comparisons_are_folded(results: SweepResults, found: Verdict) -> None:
+    text = page(results, replace(found, comparisons=found.comparisons * 9))
+    assert "3 more comparisons" in text
+
+
+def test_no_trial_at_all_still_makes_a_page(results: SweepResults) -> None:
+    nothing = replace(results, trials=(), confirmations=())
+    found = verdict(nothing)
+    sections = (*verdict_sections(found, MARKS, "accuracy"), *search_sections(nothing, found, MARKS, "accuracy"))
+    assert "<h1>synthetic</h1>" in page(nothing, found, *sections)
+
+
+def test_the_spec_is_shown_without_passwords_and_folders(results: SweepResults, found: Verdict) -> None:
+    spec = {
+        **results.sweep.spec,
+        "tracking": {"experiment": "x", "uri": "postgresql://ann:s3cret@db/mlflow"},
+        "datasets": {"mine": {"path": "/home/ann/data/mine.csv", "hub": "SetFit/subj"}},
+        "ledger": "sqlite:////home/ann/ledger.db",
+    }
+    odd = replace(results, sweep=replace(results.sweep, spec=spec))
+    listing = search_sections(odd, found, MARKS, "accuracy")[-1].listing
+    assert "s3cret" not in listing
+    assert "/home/ann" not in listing
+    assert "…/mine.csv" in listing
+    assert "SetFit/subj" in listing
+    assert "sqlite:///…/ledger.db" in listing
+    assert "replicates: 3" in listing

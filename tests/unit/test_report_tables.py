@@ -1,0 +1,103 @@
+"""The table of a report in Markdown, LaTeX and CSV, and the verdict as JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from sweep.report.tables import ResultTable, result_table, to_csv, to_latex, to_markdown
+from sweep.report.write import verdict_json
+from sweep.results import SweepResults
+from sweep.verdict import Verdict, verdict
+from tests.results_record import synthetic_results
+
+GOLDEN = Path(__file__).parent / "golden" / "report"
+
+
+@pytest.fixture(scope="module")
+def results() -> SweepResults:
+    return synthetic_results(shots=(8, 64), losses=("cross_entropy", "soft_triple"), trials=4, draws=8)
+
+
+@pytest.fixture(scope="module")
+def found(results: SweepResults) -> Verdict:
+    return verdict(results)
+
+
+@pytest.fixture(scope="module")
+def table(found: Verdict) -> ResultTable:
+    return result_table(found, "accuracy")
+
+
+def check_golden(name: str, text: str) -> None:
+    path = GOLDEN / name
+    assert text == path.read_text(encoding="utf-8"), (
+        f"{path} differs; if the new text is right, write it there:\n\n{text}"
+    )
+
+
+def test_the_table_in_markdown(table: ResultTable) -> None:
+    check_golden("table.md", to_markdown(table))
+
+
+def test_the_table_in_latex(table: ResultTable) -> None:
+    check_golden("table.tex", to_latex(table))
+
+
+def test_one_column_stands_for_each_comparison_and_datasets_stand_together(table: ResultTable) -> None:
+    assert [column.dataset for column in table.columns] == ["trec", "trec", "cr", "cr"]
+    assert all(len(entries) == 4 for entries in table.rows.values())
+    assert next(iter(table.rows)) == "cross_entropy"
+
+
+def test_exactly_one_entry_of_a_column_is_the_best(table: ResultTable) -> None:
+    for column in zip(*table.rows.values(), strict=True):
+        assert [entry.best for entry in column if entry].count(True) == 1
+
+
+def test_the_csv_holds_every_number_of_every_arm(found: Verdict) -> None:
+    rows = list(csv.DictReader(io.StringIO(to_csv(found))))
+    assert len(rows) == 8
+    arm, row = found.comparisons[0].arms[1], rows[1]
+    assert arm.difference is not None
+    assert float(row["difference"]) == pytest.approx(arm.difference.mean, abs=1e-6)
+    assert row["loss"] == "soft_triple"
+    assert rows[0]["difference"] == ""
+
+
+def test_without_confirmations_the_table_shows_marked_validation_scores() -> None:
+    table = result_table(verdict(synthetic_results(draws=0, trials=2)), "accuracy")
+    markdown = to_markdown(table)
+    assert "‡ |" in markdown
+    assert "not confirmed yet" in markdown
+    assert "**" not in markdown
+
+
+def test_a_loss_without_any_completed_trial_has_an_empty_entry() -> None:
+    results = synthetic_results(datasets=("cr",), trials=2)
+    left = tuple(trial for trial in results.trials if trial.config.loss.name != "supcon")
+    confirmed = tuple(each for each in results.confirmations if each.config.loss.name != "supcon")
+    results = SweepResults(sweep=results.sweep, trials=left, confirmations=confirmed)
+    table = result_table(verdict(results), "accuracy")
+    assert table.rows.get("supcon", (None,)) == (None,)
+
+
+def test_latex_escapes_what_latex_reads_as_commands(table: ResultTable) -> None:
+    text = to_latex(table)
+    assert "soft\\_triple" in text
+    assert "5 \\%" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_the_verdict_as_json_names_trials_by_their_keys(found: Verdict) -> None:
+    data = json.loads(verdict_json(found))
+    arm = data["comparisons"][0]["arms"][1]
+    winner = found.comparisons[0].arms[1].winner
+    assert winner is not None
+    assert arm["winner"]["trial"] == winner.key
+    assert arm["confirmation"] == "trec/8/soft_triple#confirmation-0"
+    assert len(arm["scores"]) == 8

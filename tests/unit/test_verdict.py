@@ -1,0 +1,370 @@
+"""Verdicts on records of which the truth is known: scores, tests, warnings. Sentences: `test_verdict_wording`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sweep.records import ConfirmationRecord, DataRecord, ReplicateRecord, Role
+from sweep.results import SweepResults
+from sweep.statistics import paired_difference, summarise
+from sweep.verdict import Arm, Comparison, Verdict, verdict
+from sweep.verdict.arms import majority_scores
+from tests.results_record import synthetic_results
+from trainable.draws import CONFIRMATION_START
+from trainable.metrics import classification_metrics
+from trainable.reports import Outcome, Report
+
+TWO = ("cross_entropy", "soft_triple")
+CLEAR: dict[str, Any] = {"gain": {"soft_triple": 0.1}, "noise_sd": 0.01, "quality_sd": 0.0}
+
+
+def small(**changes: Any) -> SweepResults:
+    """One dataset and two losses, the second one ahead by 10 points."""
+    return synthetic_results(**{"datasets": ("trec",), "losses": TWO, **CLEAR, **changes})
+
+
+def only(found: Verdict) -> Comparison:
+    (comparison,) = found.comparisons
+    return comparison
+
+
+def arm(comparison: Comparison, loss: str) -> Arm:
+    return next(each for each in comparison.arms if each.loss == loss)
+
+
+def warned(found: Verdict, words: str) -> str:
+    """The one warning that says `words`."""
+    (said,) = [each for each in found.warnings if words in each]
+    return said
+
+
+# ---- a sweep without trouble -----------------------------------------------------------------------------------------
+
+
+def test_a_clear_gain_is_a_win_with_its_size_and_evidence() -> None:
+    results = small()
+    comparison = only(verdict(results))
+    best = comparison.best
+    assert best is not None
+    assert (best.loss, comparison.baseline, comparison.title) == (
+        "soft_triple",
+        "cross_entropy",
+        "trec, 8 labels per class",
+    )
+    assert best.difference is not None
+    assert best.difference.mean == pytest.approx(0.1, abs=0.02)
+    assert best.significant
+    assert best.p_corrected == best.difference.p_value == pytest.approx(2 / 1024)
+    assert best.probability_of_best == 1
+    assert comparison.sentence.startswith("soft_triple won: ")
+    assert "for cross_entropy, +9." in comparison.sentence or "for cross_entropy, +10." in comparison.sentence
+    assert "95 % interval" in comparison.sentence
+    assert "p = 0.002)" in comparison.sentence
+
+
+def test_scores_are_those_of_the_records_paired_by_draw() -> None:
+    results = small()
+    comparison = only(verdict(results))
+    assert comparison.draws == tuple(range(CONFIRMATION_START, CONFIRMATION_START + 10))
+    for record, found in zip(results.confirmations, comparison.arms, strict=True):
+        first = [each.report for each in record.replicates if each.report.initialisation == 0]
+        assert found.scores == tuple(report.metrics["test_accuracy"] for report in first)
+        assert found.summary == summarise([score for score in found.scores if score is not None])
+        assert found.winner is not None
+        assert (found.winner.number, found.confirmation) == (record.trial, record)
+        assert found.selection_score == found.winner.score
+        assert np.sum(found.confusion) == 10 * 500
+        assert set(found.inference) == {"head", "nearest", "neighbours", "mixture"}
+        assert found.inference["nearest"].mean == pytest.approx(found.inference["head"].mean - 0.02)
+    base, other = comparison.arms
+    assert base.difference is None
+    assert other.difference == paired_difference(_known(other.scores), _known(base.scores))
+
+
+def _known(scores: Sequence[float | None]) -> list[float]:
+    return [score for score in scores if score is not None]
+
+
+def test_the_same_records_give_the_same_verdict_wherever_they_come_from() -> None:
+    results = small()
+    assert verdict(SweepResults.from_json(results.to_json())) == verdict(results)
+
+
+def test_a_healthy_sweep_has_nothing_to_warn_of() -> None:
+    assert verdict(small()).warnings == ()
+
+
+def test_what_an_arm_cost() -> None:
+    """Six trials of three replicates: three completed, one pruned after one, two ended in their second."""
+    cost = arm(only(verdict(small())), "soft_triple").cost
+    assert dict(cost.trials) == {"completed": 3, "pruned": 1, "diverged": 1, "failed": 1}
+    assert (cost.replicates, cost.possible_replicates) == (3 * 3 + 1 + 2 + 2, 18)
+    assert cost.saved == pytest.approx(4 / 18)
+    assert cost.search_seconds == (3 * 3 + 1 + 1 + 1) * 2 * 4.0
+    assert cost.confirmation_seconds == 12 * 4.0
+
+
+def test_where_the_variance_comes_from() -> None:
+    found = verdict(
+        small(draws=60, reseeded=60, trials=40, ends=[Outcome.COMPLETED], noise_sd=0.02, draw_sd=0.05, quality_sd=0.03)
+    )
+    variances = arm(only(found), "cross_entropy").variances
+    assert variances.seed == pytest.approx(0.02**2, rel=0.3)
+    assert variances.draw == pytest.approx(0.05**2, rel=0.4)
+    assert variances.configuration == pytest.approx(0.03**2, rel=0.6)
+
+
+def test_variances_that_cannot_be_told_are_none() -> None:
+    variances = only(verdict(small(reseeded=0, protocol={"replicates": 1}))).arms[0].variances
+    assert (variances.configuration, variances.draw, variances.seed) == (None, None, None)
+
+
+def test_the_score_is_the_metric_of_the_sweep() -> None:
+    results = small(protocol={"metric": "macro_f1"})
+    report = results.confirmations[0].replicates[0].report
+    found = verdict(results)
+    assert only(found).arms[0].scores[0] == report.metrics["test_macro_f1"]
+    assert "validation macro F1" in found.selection
+
+
+# ---- who is compared with whom ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("losses", "confirm", "expected"),
+    [
+        (("soft_triple", "cross_entropy"), {}, "cross_entropy"),
+        (("supcon", "soft_triple"), {}, "supcon"),
+        (TWO, {"baseline": "soft_triple"}, "soft_triple"),
+    ],
+)
+def test_the_baseline(losses: Sequence[str], confirm: dict[str, Any], expected: str) -> None:
+    comparison = only(verdict(small(losses=losses, confirm=confirm)))
+    assert comparison.baseline == expected
+    assert [each.loss for each in comparison.arms if each.difference is None] == [expected]
+
+
+def test_one_correction_over_all_tests_of_the_sweep() -> None:
+    found = verdict(synthetic_results(datasets=("trec", "cr"), shots=(4, 8), losses=(*TWO, "supcon"), **CLEAR))
+    assert found.family == 8
+    for comparison in found.comparisons:
+        won = arm(comparison, "soft_triple")
+        assert won.difference is not None
+        assert won.p_corrected == pytest.approx(won.difference.p_value * 8)
+        assert "after Holm's correction over 8 tests" in comparison.sentence
+
+
+def test_other_axes_make_comparisons_of_their_own_and_share_what_ignores_them() -> None:
+    """Cross-entropy has no beta: its one cell is compared with the others at each beta."""
+    found = verdict(small(compare={"beta": [0.3, 0.6]}))
+    assert [each.others for each in found.comparisons] == ["beta=0.3", "beta=0.6"]
+    assert [each.arms[0].cell for each in found.comparisons] == ["trec/8/cross_entropy"] * 2
+    assert found.comparisons[1].title == "trec, 8 labels per class, beta=0.6"
+
+
+def test_names_with_slashes_are_not_cut() -> None:
+    found = verdict(small(compare={"encoder": ["org/small", "org/large"]}, trial={"encoder": None}))
+    assert [each.others for each in found.comparisons] == ["encoder=org/small", "encoder=org/large"]
+
+
+def test_a_single_loss_is_described_and_not_compared() -> None:
+    comparison = only(verdict(small(losses=("supcon",))))
+    assert comparison.baseline is None
+    assert comparison.sentence.startswith("supcon scored ")
+    assert comparison.sentence.endswith("there is no other loss here to compare it with.")
+
+
+def test_a_searched_loss_is_one_arm() -> None:
+    comparison = only(verdict(small(compare={"loss": None}, search={"loss": list(TWO)})))
+    assert [each.loss for each in comparison.arms] == ["searched"]
+    assert comparison.sentence.startswith("searched scored ")
+
+
+def test_gains_and_ranks_are_over_all_datasets() -> None:
+    found = verdict(synthetic_results(datasets=("trec", "cr", "mr"), losses=TWO, **CLEAR))
+    (gain,) = found.gains
+    means = [arm(each, "soft_triple").difference for each in found.comparisons]
+    assert gain.mean == pytest.approx(np.mean([each.mean for each in means if each is not None]))
+    assert (gain.loss, gain.comparisons, gain.datasets) == ("soft_triple", 3, 3)
+    assert gain.lowest <= gain.mean <= gain.highest
+    assert gain.low <= gain.mean <= gain.high
+    assert found.ranks[8].average == (2.0, 1.0)
+
+
+def test_one_comparison_has_no_mean_gain_and_two_datasets_no_ranks() -> None:
+    assert verdict(small()).gains == ()
+    assert dict(verdict(synthetic_results(losses=TWO, **CLEAR)).ranks) == {}
+
+
+# ---- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def test_a_replicate_that_diverged_counts_as_the_majority_class() -> None:
+    found = verdict(small(diverged={"soft_triple": 2}))
+    diverged = arm(only(found), "soft_triple")
+    assert diverged.scores[:2] == (138 / 500, 138 / 500)
+    assert diverged.difference is not None
+    assert diverged.difference.n == 10
+    assert (diverged.failures.diverged, diverged.failures.replicates) == (4, 12)  # each of the two was reseeded too
+    assert "trec/8/soft_triple (of 12, 4 diverged)" in warned(found, "went wrong")
+
+
+def test_a_replicate_that_failed_is_left_out_of_the_pairs() -> None:
+    found = verdict(small(failed={"cross_entropy": 3}))
+    base, other = only(found).arms
+    assert base.scores[:3] == (None, None, None)
+    assert base.summary is not None
+    assert base.summary.n == 7
+    assert other.difference == paired_difference(_known(other.scores[3:]), _known(base.scores))
+    assert "5 failed" in warned(found, "went wrong")
+    assert "some scores rest on 7 draws only" in warned(found, "cover less often")
+
+
+@pytest.mark.parametrize("counts", [(9, 94, 138, 65, 81, 113), (342, 602), (5, 0, 10)])
+def test_the_majority_classifiers_scores_are_those_of_its_predictions(counts: tuple[int, ...]) -> None:
+    data = DataRecord(name="any", class_names=("a",) * len(counts), pool=1, test=sum(counts), test_counts=counts)
+    labels_N = np.repeat(np.arange(len(counts)), counts)
+    predicted_N = np.full_like(labels_N, np.argmax(counts))
+    assert majority_scores(data) == pytest.approx(classification_metrics(labels_N, predicted_N, len(counts)))
+
+
+def test_a_training_that_learned_nothing_is_counted() -> None:
+    results = small()
+    (first, *others), confusion = (
+        results.confirmations,
+        tuple((0, 0, count, 0, 0, 0) for count in (9, 94, 138, 65, 81, 113)),
+    )
+    report = replace(first.replicates[0].report, confusion=confusion)
+    broken = replace(first, replicates=(replace(first.replicates[0], report=report), *first.replicates[1:]))
+    found = verdict(replace(results, confirmations=(broken, *others)))
+    assert only(found).arms[0].failures.majority == 1
+    assert "1 no better than the majority class" in warned(found, "went wrong")
+
+
+def test_draws_still_to_come_are_said_and_the_rest_is_used() -> None:
+    found = verdict(small(missing={"soft_triple": 4}, state="interrupted"))
+    other = arm(only(found), "soft_triple")
+    assert other.difference is not None
+    assert other.difference.n == 6
+    assert "trec/8/soft_triple (6 of 10 draws)" in warned(found, "confirmations are unfinished")
+
+
+def test_nothing_confirmed() -> None:
+    found = verdict(small(draws=0))
+    comparison = only(found)
+    assert comparison.best is None
+    assert comparison.sentence.startswith("Nothing is confirmed here, so no loss can be called better. ")
+    assert "soft_triple is ahead with" in comparison.sentence
+    assert found.family == 0
+    assert warned(found, "`confirm.draws` is 0")
+    assert found.selection.endswith("Winners were not tested: `confirm.draws` is 0.")
+
+
+def test_no_trial_at_all() -> None:
+    found = verdict(replace(small(), trials=(), confirmations=()))
+    assert only(found).sentence == "No trial completed here, so there is nothing to say."
+    assert "trec/8/cross_entropy (0 of 6 trials)" in warned(found, "the search is unfinished")
+    assert "trec/8/soft_triple" in warned(found, "no trial completed")
+
+
+def test_a_baseline_without_scores_leaves_nothing_to_test() -> None:
+    found = verdict(small(unconfirmed=("cross_entropy",)))
+    comparison = only(found)
+    assert "the baseline cross_entropy has no confirmed score, so no difference was tested." in comparison.sentence
+    assert comparison.best is arm(comparison, "soft_triple")
+    assert "cross_entropy on trec, 8 labels per class" in warned(found, "nothing was tested against it")
+
+
+def test_a_baseline_alone_is_described() -> None:
+    comparison = only(verdict(small(unconfirmed=("soft_triple",))))
+    assert comparison.sentence.startswith("cross_entropy, the baseline, scored ")
+
+
+def test_a_sweep_without_data_records_still_has_a_verdict() -> None:
+    results = small(diverged={"soft_triple": 1})
+    found = verdict(replace(results, sweep=replace(results.sweep, data={})))
+    assert arm(only(found), "soft_triple").scores[0] is None
+    assert arm(only(found), "soft_triple").failures.diverged == 2
+
+
+# ---- which trial is the winner, and which confirmation counts --------------------------------------------------------
+
+
+def test_after_an_extension_the_current_winners_confirmation_counts() -> None:
+    results = small()
+    first = results.confirmations[1]
+    other = next(each for each in results.trials if each.cell == first.cell and each.number != first.trial)
+    earlier = replace(first, trial=other.number, replicates=first.replicates[:4])
+    now = replace(first, number=1)
+    found = verdict(replace(results, confirmations=(results.confirmations[0], earlier, now)))
+    assert arm(only(found), "soft_triple").confirmation == now
+    assert "trec/8/soft_triple" in warned(found, "extended after a verdict had been seen")
+
+
+def test_a_new_winner_without_a_confirmation_leaves_the_earlier_ones() -> None:
+    results = small()
+    first = results.confirmations[1]
+    better = replace(
+        next(each for each in results.trials if each.cell == first.cell and each.number == first.trial),
+        number=99,
+        score=0.99,
+    )
+    found = arm(only(verdict(replace(results, trials=(*results.trials, better)))), "soft_triple")
+    assert found.winner is not None
+    assert found.winner.number == first.trial
+
+
+def test_finalists_decide_and_their_cost_is_the_searchs() -> None:
+    results = small(confirm={"finalists": 3, "finalist_draws": 2}, quality_sd=0.0, noise_sd=0.0)
+    first = results.confirmations[0]
+    completed = [each for each in results.trials if each.cell == first.cell and each.outcome is Outcome.COMPLETED]
+    further = [_finalist(first, number, each.number, 0.1 * number) for number, each in enumerate(completed)]
+    found = verdict(replace(results, confirmations=(*further, *results.confirmations[1:])))
+    base = only(found).arms[0]
+    assert base.winner == completed[-1]
+    assert base.confirmation is None
+    assert (base.cost.replicates, base.cost.possible_replicates) == (14 + 3, 18 + 3)
+    assert (
+        "Among the 3 best, as far as they are tied within one standard error, 2 further draws decided."
+        in found.selection
+    )
+
+
+def _finalist(like: ConfirmationRecord, number: int, trial: int, score: float) -> ConfirmationRecord:
+    report = Report(draw=3, replicate=0, evaluation=1, step=40, metrics={"val_accuracy": 0.8 + score})
+    replicates = (ReplicateRecord(time=0.0, report=report),)
+    return replace(like, number=number, role=Role.FINALIST, trial=trial, replicates=replicates)
+
+
+# ---- further warnings ------------------------------------------------------------------------------------------------
+
+
+def test_a_rich_validation_set_for_a_few_labels() -> None:
+    found = verdict(small(protocol={"validation": 1000}))
+    said = warned(found, "validation rows")
+    assert said.startswith("selected with 1,000 validation rows beside 48 training rows (trec, 8 shots);")
+    assert "`protocol.validation: shots` selects as with 48 labels only" in said
+    assert "scored on 1000 rows" in found.selection
+    everything = warned(verdict(small(protocol={"validation": "all"}, trial={"sampling": "random"})), "validation rows")
+    assert "5,444 validation rows beside 8 training rows" in everything
+
+
+def test_unequal_budgets() -> None:
+    results = small()
+    found = verdict(replace(results, trials=results.trials[:-1]))
+    assert "trec, 8 labels per class (cross_entropy 6, soft_triple 5)" in warned(found, "unequal numbers of trials")
+    assert "trec/8/soft_triple (5 of 6 trials)" in warned(found, "the search is unfinished")
+
+
+def test_too_few_draws_for_any_test_to_succeed() -> None:
+    found = verdict(small(draws=5))
+    said = warned(found, "cannot be significant")
+    assert said.startswith("a difference on 5 draws cannot be significant after Holm's correction over 1 test,")
+    assert said.endswith("raise `confirm.draws` to at least 6")
+    assert not only(found).arms[1].significant
+    assert "some scores rest on 5 draws only" in warned(found, "cover less often")

@@ -1,0 +1,104 @@
+"""The sentences of a verdict, word by word: one for every way in which a comparison can end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+from sweep.statistics import Difference, Summary
+from sweep.verdict import Arm, Verdict, verdict
+from sweep.verdict.wording import sentence
+from tests.results_record import synthetic_results
+
+
+@cache
+def result() -> Verdict:
+    """Any comparison of two losses, to be filled with other numbers."""
+    losses = ("cross_entropy", "soft_triple")
+    return verdict(synthetic_results(datasets=("trec",), losses=losses, draws=2, trials=1))
+
+
+def told(*leads: tuple[str, float, float], family: int = 6, needed: int | None = 312, chance: float = 0.71) -> str:
+    """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %."""
+    (comparison,) = result().comparisons
+    mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
+    base = replace(comparison.arms[0], loss="cross_entropy", summary=mean)
+    others = [_led(base, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
+    best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
+    return sentence(replace(comparison, arms=(base, *others), best=best, baseline="cross_entropy"), family)
+
+
+def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, chance: float) -> Arm:
+    difference = Difference(n=20, mean=lead, sd=0.05, low=lead - 0.021, high=lead + 0.021, p_value=p_value / 6)
+    return replace(
+        like,
+        loss=loss,
+        summary=Summary(n=20, mean=0.7 + lead, sd=0.05, low=0.6, high=0.8),
+        difference=difference,
+        p_corrected=p_value,
+        draws_needed=needed,
+        probability_of_best=chance,
+    )
+
+
+def test_a_win() -> None:
+    assert told(("soft_triple", 2.9, 0.012), ("supcon", -0.2, 0.9), chance=0.98) == (
+        "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
+        "p = 0.012 after Holm's correction over 6 tests)."
+    )
+
+
+def test_a_win_with_rivals() -> None:
+    assert told(("soft_triple", 2.9, 0.012), ("supcon", -3, 0.04), ("triplet", 2.1, 0.03)) == (
+        "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
+        "p = 0.012 after Holm's correction over 6 tests). Among all losses it comes first in 71 % of bootstrap "
+        "resamples. Better than cross_entropy: triplet by 2.1 points (p = 0.030). Worse than cross_entropy: supcon "
+        "by 3.0 points (p = 0.040)."
+    )
+
+
+def test_a_lead_that_may_be_chance() -> None:
+    assert told(("proxy_anchor", 0.6, 0.48), ("supcon", -0.2, 1.0), family=1) == (
+        "No loss can be told from cross_entropy: the best, proxy_anchor, is ahead by 0.6 points (95 % interval "
+        "-1.5 to 2.7, p = 0.48); about 310 draws would be needed to resolve that."
+    )
+
+
+def test_how_many_draws_are_needed_is_said_only_where_it_helps() -> None:
+    assert "; more than 100,000 draws would be needed" in told(("proxy_anchor", 0.01, 0.9), needed=None)
+    assert "needed" not in told(("proxy_anchor", 4, 0.06), needed=12)
+
+
+def test_a_baseline_that_nothing_beats() -> None:
+    assert told(("proxy_anchor", -0.6, 0.5), ("supcon", -8, 0.0004)) == (
+        "No loss is shown to be better than cross_entropy, which has the highest mean, 70.0 %: proxy_anchor, the "
+        "next, is behind by 0.6 points (95 % interval -2.7 to 1.5, p = 0.50 after Holm's correction over 6 tests); "
+        "about 310 draws would be needed to resolve that. Worse than cross_entropy: supcon by 8.0 points (p < 0.001)."
+    )
+
+
+def test_a_baseline_that_beats_every_other_loss() -> None:
+    assert told(("proxy_anchor", -6, 0.002), ("supcon", -8, 0.0004)) == (
+        "cross_entropy, the baseline, won with 70.0 % (95 % interval 67.0 to 73.0, 20 draws). Worse than "
+        "cross_entropy: proxy_anchor by 6.0 points (p = 0.002), supcon by 8.0 points (p < 0.001)."
+    )
+
+
+def test_a_highest_mean_that_may_be_chance_beside_a_sure_gain() -> None:
+    assert told(("proxy_anchor", 3, 0.2), ("soft_triple", 2, 0.01)) == (
+        "soft_triple is better than cross_entropy: +2.0 points (95 % interval -0.1 to 4.1, p = 0.010 after Holm's "
+        "correction over 6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % "
+        "interval 0.9 to 5.1, p = 0.20 after Holm's correction over 6 tests)."
+    )
+
+
+def test_a_difference_of_nothing_has_no_sign() -> None:
+    assert "is behind by 0.0 points (95 % interval -2.1 to 2.1," in told(("proxy_anchor", -0.001, 1.0))
+
+
+def test_how_winners_were_chosen() -> None:
+    assert result().selection == (
+        "The winner of a cell is its completed trial with the highest mean validation accuracy over 3 draws of the "
+        "search, scored on as many rows as a draw trains on. Its test scores come from 2 fresh draws, which the "
+        "search never used."
+    )
