@@ -12,8 +12,8 @@ from rich.table import Table
 
 from sweep.cells import Cell, cells
 from sweep.progress import duration
-from sweep.pruning import default_rungs
 from sweep.run import check_inputs
+from sweep.rungs import default_rungs
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load

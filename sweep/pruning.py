@@ -63,14 +63,12 @@ class ReplicateAsha(optuna.pruners.BasePruner):
 
 
 class Adaptive(optuna.pruners.BasePruner):
-    """A rule with rungs, none of which stops a trial while it is seen not to predict the final order.
+    """A rule with rungs, each of which stops trials only while it is seen to predict the final order.
 
     Seen by the completed trials of the study alone, so that the same trials always lead to the same decision, before
-    and after a restart. With few of them a rung may be set aside by bad luck: that costs compute but loses no trial,
-    and the trials that then complete correct it. evaluations: reports in a replicate.
-
-    It takes `LEAST_TRIALS` completed trials, which a steep ladder reaches late: where a third goes on at each of three
-    rungs, three or four of 16 to 64 trials complete. It is of use with fewer rungs, `median`, or more trials.
+    and after a restart. The first `LEAST_TRIALS` trials that complete are a pilot: none of them is stopped, which shows
+    each rung as it is and not only among trials that passed it. From then on a rung stops trials where Kendall's tau is
+    at least `LEAST_TAU`, and never in a cell whose rungs are noise. evaluations: reports in a replicate.
     """
 
     def __init__(self, rule: optuna.pruners.BasePruner, evaluations: int) -> None:
@@ -79,16 +77,16 @@ class Adaptive(optuna.pruners.BasePruner):
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         rung = trial.last_step
-        return rung is not None and self.rule.prune(study, trial) and not self._misleads(study, rung)
+        return rung is not None and self.rule.prune(study, trial) and self._predicts(study, rung)
 
-    def _misleads(self, study: optuna.Study, rung: int) -> bool:
+    def _predicts(self, study: optuna.Study, rung: int) -> bool:
         completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         pairs = [
             (each.intermediate_values[rung], later_quality(finals, rung, self.evaluations))
             for each in completed
             if rung in each.intermediate_values and (finals := replicate_scores(each))
         ]
-        return is_predictive([rung_tau(pairs)]) is False
+        return is_predictive([rung_tau(pairs)]) is True
 
 
 class ReplicateWilcoxon(optuna.pruners.BasePruner):

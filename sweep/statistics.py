@@ -330,6 +330,7 @@ def configuration_variance(scores_TR: ArrayLike) -> float | None:
 
 
 def seed_variance(first_N: ArrayLike, second_N: ArrayLike) -> float | None:
-    """Variance of the initialisation, from N draws trained with two: half the mean squared difference; None without."""
+    """Variance of the initialisation, from N draws trained with two: half the mean squared difference; None for fewer
+    than two draws, which say nothing."""
     differences_N = np.asarray(first_N, dtype=np.float64) - np.asarray(second_N, dtype=np.float64)
-    return float((differences_N**2).mean() / 2) if differences_N.size else None
+    return float((differences_N**2).mean() / 2) if differences_N.size > 1 else None

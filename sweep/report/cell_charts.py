@@ -225,7 +225,7 @@ def _draw_matrix(axes: Axes, names: Sequence[str], share_CC: np.ndarray) -> None
         axes.set_yticks([])
         axes.set_xlabel(f"{len(names)} classes, in the order of the data")
         return
-    short = [shortened(name, 9) for name in names]
+    short = [shortened(name, 16) for name in names]
     axes.set_xticks(range(len(names)), short, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
     axes.set_yticks(range(len(names)), short, fontsize=7)
     size = 9 if len(names) < 5 else 7.5 if len(names) < 9 else 5.5

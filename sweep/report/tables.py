@@ -16,12 +16,16 @@ __all__ = ["Column", "Entry", "ResultTable", "result_table", "to_csv", "to_latex
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """An arm in the table. mean, sd: in percent; difference: in points, to the baseline; empty where there is none.
-    confirmed: False where the mean is the winner's validation score, since no test score is there yet."""
+
+    worse: whether the difference is below 0. confirmed: False where the mean is the winner's validation score, since no
+    test score is there yet.
+    """
 
     mean: str
     sd: str
     difference: str
     significant: bool
+    worse: bool
     best: bool
     confirmed: bool
 
@@ -119,6 +123,7 @@ def _entry(comparison: Comparison, loss: str) -> Entry | None:
         sd=percent(arm.summary.sd) if arm.summary and arm.summary.n > 1 else "",
         difference=points(arm.difference.mean) if arm.difference else "",
         significant=arm.significant,
+        worse=arm.difference is not None and arm.difference.mean < 0,
         best=comparison.best is not None and comparison.best.loss == loss and arm.summary is not None,
         confirmed=arm.summary is not None,
     )

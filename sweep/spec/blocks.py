@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator
 
 __all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking"]
 
@@ -95,8 +95,16 @@ class Pruning(BaseModel):
     )
     adaptive: bool = Field(
         False,
-        description="whether a rung stops no more trials of a cell once it is seen not to predict the final order",
+        description="whether a rung stops trials of a cell only once, and while, it is seen to predict the final order",
     )
+
+    @field_validator("adaptive")
+    @classmethod
+    def _has_rungs(cls, adaptive: bool, info: ValidationInfo) -> bool:
+        rule = info.data.get("rule")
+        if adaptive and rule in ("wilcoxon", "none"):
+            raise ValueError(f"only asha and median judge at rungs, which could adapt; the rule is {rule}")
+        return adaptive
 
     @field_validator("rungs")
     @classmethod

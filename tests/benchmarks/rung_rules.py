@@ -116,10 +116,10 @@ def _stops(traces: Sequence[Trace], scores_KRE: Scores, rule: Rule, reduction_fa
     recorded = [trace.scores[number] for trace in traces if number in trace.scores]
     if not falls_behind(recorded[-1], recorded, reduction_factor, reduction_factor):
         return False
-    return not (rule.adaptive and _misleads(traces, scores_KRE, rule, number))
+    return not rule.adaptive or _predicts(traces, scores_KRE, rule, number)
 
 
-def _misleads(traces: Sequence[Trace], scores_KRE: Scores, rule: Rule, number: int) -> bool:
+def _predicts(traces: Sequence[Trace], scores_KRE: Scores, rule: Rule, number: int) -> bool:
     evaluations = scores_KRE.shape[2]
     finals_KR = scores_KRE[:, : rule.replicates, -1]
     pairs = [
@@ -127,7 +127,7 @@ def _misleads(traces: Sequence[Trace], scores_KRE: Scores, rule: Rule, number: i
         for trace in traces
         if rule.replicates * evaluations in trace.scores
     ]
-    return is_predictive([rung_tau(pairs)]) is False
+    return is_predictive([rung_tau(pairs)]) is True
 
 
 def _choice(traces: Sequence[Trace], last: int, spent: float) -> Choice:

@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
+from pydantic import ValidationError
 
 from sweep.pruning import FINAL_SCORES, Adaptive, ReplicateAsha, ReplicateWilcoxon, pruner
 from sweep.rungs import LEAST_TRIALS
@@ -152,21 +153,24 @@ def test_the_replicate_of_the_rung_says_nothing_for_it() -> None:
     assert not stops(adaptive(), earlier, candidate(1, 0.05))
 
 
-def test_few_completed_trials_leave_the_rung_in_force() -> None:
-    earlier = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
-    assert stops(adaptive(), earlier[: LEAST_TRIALS - 1], candidate(2, 0.05))
+def test_a_pilot_of_completed_trials_is_never_stopped() -> None:
+    earlier = [completed({2: score}, [score, end]) for score, end in zip(RISING, RISING, strict=True)]
+    assert stops(pruner(Pruning(), 2, 2), earlier[: LEAST_TRIALS - 1], candidate(2, 0.05))
+    assert not stops(adaptive(), earlier[: LEAST_TRIALS - 1], candidate(2, 0.05))
+    assert stops(adaptive(), earlier[:LEAST_TRIALS], candidate(2, 0.05))
 
 
 def test_only_completed_trials_are_witnesses() -> None:
     """Pruned and diverged trials are PRUNED in the study, and have no final order."""
-    witnesses = [completed({2: score}, [score, end]) for score, end in zip(RISING, FALLING, strict=True)]
+    witnesses = [completed({2: score}, [score, end]) for score, end in zip(RISING, RISING, strict=True)]
     pruned = [
         optuna.trial.create_trial(
             state=TrialState.PRUNED, intermediate_values=each.intermediate_values, user_attrs=each.user_attrs
         )
         for each in witnesses
     ]
-    assert stops(adaptive(), pruned, candidate(2, 0.05))
+    assert stops(adaptive(), witnesses, candidate(2, 0.05))
+    assert not stops(adaptive(), pruned, candidate(2, 0.05))
 
 
 def test_more_trials_bring_a_rung_back() -> None:
@@ -195,5 +199,11 @@ def test_outside_its_rungs_the_adaptive_rule_is_silent() -> None:
 def test_the_spec_chooses_the_rule() -> None:
     assert isinstance(pruner(Pruning(), 4, 4), ReplicateAsha)
     assert isinstance(adaptive(), Adaptive)
-    assert isinstance(adaptive(rule="wilcoxon"), ReplicateWilcoxon)
-    assert isinstance(adaptive(rule="none"), optuna.pruners.NopPruner)
+    assert isinstance(pruner(Pruning(rule="wilcoxon"), 2, 2), ReplicateWilcoxon)
+    assert isinstance(pruner(Pruning(rule="none"), 2, 2), optuna.pruners.NopPruner)
+
+
+@pytest.mark.parametrize("rule", ["wilcoxon", "none"])
+def test_a_rule_without_rungs_cannot_be_adaptive(rule: str) -> None:
+    with pytest.raises(ValidationError, match="asha and median judge at rungs"):
+        adaptive(rule=rule)

@@ -134,11 +134,15 @@ def with_optuna(scores_KRE: NDArray[np.float64], rule: Rule) -> list[tuple[int, 
 
 
 def test_the_adaptive_rule_stops_less_where_the_rung_misleads() -> None:
-    scores_KRE = synthetic(configurations=60, noise=0.01)[:, :2]
-    scores_KRE[:, 0] = np.random.default_rng(1).normal(0.5, 0.1, scores_KRE[:, 0].shape)  # a draw of pure noise
-    plain, careful = (play(scores_KRE, named(name, replicates=2)) for name in ("both", "both, adaptive"))
-    assert sum(trace.stopped for trace in plain.traces) > 50
-    assert sum(trace.stopped for trace in careful.traces) < 45
+    """On average: a pilot of five trials is taken in by chance every third time."""
+    stopped = {"both": 0, "both, adaptive": 0}
+    for seed in range(8):
+        scores_KRE = synthetic(configurations=60, noise=0.01, seed=seed)[:, :2]
+        scores_KRE[:, 0] = np.random.default_rng(seed).normal(0.5, 0.1, scores_KRE[:, 0].shape)  # a draw of pure noise
+        for name in stopped:
+            stopped[name] += sum(trace.stopped for trace in play(scores_KRE, named(name, replicates=2)).traces)
+    assert stopped["both"] > 8 * 45
+    assert stopped["both, adaptive"] < 0.7 * stopped["both"]
 
 
 # ---- the comparison --------------------------------------------------------------------------------------------------
