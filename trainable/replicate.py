@@ -88,23 +88,20 @@ def evaluation_points(steps: int, count: int) -> list[int]:
 def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, None]:
     """Bring the encoder back to its pretrained state, train it on `trial.samples[replicate]`, evaluate it on the way.
 
-    All randomness derives from the trial's seed, the draw's index and the initialisation. Closing the iterator frees
-    the gradients and the optimiser's state. Raises DivergedError for a value that is not finite.
+    All randomness derives from the trial's seed, the draw's index and the initialisation. Raises DivergedError for a
+    value that is not finite.
     """
     learner = _start(trial, replicate)
     validation_N = trial.samples[replicate].validation
     test = tokenise(trial.data.test, trial.encoder, trial.config.max_length) if trial.part == "test" else None
-    try:
-        for point in trial.points:
-            began = perf_counter()
-            means = learner.train_until(point)
-            trained = perf_counter()
-            scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
-            times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
-            metrics = {**scored.metrics, **means, **times, "tokens": float(learner.tokens)}
-            yield Evaluation(point, metrics, scored.confusion)
-    finally:
-        trial.encoder.model.zero_grad(set_to_none=True)
+    for point in trial.points:
+        began = perf_counter()
+        means = learner.train_until(point)
+        trained = perf_counter()
+        scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
+        times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
+        metrics = {**scored.metrics, **means, **times, "tokens": float(learner.tokens)}
+        yield Evaluation(point, metrics, scored.confusion)
 
 
 def _start(trial: Trial, replicate: int) -> _Learner:
@@ -115,6 +112,7 @@ def _start(trial: Trial, replicate: int) -> _Learner:
     head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
+    encoder.model.zero_grad(set_to_none=True)  # what an error in the middle of a step may have left
     encoder.reset(head_seed)
     metric_loss = None
     if entry.build is not None and config.beta < 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -104,24 +103,33 @@ def _sample(config: TrialConfig, data: TextData, index: int) -> Draw:
 
 def _reports(trial: Trial, first: int) -> Iterator[Report]:
     _AT_WORK[0] = turn = object()
-    for replicate in range(first, len(trial.draws)):
-        step = 0
-        with closing(evaluations(trial, replicate)) as evaluated:
-            for evaluation in range(1, len(trial.points) + 1):
-                if _AT_WORK[0] is not turn:
-                    raise RuntimeError("another trial was begun in this process: exhaust one iterator before the next")
-                at = partial(
-                    Report,
-                    draw=trial.draws[replicate],
-                    replicate=replicate,
-                    evaluation=evaluation,
-                    initialisation=trial.initialisation,
-                )
-                report = _next_report(evaluated, at, step)
+    try:
+        for replicate in range(first, len(trial.draws)):
+            for report in _replicate_reports(trial, replicate, turn):
                 yield report
                 if report.outcome is not None:
                     return
-                step = report.step
+    finally:
+        if _AT_WORK[0] is turn:  # else one that was forgotten, collected late, would take the gradients of another
+            trial.encoder.model.zero_grad(set_to_none=True)
+
+
+def _replicate_reports(trial: Trial, replicate: int, turn: object) -> Iterator[Report]:
+    evaluated = evaluations(trial, replicate)
+    step = 0
+    for evaluation in range(1, len(trial.points) + 1):
+        if _AT_WORK[0] is not turn:
+            raise RuntimeError("another trial was begun in this process: exhaust one iterator before the next")
+        at = partial(
+            Report,
+            draw=trial.draws[replicate],
+            replicate=replicate,
+            evaluation=evaluation,
+            initialisation=trial.initialisation,
+        )
+        report = _next_report(evaluated, at, step)
+        step = report.step
+        yield report
 
 
 def _next_report(evaluated: Iterator[Evaluation], at: Callable[..., Report], step: int) -> Report:

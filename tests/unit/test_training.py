@@ -479,3 +479,18 @@ def test_evaluation_points_are_even_and_end_at_the_end(steps: int, count: int) -
     gaps = np.diff([0, *points])
     assert gaps.min() >= 1
     assert gaps.max() - gaps.min() <= 1
+
+
+def test_a_forgotten_iterator_does_not_disturb_its_successor(config: TrialConfig) -> None:
+    """Collected in the middle of another trial's step, it must leave the gradients alone."""
+    undisturbed = _timeless(replicates(config, draws=(1,)))
+    forgotten = replicates(config, draws=(0,))
+    next(forgotten)
+    successor = replicates(config, draws=(1,))
+    first = next(successor)
+    parameter = next(load_encoder(config.encoder, None, 2).model.parameters())
+    parameter.grad = torch.ones_like(parameter)
+    forgotten.close()  # type: ignore[attr-defined]  # an iterator from a generator function
+    assert parameter.grad is not None
+    parameter.grad = None
+    assert _timeless(iter([first, *successor])) == undisturbed
