@@ -58,17 +58,17 @@ class Wanted:
 def wanted(
     trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord], confirm: Confirm
 ) -> tuple[Wanted, ...]:
-    """What a cell needs whose search has ended: first the further draws of its finalists, then its winner's test.
+    """What a cell needs whose search has ended: the further draws of its finalists and, with them, its winner's test.
 
     trials, confirmations: those of the cell. Nothing where no trial completed, or where `confirm.draws` is 0.
     """
     best = finalists(trials, confirm) if confirm.draws else ()
-    if len(best) > 1:
-        deciders = tuple(Wanted(Role.FINALIST, trial, _further(trial, confirm)) for trial in best)
-        if any(each.missing(each.record_among(confirmations)) for each in deciders):
-            return deciders
+    deciders = tuple(Wanted(Role.FINALIST, trial, _further(trial, confirm)) for trial in best) if len(best) > 1 else ()
+    if not best or any(each.missing(each.record_among(confirmations)) for each in deciders):
+        return deciders
     chosen = winner(trials, confirmations, confirm)
-    return () if chosen is None or not confirm.draws else (Wanted(Role.CONFIRMATION, chosen, _fresh(confirm)),)
+    assert chosen is not None, "there are finalists"
+    return (*deciders, Wanted(Role.CONFIRMATION, chosen, _fresh(confirm)))
 
 
 def finalists(trials: Sequence[TrialRecord], confirm: Confirm) -> tuple[TrialRecord, ...]:

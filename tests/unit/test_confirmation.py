@@ -237,6 +237,22 @@ def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
     assert ends[0] == ends[1]
 
 
+def test_finalists_are_closed_when_they_have_decided(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"confirm": {"draws": 2, "finalists": 40, "finalist_draws": 1}}
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 30}, **changes)
+    generator = random.Random(0)
+    while (assignment := each.next()) is not None:
+        if assignment.draws is not None:
+            each.report(assignment.key, scored(assignment, generator.random()))
+        for replicate in range(2) if assignment.draws is None else ():
+            each.report(assignment.key, report(replicate, 1, 0.5))
+            each.report(assignment.key, report(replicate, 2, generator.random()))
+    roles = Counter(record.role for record in each.ledger.confirmations())
+    assert roles[Role.FINALIST] > 2
+    assert roles[Role.CONFIRMATION] == 2
+    assert {record.outcome for record in each.ledger.confirmations()} == {Outcome.COMPLETED}
+
+
 def scores(record: ConfirmationRecord) -> dict[tuple[int, int], float]:
     return {
         (each.report.draw, each.report.initialisation): next(iter(each.report.metrics.values()))
@@ -302,7 +318,8 @@ def test_further_draws_decide_between_finalists(tmp_path: Path) -> None:
     chosen = winner(records, ledger.confirmations(), confirm)
     assert chosen is not None
     assert chosen.number == 1
-    (want,) = wanted(records, ledger.confirmations(), confirm)
+    *deciders, want = wanted(records, ledger.confirmations(), confirm)
+    assert [each.role for each in deciders] == [Role.FINALIST] * 2
     assert (want.role, want.trial.number, want.replicates) == (
         Role.CONFIRMATION,
         1,
