@@ -70,7 +70,7 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     from sweep.summary import print_cells
 
     spec, ledger = read_stored(options.sweep, Path(options.dir))
-    print_cells(console, ledger.sweep(), ledger.trials(), [cell.key for cell in cells(spec)])
+    print_cells(console, ledger.results(), [cell.key for cell in cells(spec)])
     return 0
 
 

@@ -30,10 +30,12 @@ def say_goodbye(
     """Print the table of cells, and the commands that a person may want next."""
     console.print()
     order = [cell.key for cell in result.cells]
-    print_cells(console, result.ledger.sweep(), result.ledger.trials(), order)
+    print_cells(console, result.ledger.results(), order)
     console.print()
     if result.report is not None:
         print_verdict(console, result.report)
+    elif result.end is not End.INTERRUPTED:
+        console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
     if result.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
     for label, text in _directions(spec, directory, result, options):
@@ -42,10 +44,11 @@ def say_goodbye(
 
 def print_verdict(console: Console, report: ReportFiles) -> None:
     """What won, one sentence a comparison, and where the whole report lies."""
+    whole = not console.is_terminal  # a pipe gets whole lines, a person whole words
     for comparison in report.verdict.comparisons:
-        console.print(f"{comparison.title}: {comparison.sentence}", markup=False, soft_wrap=True)
+        console.print(f"{comparison.title}: {comparison.sentence}\n", markup=False, soft_wrap=whole)
     for warning in report.verdict.warnings:
-        console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=True)
+        console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=whole)
     console.print(f"{'report':<11}{report.page}", markup=False, soft_wrap=True)
 
 

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from rich.console import Console
 from rich.table import Table
 
 from sweep.dispatch import outcomes
-from sweep.records import SweepRecord, TrialRecord
+from sweep.records import ConfirmationRecord, Role, TrialRecord
+from sweep.results import SweepResults
 from trainable.ranges import Scalar
 from trainable.reports import Outcome
 
 __all__ = ["best_trial", "print_cells"]
 
 
-def print_cells(console: Console, sweep: SweepRecord, records: Sequence[TrialRecord], order: Sequence[str]) -> None:
-    """One row a cell, in the given order: how its trials ended, and its best score with its configuration."""
+def print_cells(console: Console, results: SweepResults, order: Sequence[str]) -> None:
+    """One row a cell, in the given order: how its trials ended, its best score with its configuration and, where its
+    winner is confirmed, the mean test score."""
+    sweep, records = results.sweep, results.trials
+    tested = {each.cell: each for each in results.confirmations if each.role is Role.CONFIRMATION}
     table = Table(
         title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
-    for name in ("cell", "trials", "best score", "best configuration"):
-        table.add_column(
-            name, justify="right" if name == "best score" else "left", no_wrap=name in ("cell", "best score")
-        )
+    test = ["test score"] if tested else []
+    for name in ("cell", "trials", "best score", *test, "best configuration"):
+        scores = name.endswith("score")
+        table.add_column(name, justify="right" if scores else "left", no_wrap=scores or name == "cell")
     for key in order:
         own = [record for record in records if record.cell == key]
         best = best_trial(own)
         counts = ", ".join(f"{count} {name}" for name, count in sorted(outcomes(own).items()))
         score = f"{best.score:.3f}" if best is not None and best.score is not None else "-"
-        table.add_row(key, counts, score, configuration(best.params) if best else "-")
+        confirmed = [_test_score(tested.get(key))] if tested else []
+        table.add_row(key, counts, score, *confirmed, configuration(best.params) if best else "-")
     console.print(table)
+
+
+def _test_score(record: ConfirmationRecord | None) -> str:
+    """`0.472 (8 draws)`; a replicate without a score is not among them."""
+    name = f"test_{record.config.metric}" if record is not None else ""
+    reports = [each.report for each in record.replicates] if record is not None else []
+    scores = [each.metrics[name] for each in reports if not each.initialisation and name in each.metrics]
+    return f"{fmean(scores):.3f} ({len(scores)} draws)" if scores else "-"
 
 
 def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:

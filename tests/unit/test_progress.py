@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,10 +12,12 @@ from rich.console import Console
 from sweep.dispatch import Dispatcher
 from sweep.ledger import Ledger
 from sweep.progress import Progress, duration, remaining_seconds
+from sweep.records import Role
 from sweep.storage import open_storage
 from sweep.summary import best_trial, print_cells
 from tests.unit.grid import grid, report, spec
-from trainable.reports import Outcome
+from trainable.draws import CONFIRMATION_START
+from trainable.reports import Outcome, Report
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_pruned_trials_do_not_win(ledger: Ledger) -> None:
 def test_the_final_table(ledger: Ledger) -> None:
     output = io.StringIO()
     console = Console(file=output, width=120, color_system=None, highlight=False)
-    print_cells(console, ledger.sweep(), ledger.trials(), [grid()[0].key])
+    print_cells(console, ledger.results(), [grid()[0].key])
     row = output.getvalue().splitlines()[2]
     assert row.startswith("support/4/cross_entropy")
     assert "1 completed, 1 pruned, 1 running" in row
@@ -93,3 +96,46 @@ def test_durations(seconds: float, text: str) -> None:
 def test_the_remaining_time_is_at_the_pace_of_this_run() -> None:
     assert remaining_seconds(done=6, before=4, total=10, elapsed=10) == pytest.approx(20)
     assert remaining_seconds(done=4, before=4, total=10, elapsed=10) is None
+
+
+@pytest.fixture
+def confirmed(ledger: Ledger) -> Ledger:
+    """The ledger above, whose completed trial has two of three confirmation draws."""
+    key = ledger.begin_confirmation(ledger.trials()[0], Role.CONFIRMATION, ledger.trials()[0].config).key
+    for number, accuracy in enumerate((0.5, 0.75)):
+        ledger.count_attempt(key, f"{CONFIRMATION_START + number}.0")
+        ledger.record_replicate(
+            key,
+            Report(
+                draw=CONFIRMATION_START + number,
+                replicate=0,
+                evaluation=1,
+                step=4,
+                metrics={"test_accuracy": accuracy},
+            ),
+        )
+    return ledger
+
+
+def test_the_final_table_has_the_test_score_of_the_winner(confirmed: Ledger) -> None:
+    output = io.StringIO()
+    print_cells(Console(file=output, width=120, color_system=None), confirmed.results(), [c.key for c in grid()])
+    lines = output.getvalue().splitlines()
+    assert "test score" in lines[1]
+    assert "0.625 (2 draws)" in lines[2]
+    assert "draws" not in lines[3]
+
+
+def test_a_pipe_is_told_of_confirmations(confirmed: Ledger) -> None:
+    output = io.StringIO()
+    progress = Progress(Console(file=output, width=200, color_system=None, highlight=False))
+    changes: dict[str, Any] = {"confirm": {"draws": 3, "reseeded": 0}}
+    dispatcher = Dispatcher(confirmed, spec(**changes), grid(), slots=2, changed=progress.changed)
+    with progress.showing(confirmed, dispatcher):
+        key = confirmed.confirmations()[0].key
+        progress.changed(key)
+        confirmed.finish_confirmation(key, Outcome.COMPLETED)
+        progress.changed(key)
+    first, second = output.getvalue().splitlines()
+    assert first == "2 of 8 trials, 0 of 6 confirmation trainings"
+    assert "support/4/cross_entropy #0  confirmation of 2 trainings  test 0.625" in second
