@@ -17,7 +17,7 @@ from sweep.rungs import default_rungs
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load
-from trainable.draws import Draw, few_shot_draw
+from trainable.draws import draw_of
 from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
@@ -69,7 +69,7 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
             continue
         seen.add(row)
         data = load(config.dataset)
-        draw = _draw(config)
+        draw = draw_of(config, data, 0)
         shots = f"{config.shots} {'per class' if config.sampling == 'per_class' else 'in all'}"
         sizes = (len(data.class_names), len(data.pool), len(data.test))
         table.add_row(
@@ -160,20 +160,9 @@ def _measure(config: TrialConfig) -> _Cost:
     training = config.steps * report.metrics["train_seconds"] / probe.steps
     evaluation = report.metrics["eval_seconds"]
     data = load(config.dataset)
-    scored = len(_draw(config).validation)
+    scored = len(draw_of(config, data, 0).validation)
     test = evaluation * len(data.test) / scored  # rows of a dataset cost alike
     return _Cost(config.replicates * (training + config.evaluations * evaluation), training + evaluation + test)
-
-
-def _draw(config: TrialConfig) -> Draw:
-    return few_shot_draw(
-        load(config.dataset),
-        sampling=config.sampling,
-        shots=config.shots,
-        validation=config.validation,
-        index=0,
-        seed=config.seed,
-    )
 
 
 def describe(values: Range) -> str:

@@ -28,7 +28,7 @@ from sweep.spec.model import SweepSpec
 from sweep.storage import open_storage
 from sweep.tracking import Projection, Tracker, tracking_uri
 from trainable.datasets import load, pin
-from trainable.draws import few_shot_draw
+from trainable.draws import draw_of
 from trainable.encoder import check_encoder
 from trainable.reports import Outcome
 
@@ -107,14 +107,7 @@ def check_inputs(grid: Sequence[Cell]) -> None:
     for cell in grid:
         config = cell.config(cell.default_params())
         check_encoder(config.encoder, config.encoder_revision, config.max_length)
-        few_shot_draw(
-            load(config.dataset),
-            sampling=config.sampling,
-            shots=config.shots,
-            validation=config.validation,
-            index=0,
-            seed=config.seed,
-        )
+        draw_of(config, load(config.dataset), 0)
 
 
 def _run(

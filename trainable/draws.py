@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 from trainable.datasets.text_data import TextData
 from trainable.errors import DataError
 
-__all__ = ["CONFIRMATION_START", "Draw", "absent_classes", "few_shot_draw", "initialisation_seed"]
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+
+__all__ = ["CONFIRMATION_START", "Draw", "absent_classes", "draw_of", "few_shot_draw", "initialisation_seed"]
 
 CONFIRMATION_START = 10_000
 """Index of the first draw of the confirmation. A search uses draws from 0 on, so that the two never meet."""
@@ -62,6 +65,18 @@ def few_shot_draw(
         left_N = order_N[~np.isin(order_N, train)]
         held = left_N if validation == "all" else _stratified(data, left_N, validation)
     return Draw(np.sort(train), np.sort(held))
+
+
+def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
+    """Draw `index` as a trial's fields ask for it. Raises DataError as `few_shot_draw` does."""
+    return few_shot_draw(
+        data,
+        sampling=config.sampling,
+        shots=config.shots,
+        validation=config.validation,
+        index=index,
+        seed=config.seed,
+    )
 
 
 def absent_classes(draw: Draw, data: TextData) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from trainable.datasets import load
-from trainable.draws import Draw, few_shot_draw
+from trainable.draws import draw_of
 from trainable.encoder import load_encoder
 from trainable.errors import ConfigError
 from trainable.losses import LOSSES, LossEntry
@@ -17,7 +17,6 @@ from trainable.reports import Outcome, Report
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
-    from trainable.datasets.text_data import TextData
 
 __all__ = ["Part", "replicates"]
 
@@ -62,7 +61,7 @@ def replicates(
     _check_pairs(config, entry)
     data = load(config.dataset)
     chosen = tuple(range(config.replicates) if draws is None else draws)
-    samples = tuple(_sample(config, data, index) for index in chosen)
+    samples = tuple(draw_of(config, data, index) for index in chosen)
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
     if config.max_length > encoder.longest_input:
         raise ConfigError(
@@ -88,17 +87,6 @@ def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
             f"{entry.name} compares rows of one class, so shots must be at least 2; received {config.shots}: raise it, "
             "or let the loss see every token (embedding: tokens)"
         )
-
-
-def _sample(config: TrialConfig, data: TextData, index: int) -> Draw:
-    return few_shot_draw(
-        data,
-        sampling=config.sampling,
-        shots=config.shots,
-        validation=config.validation,
-        index=index,
-        seed=config.seed,
-    )
 
 
 def _reports(trial: Trial, first: int) -> Iterator[Report]:

@@ -76,18 +76,11 @@ class Protocol:
     def write_rows(self, folder: Path) -> int:
         """Write the draw as train.csv and validation.csv (columns text, label); returns the number of classes."""
         from trainable.datasets import load
-        from trainable.draws import few_shot_draw
+        from trainable.draws import draw_of
 
         config = self.configs()[0]
         data = load(config.dataset)
-        draw = few_shot_draw(
-            data,
-            sampling=config.sampling,
-            shots=config.shots,
-            validation=config.validation,
-            index=0,
-            seed=config.seed,
-        )
+        draw = draw_of(config, data, 0)
         for name, rows in {"train": draw.train, "validation": draw.validation}.items():
             with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
                 writer = csv.writer(file)

@@ -290,7 +290,7 @@ def test_as_published_the_metric_loss_sees_padding_up_to_the_longest_row_of_the_
     lengthened = replace(data, pool=replace(data.pool, texts=texts))
     longest = len(tokenizer(texts[0])["input_ids"])
     monkeypatch.setattr(training, "load", lambda _: lengthened)
-    monkeypatch.setattr(training, "_sample", lambda *_: Draw(np.arange(2, 6), np.arange(6, 9)))
+    monkeypatch.setattr(training, "draw_of", lambda *_: Draw(np.arange(2, 6), np.arange(6, 9)))
     published = {"compatibility": "published", "steps": 1, "evaluations": 1, "replicates": 1}
     for fields in ({"embedding": "tokens"}, {"embedding": "mean"}):
         list(replicates(_with(config, **published, **fields, **_metric_loss())))
