@@ -18,6 +18,7 @@ from trainable.reports import Outcome
 __all__ = ["cautions"]
 
 _FEW_DRAWS = 10
+_FEW_COMPLETED = 3
 
 
 def cautions(
@@ -34,6 +35,7 @@ def cautions(
         _unfinished_confirmation(comparisons, spec),
         _baseline_missing(comparisons),
         _extended(results),
+        _hardly_chosen(comparisons),
         _unequal_budgets(comparisons),
         _rich_validation(results, groups),
         _failures(comparisons),
@@ -99,6 +101,21 @@ def _extended(results: SweepResults) -> Iterator[str]:
 
 
 # ---- what is unfair --------------------------------------------------------------------------------------------------
+
+
+def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Where pruning stopped nearly all, what is left may owe its place to the draw on which the others were stopped."""
+    counts = {one.cell: one.cost.trials for one in _arms(comparisons) if one.winner is not None}
+    few = [
+        f"{cell} ({trials.get(Outcome.COMPLETED, 0)} of {sum(trials.values())} trials)"
+        for cell, trials in counts.items()
+        if trials.get(Outcome.COMPLETED, 0) < min(_FEW_COMPLETED, sum(trials.values()))
+    ]
+    if few:
+        yield (
+            f"few trials completed, so the winner was hardly chosen: {_some(few)}; more trials, `pruning.adaptive: "
+            "true` or a smaller `pruning.reduction_factor` leave more to choose from"
+        )
 
 
 def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -99,6 +99,14 @@ def test_a_healthy_sweep_has_nothing_to_warn_of() -> None:
     assert verdict(small()).warnings == ()
 
 
+def test_a_winner_that_was_hardly_chosen_is_warned_of() -> None:
+    (warning,) = verdict(small(ends=[Outcome.COMPLETED, Outcome.PRUNED, Outcome.PRUNED])).warnings
+    assert warning.startswith(
+        "few trials completed, so the winner was hardly chosen: trec/8/cross_entropy (2 of 6 trials)"
+    )
+    assert "pruning.adaptive" in warning
+
+
 def test_what_an_arm_cost() -> None:
     """Six trials of three replicates: three completed, one pruned after one, two ended in their second."""
     cost = arm(only(verdict(small())), "soft_triple").cost
