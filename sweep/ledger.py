@@ -29,7 +29,8 @@ from sweep.cells import Cell, changes, protocol_fingerprint
 from sweep.confirmation_ledger import ConfirmationLedger
 from sweep.errors import LedgerError
 from sweep.pruning import FINAL_SCORES
-from sweep.records import ConfirmationRecord, DataRecord, ReportRecord, Role, SweepRecord, TrialRecord
+from sweep.reading import trial_record
+from sweep.records import ConfirmationRecord, DataRecord, Role, SweepRecord, TrialRecord
 from sweep.results import SweepResults
 from sweep.space import enqueued, sampler, suggest
 from trainable.config import TrialConfig
@@ -313,56 +314,10 @@ class Ledger:
     def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
         trial = self._storage.get_trial(trial_id)
         known = self._records.get(f"{cell}#{trial.number}")
-        record = _trial_record(cell, trial, known.config if known else None, self._cells.get(cell))
+        record = trial_record(cell, trial, known.config if known else None, self._cells.get(cell))
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
         self._trial_ids[record.key] = trial_id
         return record
-
-
-def _trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None, cell: Cell | None) -> TrialRecord:
-    attrs = trial.user_attrs
-    if "config" not in attrs:
-        # Only a process that died while asking leaves this; `restart` asks again for what is missing, and its answer
-        # takes the place of these defaults.
-        assert cell is not None
-        config = cell.config(cell.default_params())
-    elif config is None or trial.state == TrialState.RUNNING:
-        config = TrialConfig.from_flat(attrs["config"])
-    reports = _report_records(trial, config)
-    outcome = attrs.get("outcome")
-    ended = trial.state.is_finished() or outcome == Outcome.INTERRUPTED
-    return TrialRecord(
-        cell=cell_key,
-        number=trial.number,
-        params=attrs.get("params", {}),
-        config=config,
-        started=attrs.get("started", 0.0),
-        ended=attrs.get("ended") if ended else None,
-        outcome=Outcome(outcome) if ended and outcome else None,
-        reason=attrs.get("reason", "") if ended else "",
-        detail=attrs.get("detail", "") if ended else "",
-        score=reports[-1].score if reports else None,
-        reports=reports,
-        attempts=attrs.get("attempts", 0),
-    )
-
-
-def _report_records(trial: FrozenTrial, config: TrialConfig) -> tuple[ReportRecord, ...]:
-    """The trial's reports in order, each with the score at it: a function of the reports alone."""
-    records: list[ReportRecord] = []
-    finals: list[float] = []
-    for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):
-        attrs = dict(trial.user_attrs[key])
-        recorded = attrs.pop("time")
-        report = Report.from_json(attrs)
-        value = report.metrics.get(f"val_{config.metric}")
-        if value is not None and report.evaluation == config.evaluations:
-            finals.append(value)
-        running = value if report.replicate == 0 else None
-        score = sum(finals) / len(finals) if finals else running
-        number = int(key.removeprefix("report/"))
-        records.append(ReportRecord(number=number, time=recorded, score=score, report=report))
-    return tuple(records)
 
 
 def _json(value: Any) -> Any:

@@ -23,6 +23,7 @@ ALLOWED = {
         "sweep/confirmation_ledger.py",
         "sweep/ledger.py",
         "sweep/pruning.py",
+        "sweep/reading.py",
         "sweep/report/importance.py",
         "sweep/space.py",
         "sweep/storage.py",
