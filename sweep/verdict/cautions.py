@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from sweep.agreement import rung_agreement
 from sweep.records import DataRecord, Role
 from sweep.results import SweepResults
+from sweep.rungs import LEAST_TAU
 from sweep.spec.model import SweepSpec
 from sweep.statistics import LEVEL, smallest_p
 from sweep.verdict.findings import Arm, Comparison
@@ -36,6 +38,7 @@ def cautions(
         _baseline_missing(comparisons),
         _extended(results),
         _hardly_chosen(comparisons),
+        _misleading_rungs(results, spec),
         _unequal_budgets(comparisons),
         _rich_validation(results, groups),
         _failures(comparisons),
@@ -115,6 +118,15 @@ def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield (
             f"few trials completed, so the winner was hardly chosen: {_some(few)}; more trials, `pruning.adaptive: "
             "true` or a smaller `pruning.reduction_factor` leave more to choose from"
+        )
+
+
+def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
+    misled = [each.cell for each in rung_agreement(results) if each.predictive is False]
+    if misled and spec.pruning.rule in ("asha", "median") and not spec.pruning.adaptive:
+        yield (
+            f"trials were stopped at rungs whose order hardly agrees with the final one (Kendall's tau below "
+            f"{LEAST_TAU}): {_some(misled)}; `pruning.adaptive: true` stops them only where rungs predict"
         )
 
 

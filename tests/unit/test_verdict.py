@@ -107,6 +107,14 @@ def test_a_winner_that_was_hardly_chosen_is_warned_of() -> None:
     assert "pruning.adaptive" in warning
 
 
+def test_rungs_that_mislead_are_warned_of_unless_they_adapt() -> None:
+    noise: dict[str, Any] = {"trials": 12, "ends": [Outcome.COMPLETED], "quality_sd": 0.0, "noise_sd": 0.1}
+    (warning,) = verdict(small(**noise)).warnings
+    assert warning.startswith("trials were stopped at rungs whose order hardly agrees with the final one")
+    assert verdict(small(**noise, pruning={"rule": "asha", "adaptive": True})).warnings == ()
+    assert verdict(small(**noise, pruning={"rule": "none"})).warnings == ()
+
+
 def test_what_an_arm_cost() -> None:
     """Six trials of three replicates: three completed, one pruned after one, two ended in their second."""
     cost = arm(only(verdict(small())), "soft_triple").cost
