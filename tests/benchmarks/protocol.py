@@ -69,6 +69,7 @@ class Protocol:
             },
             "budget": {"trials_per_cell": 1, "concurrency": self.slots},
             "pruning": {"rule": "none"},
+            "confirm": {"draws": 0},
             "resources": {"cpu": 1, "gpu": 0},
             "tracking": {"uri": tracking_uri, "experiment": "benchmark"},
         }
