@@ -4,13 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: quickstart test check format environment clean benchmark
+.PHONY: quickstart test soak check format environment clean benchmark
 
 quickstart: environment
 	$(BIN)/python -m sweep run
 
 test: environment check
 	$(BIN)/pytest
+
+# Two hundred random faults, about an hour on two cores; `test` runs a short form of it.
+soak: environment
+	$(BIN)/python -m tests.faults.soak --faults 200
 
 check: environment
 	$(BIN)/ruff format --check .

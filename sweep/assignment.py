@@ -12,10 +12,14 @@ from trainable.reports import Outcome, Report
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_ATTEMPTS", "Assignment"]
+__all__ = ["MAX_LOSSES", "MAX_STALLS", "Assignment"]
 
-MAX_ATTEMPTS = 5
-"""What has killed its worker this often is given up: it is likely to be the cause."""
+MAX_LOSSES = 5
+"""What has killed its worker this often in a row, without a report in between, is given up: it is likely to be the
+cause."""
+
+MAX_STALLS = 2
+"""The same for what has hung: it costs the whole patience each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The command line: `python -m sweep run | plan | status | report | sync | schema`."""
+"""The command line: `python -m sweep run | plan | status | stop | report | sync | export | import | schema`."""
 
 from __future__ import annotations
 
@@ -97,6 +97,31 @@ def _sync(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _stop(options: argparse.Namespace, console: Console) -> int:
+    from sweep.stopping import Stop
+    from sweep.stored import stop_stored
+
+    def told(sentence: str) -> None:
+        console.print(sentence, markup=False, soft_wrap=True)
+
+    told(stop_stored(options.sweep, Path(options.dir), Stop.NOW if options.now else Stop.GENTLY, told=told))
+    return 0
+
+
+def _export(options: argparse.Namespace, console: Console) -> int:
+    from sweep.transfer import export_sweep
+
+    console.print(export_sweep(options.sweep, Path(options.dir), Path(options.file)), markup=False, soft_wrap=True)
+    return 0
+
+
+def _import(options: argparse.Namespace, console: Console) -> int:
+    from sweep.transfer import import_sweep
+
+    console.print(import_sweep(Path(options.file), Path(options.dir), options.ledger), markup=False, soft_wrap=True)
+    return 0
+
+
 def _schema(options: argparse.Namespace, console: Console) -> int:
     from sweep.spec.reader import json_schema
 
@@ -108,8 +133,11 @@ _COMMANDS = {
     "run": _run,
     "plan": _plan,
     "status": _status,
+    "stop": _stop,
     "report": _report,
     "sync": _sync,
+    "export": _export,
+    "import": _import,
     "schema": _schema,
 }
 
@@ -133,23 +161,39 @@ def _parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
         )
     run.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
+    run.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
     plan.add_argument("--no-timing", action="store_true", help="skip the timed training step")
-    status = commands.add_parser("status", help="show what a running or finished sweep has found")
-    report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
-    report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
-    report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
-    sync = commands.add_parser("sync", help="push to MLflow what is missing there")
-    for command in (status, report, sync):
-        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
-    for command in (run, status, report, sync):
-        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+    _add_stored(commands)
     commands.add_parser("schema", help="print the JSON schema of specs, for editors")
     return parser
 
 
+def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands on sweeps that have begun."""
+    status = commands.add_parser("status", help="show what a running or finished sweep has found")
+    stop = commands.add_parser(
+        "stop", help="stop a running sweep, from another terminal or machine; it can go on later"
+    )
+    stop.add_argument("--now", action="store_true", help="do not wait for the replicates that run")
+    report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
+    report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
+    report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
+    sync = commands.add_parser("sync", help="push to MLflow what is missing there")
+    export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
+    for command in (status, stop, report, sync, export):
+        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
+    into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
+    into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
+    for command in (export, into):
+        command.add_argument("file", metavar="FILE", help="the JSON file")
+    for command in (status, stop, report, sync, export, into):
+        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+
+
 def _log_to(directory: SweepDirectory) -> None:
     directory.create()
-    handler = logging.FileHandler(directory.log, encoding="utf-8")
+    logging.raiseExceptions = False  # a log that cannot be written is no news beside the sweep's own
+    handler = logging.FileHandler(directory.log, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("sweep")
     logger.addHandler(handler)

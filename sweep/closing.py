@@ -72,11 +72,16 @@ def _directions(
     match result.end:
         case End.FINISHED:
             lines.append(("extend", more))
-        case End.OUT_OF_TIME:
-            lines.append(("go on", f"{again}   (the budget of {spec.budget.hours:g} hours is used up)"))
+        case End.OUT_OF_BUDGET:
+            lines.append(("go on", f"{again}   ({result.used_up} is used up{_raise(spec, result)})"))
         case End.INTERRUPTED:
             lines.append(("go on", f"{again}   (it was interrupted; every finished replicate is kept)"))
     return lines
+
+
+def _raise(spec: SweepSpec, result: RunResult) -> str:
+    """The hours are counted anew by each run; what the whole sweep may use has to be raised."""
+    return "" if spec.budget.hours is not None and "hours" in result.used_up.split() else ": raise it with --set"
 
 
 def _browse(uri: str) -> str:

@@ -13,7 +13,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from sweep.assignment import MAX_ATTEMPTS, Assignment
+from sweep.assignment import Assignment
 from sweep.records import ConfirmationRecord, Role, TrialRecord
 from trainable.draws import CONFIRMATION_START
 from trainable.reports import Outcome, Report
@@ -180,14 +180,14 @@ class Confirmer:
         self._record(key, report)
         return key
 
-    def lost(self, assignment: str, reason: str) -> str:
-        """The replicate's worker died; it is handed out again, unless that has happened too often."""
+    def lost(self, assignment: str, reason: str, detail: str, limit: int) -> str:
+        """The replicate's worker died; it is handed out again, unless that has happened `limit` times."""
         key, replicate = self._running.pop(assignment)
-        attempts = self.ledger.confirmation(key).attempts[str(replicate)]
-        if attempts < MAX_ATTEMPTS:
+        times = self.ledger.count_loss(key, str(replicate))
+        if times < limit:
             self._queue.insert(0, (key, replicate))
         else:
-            self._record(key, _given_up(replicate, attempts, reason))
+            self._record(key, _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason))
         return key
 
     def interrupt(self, reason: str) -> Iterator[str]:
@@ -220,7 +220,7 @@ class Confirmer:
         self.consider(record.cell, trials)
 
 
-def _given_up(replicate: Replicate, attempts: int, reason: str) -> Report:
+def _given_up(replicate: Replicate, reason: str, detail: str) -> Report:
     return Report(
         draw=replicate.draw,
         replicate=0,
@@ -228,5 +228,6 @@ def _given_up(replicate: Replicate, attempts: int, reason: str) -> Report:
         step=0,
         initialisation=replicate.initialisation,
         outcome=Outcome.FAILED,
-        reason=f"its worker died {attempts} times; the last time: {reason}",
+        reason=reason,
+        detail=detail,
     )

@@ -3,7 +3,7 @@
 study NAME@confirmation/CELL    user attributes: run/NUMBER, the MLflow run of a confirmation
   trial                         one for each configuration that is trained again; always RUNNING for Optuna, so that a
                                 confirmation can be given more draws at any time
-    user attributes             what (role, trial, config, started), replicate/0001 ..., attempts, end (outcome,
+    user attributes             what (role, trial, config, started), replicate/0001 ..., attempts, losses, end (outcome,
                                 reason, time)
 """
 
@@ -76,6 +76,14 @@ class ConfirmationLedger:
         if record.outcome is not None:
             self._storage.set_trial_user_attr(trial_id, "end", None)
         return self._refresh(record.cell, trial_id)
+
+    def count_loss(self, key: str, replicate: str) -> int:
+        """A worker died on a replicate; how often that has happened."""
+        trial_id = self._trial_ids[key]
+        losses = dict(self._storage.get_trial(trial_id).user_attrs.get("losses", {}))
+        losses[replicate] = losses.get(replicate, 0) + 1
+        self._storage.set_trial_user_attr(trial_id, "losses", losses)
+        return int(losses[replicate])
 
     def record(self, key: str, report: Report) -> ConfirmationRecord:
         """Record a replicate. A second report of the same one changes nothing."""

@@ -6,10 +6,12 @@ import fcntl
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from sweep.errors import LedgerError
 
@@ -43,9 +45,9 @@ class SweepDirectory:
         return self.path / "report"
 
     @property
-    def ray(self) -> Path:
-        """Tune's scratch space; nothing in it is ever read back."""
-        return self.path / "ray"
+    def stop_request(self) -> Path:
+        """What `python -m sweep stop` leaves here for the driver, see sweep.stopping."""
+        return self.path / "stop-request"
 
     def create(self) -> None:
         """Make the folder. Raises LedgerError if that is impossible or if it cannot be written."""
@@ -54,10 +56,19 @@ class SweepDirectory:
             (self.path / ".write-test").touch()
             (self.path / ".write-test").unlink()
         except OSError as error:
-            raise LedgerError(
-                f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); choose "
-                f"another place with --dir"
-            ) from error
+            raise self._unwritable(error) from error
+
+    def write_spec(self, text: str) -> None:
+        """Replace the resolved spec as a whole, so that there is always a readable one.
+
+        Raises LedgerError if the disk does not take it.
+        """
+        new = self.spec.with_suffix(".new")
+        try:
+            new.write_text(text, encoding="utf-8")
+            new.replace(self.spec)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -65,24 +76,57 @@ class SweepDirectory:
 
         Raises LedgerError, naming host and process, if another driver holds it.
         """
-        with (self.path / "driver.lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                file.seek(0)
+        with self._lock_file() as file:
+            if not _take(file, patience=0.5):
                 raise LedgerError(
-                    f"one driver may run a sweep at a time; {self.path} is in use by {_owner(file.read())}; "
-                    "wait for it, stop it with Ctrl-C, or give this sweep another name (`--set name=...`)"
-                ) from error
-            file.truncate(0)
-            file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
-            file.flush()
+                    f"one driver may run a sweep at a time; {self.path} is in use by {_owner(file)}; wait for it, stop "
+                    f"it with `python -m sweep stop {self.path}`, or give this sweep another name (`--set name=...`)"
+                )
+            try:
+                file.truncate(0)
+                file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+                file.flush()
+                self.stop_request.unlink(missing_ok=True)  # what an earlier driver did not live to see
+            except OSError as error:
+                raise self._unwritable(error) from error
             yield
 
+    def driver(self) -> str | None:
+        """The driver that holds the lock, in words; None if there is none."""
+        with self._lock_file() as file:
+            return None if _take(file, patience=0) else _owner(file)
 
-def _owner(content: str) -> str:
+    def _lock_file(self) -> TextIO:
+        try:
+            return (self.path / "driver.lock").open("a+")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> LedgerError:
+        return LedgerError(
+            f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); make room or choose "
+            "another place with --dir; the same command then goes on"
+        )
+
+
+def _take(file: TextIO, patience: float) -> bool:
+    """Lock the file, waiting at most `patience` seconds: a look at who holds it takes a moment too."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _owner(file: TextIO) -> str:
+    file.seek(0)
     try:
-        owner = json.loads(content)
+        owner = json.loads(file.read())
         return f"process {owner['pid']} on {owner['host']}"
     except (ValueError, KeyError, TypeError):
         return "another process"

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweep.assignment import MAX_ATTEMPTS, Assignment
+from sweep.assignment import MAX_LOSSES, Assignment
+from sweep.budget import Meter, is_given_up, is_on_target
 from sweep.cells import Cell
 from sweep.confirmation import Confirmer
+from sweep.errors import LedgerError
 from sweep.ledger import Ledger
 from sweep.pruning import pruner
 from sweep.records import TrialRecord
@@ -28,7 +30,11 @@ class Dispatcher:
 
     Interrupted trials go first, then the confirmations of cells whose search has ended. Then the cell with the least
     progress gets a new trial; among equals the one with the longest trials, so that no long trial is left for the end.
-    `changed` is called with the key of each trial, and of each confirmation, that changed.
+    A cell whose trials keep failing, or one that is good enough, gets no more. `changed` is called with the key of each
+    trial, and of each confirmation, that changed.
+
+    stopping: end as soon as possible. draining: let the replicates that run end, and begin no others. fault: why the
+    ledger could not be written, after which nothing may go on.
     """
 
     ledger: Ledger
@@ -38,34 +44,32 @@ class Dispatcher:
     changed: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
     stopping: bool = False
+    draining: bool = False
+    fault: LedgerError | None = None
     running: set[str] = field(default_factory=set)
     confirmer: Confirmer = field(init=False)
+    meter: Meter = field(init=False)
     _waiting: list[str] = field(default_factory=list)
     _asked: dict[str, int] = field(default_factory=dict)
-    _deadline: float | None = None
+    _closed: set[str] = field(default_factory=set)  # cells that are good enough or given up
 
     def __post_init__(self) -> None:
         self.confirmer = Confirmer(self.ledger, self.spec.confirm)
+        self.meter = Meter(self.spec.budget, self.clock)
 
     def start(self) -> None:
         """Find out what the ledger already holds. Call once, before anything else."""
         records = self.ledger.trials()
         self._asked = {cell.key: sum(record.cell == cell.key for record in records) for cell in self.cells}
         self._waiting = [record.key for record in records if _is_open(record) and not self._settled(record)]
-        if self.spec.budget.hours is not None:
-            self._deadline = self.clock() + 3600 * self.spec.budget.hours
+        self.meter.start(self.ledger.trials(), self.ledger.confirmations())
         for cell in self.cells:
-            self._confirm(cell.key)
-
-    @property
-    def out_of_time(self) -> bool:
-        """Whether the wall-clock budget of this run is used up."""
-        return self._deadline is not None and self.clock() >= self._deadline
+            self._consider(cell.key)
 
     @property
     def exhausted(self) -> bool:
         """Whether no trial will ever be handed out again. Running ones may still be lost, and then handed out anew."""
-        if self.stopping or self.out_of_time:
+        if self.stopping or self.draining or self.meter.used_up:
             return True
         return not (self._waiting or self.running or self._open_cells() or self.confirmer.waiting)
 
@@ -74,9 +78,13 @@ class Dispatcher:
         """Whether trials of the budget, or replicates of a confirmation, are still to be handed out."""
         return bool(self._waiting or self._open_cells() or self.confirmer.waiting)
 
+    def trials(self, cell: Cell) -> int:
+        """How many trials the cell will have when its search has ended, as far as that is known."""
+        return self._asked[cell.key] if cell.key in self._closed else cell.trials(self.spec.budget.trials_per_cell)
+
     def next(self) -> Assignment | None:
         """The next trial to run, or None if there is none at the moment."""
-        if self.stopping or self.out_of_time or len(self.running) >= self.slots:
+        if self.stopping or self.draining or self.meter.used_up or len(self.running) >= self.slots:
             return None
         assignment = self._next_assignment()
         if assignment is not None:
@@ -88,26 +96,29 @@ class Dispatcher:
         """Record a report. Returns whether the assignment ends with it."""
         if self.confirmer.owns(key):
             self.running.discard(key)
+            self.meter.count(report, last=report.evaluation)
             self.changed(self.confirmer.report(key, report))
             return True
         record = self.ledger.record(key, report)
+        self.meter.count(report, last=record.config.evaluations)
         outcome, reason = self._judge(record, report)
         if outcome is not None:
             self._end(key, outcome, reason, report.detail)
         self.changed(key)
         return outcome is not None
 
-    def lost(self, key: str, reason: str) -> None:
-        """The worker of an assignment died. It is handed out again, unless that has happened too often."""
+    def lost(self, key: str, reason: str, detail: str = "", *, limit: int = MAX_LOSSES) -> None:
+        """The worker of an assignment died or was broken off. It is handed out again, unless that has happened `limit`
+        times without a report in between."""
         if key not in self.running:
             return
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.changed(self.confirmer.lost(key, reason))
+            self.changed(self.confirmer.lost(key, reason, detail, limit))
             return
-        attempts = self.ledger.trial(key).attempts
-        if attempts >= MAX_ATTEMPTS:
-            self._end(key, Outcome.FAILED, f"its worker died {attempts} times; the last time: {reason}", reason)
+        times = self.ledger.count_loss(key)
+        if times >= limit:
+            self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason)
         else:
             self._end(key, Outcome.INTERRUPTED, reason)
             self._waiting.append(key)
@@ -137,9 +148,12 @@ class Dispatcher:
             self._end(record.key, outcome, reason)
         return outcome is not None
 
-    def _confirm(self, cell: str) -> None:
-        """Let the winner of a cell be confirmed if its search has ended."""
+    def _consider(self, cell: str) -> None:
+        """Trials of a cell have ended: close the cell if that is enough, and let its winner be confirmed if its search
+        has ended."""
         trials = [record for record in self.ledger.trials() if record.cell == cell]
+        if is_on_target(trials, self.spec.budget) or is_given_up(trials, self.spec.budget.failures):
+            self._closed.add(cell)
         if self._searched(cell) and not any(map(_is_open, trials)):
             self.confirmer.consider(cell, trials)
 
@@ -166,10 +180,7 @@ class Dispatcher:
         return self.ledger.ask(cell, seed=seed, budget=budget)
 
     def _open_cells(self) -> list[Cell]:
-        return [cell for cell in self.cells if self._asked[cell.key] < self._budget(cell)]
-
-    def _budget(self, cell: Cell) -> int:
-        return cell.trials(self.spec.budget.trials_per_cell)
+        return [cell for cell in self.cells if self._asked[cell.key] < self.trials(cell)]
 
     def _judge(self, record: TrialRecord, report: Report) -> tuple[Outcome | None, str]:
         if report.outcome is not None:
@@ -180,15 +191,16 @@ class Dispatcher:
         rule = pruner(self.spec.pruning, config.replicates, config.evaluations)
         if self.ledger.stops(record.key, rule):
             return Outcome.PRUNED, f"not among the best of its cell at report {record.reports[-1].number}"
-        if self.stopping or self.out_of_time:
-            return Outcome.INTERRUPTED, "the sweep's time was used up" if self.out_of_time else "the sweep was stopped"
-        return None, ""
+        if self.stopping or (self.draining and report.evaluation == config.evaluations):
+            return Outcome.INTERRUPTED, "the sweep was stopped"
+        used_up = self.meter.used_up
+        return (Outcome.INTERRUPTED, f"{used_up} is used up") if used_up else (None, "")
 
     def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "") -> None:
         self.running.discard(key)
         record = self.ledger.finish(key, outcome, reason, detail)
         if outcome is not Outcome.INTERRUPTED:
-            self._confirm(record.cell)
+            self._consider(record.cell)
 
 
 def _is_open(record: TrialRecord) -> bool:

@@ -7,7 +7,8 @@ anything depends on it, so that the process may die between any two lines:
     study NAME/CELL            user attributes: protocol, what must not change under the same name; run/NUMBER, the
                                MLflow run of a trial (here, because a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
-        user attributes        config, params, started, attempts, report/0001 ..., outcome, reason, detail, ended
+        user attributes        config, params, started, attempts, losses (reports before them, how many in a row),
+                               report/0001 ..., outcome, reason, detail, ended
     study NAME@confirmation/CELL      see sweep.confirmation_ledger
 """
 
@@ -177,6 +178,18 @@ class Ledger:
                 value = [record.score] if outcome is Outcome.COMPLETED and record.score is not None else None
                 self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
             return self._refresh(record.cell, trial_id)
+
+    def count_loss(self, key: str, replicate: str = "") -> int:
+        """A worker died on a trial, or on a replicate of a confirmation; how often in a row, without a report in
+        between."""
+        with self._lock:
+            if key in self._confirmations:
+                return self._confirmations.count_loss(key, replicate)
+            done, trial_id = len(self._records[key].reports), self._trial_ids[key]
+            before, times = self._storage.get_trial(trial_id).user_attrs.get("losses", (done, 0))
+            times = times + 1 if before == done else 1
+            self._write(trial_id, losses=[done, times])
+            return int(times)
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
         """Whether the pruning rule stops the trial after its last report."""

@@ -31,7 +31,6 @@ class Progress:
     _started: float = 0.0
     _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
     _done_before: float = 0.0
-    _budgets: Mapping[str, int] = field(default_factory=dict)  # trials of each cell, in the order of the spec
     _said: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -40,8 +39,6 @@ class Progress:
         """Show the sweep for as long as the context is open."""
         self._ledger, self._dispatcher = ledger, dispatcher
         self._started, self._working_since = time.monotonic(), None
-        budget = dispatcher.spec.budget.trials_per_cell
-        self._budgets = {cell.key: cell.trials(budget) for cell in dispatcher.cells}
         self._done_before = self._work_done()
         self._said = {each.key for each in ledger.trials() if each.ended is not None}
         self._said |= {each.key for each in ledger.confirmations() if each.ended is not None}
@@ -72,13 +69,18 @@ class Progress:
     def _headline(self) -> str:
         assert self._ledger is not None
         ended = sum(record.ended is not None for record in self._ledger.trials())
-        trials = sum(self._budgets.values())
-        done, wanted = sum(self._confirmed().values()), self._wanted() * len(self._budgets)
+        trials = sum(self._budgets().values())
+        done, wanted = sum(self._confirmed().values()), self._wanted() * len(self._budgets())
         elapsed = time.monotonic() - (self._working_since or time.monotonic())
         left = remaining_seconds(self._work_done(), self._done_before, self._work(), elapsed)
         about = f", about {duration(left)} left" if left is not None else ""
         confirmed = f", {done} of {wanted} confirmation trainings" if wanted else ""
         return f"{ended} of {trials} trials{confirmed}{about}"
+
+    def _budgets(self) -> Mapping[str, int]:
+        """Trials of each cell, in the order of the spec."""
+        dispatcher = self._dispatcher
+        return {} if dispatcher is None else {cell.key: dispatcher.trials(cell) for cell in dispatcher.cells}
 
     def _confirmed(self) -> Mapping[str, int]:
         return self._dispatcher.confirmer.done() if self._dispatcher is not None else {}
@@ -89,7 +91,7 @@ class Progress:
 
     def _work(self) -> float:
         """All work of the sweep, in units of one full trial."""
-        return sum(self._budgets.values()) + self._wanted() * len(self._budgets) / self._replicates()
+        return sum(self._budgets().values()) + self._wanted() * len(self._budgets()) / self._replicates()
 
     def _work_done(self) -> float:
         assert self._ledger is not None
@@ -109,11 +111,13 @@ class Progress:
         confirmed, wanted = self._confirmed(), self._wanted()
         for name in ("done", "pruned", "failed", "running", "left", "best", *(["confirmed"] if wanted else [])):
             table.add_column(name, justify="right")
-        for key, budget in self._budgets.items():
+        for key, budget in self._budgets().items():
             tested = [f"{confirmed.get(key, 0)}/{wanted}"] if wanted else []
             table.add_row(*_row(key, [record for record in records if record.cell == key], budget), *tested)
         headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
-        return Group(headline, table, Text("Ctrl-C stops cleanly; the same command goes on later", style="dim"))
+        draining = self._dispatcher is not None and self._dispatcher.draining
+        hint = "stopping when the replicates that run have ended" if draining else "Ctrl-C stops cleanly"
+        return Group(headline, table, Text(f"{hint}; the same command goes on later", style="dim"))
 
 
 def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ...]:

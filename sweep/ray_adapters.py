@@ -8,16 +8,23 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from sweep.assignment import MAX_LOSSES, MAX_STALLS
 from sweep.dispatch import Dispatcher
+from sweep.errors import LedgerError
+from sweep.stall import StalledError
 from trainable.reports import Report
 
 __all__ = ["LedgerScheduler", "LedgerSearcher"]
+
+_T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +39,9 @@ class LedgerSearcher(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if self._dispatcher.exhausted:
             return Searcher.FINISHED  # type: ignore[return-value]  # a string, whatever Ray's annotation says
-        assignment = self._dispatcher.next()
-        return None if assignment is None else {"assignment": assignment.to_json()}
+        assignment = _recorded(self._dispatcher, self._dispatcher.next)
+        patience = 60 * self._dispatcher.spec.budget.stall_minutes
+        return None if assignment is None else {"assignment": assignment.to_json(), "patience": patience}
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         return True  # the dispatcher counts its slots itself
@@ -66,13 +74,38 @@ class LedgerScheduler(FIFOScheduler):
         self._dispatcher = dispatcher
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        ends = self._dispatcher.report(_key(trial), Report.from_json(json.loads(result["report"])))
+        report = Report.from_json(json.loads(result["report"]))
+        ends = _recorded(self._dispatcher, lambda: self._dispatcher.report(_key(trial), report))
         return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        reason = str(trial.get_error() or "the worker died").strip().splitlines()[-1]
-        logger.warning("%s: %s", _key(trial), reason)
-        self._dispatcher.lost(_key(trial), reason)
+        detail = _error(trial)
+        kind, _, told = detail.splitlines()[-1].rpartition(f"{StalledError.__name__}: ")
+        limit = MAX_STALLS if kind else MAX_LOSSES
+        reason = told if kind else detail.splitlines()[-1]
+        logger.warning("%s: %s", _key(trial), detail if kind else reason)
+        _recorded(self._dispatcher, lambda: self._dispatcher.lost(_key(trial), reason, detail, limit=limit))
+
+
+def _error(trial: Trial) -> str:
+    """What Tune has written of a trial's last error, with the remote traceback."""
+    path = trial.error_file  # `get_error` looks where it is copied later
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
+    except OSError:
+        text = ""
+    _, _, told = text.rpartition("Failure # ")
+    return told.partition("\n")[2].strip() or "the worker died"
+
+
+def _recorded(dispatcher: Dispatcher, act: Callable[[], _T]) -> _T:
+    """Do what writes to the ledger. A ledger that cannot be written ends the Tune run at once: what is not on record
+    must not go on."""
+    try:
+        return act()
+    except LedgerError as error:
+        dispatcher.fault, dispatcher.stopping = error, True
+        raise KeyboardInterrupt from error
 
 
 def _key(trial: Trial) -> str:

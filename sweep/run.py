@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -25,7 +26,8 @@ from sweep.facts import data_records, environment_facts
 from sweep.ledger import Ledger
 from sweep.progress import Progress
 from sweep.spec.model import SweepSpec
-from sweep.storage import open_storage
+from sweep.stopping import obeying
+from sweep.storage import exclusive, open_storage
 from sweep.tracking import Projection, Tracker, tracking_uri
 from trainable.datasets import load, pin
 from trainable.draws import draw_of
@@ -44,16 +46,17 @@ class End(StrEnum):
     """How a run of a sweep came to its end."""
 
     FINISHED = "finished"
-    OUT_OF_TIME = "out_of_time"
+    OUT_OF_BUDGET = "out_of_budget"
     INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run leaves behind. trained: whether this run trained anything. report: None for an interrupted run.
-    projection: what MLflow received."""
+    """What a run leaves behind. used_up: what is used up of a budget, if anything. trained: whether this run trained
+    anything. report: None for an interrupted run. projection: what MLflow received."""
 
     end: End
+    used_up: str
     trained: bool
     ledger: Ledger
     cells: Sequence[Cell]
@@ -69,13 +72,13 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
     SweepFailedError if no trial could be scored.
     """
     directory.create()
-    with directory.locked():
+    with directory.locked(), exclusive(_place(spec, directory), spec.name):
         ledger = open_ledger(spec, directory, write=True)
         spec = pinned(spec, ledger)
         grid = cells(spec)
         check_inputs(grid)
         ledger.begin(spec.resolved(), grid, environment_facts(), data_records(grid))
-        directory.spec.write_text(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
+        directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, progress)
     if ledger.sweep().state == "failed":
         raise SweepFailedError(_failures(ledger))
@@ -84,7 +87,11 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
 
 def open_ledger(spec: SweepSpec, directory: SweepDirectory, *, write: bool) -> Ledger:
     """The ledger of the spec's sweep, in its folder or in the database that the spec names."""
-    return Ledger(open_storage(spec.ledger or directory.journal, write=write), spec.name)
+    return Ledger(open_storage(_place(spec, directory), write=write, name=spec.name), spec.name)
+
+
+def _place(spec: SweepSpec, directory: SweepDirectory) -> Path | str:
+    return spec.ledger or directory.journal
 
 
 def pinned(spec: SweepSpec, ledger: Ledger) -> SweepSpec:
@@ -125,21 +132,32 @@ def _run(
     trained, end = False, End.INTERRUPTED
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
         try:
-            dispatcher.start()
-            if not dispatcher.exhausted:
-                trained = True
-                joined = ray.enter_context(cluster(address, spec.resources, spec.budget.concurrency))
-                logger.info("joined Ray: %s", joined)
-                _train(dispatcher, joined, directory, progress)
-            end = _end(dispatcher)
+            with obeying(directory, partial(setattr, dispatcher, "draining", True)):
+                dispatcher.start()
+                if not dispatcher.exhausted:
+                    trained = True
+                    joined = ray.enter_context(cluster(address, spec.resources, spec.budget.concurrency))
+                    logger.info("joined Ray: %s", joined)
+                    _train(dispatcher, joined, progress)
+                end = _end(dispatcher)
         except KeyboardInterrupt:
             logger.info("stopped by a signal")
         finally:
-            dispatcher.interrupt(f"the sweep ended: {end.value.replace('_', ' ')}")
-            ledger.end(_state(end, ledger))
-            report = None if end is End.INTERRUPTED else _report(ledger, directory, tracker)
-            projection = tracker.close(timeout=60)
-    return RunResult(end, trained, ledger, grid, report, projection, uri)
+            try:
+                report = _close(dispatcher, end, directory, tracker)
+            finally:
+                projection = tracker.close(timeout=60)
+    return RunResult(end, dispatcher.meter.used_up, trained, ledger, grid, report, projection, uri)
+
+
+def _close(dispatcher: Dispatcher, end: End, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:
+    """Complete the records and write the report. Raises LedgerError where the ledger could not be written."""
+    out = end is End.OUT_OF_BUDGET
+    dispatcher.interrupt(f"{dispatcher.meter.used_up} is used up" if out else f"the sweep ended: {end}")
+    dispatcher.ledger.end(_state(end, dispatcher.ledger))
+    if dispatcher.fault is not None:
+        raise dispatcher.fault
+    return None if end is End.INTERRUPTED else _report(dispatcher.ledger, directory, tracker)
 
 
 def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:
@@ -155,14 +173,21 @@ def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> Repo
     return report
 
 
-def _train(dispatcher: Dispatcher, joined: Cluster, directory: SweepDirectory, progress: Progress) -> None:
-    dispatcher.slots = joined.slots
-    with progress.showing(dispatcher.ledger, dispatcher), _stop_on_signal(dispatcher):
-        tune_run(dispatcher, joined, directory.ray)
+def _train(dispatcher: Dispatcher, joined: Cluster, progress: Progress) -> None:
+    dispatcher.slots, dispatcher.meter.gpus = joined.slots, joined.gpu
+    with (
+        progress.showing(dispatcher.ledger, dispatcher),
+        _stop_on_signal(dispatcher),
+        tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch,
+    ):
+        tune_run(dispatcher, joined, Path(scratch))
 
 
 def tune_run(dispatcher: Dispatcher, joined: Cluster, scratch: Path) -> None:
-    """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out."""
+    """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out.
+
+    scratch: a folder for what Tune insists on writing, none of which is kept.
+    """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(joined.slots)
     from ray import tune
 
@@ -171,24 +196,21 @@ def tune_run(dispatcher: Dispatcher, joined: Cluster, scratch: Path) -> None:
 
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger
-    try:
-        tune.run(
-            Worker,
-            name="sweep",
-            search_alg=LedgerSearcher(dispatcher),
-            scheduler=LedgerScheduler(dispatcher),
-            num_samples=-1,
-            resources_per_trial={"cpu": joined.cpu, "gpu": joined.gpu},
-            reuse_actors=True,
-            max_failures=0,  # a lost trial comes back through the dispatcher, at its next unfinished replicate
-            raise_on_failed_trial=False,
-            storage_path=str(scratch.resolve()),
-            trial_dirname_creator=_dirname,
-            verbose=0,
-            log_to_file=False,
-        )
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    tune.run(
+        Worker,
+        name="sweep",
+        search_alg=LedgerSearcher(dispatcher),
+        scheduler=LedgerScheduler(dispatcher),
+        num_samples=-1,
+        resources_per_trial={"cpu": joined.cpu, "gpu": joined.gpu},
+        reuse_actors=True,
+        max_failures=0,  # a lost trial comes back through the dispatcher, at its next unfinished replicate
+        raise_on_failed_trial=False,
+        storage_path=str(scratch.resolve()),
+        trial_dirname_creator=_dirname,
+        verbose=0,
+        log_to_file=False,
+    )
 
 
 def _dirname(trial: object) -> str:
@@ -199,9 +221,9 @@ def _end(dispatcher: Dispatcher) -> End:
     if dispatcher.stopping:
         return End.INTERRUPTED
     open_trials = any(record.outcome in (None, Outcome.INTERRUPTED) for record in dispatcher.ledger.trials())
-    if dispatcher.out_of_time and (open_trials or dispatcher.unfinished):
-        return End.OUT_OF_TIME
-    return End.FINISHED
+    if not (open_trials or dispatcher.unfinished):
+        return End.FINISHED
+    return End.OUT_OF_BUDGET if dispatcher.meter.used_up and not dispatcher.draining else End.INTERRUPTED
 
 
 def _state(end: End, ledger: Ledger) -> str:

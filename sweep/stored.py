@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,15 @@ from sweep.errors import LedgerError
 from sweep.ledger import Ledger
 from sweep.run import open_ledger
 from sweep.spec.model import SweepSpec
+from sweep.stopping import Stop, request_stop
+from sweep.storage import exclusive
 from sweep.tracking import sync, tracking_uri
 from trainable.reports import Outcome
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
 
-__all__ = ["read_stored", "report_stored", "sync_stored"]
+__all__ = ["find_stored", "read_stored", "report_stored", "stop_stored", "sync_stored"]
 
 
 def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
@@ -26,7 +29,7 @@ def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
 
     Raises LedgerError if there is none, naming those that there are.
     """
-    directory, spec = _find(name, root)
+    directory, spec = find_stored(name, root)
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
     return spec, ledger
@@ -34,8 +37,8 @@ def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
 
 def sync_stored(name: str, root: Path) -> str:
     """Push to MLflow what it lacks of a stored sweep; what was done, in a sentence."""
-    directory, spec = _find(name, root)
-    with directory.locked():
+    directory, spec = find_stored(name, root)
+    with directory.locked(), exclusive(spec.ledger or directory.journal, spec.name):
         ledger = open_ledger(spec, directory, write=True)
         ledger.read()
         _close(ledger)
@@ -49,10 +52,19 @@ def report_stored(name: str, root: Path, out: Path | None) -> ReportFiles:
     """Write the report of a stored sweep from its ledger, into its folder or `out`."""
     from sweep.report import write_report
 
-    directory, spec = _find(name, root)
+    directory, spec = find_stored(name, root)
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
     return write_report(ledger.results(), out or directory.report)
+
+
+def stop_stored(name: str, root: Path, wanted: Stop, *, told: Callable[[str], None]) -> str:
+    """Ask the driver of a stored sweep to stop and wait for it; how the sweep has ended, in a sentence."""
+    directory, spec = find_stored(name, root)
+    request_stop(directory, wanted, told=told)
+    _, ledger = read_stored(name, root)
+    ended = sum(each.outcome not in (None, Outcome.INTERRUPTED) for each in ledger.trials())
+    return f"{spec.name}: {ledger.sweep().state}, {ended} trials have ended; the command that began it goes on with it"
 
 
 def _close(ledger: Ledger) -> None:
@@ -67,7 +79,8 @@ def _close(ledger: Ledger) -> None:
         ledger.end("interrupted")
 
 
-def _find(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
+def find_stored(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
+    """The folder and the resolved spec of a stored sweep. Raises LedgerError if there is none."""
     for path in (Path(name), root / name):
         directory = SweepDirectory(path)
         if directory.spec.is_file():

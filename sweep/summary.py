@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from rich.console import Console
 from rich.table import Table
 
+from sweep.budget import is_given_up
 from sweep.dispatch import outcomes
 from sweep.records import ConfirmationRecord, Role, TrialRecord
 from sweep.results import SweepResults
@@ -37,6 +38,21 @@ def print_cells(console: Console, results: SweepResults, order: Sequence[str]) -
         confirmed = [_test_score(tested.get(key))] if tested else []
         table.add_row(key, counts, score, *confirmed, configuration(best.params) if best else "-")
     console.print(table)
+    for line in _given_up(results, order):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _given_up(results: SweepResults, order: Sequence[str]) -> Iterator[str]:
+    """A sentence for each cell whose trials kept failing."""
+    failures = results.sweep.spec.get("budget", {}).get("failures")
+    for key in order:
+        own = [record for record in results.trials if record.cell == key]
+        if failures and is_given_up(own, failures):
+            last = max((each for each in own if each.outcome is Outcome.FAILED), key=lambda each: each.number)
+            yield (
+                f"{key} was given up after {failures} failures in a row, the last of them: {last.reason} "
+                "(traceback: failure.txt in MLflow; to try again, mend the cause and raise budget.failures)"
+            )
 
 
 def _test_score(record: ConfirmationRecord | None) -> str:

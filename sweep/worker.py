@@ -7,27 +7,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ray import tune
 
 from sweep.assignment import Assignment
+from sweep.stall import broken_off, log_place
 from trainable.errors import TrainableError
-from trainable.reports import Report
+from trainable.reports import Outcome, Report
 
 __all__ = ["Worker"]
 
 
 class Worker(tune.Trainable):
     """Trains what its assignment says; each step is one report. Tune decides after each step whether there is a next
-    one."""
+    one. Raises StalledError where a report takes longer than the configuration's `patience`, in seconds."""
 
     def setup(self, config: dict[str, Any]) -> None:
+        import torch  # noqa: F401  # slow, and no part of a report whose time is limited
+        import transformers  # noqa: F401
+
         self._reports = _reports(config["assignment"])
+        self._patience = float(config["patience"])
 
     def step(self) -> dict[str, Any]:
-        return {"report": json.dumps(asdict(next(self._reports)))}
+        with broken_off(self._patience):
+            report = next(self._reports)
+        return {"report": json.dumps(asdict(_with_place(report)))}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
@@ -45,3 +52,10 @@ def _reports(encoded: str) -> Iterator[Report]:
         yield from assignment.reports()
     except TrainableError as error:
         yield assignment.refused(str(error))
+
+
+def _with_place(report: Report) -> Report:
+    """A failure with the place of this worker's log, where there may be more to read."""
+    if report.outcome is not Outcome.FAILED:
+        return report
+    return replace(report, detail=f"{report.detail or report.reason}\nlog: {log_place()}\n")

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from trainable.encoder_files import check_config, check_folder, check_index
 from trainable.errors import ConfigError, EncoderError
 
 if TYPE_CHECKING:
@@ -119,6 +120,7 @@ def check_encoder(name: str, revision: str | None, max_length: int) -> None:
     Raises EncoderError if it cannot be found, ConfigError if `max_length` is beyond it.
     """
     config = _read_config(name, _place(name, revision), revision)
+    check_config(name, config)
     longest = config.get("max_position_embeddings")
     if isinstance(longest, int) and max_length > longest:
         raise ConfigError(
@@ -145,7 +147,9 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     place = _place(name, revision)
     if isinstance(place, str):
         source["revision"] = revision or "main"
+    check_config(name, _read_config(name, place, revision))
     try:
+        check_index(name, place, revision)
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, **source)
             model, loading = AutoModelForSequenceClassification.from_pretrained(
@@ -158,7 +162,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
                 output_loading_info=True,
                 **source,
             )
-    except MemoryError:
+    except (MemoryError, EncoderError):
         raise
     except Exception as error:  # the readers of configuration, tokenizer and weights each have exceptions of their own
         raise EncoderError(_why_not(name, place, error)) from error
@@ -176,8 +180,8 @@ def _place(name: str, revision: str | None) -> Path | str:
     folder = Path(os.path.expanduser(name))  # noqa: PTH111  # pathlib's own raises for a user that does not exist
     if name in PACKAGED:
         folder = _packaged_folder(name)
-    elif folder.is_dir():
-        pass
+    elif os.path.isdir(folder):  # noqa: PTH112  # pathlib's own raises for a name that is too long
+        check_folder(name, folder)
     elif name.startswith(("/", ".", "~")) or name.count("/") > 1:
         raise EncoderError(f"an encoder given as a path must be a folder; received {name!r}, which is none: {_CHOICES}")
     else:

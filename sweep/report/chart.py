@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Chart", "Images", "Row", "Value", "csv_text", "grouped", "number", "text"]
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # with which a spreadsheet lets one begin
+
 Value = str | int | float | None
 Row = Mapping[str, Value]
 
@@ -60,9 +62,10 @@ class Chart:
 
 
 def csv_text(rows: Iterable[Row]) -> str:
-    """Rows with the same columns as CSV; what is missing is empty."""
+    """Rows with the same columns as CSV; what is missing is empty. A text that a spreadsheet would take for a formula
+    begins with an apostrophe."""
     buffer = io.StringIO()
-    known = [_rounded(row) for row in rows]
+    known = [{name: _inert(value) for name, value in _rounded(row).items()} for row in rows]
     writer = csv.DictWriter(buffer, fieldnames=list(known[0]) if known else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows(known)
@@ -94,6 +97,18 @@ def text(row: Row, column: str) -> str:
 def _rounded(row: Row) -> dict[str, Value]:
     """Six decimals are far below any noise, and equal on every machine."""
     return {name: _plain(value) for name, value in row.items()}
+
+
+def _inert(value: Value) -> Value:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value) else value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _plain(value: Value) -> Value:

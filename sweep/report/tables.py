@@ -70,10 +70,10 @@ def result_table(verdict: Verdict, metric: str) -> ResultTable:
 
 def to_markdown(table: ResultTable) -> str:
     """The table and its notes in Markdown, as a README quotes them."""
-    heads = ["loss", *(f"{column.dataset}, {column.detail}" for column in table.columns)]
+    heads = ["loss", *(_plain(f"{column.dataset}, {column.detail}") for column in table.columns)]
     lines = [_pipes(heads), _pipes(["---", *["---:"] * len(table.columns)])]
     for loss, entries in table.rows.items():
-        name = f"{loss} (baseline)" if loss in table.baselines else loss
+        name = _plain(f"{loss} (baseline)" if loss in table.baselines else loss)
         lines.append(_pipes([name, *map(_markdown, entries)]))
     return "\n".join([*lines, "", *table.notes]) + "\n"
 
@@ -146,8 +146,16 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
 # ---- forms -----------------------------------------------------------------------------------------------------------
 
 
+_MARKDOWN = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", **{letter: f"\\{letter}" for letter in "\\`[]!|"}})
+"""No markup, no link and no further cell comes of a name; other marks do no harm."""
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.translate(_MARKDOWN).split())
+
+
 def _pipes(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    return f"| {' | '.join(cells)} |"
 
 
 def _markdown(entry: Entry | None) -> str:
@@ -182,7 +190,7 @@ _LATEX = str.maketrans(
 
 
 def _latex(text: str) -> str:
-    return text.translate(_LATEX)
+    return " ".join(text.translate(_LATEX).split())
 
 
 def _arm_row(comparison: Comparison, arm: Arm) -> Row:

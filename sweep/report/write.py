@@ -9,7 +9,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from sweep.errors import LedgerError
 from sweep.records import ConfirmationRecord, TrialRecord
+from sweep.report.chart import Chart, Images
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Section
@@ -38,9 +40,11 @@ class ReportFiles:
 
 def write_report(results: SweepResults, folder: Path) -> ReportFiles:
     """Write the report of a sweep into a folder, which is made where it is missing. Older files of the same names are
-    replaced, and figures that the results no longer have are removed.
+    replaced, and figures that the results no longer have are removed; nothing is written or removed through a link.
 
     The same results give the same bytes: nothing depends on the clock, the machine or the network.
+
+    Raises LedgerError for a folder that is a link or cannot be written.
     """
     found = verdict(results)
     metric = metric_name(results)
@@ -48,29 +52,29 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
     charts = [chart for section in sections for chart in section.charts]
     images = {chart.name: chart.images() for chart in charts}
     table = result_table(found, metric)
-    _empty(folder / "figures")
-    return ReportFiles(
-        verdict=found,
-        folder=folder,
-        page=_write(folder / "report.html", render_page(results, found, table, sections, images)),
-        figures={
-            chart.name: (
-                _write(folder / "figures" / f"{chart.name}.png", images[chart.name].png),
-                _write(folder / "figures" / f"{chart.name}.csv", chart.csv()),
-                _write(folder / "figures" / f"{chart.name}.json", chart.json()),
-            )
-            for chart in charts
-        },
-        tables=(
-            _write(folder / "table.md", to_markdown(table)),
-            _write(folder / "table.tex", to_latex(table)),
-            _write(folder / "table.csv", to_csv(found)),
-        ),
-        data=(
-            _write(folder / "verdict.json", verdict_json(found)),
-            _write(folder / "results.json", results.to_json()),
-        ),
-    )
+    page = render_page(results, found, table, sections, images)
+    try:
+        _prepare(folder)
+        return ReportFiles(
+            verdict=found,
+            folder=folder,
+            page=_write(folder / "report.html", page),
+            figures={chart.name: _write_figure(folder / "figures", chart, images[chart.name]) for chart in charts},
+            tables=(
+                _write(folder / "table.md", to_markdown(table)),
+                _write(folder / "table.tex", to_latex(table)),
+                _write(folder / "table.csv", to_csv(found)),
+            ),
+            data=(
+                _write(folder / "verdict.json", verdict_json(found)),
+                _write(folder / "results.json", results.to_json()),
+            ),
+        )
+    except OSError as error:
+        raise LedgerError(
+            f"the folder of a report must be writable; {folder} is not ({error.strerror or error}); make room, or "
+            "choose another place with --out"
+        ) from error
 
 
 def verdict_json(found: Verdict) -> str:
@@ -101,14 +105,32 @@ def _sections(results: SweepResults, found: Verdict, metric: str) -> tuple[Secti
     return (*first[:-1], *last[:-1], first[-1], last[-1])  # the papers stand before how it was made
 
 
-def _empty(folder: Path) -> None:
-    """Remove the figures of an earlier report, and nothing else that somebody may have put there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.iterdir():
+def _prepare(folder: Path) -> None:
+    """Make the folder, and remove the figures of an earlier report, but nothing else that somebody may have put
+    there."""
+    figures = folder / "figures"
+    for place in (folder, figures):
+        if place.is_symlink():
+            raise LedgerError(
+                f"a report is written into a folder of its own; {place} is a link to {place.readlink()}; remove the "
+                "link, or name another folder with --out"
+            )
+    figures.mkdir(parents=True, exist_ok=True)
+    for old in figures.iterdir():
         if old.suffix in (".png", ".csv", ".json"):
             old.unlink()
 
 
+def _write_figure(folder: Path, chart: Chart, images: Images) -> tuple[Path, ...]:
+    return (
+        _write(folder / f"{chart.name}.png", images.png),
+        _write(folder / f"{chart.name}.csv", chart.csv()),
+        _write(folder / f"{chart.name}.json", chart.json()),
+    )
+
+
 def _write(path: Path, content: str | bytes) -> Path:
+    if path.is_symlink():  # it would lead what is written to some other file
+        path.unlink()
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

@@ -43,6 +43,25 @@ class Budget(BaseModel):
 
     trials_per_cell: int = Field(16, ge=1, le=10_000, description="trials of each cell; may be raised later")
     hours: float | None = Field(None, gt=0, le=100_000, description="wall-clock limit of one run; the next run goes on")
+    gpu_hours: float | None = Field(
+        None, gt=0, le=10_000_000, description="limit of the sweep's training and scoring: hours times GPUs of a trial"
+    )
+    replicates: int | None = Field(
+        None, ge=1, le=100_000_000, description="limit of the sweep's trainings, those of confirmations included"
+    )
+    target_score: float | None = Field(
+        None, gt=0, le=1, description="the search of a cell ends once a completed trial scores as much"
+    )
+    failures: int = Field(
+        5, ge=1, le=10_000, description="trials of a cell that may fail in a row; then the cell is given up"
+    )
+    stall_minutes: float = Field(
+        60.0,
+        gt=0,
+        le=100_000,
+        description="time for one report, from the start of a replicate or from the report before; a worker that takes "
+        "longer is broken off and its trial handed out again",
+    )
     concurrency: int | None = Field(None, ge=1, le=100_000, description="trials at a time; default: as many as fit")
 
 

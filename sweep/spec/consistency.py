@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations as pairs
+from itertools import islice, product
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from sweep.cells import Cell, cells, combinations
+from sweep.cells import Cell, combinations
 from sweep.spec.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown, suggestion
@@ -24,7 +25,10 @@ __all__ = ["contradictions"]
 _MAX_CELLS = 10_000
 _MAX_TRIALS = 1_000_000
 _MAX_REPORTS = 9999  # the ledger numbers the reports of a trial with four digits
+_MAX_KEY = 400  # characters of a cell's name: a database keeps 512 of it with the sweep's name
 _FEW = 2**6  # corners of a space that are tried
+_MOST_TRIED = 10_000  # configurations in all: an enormous sweep is refused or begun within seconds
+_NO_PART_IN_RULES = ("dataset", "shots", "encoder", "encoder_revision")  # of a trial; and they make the most cells
 
 
 def contradictions(spec: SweepSpec) -> list[Mistake]:
@@ -32,7 +36,8 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
     too_large = _sizes(spec)
     if too_large:
         return too_large
-    return [*_same_keys(spec), *_reports(spec), *_baseline(spec), *_invalid_trials(spec)]
+    every = tuple(combinations(spec))
+    return [*_keys(every), *_reports(spec), *_baseline(spec), *_invalid_trials(spec, every)]
 
 
 def _sizes(spec: SweepSpec) -> list[Mistake]:
@@ -59,10 +64,14 @@ def _sizes(spec: SweepSpec) -> list[Mistake]:
     return []
 
 
-def _same_keys(spec: SweepSpec) -> Iterator[Mistake]:
+def _keys(every: Sequence[Cell]) -> Iterator[Mistake]:
     """Folders of the same name on a compared axis would give different cells one key."""
     known: dict[str, Cell] = {}
-    for cell in combinations(spec):
+    for cell in every:
+        if len(cell.key) > _MAX_KEY:
+            rule = f"the name of a cell, made of what it compares, has at most {_MAX_KEY} characters"
+            yield Mistake(place=("compare",), rule=rule, received=shown(cell.key), remedy="shorten names or paths")
+            return
         other = known.setdefault(cell.key, cell)
         if other != cell:
             loss = next(iter(cell.fixed))
@@ -101,36 +110,65 @@ def _values(spec: SweepSpec, name: str, otherwise: int) -> list[int]:
     return [int(str(value)) for value in spec.compare.get(name, (otherwise,))]
 
 
-def _invalid_trials(spec: SweepSpec) -> list[Mistake]:
-    """Corners of the spaces that a trial refuses. Corners are enough, since all rules are inequalities."""
-    seen: set[Any] = set()
+def _invalid_trials(spec: SweepSpec, every: Sequence[Cell]) -> list[Mistake]:
+    """What trials at the corners of axes and spaces refuse. Corners are enough: all rules are inequalities of two."""
+    tried = (refused for cell, loss in _corner_cells(spec, every) for refused in _invalid_corners(spec, cell, loss))
     mistakes: dict[str, Mistake] = {}
-    for cell in cells(spec):
-        for loss, space in cell.spaces.items():
-            # Neither the data nor the number of shots has a part in any rule, and they make the most cells.
-            decisive = {
-                name: value
-                for name, value in cell.fixed[loss].items()
-                if name.partition(".")[0] not in ("dataset", "shots")
-            }
-            if (like := (loss, frozenset(decisive.items()), tuple(space.items()))) not in seen:
-                seen.add(like)
-                for mistake in _invalid_corners(spec, cell, loss, space):
-                    mistakes.setdefault(mistake.rule, mistake)
+    for refused in islice(tried, _MOST_TRIED):
+        for mistake in refused:
+            mistakes.setdefault(mistake.rule, mistake)
     return list(mistakes.values())
 
 
-def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str, space: Mapping[str, Range]) -> Iterator[Mistake]:
+def _corner_cells(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
+    """The cells at corners of the axes with each of their losses, once for all that differ in no field of a rule."""
+    axes = {name: _axis(values) for name, values in spec.compare.items() if name not in ("loss", *_NO_PART_IN_RULES)}
+    seen: set[Any] = set()
+    for cell in every:
+        for loss, fixed in cell.fixed.items():
+            if not _is_corner(fixed, axes):
+                continue
+            decisive = {name: each for name, each in fixed.items() if name.partition(".")[0] not in _NO_PART_IN_RULES}
+            if (like := (loss, frozenset(decisive.items()), tuple(cell.spaces[loss].items()))) not in seen:
+                seen.add(like)
+                yield cell, loss
+
+
+def _axis(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """The values of an axis that can decide: its names, and of its numbers the ends."""
+    numbers = [value for value in values if isinstance(value, int | float)]
+    names = [value for value in values if value not in numbers]
+    return (min(numbers), *names, max(numbers)) if numbers else tuple(names)
+
+
+def _is_corner(fixed: Mapping[str, Scalar], axes: Mapping[str, tuple[Scalar, ...]]) -> bool:
+    """Whether all compared fields but two stand at the same end of their axes."""
+    used = {name: values for name, values in axes.items() if name in fixed}
+    for end in (0, -1):
+        away = [name for name, values in used.items() if fixed[name] != values[end]]
+        if len(away) <= 2 and all(fixed[name] in used[name] for name in away):
+            return True
+    return False
+
+
+def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str) -> Iterator[list[Mistake]]:
+    """For each corner of a cell's space, what is wrong with the trial there."""
+    space = cell.spaces[loss]
     for values in _corners(space.values()):
         try:
             TrialConfig.from_flat({**cell.fixed[loss], **dict(zip(space, values, strict=True)), "loss": loss})
         except ValidationError as error:
-            for each in error.errors(include_url=False):
-                rule = each["msg"].removeprefix("Value error, ")
-                fields = [word for word in rule.split() if word in TRIAL_FIELDS]
-                places = sorted((_place(spec, name) for name in fields), key=lambda place: place[0] == "protocol")
-                remedy = f"change {' or '.join(f'`{name}`' for name in fields)}" if fields else ""
-                yield Mistake(place=places[0] if places else ("search", loss), rule=rule, remedy=remedy)
+            yield [_refused(spec, loss, each["msg"]) for each in error.errors(include_url=False)]
+        else:
+            yield []
+
+
+def _refused(spec: SweepSpec, loss: str, message: str) -> Mistake:
+    rule = message.removeprefix("Value error, ")
+    fields = [word for word in rule.split() if word in TRIAL_FIELDS]
+    places = sorted((_place(spec, name) for name in fields), key=lambda place: place[0] == "protocol")
+    remedy = f"change {' or '.join(f'`{name}`' for name in fields)}" if fields else ""
+    return Mistake(place=places[0] if places else ("search", loss), rule=rule, remedy=remedy)
 
 
 def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:
@@ -141,7 +179,7 @@ def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:
         return
     for side in (0, -1):
         base = [each[side] for each in ends]
-        for first, second in product(range(len(ends)), repeat=2):
+        for first, second in pairs(range(len(ends)), 2):
             for pair in product(ends[first], ends[second]):
                 corner = list(base)
                 corner[first], corner[second] = pair

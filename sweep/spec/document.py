@@ -16,19 +16,38 @@ import yaml
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown
 
-__all__ = ["Document", "decoded", "read_document"]
+__all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "decoded", "read_document"]
 
-MAX_BYTES = 1 << 20
-_MAX_VALUES = 20_000  # a spec has a few hundred; aliases can multiply them without bound
-_MAX_DEPTH = 20
+MAX_BYTES = 1 << 18
+MAX_DEPTH = 20
+_MAX_VALUES = 2000  # a spec has a few hundred; aliases can multiply them without bound
+_MAX_TEXT = 5000  # characters
+_MAX_KEY = 100
 _MAX_DIGITS = 18
 _TAG = "tag:yaml.org,2002:"
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+"""What YAML allows in no file, although an escape such as "\\e" may put it into a text."""
+
+
+class _ExcessError(Exception):
+    """A text goes on, or goes deeper, than any spec does."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Resolves plain scalars as the core schema of YAML 1.2 does."""
+    """Resolves plain scalars as the core schema of YAML 1.2 does, and breaks off where a text has no end."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML's own way to hold them
+    nodes = 0
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self.nodes += 1
+        self.depth += 1
+        if self.nodes > 2 * _MAX_VALUES + 1 or self.depth > MAX_DEPTH + 2:  # with keys, and with the root
+            raise _ExcessError
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
 
 for _name, _pattern, _first in (
@@ -56,7 +75,7 @@ class Document:
 def decoded(content: bytes) -> str | tuple[int, Mistake]:
     """The text of a file, or why it has none and in which line."""
     if len(content) > MAX_BYTES:
-        return 1, _file_mistake(f"a spec has at most {MAX_BYTES >> 20} MB", "a larger file", "is this the right file?")
+        return 1, _file_mistake(f"a spec has at most {MAX_BYTES >> 10} kB", "a larger file", "is this the right file?")
     if b"\0" in content:
         remedy = "is this the right file? (UTF-16 must be saved as UTF-8)"
         return 1, _file_mistake("a spec is a text file", "binary data", remedy)
@@ -69,20 +88,21 @@ def decoded(content: bytes) -> str | tuple[int, Mistake]:
 
 def read_document(text: str) -> Document:
     """The data in a YAML text. What cannot be read at all leaves data None and one mistake."""
+    if found := _CONTROL.search(text):
+        return _control_character(text, found)
+    loader = _Loader(text)  # it builds nodes and constructs nothing
     try:
-        node = yaml.compose(text, _Loader)  # a safe loader; compose constructs nothing
-    except RecursionError:
-        return _unreadable(1, f"values may be nested {_MAX_DEPTH} deep", "a deeper nesting")
+        node = loader.get_single_node()
+    except _ExcessError:
+        return _excess()
     except yaml.MarkedYAMLError as error:
         return _syntax_error(error)
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        return _unreadable(line, "YAML allows no control characters", f"the character {chr(error.character)!a}")
+    except (ValueError, OverflowError):  # PyYAML's own, of an escape such as "\UFFFFFFFF"
+        return _unreadable(loader.line + 1, "must be YAML: an escape or a version number is too large", "")
     reading = _Reading()
     data = reading.value(node, ()) if node is not None else None
     if reading.values > _MAX_VALUES or reading.too_deep:
-        rule = f"a spec, aliases expanded, has at most {_MAX_VALUES} values, nested at most {_MAX_DEPTH} deep"
-        return _unreadable(1, rule, "more", "write the values out, or fewer of them")
+        return _excess()
     return Document(data, reading.lines, tuple(reading.mistakes))
 
 
@@ -97,7 +117,7 @@ class _Reading:
 
     def value(self, node: yaml.Node, place: Place) -> Any:
         self.values += 1
-        self.too_deep |= len(place) > _MAX_DEPTH
+        self.too_deep |= len(place) > MAX_DEPTH
         if self.too_deep or self.values > _MAX_VALUES:
             return None
         kind = node.tag.removeprefix(_TAG)
@@ -115,7 +135,7 @@ class _Reading:
         first: dict[str, int] = {}
         for key, each in node.value:
             line = _line(key)
-            if not isinstance(key, yaml.ScalarNode) or key.tag != f"{_TAG}str":
+            if not _is_name(key):
                 received = shown(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
                 self._refuse(key, place, "a key must be a name", received, "write `name: value`")
             elif key.value in first:
@@ -132,6 +152,10 @@ class _Reading:
     def _scalar(self, node: yaml.ScalarNode, kind: str, place: Place) -> Any:
         if kind == "int" and len(node.value) > _MAX_DIGITS:
             return self._refuse(node, place, f"whole numbers have at most {_MAX_DIGITS} digits", shown(node.value), "")
+        if len(node.value) > _MAX_TEXT:
+            return self._refuse(node, place, f"text has at most {_MAX_TEXT} characters", f"{len(node.value)}", "cut it")
+        if found := _CONTROL.search(node.value):
+            return self._refuse(node, place, "text has no control characters", f"{found[0]!a}", "remove it")
         try:
             return _SCALARS[kind](node.value)
         except ValueError:  # only an explicit tag can ask for a number and not be one
@@ -148,11 +172,14 @@ def _real(text: str) -> float:
 
 
 def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
     return text.lower() == "true"
 
 
-def _nothing(_text: str) -> None:
-    return None
+def _nothing(text: str) -> None:
+    if text.lower() not in ("", "~", "null"):
+        raise ValueError(text)
 
 
 _SCALARS: Mapping[str, Any] = {
@@ -162,6 +189,16 @@ _SCALARS: Mapping[str, Any] = {
     "bool": _truth,
     "null": _nothing,
 }
+
+
+def _is_name(key: yaml.Node) -> bool:
+    """Whether a key is a short text on one line; what it names is not asked here."""
+    return (
+        isinstance(key, yaml.ScalarNode)
+        and key.tag == f"{_TAG}str"
+        and key.value.isprintable()
+        and len(key.value) <= _MAX_KEY
+    )
 
 
 def _line(node: yaml.Node) -> int:
@@ -180,6 +217,16 @@ def _syntax_error(error: yaml.MarkedYAMLError) -> Document:
         )
     remedy = "check the indentation, brackets, quotes and colons up to there"
     return _unreadable(line, f"must be YAML: {problem}", "", remedy)
+
+
+def _control_character(text: str, found: re.Match[str]) -> Document:
+    line = text.count("\n", 0, found.start()) + 1
+    return _unreadable(line, "YAML allows no control characters", f"the character {found[0]!a}")
+
+
+def _excess() -> Document:
+    rule = f"a spec, aliases expanded, has at most {_MAX_VALUES} values, nested at most {MAX_DEPTH} deep"
+    return _unreadable(1, rule, "more", "write the values out, or fewer of them")
 
 
 def _unreadable(line: int, rule: str, received: str, remedy: str = "is this the right file?") -> Document:

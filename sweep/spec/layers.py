@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sweep.spec.document import Document, read_document
+from sweep.spec.document import MAX_BYTES, MAX_DEPTH, Document, read_document
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown
 
 __all__ = ["Layer", "Layers", "Origin", "file_layer", "override_layer"]
+
+
+_PART = re.compile(r"[\w\-]{1,100}")  # of an override's key, which stands in messages as it is
 
 
 class Origin(NamedTuple):
@@ -52,7 +56,7 @@ def override_layer(text: str, number: int) -> Layer:
     key, equals, value = text.partition("=")
     top = tuple(part.strip() for part in key.split("."))
     origin = Origin(number, 1, f"--set {key.strip()}")
-    if not equals or not all(top):
+    if not equals or len(text) > MAX_BYTES or len(top) > MAX_DEPTH or not all(map(_PART.fullmatch, top)):
         remedy = "write --set budget.trials_per_cell=4"
         mistake = Mistake(
             place=(),
@@ -100,11 +104,12 @@ class Layers:
         """These and the layers' own mistakes as lines, in the order in which their places were written."""
         unread = {mistake.place for _, mistake in self.mistakes}  # what was not read is not missing
         further = [mistake for mistake in mistakes if not mistake.place or mistake.place not in unread]
-        placed = [*self.mistakes, *((self._origin(mistake.place), mistake) for mistake in further)]
+        placed = [*self.mistakes, *((self.origin(mistake.place), mistake) for mistake in further)]
         lines = [mistake.at(origin.name) for origin, mistake in sorted(placed, key=lambda each: each[0])]
         return list(dict.fromkeys(lines))
 
-    def _origin(self, place: Place) -> Origin:
+    def origin(self, place: Place) -> Origin:
+        """Where a place, or else the nearest one around it, was written."""
         while place not in self.origins:
             place = place[:-1]
         return self.origins[place]

@@ -1,7 +1,12 @@
-"""Places on disk that a spec names: relative to where they were written, absolute ever after."""
+"""Places on disk that a spec names: relative to where they were written, absolute ever after.
+
+A spec may name any place, and whoever reads it sees which. What nobody sees is a link in the folder that came with it:
+a relative path that stays in the spec's folder by its words must stay there in fact.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -9,10 +14,10 @@ from typing import Any
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown
 from trainable.datasets import DATASETS
-from trainable.datasets.files import SUFFIXES
+from trainable.datasets.files import SUFFIXES, located
 from trainable.encoder import PACKAGED
 
-__all__ = ["missing_encoders", "with_absolute_paths"]
+__all__ = ["missing_encoders", "straying_paths", "with_absolute_paths"]
 
 _BLOCKS = ("compare", "search", "trial")  # those that may name datasets and encoders
 _FILES = ("path", "test_path")  # fields of a dataset that are always paths
@@ -20,7 +25,7 @@ _FILES = ("path", "test_path")  # fields of a dataset that are always paths
 
 def with_absolute_paths(data: Mapping[str, Any], base: Path, names: Set[str]) -> dict[str, Any]:
     """The data of a spec with paths relative to `base` made absolute. names: what its datasets are called."""
-    known = {"dataset": {*names, *DATASETS}, "encoder": set(PACKAGED)}
+    known = _known(names)
     absolute = dict(data)
     if isinstance(entries := data.get("datasets"), Mapping):
         absolute["datasets"] = {name: _with_absolute_files(entry, base) for name, entry in entries.items()}
@@ -33,17 +38,71 @@ def with_absolute_paths(data: Mapping[str, Any], base: Path, names: Set[str]) ->
 
 def missing_encoders(data: Mapping[str, Any]) -> Iterator[Mistake]:
     """A mistake for each encoder that is written as a path and is no folder. Hub ids are left to the hub."""
+    for place, value in _named(data, "encoder"):
+        folder = located(value) if _is_path(value) else None
+        if _is_path(value) and (folder is None or not folder.is_dir()):
+            remedy = f"correct the path, or give a hub id or a packaged encoder ({', '.join(PACKAGED)})"
+            yield Mistake(
+                place=place, rule="an encoder given as a path must be a folder", received=shown(value), remedy=remedy
+            )
+
+
+def straying_paths(data: Mapping[str, Any], base: Path, names: Set[str]) -> Iterator[Mistake]:
+    """A mistake for each path of a spec, as written, that is below `base` by its words and elsewhere by a link. names:
+    what the spec's datasets are called."""
+    named = [
+        (place, value)
+        for field, known in _known(names).items()
+        for place, value in _named(data, field)
+        if value not in known
+    ]
+    for place, value in (*_files(data), *named):
+        end = _beyond(value, base)
+        if end is not None:
+            yield Mistake(
+                place=place,
+                rule="a relative path must not leave the spec's folder through a link",
+                received=f"{shown(value)}, which leads to {shown(str(end))}",
+                remedy="write the place it leads to as an absolute path if you mean it, or copy it here",
+            )
+
+
+def _known(names: Set[str]) -> Mapping[str, Set[str]]:
+    """By field, the names that are no paths."""
+    return {"dataset": {*names, *DATASETS}, "encoder": set(PACKAGED)}
+
+
+def _files(data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    """The files and folders of datasets, with their places."""
+    entries = data.get("datasets")
+    for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+        for field in _FILES:
+            value = entry.get(field) if isinstance(entry, Mapping) else None
+            if isinstance(value, str):
+                yield ("datasets", name, field), value
+
+
+def _named(data: Mapping[str, Any], field: str) -> Iterator[tuple[Place, str]]:
+    """The datasets or encoders that trials have, with their places."""
     for block in _BLOCKS:
         fields = data.get(block)
-        given = fields.get("encoder") if isinstance(fields, Mapping) else None
-        place: Place = (block, "encoder")
-        places = [(*place, number) for number in range(len(given))] if isinstance(given, list) else [place]
-        for at, value in zip(places, given if isinstance(given, list) else [given], strict=True):
-            if isinstance(value, str) and _is_path(value) and not Path(value).is_dir():
-                remedy = f"correct the path, or give a hub id or a packaged encoder ({', '.join(PACKAGED)})"
-                yield Mistake(
-                    place=at, rule="an encoder given as a path must be a folder", received=shown(value), remedy=remedy
-                )
+        given = fields.get(field) if isinstance(fields, Mapping) else None
+        for number, value in enumerate(given if isinstance(given, list) else [given]):
+            if isinstance(value, str):
+                yield (block, field, number) if isinstance(given, list) else (block, field), value
+
+
+def _beyond(value: str, base: Path) -> Path | None:
+    """Where a relative path ends if its words lead to a place below `base` and its links do not."""
+    if Path(value).is_absolute() or value.startswith("~") or not value.strip():
+        return None
+    try:
+        home = base.resolve()
+        end = (home / value).resolve()
+        below = Path(os.path.normpath(home / value)).is_relative_to(home)
+        return end if below and not end.is_relative_to(home) else None
+    except (OSError, RuntimeError, ValueError):  # a loop of links: it is refused where somebody opens it
+        return None
 
 
 def _with_absolute_files(entry: Any, base: Path) -> Any:
@@ -60,7 +119,7 @@ def _located(value: Any, base: Path, names: Set[str]) -> Any:
     if not isinstance(value, str) or value in names:
         return value
     path = _absolute(value, base)
-    return path if _is_path(value) or _exists(path) else value
+    return path if _is_path(value) or located(path) else value
 
 
 def _is_path(value: str) -> bool:
@@ -70,12 +129,5 @@ def _is_path(value: str) -> bool:
 def _absolute(value: str, base: Path) -> str:
     try:
         return str((base / Path(value).expanduser()).resolve()) if value.strip() else value
-    except (OSError, RuntimeError):  # an unknown user's home, a loop of links: whoever opens it will say so
+    except (OSError, RuntimeError, ValueError):  # an unknown user's home, a loop of links: whoever opens it says so
         return value
-
-
-def _exists(path: str) -> bool:
-    try:
-        return bool(path) and Path(path).exists()
-    except OSError:  # a name that is too long for a file
-        return False

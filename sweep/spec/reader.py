@@ -15,7 +15,7 @@ from sweep.spec.document import MAX_BYTES, Document, decoded, read_document
 from sweep.spec.layers import Layer, Layers, file_layer, override_layer
 from sweep.spec.mistakes import Mistake, mistakes_of
 from sweep.spec.model import SweepSpec
-from sweep.spec.paths import missing_encoders, with_absolute_paths
+from sweep.spec.paths import missing_encoders, straying_paths, with_absolute_paths
 from sweep.spec.schema import json_schema
 from sweep.spec.wording import shown, suggestion
 
@@ -28,8 +28,8 @@ PRESETS: tuple[str, ...] = ("quickstart", "trec", "paper", "reality")
 def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     """The spec in a YAML file, or the preset of that name, with `KEY=VALUE` overrides (`budget.hours=2`), which win.
 
-    Paths in a file are relative to its folder, those in overrides to the current one; they become absolute. A spec
-    without a name is named after its file.
+    Paths in a file are relative to its folder, which no link may lead them out of, those in overrides to the current
+    one; they become absolute. A spec without a name is named after its file.
 
     Raises SpecError with all mistakes, each with file and line (or `--set KEY`), rule, value received and remedy.
     """
@@ -44,11 +44,14 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
         raise SpecError(merged.report())
     if merged.data.get("name") is None:
         merged.data["name"] = _name_of(Path(source))
-    return _validated(merged)
+    straying = [each for each in straying_paths(file.data, base, names) if merged.origin(each.place).layer == 0]
+    return _validated(merged, straying)
 
 
-def _validated(layers: Layers) -> SweepSpec:
-    mistakes = list(missing_encoders(layers.data))
+def _validated(layers: Layers, straying: Sequence[Mistake]) -> SweepSpec:
+    """The spec of all layers. straying: the paths of its file that links lead elsewhere, unless an override took their
+    place."""
+    mistakes = [*straying, *missing_encoders(layers.data)]
     try:
         spec = SweepSpec.model_validate(layers.data)
     except ValidationError as error:

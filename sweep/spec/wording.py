@@ -8,11 +8,13 @@ import re
 import types
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = ["choices", "in_words", "number_type", "shown", "suggestion"]
 
 _LONGEST = 80  # characters of a value in a message
+_MATCHED = 100  # names that a suggestion chooses from, and characters of each: matching takes the square of them
 
 
 def in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
@@ -36,9 +38,9 @@ def number_type(annotation: Any) -> type[int] | type[float] | None:
 
 
 def suggestion(value: object, names: Iterable[str], *, listed: bool = True) -> str:
-    """The name nearest to `value`, if one is near, and (`listed`) all names."""
-    by_lower = {name.lower(): name for name in names}
-    near = get_close_matches(str(value).lower(), by_lower, n=1)
+    """The name nearest to `value`, if one is near, and (`listed`) all names, or the first hundred of them."""
+    by_lower = {name.lower(): name for name in islice(names, _MATCHED) if len(name) <= _MATCHED}
+    near = get_close_matches(str(value)[:_MATCHED].lower(), by_lower, n=1)
     parts = [f"did you mean `{by_lower[near[0]]}`?"] if near else []
     if listed:
         parts.append(f"allowed: {', '.join(by_lower.values())}")
@@ -46,16 +48,18 @@ def suggestion(value: object, names: Iterable[str], *, listed: bool = True) -> s
 
 
 def shown(value: object) -> str:
-    """A value on one line, in the notation of the spec, without passwords, and cut where it is long."""
+    """A value on one line, in the notation of the spec, without passwords and control characters, cut where it is
+    long."""
     if isinstance(value, str):
         text = f"'{value}'"
     elif isinstance(value, float) and not math.isfinite(value):
         text = ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     else:
         text = json.dumps(value, default=str, ensure_ascii=False)
-    text = re.sub(r"://[^/\s\"']*@", "://***@", " ".join(text.split()))
-    text = re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^&\s\"']+", r"\1=***", text)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    text = re.sub(r"://[^\"'<>]*@", "://***@", " ".join(text.split()))
+    text = re.sub(r"(?i)(password|passwd|pwd|token|secret|api_?key)=[^&\s\"']+", r"\1=***", text)
+    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:

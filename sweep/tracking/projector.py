@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from sweep.errors import TrackingError
 from sweep.records import ConfirmationRecord, SweepRecord, TrialRecord
-from sweep.tracking.runs import (
-    ID_TAG,
-    REPORTS_TAG,
-    ROLES,
-    TRANSIENT_TAGS,
-    Point,
-    WantedRun,
-    points,
-    reports,
-    run_key,
-    run_of,
-    summary,
-    sweep_run,
-)
-from sweep.tracking.store import UploadError, is_refusal, open_client
+from sweep.tracking.artifacts import Artifacts
+from sweep.tracking.known import KnownRun
+from sweep.tracking.points import Point, ended, points, progress, standing
+from sweep.tracking.runs import ID_TAG, REPORTS_TAG, ROLES, WantedRun, run_key, run_of, sweep_run
+from sweep.tracking.store import is_refusal, open_client
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +26,7 @@ Record: TypeAlias = TrialRecord | ConfirmationRecord
 """What has a run of its own, nested under the sweep's."""
 
 _BATCH = 800  # points of one request; MLflow takes 1000 metrics, parameters and tags together
-_PAGE = 1000  # runs of one answer
+_PAGE = 250  # runs of one answer, which a slow server must give within its ten seconds
 
 
 class Ledger(Protocol):
@@ -65,7 +54,8 @@ def shown_records(ledger: Ledger) -> dict[str, Record]:
 class Projector:
     """Keeps the runs of one sweep equal to its ledger. Methods may raise whatever MLflow raises.
 
-    After an error it is unknown what reached the store: `connect` again before the next push. For one thread at a time.
+    After an error it is unknown what reached the store, and a store that was restarted may hold an older state: then
+    `connect` again, which compares everything with what is there. For one thread at a time.
     """
 
     def __init__(self, ledger: Ledger, *, experiment: str, uri: str) -> None:
@@ -74,21 +64,27 @@ class Projector:
         self._uri = uri
         self._experiment_id = ""
         self._opened: MlflowClient | None = None
-        self._runs: dict[str | None, _KnownRun] = {}  # None: the sweep's own
-        self._held: dict[str, Record] = {}
-        self._uploaded: dict[tuple[str, str], str] = {}
+        self._runs: dict[str | None, KnownRun] = {}  # None: the sweep's own
+        self._held: dict[str, Record] = {}  # as they were when their runs were equal to them
+        self._artifacts = Artifacts()
+
+    def open(self) -> None:
+        """Load MLflow and open the store; a server is not asked anything yet. Raises TrackingError if the address
+        cannot be used."""
+        self._opened = self._opened or open_client(self._uri)
 
     def connect(self) -> None:
-        """Find or create the experiment and the sweep's run, and learn what the store holds of the other records.
+        """Find or create the experiment and the sweep's run, and compare all records with what the store holds of them.
 
         Raises TrackingError if the address cannot be used or if the experiment was deleted.
         """
-        self._opened = self._opened or open_client(self._uri)
+        self.open()
         self._experiment_id = self._find_experiment()
-        self._held = {}
         self.adopt()
         if None not in self._runs:
-            self._create(None, sweep_run(self._ledger.sweep()))
+            self._create(None, sweep_run(self._ledger.sweep(), 0))
+        self._artifacts.check(self._client, self._runs[None].id)
+        self._compare()
 
     def adopt(self) -> None:
         """Take the sweep's runs from the store. Of several runs for one record, as a creation whose answer was lost may
@@ -96,11 +92,11 @@ class Projector:
         known: list[Record] = [*self._ledger.trials(), *self._ledger.confirmations()]
         recorded: dict[str | None, str | None] = {record.key: record.run_id for record in known}
         recorded[None] = self._ledger.sweep().run_id
-        found: dict[str | None, list[_KnownRun]] = defaultdict(list)
+        found: dict[str | None, list[KnownRun]] = defaultdict(list)
         for run in self._search():
             role, key = run_key(run.data.tags)
             if role in ROLES and key in recorded:
-                found[key].append(_KnownRun.of(run))
+                found[key].append(KnownRun.of(run))
         self._runs = {}
         for key, runs in found.items():
             kept, *others = sorted(runs, key=lambda run: (run.id != recorded[key], -run.reports, run.id))
@@ -111,37 +107,32 @@ class Projector:
                 self._ledger.record_run(key, kept.id)
 
     def push_sweep(self) -> None:
-        """Make the sweep's own run equal to its record and to the state of its trials."""
-        wanted = sweep_run(self._ledger.sweep())
-        run = self._runs[None]
-        latest = summary(self._ledger.trials(), self._ledger.confirmations(), now=time.time())
-        self._push(run, wanted, [point for point in latest if run.metrics.get(point.name) != point.value])
+        """Make the sweep's own run equal to its record and to the state of its trials; files apart, see `upload`."""
+        trials, run = self._ledger.trials(), self._runs[None]
+        final = ended(trials)
+        shown = {"trials/interrupted": 0.0, **run.metrics}  # so that most sweeps do not have it at all
+        state = standing(self._ledger.sweep(), trials, self._ledger.confirmations())
+        new = [point for point in state if shown.get(point.name) != point.value]
+        wanted = sweep_run(self._ledger.sweep(), len(final))
+        self._push(run, wanted, progress(final, after=run.reports) + new)
 
     def push(self, record: Record) -> None:
         """Make a record's run equal to it."""
         if self.holds(record):
             return
-        wanted = run_of(record, self._ledger.sweep(), self._runs[None].id)
+        wanted = self._wanted(record)
         run = self._runs.get(record.key) or self._create(record.key, wanted)
-        if count := reports(record):
-            wanted = replace(wanted, tags={**wanted.tags, REPORTS_TAG: str(count)})
         self._push(run, wanted, points(record, after=run.reports))
-        self._held[record.key] = _without_run(record)
+        self._held[record.key] = record
 
-    def upload(self, path: Path) -> None:
-        """Store a file, or a folder under its name, as an artifact of the sweep's run. Raises UploadError."""
-        run = self._runs[None].id
-        try:
-            if path.is_dir():
-                self._client.log_artifacts(run, str(path), path.name)
-            else:
-                self._client.log_artifact(run, str(path))
-        except Exception as error:
-            raise UploadError(f"{path.name}: {error}") from error
+    def upload(self, name: str, path: Path) -> None:
+        """Store a file as an artifact of the sweep's run, unless it is there unchanged. Raises UploadError."""
+        self._artifacts.store_file(self._client, self._runs[None].id, name, path)
 
     def holds(self, record: Record) -> bool:
         """Whether the record's run is known to be equal to it."""
-        return self._held.get(record.key) == _without_run(record)
+        held = self._held.get(record.key)
+        return held is not None and replace(held, run_id=record.run_id) == record
 
     def missing(self) -> list[str]:
         """Keys of the records whose runs are not known to be equal to them."""
@@ -149,7 +140,7 @@ class Projector:
 
     @property
     def _client(self) -> MlflowClient:
-        assert self._opened is not None, "connect() comes first"
+        assert self._opened is not None, "open() comes first"
         return self._opened
 
     def _find_experiment(self) -> str:
@@ -181,87 +172,71 @@ class Projector:
             yield from page
             token = page.token or ""
 
-    def _create(self, key: str | None, wanted: WantedRun) -> _KnownRun:
-        tags = dict(wanted.tags)
+    def _compare(self) -> None:
+        """Find the records whose runs are equal to them. The artifacts of the others may be older than they as well."""
+        held = {}
+        for key, record in shown_records(self._ledger).items():
+            if (run := self._runs.get(key)) is None:
+                continue
+            wanted = self._wanted(record)
+            if not run.equals(wanted):
+                self._artifacts.forget(run.id)
+            elif self._artifacts.has(run.id, wanted.texts):
+                held[key] = record
+        self._held = held
+        self._artifacts.forget(self._runs[None].id)
+
+    def _wanted(self, record: Record) -> WantedRun:
+        return run_of(record, self._ledger.sweep(), self._runs[None].id)
+
+    def _create(self, key: str | None, wanted: WantedRun) -> KnownRun:
+        tags = {name: value for name, value in wanted.tags.items() if name != REPORTS_TAG}  # there are none yet
         run = self._client.create_run(self._experiment_id, start_time=wanted.started, tags=tags, run_name=wanted.name)
-        known = self._runs[key] = _KnownRun.of(run)
+        known = self._runs[key] = KnownRun.of(run)
         self._ledger.record_run(key, known.id)
         return known
 
-    def _push(self, run: _KnownRun, wanted: WantedRun, new: Sequence[Point]) -> None:
+    def _push(self, run: KnownRun, wanted: WantedRun, new: Sequence[Point]) -> None:
         """Values first, then the status, so that a run that looks finished is; artifacts last: they may be refused."""
         try:
             self._log(run, wanted, new)
         except Exception as error:
             if is_refusal(error):
-                self._set_status(run, wanted)  # it must not look as if it still ran
+                self._set_state(run, wanted)  # it must not look as if it still ran
             raise
-        for name in TRANSIENT_TAGS:
-            if name in run.tags and name not in wanted.tags:
-                self._client.delete_tag(run.id, name)
-                del run.tags[name]
-        self._set_status(run, wanted)
+        for name in run.obsolete_tags(wanted):
+            self._client.delete_tag(run.id, name)
+            del run.tags[name]
+        self._set_state(run, wanted)
         for name, text in wanted.texts.items():
-            self._upload_text(run, name, text)
+            self._artifacts.store_text(self._client, run.id, name, text)
 
-    def _log(self, run: _KnownRun, wanted: WantedRun, new: Sequence[Point]) -> None:
+    def _log(self, run: KnownRun, wanted: WantedRun, new: Sequence[Point]) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
-        tags = {key: value for key, value in wanted.tags.items() if run.tags.get(key) != value}
-        params = {key: value for key, value in wanted.params.items() if key not in run.params}
+        tags, params = run.lacking_tags(wanted), run.lacking_params(wanted)
         metrics = [Metric(point.name, point.value, point.time, point.step) for point in new]
         while len(metrics) > _BATCH:
             self._client.log_batch(run.id, metrics=metrics[:_BATCH])
             del metrics[:_BATCH]
-        # The tag with the number of reports comes with the last points: it never promises what is not there.
-        self._client.log_batch(
-            run.id,
-            metrics,
-            [Param(key, value) for key, value in params.items()],
-            [RunTag(*each) for each in tags.items()],
-        )
+        if metrics or params or tags:
+            # The tag with the number of reports comes with the last points: it never promises what is not there.
+            self._client.log_batch(
+                run.id,
+                metrics,
+                [Param(name, value) for name, value in params.items()],
+                [RunTag(name, value) for name, value in tags.items()],
+            )
         run.tags.update(tags)
-        run.params.update(params)
+        run.params = run.params.union(params)
         run.metrics.update({point.name: point.value for point in new})
 
-    def _set_status(self, run: _KnownRun, wanted: WantedRun) -> None:
-        if run.status == wanted.status:
+    def _set_state(self, run: KnownRun, wanted: WantedRun) -> None:
+        if run.has_state(wanted):
             return
         if wanted.ended is None:
             self._client.update_run(run.id, status=wanted.status)
         else:
             self._client.set_terminated(run.id, wanted.status, wanted.ended)
+            run.ended = wanted.ended
         run.status = wanted.status
-
-    def _upload_text(self, run: _KnownRun, name: str, text: str) -> None:
-        if self._uploaded.get((run.id, name)) == text:
-            return
-        try:
-            self._client.log_text(run.id, text, name)
-        except Exception as error:
-            raise UploadError(f"{name}: {error}") from error
-        self._uploaded[run.id, name] = text
-
-
-@dataclass(slots=True)
-class _KnownRun:
-    """What the store is known to hold of a run."""
-
-    id: str
-    status: str
-    tags: dict[str, str]
-    params: dict[str, str]
-    metrics: dict[str, float]
-
-    @classmethod
-    def of(cls, run: Run) -> Self:
-        return cls(run.info.run_id, run.info.status, dict(run.data.tags), dict(run.data.params), dict(run.data.metrics))
-
-    @property
-    def reports(self) -> int:
-        """Number of the last report that is there completely."""
-        return int(self.tags.get(REPORTS_TAG, "0"))
-
-
-def _without_run(record: Record) -> Record:
-    return replace(record, run_id=None)

@@ -9,7 +9,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.errors import TrackingError
+from sweep.errors import SweepError, TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,13 +72,32 @@ def is_refusal(error: Exception) -> bool:
 
 def explain(error: BaseException, uri: str) -> str:
     """One sentence on what is wrong with the store and what to do, without passwords."""
-    if isinstance(error, TrackingError):
+    if isinstance(error, SweepError):
         return redacted(str(error))
     reason, where = _reason(error), redacted(uri)
+    return _explain_refusal(error, reason, where) or _explain_outage(reason, where)
+
+
+def redacted(text: str) -> str:
+    """The text with user names and passwords in addresses replaced."""
+    without_userinfo = re.sub(r"://[^\s\"'<>]*@", "://***@", text)
+    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^&\s\"']+", r"\1=***", without_userinfo)
+
+
+def _explain_refusal(error: BaseException, reason: str, where: str) -> str:
+    code = getattr(error, "error_code", "")
     if isinstance(error, UploadError):
         return (
             f"MLflow must be able to store artifacts; {where} cannot: {reason}; check the artifact root of the server"
         )
+    if code == "RESOURCE_DOES_NOT_EXIST" or "must be in the 'active' state" in reason:
+        return f"MLflow must keep the runs of a sweep; {where} has lost one: {reason}; the next attempt makes it anew"
+    if code == "INVALID_PARAMETER_VALUE" and "unsupported URI" not in reason:
+        return f"MLflow must accept what it is sent; {where} refuses this: {reason}; the ledger holds it all the same"
+    return ""
+
+
+def _explain_outage(reason: str, where: str) -> str:
     if "Invalid Host header" in reason:
         return f"the MLflow server must accept this host's name; {where} does not; start it with --allowed-hosts"
     if re.search(r"error code (401|403)|PERMISSION_DENIED|UNAUTHENTICATED", reason):
@@ -87,12 +106,6 @@ def explain(error: BaseException, uri: str) -> str:
             "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
     return f"the MLflow store must answer; {where} does not: {reason}; {_REMEDY}"
-
-
-def redacted(text: str) -> str:
-    """The text with user names and passwords in addresses replaced."""
-    without_userinfo = re.sub(r"://[^\s\"'<>]*@", "://***@", text)
-    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^&\s\"']+", r"\1=***", without_userinfo)
 
 
 def _reason(error: BaseException) -> str:

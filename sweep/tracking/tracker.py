@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sweep.errors import TrackingError
+from sweep.tracking.artifacts import files
 from sweep.tracking.projector import Ledger, Projector, Record, shown_records
 from sweep.tracking.store import explain, is_refusal
 
@@ -27,20 +28,25 @@ _PERIOD = 1.0  # seconds between two looks at what changed
 _LIVE = 10.0  # seconds between two updates of a running trial, and of the sweep; a trial that ended is updated at once
 _LONGEST_PAUSE = 30.0  # seconds between two attempts in a long outage
 _LAST_PAUSES = (0.0, 1.0, 2.0)  # seconds before each of the last attempts
+_NAMED = 3  # how many of the runs that are left are named
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How much of a sweep is in MLflow: its trials and confirmations pushed, those missing or incomplete, and what is
-    wrong, if anything."""
+    """How much of a sweep is in MLflow: its trials and confirmations pushed, those missing or incomplete, what is left
+    by name (theirs, and the sweep's own run), and what is wrong, if anything."""
 
     pushed: int
     missing: int
+    left: tuple[str, ...] = ()
     problem: str = ""
 
     def __str__(self) -> str:
         total = self.pushed + self.missing
         said = f"{self.pushed} of {total} runs are in MLflow" if self.missing else f"all {total} runs are in MLflow"
+        if self.left:
+            more = len(self.left) - _NAMED
+            said += f"; left: {', '.join(self.left[:_NAMED])}" + (f" and {more} more" if more > 0 else "")
         return f"{said} ({self.problem})" if self.problem else said
 
 
@@ -57,15 +63,16 @@ class Tracker:
         self._required = required
         self._projector = Projector(ledger, experiment=experiment, uri=uri)
         self._notified: SimpleQueue[str] = SimpleQueue()
-        self._files: SimpleQueue[Path] = SimpleQueue()
+        self._paths: SimpleQueue[Path] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._deadline = math.inf
         # What follows belongs to the thread.
         self._connected = False
         self._ever_failed = False
+        self._complete = False  # whether the last attempt reached its end
         self._waiting: dict[str, None] = {}  # keys of the trials that may have changed, oldest first
-        self._uploads: list[Path] = []
+        self._artifacts: dict[Path, None] = {}
         self._updated: dict[str | None, float] = {}  # when a trial, or for None the sweep, was last pushed
 
     def __enter__(self) -> Self:
@@ -78,10 +85,13 @@ class Tracker:
         self.close(timeout=60)
 
     def start(self) -> None:
-        """Open the store, then leave it to the thread. Takes as long as the store's first answers; a server that hangs
-        is given up after ten seconds. Raises TrackingError if the store cannot be used but is required."""
+        """Open the store, then leave it to the thread. Only a required store is waited for, as long as its first
+        answers take; one that hangs is given up after ten seconds. Raises TrackingError if the store cannot be used but
+        is required."""
         try:
-            self._connect()
+            self._projector.open()  # here, since no other thread may import large libraries while this one does
+            if self._required:
+                self._connect()
         except Exception as error:
             self._failed(error)
             if self._required:
@@ -94,21 +104,23 @@ class Tracker:
         self._notified.put(key)
 
     def log_artifact(self, path: Path) -> None:
-        """Store a file or folder with the sweep's run, soon or at the latest in `close`. Returns at once."""
-        self._files.put(path)
+        """Store a file or folder with the sweep's run, soon or at the latest in `close`, and again when it changes.
+        Returns at once."""
+        self._paths.put(path)
 
     def close(self, timeout: float) -> Projection:
-        """Push all that is missing, for at most `timeout` seconds, and end the thread. A store that fails three times
-        is given up: the next run of the sweep, or `sync`, pushes the rest."""
+        """Compare all with the store, push what lacks, for at most `timeout` seconds, and end the thread. A store that
+        was out of reach is tried once more, another one up to three times; the next run of the sweep, or `sync`, pushes
+        the rest."""
         self._deadline = time.monotonic() + timeout
         self._closing.set()
         if self._thread is not None:
             self._thread.join(None if timeout == math.inf else timeout)
-        missing = len(self._projector.missing())
-        pushed = len(shown_records(self._ledger)) - missing
-        problem = self.problem or (f"there was no time for more within {timeout:g} s" if missing else "")
-        projection = Projection(pushed, missing, problem)
-        if missing:
+        missing = self._projector.missing()
+        left = (*missing, *(() if self._complete else ("the sweep's own run",)))
+        problem = self.problem or (f"there was no time for more within {timeout:g} s" if left else "")
+        projection = Projection(len(shown_records(self._ledger)) - len(missing), len(missing), left, problem)
+        if left:
             logger.warning("%s; the next run of the sweep, or `python -m sweep sync`, pushes the rest", projection)
         return projection
 
@@ -116,18 +128,23 @@ class Tracker:
         pause = _PERIOD
         while not self._closing.wait(pause):
             pause = _PERIOD if self._attempt(last=False) else min(2 * pause, _LONGEST_PAUSE)
-        for pause in _LAST_PAUSES:
+        # Seconds do not end an outage, but a store that has just answered may only have stumbled.
+        for pause in _LAST_PAUSES[:1] if self.problem else _LAST_PAUSES:
             time.sleep(max(0.0, min(pause, self._deadline - time.monotonic())))
-            if self._attempt(last=True):
+            if self._must_stop(last=True) or self._attempt(last=True):
                 return
 
     def _attempt(self, *, last: bool) -> bool:
-        """Push what is due. No error of MLflow, nor of the ledger, may end the thread."""
+        """Push what is due. No error of MLflow, nor of the ledger, may end the thread.
+
+        The last time, everything is compared anew: a server that was restarted with an older database may not have been
+        asked anything since.
+        """
         try:
-            if not self._connected:
+            if last or not self._connected:
                 self._connect()
-            self._reconcile(last)
-            if last and self._ever_failed:
+            self._complete = self._reconcile(last=last) and last
+            if self._complete and self._ever_failed:
                 self._projector.adopt()  # a run whose creation was answered late may be there twice
         except Exception as error:
             self._failed(error)
@@ -140,7 +157,7 @@ class Tracker:
     def _connect(self) -> None:
         self._projector.connect()
         self._connected = True
-        for key in shown_records(self._ledger):
+        for key in self._projector.missing():
             self._waiting.setdefault(key)
 
     def _failed(self, error: Exception) -> None:
@@ -150,14 +167,15 @@ class Tracker:
             logger.warning("%s", problem)
         self.problem = problem
 
-    def _reconcile(self, last: bool) -> None:
-        """Push every trial that is due, then the sweep. What the store refuses is tried again after all others."""
-        self._take_in(last)
+    def _reconcile(self, *, last: bool) -> bool:
+        """Push every trial that is due, then the sweep. What the store refuses is tried again after all others. Returns
+        whether there was time for all."""
+        self._take_in()
         refusals: list[Exception] = []
         records = shown_records(self._ledger)
-        for key in self._due(last, records):
-            if time.monotonic() > self._deadline:
-                return
+        for key in self._due(records, last=last):
+            if self._must_stop(last=last):
+                return False
             del self._waiting[key]
             try:
                 self._projector.push(records[key])
@@ -167,27 +185,33 @@ class Tracker:
                     raise
                 refusals.append(error)
             self._updated[key] = time.monotonic()
-        if last or self._is_due(None):
-            self._push_sweep()
+        done = self._push_sweep(last=last) if last or self._is_due(None) else True
         if refusals:
             raise refusals[0]
+        return done
 
-    def _push_sweep(self) -> None:
+    def _push_sweep(self, *, last: bool) -> bool:
+        if self._must_stop(last=last):
+            return False
         self._updated[None] = time.monotonic()
         self._projector.push_sweep()
-        while self._uploads:
-            self._projector.upload(self._uploads[0])
-            del self._uploads[0]
+        for name, path in (each for artifact in self._artifacts for each in files(artifact)):
+            if self._must_stop(last=last):
+                return False
+            self._projector.upload(name, path)
+        return True
 
-    def _take_in(self, last: bool) -> None:
+    def _must_stop(self, *, last: bool) -> bool:
+        """Whether time is up, or the last attempt, which does all of it, should begin."""
+        return time.monotonic() > self._deadline or (self._closing.is_set() and not last)
+
+    def _take_in(self) -> None:
         for key in _taken(self._notified):
             self._waiting.setdefault(key)
-        self._uploads += _taken(self._files)
-        if last:
-            for key in self._projector.missing():
-                self._waiting.setdefault(key)
+        for path in _taken(self._paths):
+            self._artifacts.setdefault(path)
 
-    def _due(self, last: bool, records: Mapping[str, Record]) -> list[str]:
+    def _due(self, records: Mapping[str, Record], *, last: bool) -> list[str]:
         return [
             key
             for key in self._waiting

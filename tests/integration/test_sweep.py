@@ -39,7 +39,11 @@ class User:
         return subprocess.Popen(
             [sys.executable, "-m", "sweep", *arguments],
             cwd=self.folder,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": "1",
+                "RAY_worker_niceness": "0",
+            },  # no slower than what else runs here
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -109,6 +113,14 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
 def reports(user: User) -> int:
     journal = user.folder / "sweeps" / "toy" / "ledger.journal"
     return journal.read_bytes().count(b'"report/') if journal.exists() else 0
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that train for a driver which has started Ray itself; at least one."""
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    found = [each for each in descendants if "ray::Worker" in " ".join(each.cmdline())]
+    assert found
+    return found
 
 
 def assert_mlflow_mirrors_the_ledger(user: User) -> None:
@@ -183,10 +195,7 @@ def test_a_killed_worker_costs_no_trial(user: User) -> None:
     user.write(budget={"trials_per_cell": 4})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
-    descendants = psutil.Process(process.pid).children(recursive=True)
-    workers = [each for each in descendants if "ray::Worker" in " ".join(each.cmdline())]
-    assert workers
-    workers[0].kill()
+    workers(process)[0].kill()
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 0, output + errors
     assert "Traceback" not in output + errors
@@ -212,6 +221,46 @@ def test_a_stop_is_clean_and_the_same_command_goes_on(user: User, number: signal
     assert_mlflow_mirrors_the_ledger(user)
 
 
+@pytest.mark.parametrize("now", [False, True], ids=["gently", "now"])
+def test_a_sweep_is_stopped_from_another_terminal(user: User, *, now: bool) -> None:
+    user.write(budget={"trials_per_cell": 6})
+    process = user.start("run", "spec.yaml")
+    wait_for(lambda: reports(user) >= 5, process)
+    stopping = user.start("stop", "toy", *(["--now"] if now else []))
+    told, errors = stopping.communicate(timeout=60)
+    assert stopping.returncode == 0, told + errors
+    assert f"process {process.pid} on" in told
+    assert "the command that began it goes on" in told
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, output + errors
+    assert "Traceback" not in output + errors
+    assert all(record.outcome is not None for record in user.trials)
+    for record in user.trials if not now else ():
+        assert len(record.reports) % 2 == 0, "a replicate that ran was broken off"
+    assert_mlflow_mirrors_the_ledger(user)
+    user.run()
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 12}
+    assert_mlflow_mirrors_the_ledger(user)
+
+
+def test_a_worker_that_hangs_is_broken_off_and_its_trial_tried_again(user: User) -> None:
+    """It is halted for longer than a report may take, as by a network drive that does not answer."""
+    user.write(budget={"trials_per_cell": 4, "concurrency": 1, "stall_minutes": 0.2})
+    process = user.start("run", "spec.yaml")
+    wait_for(lambda: reports(user) >= 3, process)
+    (worker,) = (each for each in workers(process) if each.status() != psutil.STATUS_ZOMBIE)
+    worker.suspend()
+    time.sleep(13)
+    worker.resume()
+    output, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, output + errors
+    log = (user.folder / "sweeps" / "toy" / "sweep.log").read_text()
+    assert "no report within 0.2 minutes" in log
+    assert "sweep/worker.py" in log, "the stack says where it hung"
+    assert {record.outcome for record in user.trials} == {Outcome.COMPLETED}
+    assert Counter(record.attempts for record in user.trials) == {1: 7, 2: 1}
+
+
 def test_a_second_driver_is_refused(user: User) -> None:
     process = user.start("run", "spec.yaml")
     journal = user.folder / "sweeps" / "toy" / "ledger.journal"
@@ -229,6 +278,7 @@ def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tiny_bert: Pa
     assert "broken-encoder" in output
     assert "Traceback" not in output
     assert {record.outcome for record in user.trials} == {Outcome.FAILED}
+    assert all("\nlog: " in record.detail for record in user.trials)
     assert {run.info.status for run in user.mlflow_runs()} == {"FAILED"}
 
 

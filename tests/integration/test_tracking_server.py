@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.timeout(300)  # starting the server takes 10 seconds on an idle machine
 
 CREATE = "/api/2.0/mlflow/runs/create"
+LOG = "/api/2.0/mlflow/runs/log-batch"
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +139,115 @@ def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str
     assert [each.path for each in artifacts] == ["failure.txt"]
 
 
+def statuses(server: Server, experiment: str) -> list[str]:
+    client = open_client(server.url)
+    found = client.get_experiment_by_name(experiment)
+    return sorted(run.info.status for run in client.search_runs([found.experiment_id])) if found else []
+
+
+def test_a_server_that_returns_with_an_older_database_gets_everything(
+    server: Server, url: str, experiment: str, tmp_path: Path
+) -> None:
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment=experiment, uri=url, required=True)
+    tracker.start()
+    before, during = complete(ledger, 0.25), ledger.ask()
+    ledger.report(during, 0.25)
+    for key in (before, during):
+        tracker.notify(key)
+    wait_until(lambda: statuses(server, experiment) == ["FINISHED", "RUNNING", "RUNNING"])
+    database, older = server.database.removeprefix("sqlite:///"), tmp_path / "older.db"
+    with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(older)) as copy:
+        live.backup(copy)
+    ledger.report(during, 0.5)
+    ledger.finish(during, Outcome.COMPLETED)
+    tracker.notify(during)
+    tracker.notify(complete(ledger, 0.75))
+    wait_until(lambda: statuses(server, experiment) == ["FINISHED"] * 3 + ["RUNNING"])
+    server.kill()
+    for leftover in Path(database).parent.glob(f"{Path(database).name}-*"):
+        leftover.unlink()
+    shutil.copy(older, database)
+    server.start()
+    assert statuses(server, experiment) == ["FINISHED", "RUNNING", "RUNNING"]
+    ledger.end("finished")
+    assert tracker.close(timeout=60) == Projection(pushed=3, missing=0)
+    check(server, experiment, ledger)
+
+
+def test_the_last_comparison_sends_only_what_lacks(server: Server, line: Line, url: str, experiment: str) -> None:
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment=experiment, uri=url, required=True)
+    tracker.start()
+    for _ in range(12):
+        tracker.notify(complete(ledger, 0.25, 0.5))
+    wait_until(lambda: statuses(server, experiment).count("FINISHED") == 12)
+    line.requests.clear()
+    ledger.end("finished")
+    assert tracker.close(timeout=60) == Projection(pushed=12, missing=0)
+    assert line.requests.count(LOG) <= 1, "of the sweep's own run"
+    assert len(line.requests) <= 8
+    line.requests.clear()
+    assert sync(ledger, experiment=experiment, uri=url) == Projection(pushed=12, missing=0)
+    assert LOG not in line.requests
+    check(server, experiment, ledger)
+
+
+@pytest.mark.parametrize("fate", ["errs", "dies in the middle"])
+def test_a_server_that_fails_for_a_while_loses_nothing(
+    server: Server, line: Line, url: str, experiment: str, fate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.05)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment=experiment, uri=url, required=True) as tracker:
+        before = ledger.ask()
+        ledger.report(before, 0.25)
+        tracker.notify(before)
+        wait_until(lambda: ledger.trial(before).run_id)
+        if fate == "errs":
+            line.status = 500
+        else:
+            line.loses = lambda path: True  # the server does what it is told, and nobody hears of it
+        ledger.report(before, 0.5)
+        ledger.finish(before, Outcome.COMPLETED)
+        during = ledger.ask()
+        for key in (before, during):
+            tracker.notify(key)
+        wait_until(lambda: tracker.problem)
+        ledger.report(during, 0.5)
+        ledger.finish(during, Outcome.PRUNED, "below the rung")
+        line.status, line.loses = None, lambda path: False
+        wait_until(lambda: not tracker.problem)
+        ledger.end("finished")
+    check(server, experiment, ledger)
+
+
+def test_a_server_that_takes_long_costs_the_sweep_nothing(
+    server: Server, line: Line, url: str, experiment: str
+) -> None:
+    line.delay = lambda path: 0.3
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment=experiment, uri=url, required=False)
+    began = time.monotonic()
+    tracker.start()
+    keys = [complete(ledger, 0.25, 0.5) for _ in range(8)]
+    for key in keys:
+        tracker.notify(key)
+    assert time.monotonic() - began < 0.3, "nobody waits for an answer"
+    ledger.end("finished")
+    began = time.monotonic()
+    projection = tracker.close(timeout=3)
+    assert time.monotonic() - began < 3.5
+    assert projection.pushed < 8
+    assert projection.left == (*keys[projection.pushed :], "the sweep's own run")
+    assert f"left: {keys[projection.pushed]}, " in str(projection)
+    assert "there was no time for more within 3 s" in str(projection)
+    wait_until(lambda: all(thread.name != "tracking" for thread in threading.enumerate()))
+    line.delay = lambda path: 0.0
+    assert sync(ledger, experiment=experiment, uri=url) == Projection(pushed=8, missing=0)
+    check(server, experiment, ledger)
+
+
 def test_a_slow_server_gets_everything(server: Server, line: Line, url: str, experiment: str) -> None:
     line.delay = lambda path: 0.3
     ledger = MemoryLedger()
@@ -238,7 +353,8 @@ def test_a_server_that_is_never_there_loses_nothing(
     projection = tracker.close(timeout=30)
     assert time.monotonic() - began < 5
     assert (projection.pushed, projection.missing) == (0, 2)
-    assert str(projection).startswith("0 of 2 runs are in MLflow (the MLflow store must answer; http://***@")
+    assert str(projection).startswith("0 of 2 runs are in MLflow; left: ")
+    assert "(the MLflow store must answer; http://***@" in str(projection)
     assert sync(ledger, experiment=experiment, uri=server.url) == Projection(pushed=2, missing=0)
     check(server, experiment, ledger)
 
@@ -248,14 +364,15 @@ def test_a_server_that_hangs_holds_nobody_up(experiment: str, monkeypatch: pytes
     ledger = MemoryLedger()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        began = time.monotonic()
         with pytest.raises(TrackingError, match=r"timed out"):
             Tracker(ledger, experiment=experiment, uri=uri, required=True).start()
         tracker = Tracker(ledger, experiment=experiment, uri=uri, required=False)
+        began = time.monotonic()
         tracker.start()
+        assert time.monotonic() - began < 0.5, "a store that is not required is not waited for"
         complete(ledger, 0.5)
         assert tracker.close(timeout=1.5).missing == 1
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 4
 
 
 @pytest.mark.parametrize(
@@ -290,3 +407,21 @@ def test_a_host_name_that_the_server_does_not_know_is_explained(server: Server, 
         pytest.skip("this machine's own name does not lead to its loopback interface")
     with pytest.raises(TrackingError, match=r"--allowed-hosts"):
         Tracker(MemoryLedger(), experiment=experiment, uri=uri, required=True).start()
+
+
+def test_what_a_server_held_before_it_died_for_good_is_told(
+    server: Server, url: str, experiment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._LAST_PAUSES", (0.0, 0.1))
+    ledger = MemoryLedger()
+    tracker = Tracker(ledger, experiment=experiment, uri=url, required=True)
+    tracker.start()
+    held = complete(ledger, 0.5)
+    tracker.notify(held)
+    wait_until(lambda: "FINISHED" in statuses(server, experiment))
+    time.sleep(0.2)  # until the thread knows it too
+    server.kill()
+    late = complete(ledger, 0.75)
+    projection = tracker.close(timeout=30)
+    assert (projection.pushed, projection.left) == (1, (late, "the sweep's own run"))
+    assert "must answer" in projection.problem

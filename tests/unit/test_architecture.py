@@ -21,12 +21,16 @@ ALLOWED = {
     "ray": {"sweep/cluster.py", "sweep/ray_adapters.py", "sweep/run.py", "sweep/worker.py"},
     "optuna": {
         "sweep/confirmation_ledger.py",
+        "sweep/database.py",
+        "sweep/exported.py",
+        "sweep/journal.py",
         "sweep/ledger.py",
         "sweep/pruning.py",
         "sweep/reading.py",
         "sweep/report/importance.py",
         "sweep/space.py",
         "sweep/storage.py",
+        "sweep/transfer.py",
     },
     "mlflow": {"sweep/tracking.py", "sweep/tracking/"},
 }

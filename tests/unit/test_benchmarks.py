@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+import time
 from argparse import ArgumentTypeError
+from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from sweep.directory import SweepDirectory
+from tests.benchmarks import memory, outage
 from tests.benchmarks.arms import TrialTimes
 from tests.benchmarks.process import CommandFailedError, ProcessRun, clean_environment, run_command
+from tests.benchmarks.projection import ShownRun, differences
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, Spread, account, measurement, ratios, summarise, tables
 from tests.benchmarks.trials import _arms, _check, _positive
@@ -153,3 +161,135 @@ def test_counts_are_whole_numbers_from_1(text: str) -> None:
 def test_arms_are_known_and_different(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="among sweep, bare, assembled"):
         _arms(text)
+
+
+# ---- MLflow out of reach
+
+
+def outage_runs(*ratios: float) -> list[outage.Run]:
+    return [
+        outage.Run(arm=arm, round=number, load=0.5, wall=wall)
+        for number, ratio in enumerate(ratios, start=1)
+        for arm, wall in (("up", 50.0), ("down", 50.0 * ratio))
+    ]
+
+
+def shown(**fields: object) -> ShownRun:
+    run = ShownRun(
+        name="soft_triple #0",
+        status="FINISHED",
+        nested=True,
+        started=1,
+        ended=2,
+        tags={"sweep.role": "trial"},
+        params={"loss": "soft_triple"},
+        points={"score": ((1, 0.5, 2), (2, 0.75, 3))},
+        artifacts=("failure.txt",),
+    )
+    return replace(run, **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("ratios", "met"), [((1.2, 1.04, 0.9), True), ((1.06, 1.06, 1.0), False)])
+def test_an_outage_may_cost_a_twentieth(ratios: tuple[float, ...], met: bool) -> None:
+    summary = outage.summarise(outage_runs(*ratios), [])
+    assert summary["ratio"] == pytest.approx(sorted(ratios)[1])
+    assert summary["ratio_by_round"] == pytest.approx(ratios)
+    assert summary["met"] is met
+
+
+def test_stores_that_differ_break_the_promise() -> None:
+    same = outage.Comparison.of("equal", {"trial a": shown()}, {"trial a": shown()})
+    assert (same.runs, same.points, same.artifacts, same.differences) == (1, 2, 1, ())
+    other = outage.Comparison.of("unequal", {"trial a": shown()}, {"trial a": shown(status="RUNNING")})
+    assert outage.summarise(outage_runs(1.0), [same])["met"]
+    assert not outage.summarise(outage_runs(1.0), [same, other])["met"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (shown(status="RUNNING"), "trial a: status is 'FINISHED' and 'RUNNING'"),
+        (shown(tags={}), "trial a: tags/sweep.role is 'trial' and None"),
+        (shown(points={"score": ((1, 0.5, 2),)}), "trial a: points/score is ((1, 0.5, 2), (2, 0.75, 3)) and ((1,"),
+        (shown(artifacts=()), "trial a: artifacts is ('failure.txt',) and ()"),
+    ],
+)
+def test_differences_name_run_and_field(changed: ShownRun, told: str) -> None:
+    (found,) = differences({"trial a": shown()}, {"trial a": changed})
+    assert found.startswith(told)
+
+
+def test_a_run_that_one_store_lacks_is_a_difference() -> None:
+    assert differences({"trial a": shown()}, {"trial b": shown()}) == [
+        "trial a: only in the first",
+        "trial b: only in the second",
+    ]
+
+
+# ---- the driver's memory
+
+
+def memory_samples(*driver: float) -> list[memory.Sample]:
+    return [
+        memory.Sample(time=10.0 * number, trials=100 * number, driver=mib, others={"raylet": 50.0})
+        for number, mib in enumerate(driver)
+    ]
+
+
+@pytest.mark.parametrize(("last", "met"), [(109.0, True), (111.0, False)])
+def test_a_driver_may_grow_by_a_tenth(last: float, met: bool) -> None:
+    results = memory.summarise(memory_samples(50.0, 90.0, *[100.0] * 18, last))
+    assert results["growth"] == pytest.approx(last / 100)
+    assert results["met"] is met
+    assert results["seconds_per_trial"] == pytest.approx(0.1)
+    assert list(results["marks"]) == [200, 500, 1000, 1500, 2000]
+    assert results["curve"][1] == (100, 90.0)
+
+
+def test_a_sweep_that_is_too_short_shows_no_growth() -> None:
+    results = memory.summarise(memory_samples(50.0, 90.0, 100.0))
+    assert (results["growth"], results["met"]) == (None, False)
+
+
+def test_ended_trials_are_counted_in_a_journal_that_grows(tmp_path: Path) -> None:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+    from optuna.study import create_study
+
+    path = tmp_path / "ledger.journal"
+    ended = memory.EndedTrials(path)
+    assert ended.look() == 0
+    study = create_study(storage=JournalStorage(JournalFileBackend(str(path))))
+    study.enqueue_trial({})
+    first, second = study.ask(), study.ask()
+    assert ended.look() == 0
+    study.tell(first, 0.5)
+    assert ended.look() == 1
+    with path.open("ab") as file:
+        file.write(b'{"datetime_complete":')  # the beginning of a record
+    assert ended.look() == 1
+    os.truncate(path, path.stat().st_size - len(b'{"datetime_complete":'))
+    study.tell(second, 0.5)
+    assert ended.look() == 2
+
+
+def test_the_driver_is_the_process_that_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "PERIOD", 0.01)
+    sampler = memory.Sampler(SweepDirectory(tmp_path))
+    with sampler.running():
+        time.sleep(0.05)
+        assert not sampler.samples
+        (tmp_path / "driver.lock").write_text(json.dumps({"pid": os.getpid()}))
+        deadline = time.monotonic() + 10
+        while not sampler.samples and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert sampler.samples[0].trials == 0
+    assert sampler.samples[0].driver > 10
+
+
+@pytest.mark.parametrize("program", [outage, memory])
+def test_the_programs_take_whole_numbers_from_1(program: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        program.main(["--trials", "0"])
+    assert caught.value.code == 2
+    assert "whole number from 1; received '0'" in capsys.readouterr().err

@@ -14,8 +14,11 @@ SURFACE = {
     "run": ["--address", "--dir", "--help", "--set", "spec"],
     "plan": ["--help", "--no-timing", "--set", "spec"],
     "status": ["--dir", "--help", "sweep"],
+    "stop": ["--dir", "--help", "--now", "sweep"],
     "report": ["--dir", "--help", "--mlflow", "--out", "sweep"],
     "sync": ["--dir", "--help", "sweep"],
+    "export": ["--dir", "--help", "file", "sweep"],
+    "import": ["--dir", "--help", "--ledger", "file"],
     "schema": ["--help"],
 }
 
@@ -55,7 +58,7 @@ def test_all_mistakes_are_told_at_once_with_exit_code_2(tmp_path: Path, capsys: 
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("command", ["status", "report", "sync"])
+@pytest.mark.parametrize("command", ["status", "stop", "report", "sync"])
 def test_an_unknown_sweep_is_refused_with_those_that_there_are(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sweep.assignment import MAX_ATTEMPTS, Assignment
+from sweep.assignment import MAX_LOSSES, Assignment
 from sweep.confirmation import Replicate, finalists, wanted, winner
 from sweep.dispatch import Dispatcher
 from sweep.ledger import Ledger
@@ -153,8 +153,8 @@ def test_a_lost_replicate_is_trained_again_and_given_up_in_the_end(tmp_path: Pat
     assert all(len(record.replicates) == 4 for record in records.values())
     (given_up,) = (each.report for each in records["soft_triple"].replicates if each.report.outcome)
     assert given_up.outcome is Outcome.FAILED
-    assert given_up.reason == f"its worker died {MAX_ATTEMPTS} times; the last time: segmentation fault"
-    assert records["soft_triple"].attempts[f"{FIRST + 2}.0"] == MAX_ATTEMPTS
+    assert given_up.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"
+    assert records["soft_triple"].attempts[f"{FIRST + 2}.0"] == MAX_LOSSES
     assert records["cross_entropy"].attempts[f"{FIRST}.0"] == 2
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sweep.assignment import MAX_ATTEMPTS, Assignment
+from sweep.assignment import MAX_LOSSES, MAX_STALLS, Assignment
 from sweep.dispatch import Dispatcher, outcomes
 from sweep.ledger import Ledger
 from sweep.storage import open_storage
@@ -20,9 +22,14 @@ from trainable.reports import Outcome, Report
 def dispatcher(path: Path, slots: int = 2, clock: Any = None, **changes: Any) -> Dispatcher:
     ledger = Ledger(open_storage(path / "journal", write=True), "small")
     ledger.begin(spec(**changes).resolved(), grid(**changes), {})
-    made = Dispatcher(ledger, spec(**changes), grid(**changes), slots=slots, changed=lambda key: None)
-    if clock is not None:
-        made.clock = clock
+    made = Dispatcher(
+        ledger,
+        spec(**changes),
+        grid(**changes),
+        slots=slots,
+        changed=lambda key: None,
+        clock=clock or time.monotonic,
+    )
     made.start()
     return made
 
@@ -101,7 +108,7 @@ def test_a_lost_trial_goes_on_after_its_completed_replicates(tmp_path: Path) -> 
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     keys = []
-    for _ in range(MAX_ATTEMPTS):
+    for _ in range(MAX_LOSSES):
         assignment = each.next()
         assert assignment is not None
         keys.append(assignment.key)
@@ -109,9 +116,108 @@ def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     assert len(set(keys)) == 1
     record = each.ledger.trial(keys[0])
     assert record.outcome is Outcome.FAILED
-    assert record.reason == f"its worker died {MAX_ATTEMPTS} times; the last time: segmentation fault"
+    assert record.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"
+    assert record.detail == "segmentation fault"
     drain(each)
     assert outcomes(each.ledger.trials()) == {"failed": 1, "completed": 7}
+
+
+def test_what_hangs_is_given_up_sooner_with_its_stack(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for _ in range(MAX_STALLS):
+        assignment = each.next()
+        assert assignment is not None
+        each.lost(assignment.key, "no report within 60 minutes", "the stack", limit=MAX_STALLS)
+    record = each.ledger.trials()[0]
+    assert (record.outcome, record.detail) == (Outcome.FAILED, "the stack")
+
+
+def test_losses_with_a_report_in_between_do_not_add_up(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for upto in [0] * (MAX_LOSSES - 1) + [2] + [0] * (MAX_LOSSES - 2):
+        assignment = each.next()
+        assert assignment is not None
+        if upto:
+            work(each, assignment, upto=upto)
+        each.lost(assignment.key, "the node was taken away")
+    record = each.ledger.trials()[0]
+    assert (record.outcome, record.attempts) == (Outcome.INTERRUPTED, 2 * MAX_LOSSES - 2)
+    drain(each)
+    assert outcomes(each.ledger.trials()) == {"completed": 8}
+
+
+def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    def fail(assignment: Assignment, each: Dispatcher) -> None:
+        each.report(
+            assignment.key,
+            Report(draw=0, replicate=0, evaluation=1, step=0, outcome=Outcome.FAILED, reason="no such kernel"),
+        )
+
+    each = dispatcher(tmp_path, slots=1, budget={"failures": 2})
+    while (assignment := each.next()) is not None:
+        fail(assignment, each) if assignment.config.loss.name == "soft_triple" else work(each, assignment)
+    assert each.exhausted
+    assert not each.unfinished
+    assert [each.trials(cell) for cell in each.cells] == [4, 2]
+    assert outcomes(each.ledger.trials()) == {"completed": 4, "failed": 2}
+    assert dispatcher(tmp_path, budget={"failures": 2}).exhausted
+    more = dispatcher(tmp_path, budget={"failures": 3})
+    drain(more)
+    assert outcomes(more.ledger.trials()) == {"completed": 6, "failed": 2}
+
+
+def test_a_cell_that_is_good_enough_is_searched_no_further(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"target_score": 0.001})
+    drain(each)
+    assert each.exhausted
+    assert outcomes(each.ledger.trials()) == {"completed": 2}
+    assert dispatcher(tmp_path, budget={"target_score": 0.001}).exhausted
+
+
+def test_replicates_may_be_limited_over_all_runs(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"replicates": 5})
+    drain(each)
+    assert each.exhausted
+    assert each.unfinished
+    assert each.meter.used_up == "the budget of 5 replicates"
+    each.interrupt(f"{each.meter.used_up} is used up")
+    assert outcomes(each.ledger.trials()) == {"completed": 2, "interrupted": 1}
+    assert dispatcher(tmp_path, budget={"replicates": 5}).next() is None
+    more = dispatcher(tmp_path, budget={"replicates": 16})
+    drain(more)
+    assert outcomes(more.ledger.trials()) == {"completed": 8}
+    assert not more.unfinished
+
+
+def test_gpu_hours_count_training_and_scoring_on_gpus_alone(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"gpu_hours": 0.5})
+    assignment = each.next()
+    assert assignment is not None
+    slow = report(0, 1, 0.5)
+    metrics = {**slow.metrics, "train_seconds": 1800.0, "eval_seconds": 1800.0}
+    assert not each.report(assignment.key, replace(slow, metrics=metrics))  # a CPU has used no GPU-hours
+    each.meter.gpus = 0.5
+    assert each.meter.used_up == "the budget of 0.5 GPU-hours"
+    assert each.report(assignment.key, report(0, 2, 0.5))
+    assert each.ledger.trial(assignment.key).reason == "the budget of 0.5 GPU-hours is used up"
+    later = dispatcher(tmp_path, budget={"gpu_hours": 0.5})
+    later.meter.gpus = 1.0
+    assert later.exhausted
+
+
+def test_a_gentle_stop_lets_the_replicates_that_run_end(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.draining = True
+    assert each.next() is None
+    assert not each.report(first.key, report(0, 1, 0.5))
+    assert each.report(first.key, report(0, 2, 0.5))
+    work(each, second)
+    assert outcomes(each.ledger.trials()) == {"interrupted": 2}
+    assert all(len(record.replicate_scores) == 1 for record in each.ledger.trials())
+    assert each.exhausted
 
 
 def test_losing_a_trial_that_has_ended_changes_nothing(tmp_path: Path) -> None:

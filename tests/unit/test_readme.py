@@ -52,10 +52,7 @@ def test_pictures_and_paths_are_there() -> None:
     assert pictures
     places = re.findall(r"`((?:sweep|trainable|cluster|tests)/[\w./]+)`", README)
     for path in [*pictures, *places]:
-        assert (ROOT / path).exists() or path in PLANNED, path
-
-
-PLANNED = {"cluster/gpu.yaml"}  # named as not there yet
+        assert (ROOT / path).exists(), path
 
 
 def test_lists_are_complete() -> None:

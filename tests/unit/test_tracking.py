@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +65,34 @@ def history(client: MlflowClient, run: Run, metric: str = "score") -> list[tuple
     return sorted((m.step, m.value, m.timestamp) for m in client.get_metric_history(run.info.run_id, metric))
 
 
+def curves(client: MlflowClient) -> dict[str, list[tuple[int, float]]]:
+    """By metric, step and value of all points of all runs."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for run in all_runs(client):
+        for name in run.data.metrics:
+            found[name] = sorted([*found.get(name, []), *(point[:2] for point in history(client, run, name))])
+    return found
+
+
 def wait_until(condition: Callable[[], Any], seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(0.02)
+
+
+def statuses(client: MlflowClient) -> Counter[str]:
+    return Counter(run.info.status for run in all_runs(client))
+
+
+def artifacts(client: MlflowClient, run: Run) -> list[str]:
+    return sorted(each.path for each in client.list_artifacts(run.info.run_id))
+
+
+def overwrite(target: Path, source: Path) -> None:
+    """Copy a database over one that is open."""
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.backup(new)
 
 
 def test_a_finished_sweep_is_there_completely(client: MlflowClient, uri: str) -> None:
@@ -173,6 +200,17 @@ def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str)
     assert parent_of(client).data.metrics["trials/interrupted"] == 0
 
 
+def test_a_trial_that_is_interrupted_twice_has_its_last_end(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    key = ledger.ask()
+    for _ in range(2):
+        ledger.finish(key, Outcome.INTERRUPTED, "the driver died")
+        pushed(ledger, uri)
+        run = trial_of(client, key)
+        assert (run.info.status, run.info.end_time) == ("KILLED", 1000 * (ledger.trial(key).ended or 0))
+        ledger.restart(key)
+
+
 def test_an_extended_sweep_shows_its_present_spec(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
     pushed(ledger, uri)
@@ -262,9 +300,10 @@ def test_what_one_trial_is_refused_does_not_hold_up_the_others(
     ledger.finish(refused, Outcome.COMPLETED)
     fine = complete(ledger, 0.5)
     projection = pushed(ledger, uri)
-    assert (projection.pushed, projection.missing) == (1, 1)
-    assert "not/../legal" in str(projection)
-    assert str(projection).startswith("1 of 2 runs are in MLflow (")
+    assert (projection.pushed, projection.missing, projection.left) == (1, 1, (refused, "the sweep's own run"))
+    assert "must accept what it is sent" in projection.problem
+    assert "not/../legal" in projection.problem
+    assert str(projection).startswith(f"1 of 2 runs are in MLflow; left: {refused}, the sweep's own run (MLflow must")
     assert trial_of(client, fine).info.status == trial_of(client, refused).info.status == "FINISHED"
     assert len(all_runs(client)) == 3
 
@@ -287,7 +326,7 @@ def test_an_artifact_that_cannot_be_stored_is_told_and_leaves_the_rest(
     key = complete(ledger, 0.5)
     ledger.end("finished")
     projection = pushed(ledger, uri)
-    assert projection.missing == 0
+    assert (projection.missing, projection.left) == (0, ("the sweep's own run",))
     assert "must be able to store artifacts" in projection.problem
     assert "spec.yaml" in projection.problem
     assert trial_of(client, key).info.status == parent_of(client).info.status == "FINISHED"
@@ -303,6 +342,106 @@ def test_files_and_folders_are_stored_with_the_sweep(client: MlflowClient, uri: 
         tracker.log_artifact(tmp_path / "plots")
     stored = {each.path for each in client.list_artifacts(parent_of(client).info.run_id)}
     assert stored == {"report.md", "plots", "spec.yaml"}
+
+
+def test_a_file_that_changes_is_stored_again(client: MlflowClient, uri: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    report.write_text("first")
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        tracker.log_artifact(report)
+        wait_until(lambda: "report.md" in artifacts(client, parent_of(client)))
+        report.write_text("the second one")
+    stored = client.download_artifacts(parent_of(client).info.run_id, "report.md")
+    assert Path(stored).read_text(encoding="utf-8") == "the second one"
+
+
+def test_a_file_that_is_not_there_is_told(uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._LAST_PAUSES", (0.0, 0.0))
+    projection = sync(MemoryLedger(), experiment="sweeps", uri=uri, files=[tmp_path / "report.md"])
+    assert projection.left == ("the sweep's own run",)
+    assert "report.md" in projection.problem
+
+
+def test_an_older_database_gets_everything_again(
+    client: MlflowClient, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
+    monkeypatch.setattr("sweep.tracking.tracker._LIVE", 0.0)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        before, during, failing = complete(ledger, 0.25, 0.5), ledger.ask(), ledger.ask()
+        ledger.report(during, 0.25)
+        for key in (before, during, failing):
+            tracker.notify(key)
+        wait_until(lambda: statuses(client) == {"RUNNING": 3, "FINISHED": 1})
+        overwrite(tmp_path / "older.db", tmp_path / "mlflow.db")
+        ledger.report(during, 0.5)
+        ledger.finish(during, Outcome.COMPLETED)
+        ledger.finish(failing, Outcome.FAILED, "no memory", "Traceback")
+        after = complete(ledger, 0.75)
+        confirmation = ledger.confirm(after, 0.5, 0.75, outcome=Outcome.COMPLETED)
+        for key in (during, failing, after, confirmation):
+            tracker.notify(key)
+        wait_until(lambda: statuses(client) == {"RUNNING": 1, "FINISHED": 4, "FAILED": 1})
+        shutil.rmtree(trial_of(client, failing).info.artifact_uri.removeprefix("file://"))  # files may be older as well
+        overwrite(tmp_path / "mlflow.db", tmp_path / "older.db")
+        assert statuses(client) == {"RUNNING": 3, "FINISHED": 1}
+        ledger.end("finished")
+    assert statuses(client) == {"FINISHED": 5, "FAILED": 1}
+    for key in (before, during, failing, after):
+        run = trial_of(client, key)
+        assert run.info.run_id == ledger.trial(key).run_id
+        assert run.data.tags["sweep.outcome"] == ledger.trial(key).outcome
+        scores = [(report.number, report.score) for report in ledger.trial(key).reports]
+        assert [(step, value) for step, value, _ in history(client, run)] == scores
+    assert artifacts(client, trial_of(client, failing)) == ["failure.txt"]
+    completed = history(client, parent_of(client), "trials/completed")
+    assert [(step, value) for step, value, _ in completed] == [(1, 1), (2, 2), (4, 3)]
+
+
+def test_an_emptied_artifact_folder_is_filled_again(
+    client: MlflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        key = ledger.ask()
+        ledger.finish(key, Outcome.FAILED, "no memory", "Traceback")
+        tracker.notify(key)
+        wait_until(lambda: statuses(client)["FAILED"] and artifacts(client, trial_of(client, key)))
+        wait_until(lambda: artifacts(client, parent_of(client)))
+        for run in all_runs(client):
+            shutil.rmtree(run.info.artifact_uri.removeprefix("file://"))
+        ledger.end("finished")
+    assert artifacts(client, trial_of(client, key)) == ["failure.txt"]
+    assert artifacts(client, parent_of(client)) == ["spec.yaml"]
+
+
+def test_a_sweep_drawn_live_equals_one_drawn_afterwards(
+    client: MlflowClient, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
+    monkeypatch.setattr("sweep.tracking.tracker._LIVE", 0.0)
+    ledger = MemoryLedger()
+    with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
+        for scores in ((0.25, 0.5), (0.75,)):
+            key = complete(ledger, *scores)
+            tracker.notify(key)
+            wait_until(lambda: statuses(client)["FINISHED"] == len(ledger.trials()))
+            wait_until(lambda: parent_of(client).data.metrics["trials/completed"] == len(ledger.trials()))
+        for known in (0.5,), (0.5, 0.75), (0.5, 0.75, 0.25):
+            tracker.notify(ledger.confirm(key, *known))
+            wait_until(lambda: len(curves(client).get("mean_test_accuracy", [])) == len(known))  # noqa: B023
+        ledger.confirm(key, 0.5, 0.75, 0.25, outcome=Outcome.COMPLETED)
+        ledger.end("finished")
+    live = curves(client)
+    again = f"sqlite:///{shutil.copy(tmp_path / 'mlflow.db', tmp_path / 'again.db')}"
+    for run in all_runs(open_client(again)):
+        open_client(again).delete_run(run.info.run_id)
+    pushed(ledger, again)
+    assert curves(open_client(again)) == live
+    assert live[f"confirmed/{CELL}"] == [(2, 0.5)]
 
 
 def test_a_deleted_experiment_is_refused_with_a_remedy(client: MlflowClient, uri: str) -> None:

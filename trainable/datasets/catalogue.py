@@ -30,7 +30,7 @@ _ENTRIES = (
 
 DATASETS: Mapping[str, DatasetConfig] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 
-_HUB_ID = re.compile(r"(?P<hub>[\w\-][\w.\-]*/[\w.\-]+)(:(?P<config>[\w.\-]+))?(@(?P<revision>[\w.\-/]+))?")
+_HUB_ID = re.compile(r"(?P<hub>[\w\-][\w.\-]*/[\w.\-]+)(:(?P<config>[\w.\-]+))?(@(?P<revision>[\w.\-/]+))?", re.ASCII)
 
 
 def find(name_or_location: str) -> DatasetConfig:
@@ -55,8 +55,13 @@ def _at(path: Path) -> DatasetConfig:
     stem = path.stem if path.is_file() else path.name
     if stem in ("train", "data") and path.parent.name:
         stem = path.parent.name
-    name = re.sub(r"[^\w.\-]+", "-", stem) or "data"
+    name = re.sub(r"[^\w.\-]+", "-", _letters(stem)) or "data"
     return DatasetConfig(name=name, path=str(path), senteval=task_of(path) if path.is_dir() else None)
+
+
+def _letters(stem: str) -> str:
+    """Without what Python takes for part of a word and a dataset's name may not hold, such as a superscript two."""
+    return "".join("-" if each.isalnum() and not (each.isalpha() or each.isdecimal()) else each for each in stem)
 
 
 def _on_hub(hub: str, hub_config: str | None, revision: str | None) -> DatasetConfig:

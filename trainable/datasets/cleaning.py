@@ -70,7 +70,7 @@ def check_classes(part: Part) -> None:
         )
     if len(counts) < 2:
         raise DataError(
-            f"{part.place}: classification needs at least two classes; every row has label `{next(iter(counts))}`; "
+            f"{part.place}: classification needs at least two classes; every row has label {listing(counts)}; "
             "check the column named as `label`"
         )
     if len(counts) > _MOST_CLASSES or len(part) < 2 * len(counts):

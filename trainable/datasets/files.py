@@ -10,12 +10,13 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 from trainable.config import DatasetConfig
-from trainable.datasets.table import Table, listing, wanted_columns
+from trainable.datasets.table import Table, listing, said, wanted_columns
 from trainable.errors import DataError
 
 __all__ = ["SUFFIXES", "decoded", "located", "read_table"]
@@ -33,6 +34,8 @@ def read_table(path: Path, config: DatasetConfig) -> Table:
 
     Raises DataError: unknown format, unreadable, empty or binary file, malformed lines (each with its number).
     """
+    if not path.is_file() and not path.is_dir():
+        raise DataError(f"{path}: must be a file; received a pipe, a socket or a device; write its rows to a file")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise DataError(
@@ -157,12 +160,16 @@ def _header(path: Path, rows: list[_Row], config: DatasetConfig) -> tuple[list[s
     header = [cell.strip() for cell in rows[0][1]]
     if _is_headerless(path, rows, config):
         return [config.text, config.label], rows, (f"{path.name}: no header; read as text and label",)
-    twice = sorted({name for name in header if name and header.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: columns must have different names; {listing(twice)} stands twice; rename one")
+    _check_names(path, header)
     if len(rows) == 1:
         raise DataError(f"{path}: the file has a header and no row; it needs a row for each labelled sentence")
     return header, rows[1:], ()
+
+
+def _check_names(path: Path, names: Sequence[str]) -> None:
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if twice:
+        raise DataError(f"{path}: columns must have different names; {listing(twice)} stands twice; rename one")
 
 
 def _is_headerless(path: Path, rows: list[_Row], config: DatasetConfig) -> bool:
@@ -206,25 +213,30 @@ def _malformed(path: Path, rule: str, where: Iterable[str], count: int) -> DataE
 
 
 def _parquet(path: Path, config: DatasetConfig) -> Table:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    from pyarrow import parquet
+    from pyarrow import parquet  # type: ignore[import-untyped]
 
     try:
         with parquet.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            wanted = [column for column in wanted_columns(config).values() if column in schema.names]
+            names, metadata = tuple(file.schema_arrow.names), file.schema_arrow.metadata
+            _check_names(path, names)
+            wanted = [column for column in wanted_columns(config).values() if column in names]
             columns = file.read(columns=wanted).to_pydict()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise DataError(f"{path}: no readable parquet file ({error}); write it again") from error
-    return Table(
-        place=str(path), names=tuple(schema.names), columns=columns, label_names=_declared_names(schema.metadata)
-    )
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file makes pyarrow raise almost anything, want of memory included
+        raise DataError(f"{path}: no readable parquet file ({said(error)}); write it again") from error
+    return Table(place=str(path), names=names, columns=columns, label_names=_declared_names(metadata))
 
 
 def _declared_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
     """Class names by column that the `datasets` library leaves in the parquet files it writes."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        return {name: each["names"] for name, each in features.items() if each.get("_type") == "ClassLabel"}
-    except (KeyError, ValueError, TypeError, AttributeError):
+        declared = {name: each["names"] for name, each in features.items() if each.get("_type") == "ClassLabel"}
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
+    return {name: names for name, names in declared.items() if _are_texts(names)}
+
+
+def _are_texts(names: object) -> bool:
+    return isinstance(names, list) and all(isinstance(each, str) for each in names)

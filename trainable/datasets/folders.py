@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -10,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainable.config import DatasetConfig
+from trainable.containment import contains, is_plain_name
 from trainable.datasets.files import SUFFIXES, read_table
-from trainable.datasets.table import Part, Table, listing, part_of, wanted_columns
+from trainable.datasets.table import Part, Table, listing, part_of, said, wanted_columns
 from trainable.errors import DataError
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
-__all__ = ["entries", "parts_of_dataset", "read_each", "read_folder"]
+__all__ = ["check_own", "entries", "parts_of_dataset", "read_each", "read_folder"]
 
 _SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
@@ -29,11 +31,12 @@ def read_folder(folder: Path, config: DatasetConfig) -> dict[str, Part]:
     Files are `train.*`, `test.*` and `validation.*` (also `valid`, `val`, `dev`, and the names that `config` gives), in
     shards as on the hub or whole, in the folder itself or below it in `data`.
 
-    Raises DataError where nothing there is known, or cannot be read.
+    Raises DataError where nothing there is known, cannot be read, or is a link to a place outside of the folder.
     """
     if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
         return _saved(folder, config)
     files = _split_files(folder, config) or _split_files(folder / "data", config)
+    check_own(folder, (path for paths in files.values() for path in paths))
     if not files:
         raise DataError(
             f"{folder}: must hold files named train, test or validation, ending in {', '.join(SUFFIXES)}, or a dataset "
@@ -41,6 +44,16 @@ def read_folder(folder: Path, config: DatasetConfig) -> dict[str, Part]:
             "for a SentEval folder"
         )
     return read_each({split: partial(_files, paths, config) for split, paths in files.items()})
+
+
+def check_own(folder: Path, paths: Iterable[Path]) -> None:
+    """Raises DataError for files of a folder that are links to a place outside of it."""
+    straying = [path for path in paths if not contains(folder, path)]
+    if straying:
+        raise DataError(
+            f"{folder}: the files of a data folder must lie in it; {listing(path.name for path in straying)} are links "
+            "that lead out of it; copy the files there, or name what they lead to as `path`"
+        )
 
 
 def read_each(readers: Mapping[str, Callable[[], Part]]) -> dict[str, Part]:
@@ -72,24 +85,63 @@ def _split_of(dataset: Dataset, place: str, config: DatasetConfig) -> Part:
 def _table(dataset: Dataset, place: str, config: DatasetConfig) -> Table:
     from datasets import ClassLabel
 
-    features = dataset.features
-    plain = dataset.with_format(None)
+    wanted = [name for name in wanted_columns(config).values() if name in dataset.features]
+    _check_plain(dataset, place, wanted)
+    try:
+        dataset.data.table.select(wanted).validate(full=True)  # arrow trusts the offsets of a file that it maps
+        plain = dataset.with_format(None)
+        columns = {name: plain[name][:] for name in wanted}
+    except Exception as error:  # a damaged file makes pyarrow raise almost anything
+        raise DataError(f"{place}: the columns cannot be read ({said(error)}); write the dataset again") from error
     return Table(
         place=place,
         names=tuple(dataset.column_names),
-        columns={name: plain[name][:] for name in wanted_columns(config).values() if name in features},
-        label_names={name: each.names for name, each in features.items() if isinstance(each, ClassLabel)},
+        columns=columns,
+        label_names={name: each.names for name, each in dataset.features.items() if isinstance(each, ClassLabel)},
     )
+
+
+def _check_plain(dataset: Dataset, place: str, wanted: Iterable[str]) -> None:
+    """Images, sounds and the like are opened as they are read, from whatever file or address stands there."""
+    from datasets import ClassLabel, Value
+
+    for name in wanted:
+        kind = dataset.features[name]
+        if not isinstance(kind, ClassLabel | Value):
+            raise DataError(
+                f"{place}: column `{name}` must hold text or numbers; received a column of type {type(kind).__name__}; "
+                "name another column"
+            )
 
 
 def _saved(folder: Path, config: DatasetConfig) -> dict[str, Part]:
     from datasets import load_from_disk
 
+    check_own(folder, folder.rglob("*"))
     try:
+        _check_names(folder)
         dataset = load_from_disk(str(folder))
     except Exception as error:  # what the library raises for a damaged folder is not documented
-        raise DataError(f"{folder}: no readable saved dataset ({error}); write it again by `save_to_disk`") from error
+        raise DataError(
+            f"{folder}: no readable saved dataset ({said(error)}); write it again by `save_to_disk`"
+        ) from error
     return parts_of_dataset(dataset, str(folder), config)
+
+
+def _check_names(folder: Path) -> None:
+    """Raises ValueError where a saved dataset names a file that may not lie in its folder."""
+    for path in (*folder.rglob("dataset_dict.json"), *folder.rglob("state.json")):
+        if not path.is_file():
+            raise ValueError(f"{path.name} is no file")
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        names = (
+            stored["splits"]
+            if path.name == "dataset_dict.json"
+            else [each["filename"] for each in stored["_data_files"]]
+        )
+        wrong = [name for name in names if not is_plain_name(name)]
+        if wrong:
+            raise ValueError(f"{path.name} must name files of its own folder, and names {wrong[0]!r}")
 
 
 def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:

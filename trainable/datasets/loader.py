@@ -93,19 +93,24 @@ def _place_parts(config: DatasetConfig) -> dict[str, Part]:
 def _test_file(config: DatasetConfig) -> dict[str, Part]:
     if config.test_path is None:
         return {}
+    split = config.test_split or "test"
+    if split == config.train_split:
+        raise DataError(
+            f"dataset `{config.name}`: the file at `test_path` is a split of its own; it is called `{split}`, as "
+            "`train_split` is; rename `train_split`, or leave it out"
+        )
     path = _existing(config.test_path, config)
-    return {config.test_split or "test": part_of(read_table(path, config), config)}
+    return {split: part_of(read_table(path, config), config)}
 
 
 def _embedded(config: DatasetConfig) -> Path:
-    folder = EMBEDDED / config.name
-    if not folder.is_dir():
-        embedded = sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir())
+    embedded = sorted(path.name for path in EMBEDDED.iterdir() if path.is_dir())
+    if config.name not in embedded:
         raise DataError(
             f"dataset `{config.name}`: without `hub` and `path` the name must be one of the embedded datasets "
             f"({', '.join(embedded)}){did_you_mean(config.name, embedded)}; give a `hub` id or a `path`"
         )
-    return folder
+    return EMBEDDED / config.name
 
 
 def _existing(place: str, config: DatasetConfig) -> Path:

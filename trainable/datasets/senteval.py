@@ -14,8 +14,8 @@ from types import MappingProxyType
 
 from trainable.config import DatasetConfig
 from trainable.datasets.files import decoded
-from trainable.datasets.folders import entries, read_each
-from trainable.datasets.table import Part, did_you_mean, listing
+from trainable.datasets.folders import check_own, entries, read_each
+from trainable.datasets.table import Part, did_you_mean, listing, shortened
 from trainable.errors import DataError
 
 __all__ = ["SENTEVAL_TASKS", "read_senteval", "task_of"]
@@ -46,13 +46,15 @@ class _Layout:
 def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
     """The splits of the task `config.senteval` in its folder `path`, or below the parent folder `path`.
 
-    Raises DataError for an unknown task, missing files and lines that the task's format does not allow.
+    Raises DataError for an unknown task, missing files, links that lead out of `path`, and lines that the task's format
+    does not allow.
     """
     task = _task(config)
     for layout in SENTEVAL_TASKS[task]:
         folder = layout.folder(path)
         if folder is not None:
             train = [folder / file for file in layout.train]
+            check_own(path, [*train, *(folder / file for file in layout.test)])
             readers = {config.train_split: partial(_read, layout, train)}
             if layout.test and _are_files(folder, layout.test):
                 readers["test"] = partial(layout.read, [folder / file for file in layout.test])
@@ -130,14 +132,14 @@ def _labelled_lines(
         if cells[2] in names:
             rows.append(cells)
         else:
-            mistakes.append(f"line {number}: label {cells[2]!r}")
+            mistakes.append(f"line {number}: label '{shortened(cells[2])}'")
     if mistakes:
         raise DataError(
             f"{path}: each line must have a label among {listing(names)}; received {'; '.join(mistakes[:5])} "
             f"({len(mistakes)} lines); correct the lines, or read the file as csv or tsv with named columns"
         )
+    has_pairs = any(pair is not None for _, pair, _ in rows)
     pairs = tuple(pair or None for _, pair, _ in rows)
-    has_pairs = any(pair is not None for pair in pairs)
     texts = tuple(text or None for text, _, _ in rows)
     return Part(str(path), texts, pairs if has_pairs else None, tuple(names[label] for _, _, label in rows), notes)
 

@@ -6,11 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 
 from trainable.config import DatasetConfig
 from trainable.errors import DataError
 
-__all__ = ["Part", "Table", "did_you_mean", "listing", "part_of", "wanted_columns"]
+__all__ = ["Part", "Table", "did_you_mean", "listing", "part_of", "said", "shortened", "wanted_columns"]
+
+_MATCHED = 100  # characters of a name that a message suggests: matching takes the square of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +80,28 @@ def part_of(table: Table, config: DatasetConfig) -> Part:
 
 def did_you_mean(value: str, names: Iterable[str]) -> str:
     """The end of a message: the name nearest to `value`, or nothing where none is near."""
-    by_lower = {name.lower(): name for name in names}
-    near = get_close_matches(value.lower(), by_lower, n=1)
-    return f"; did you mean `{by_lower[near[0]]}`?" if near else ""
+    by_lower = {name.lower(): name for name in islice(names, 1000) if len(name) <= _MATCHED}
+    near = get_close_matches(value[:_MATCHED].lower(), by_lower, n=1)
+    return f"; did you mean `{shortened(by_lower[near[0]])}`?" if near else ""
+
+
+def shortened(text: str, limit: int = 60) -> str:
+    """A text that somebody else wrote, for a message: its first line without control characters, cut where it is
+    long."""
+    line = text.strip().partition("\n")[0].rstrip()
+    cut = line if len(line) <= limit else f"{line[: limit - 3]}..."
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut)
+
+
+def said(error: Exception) -> str:
+    """What an exception of some library says, for a message."""
+    return shortened(str(error), 200) or type(error).__name__
 
 
 def listing(names: Iterable[str], limit: int = 20) -> str:
     """Names for a message, at most `limit` of them."""
     every = list(names)
-    shown = ", ".join(f"`{name}`" for name in every[:limit])
+    shown = ", ".join(f"`{shortened(name)}`" for name in every[:limit])
     return f"{shown} and {len(every) - limit} more" if len(every) > limit else shown or "none"
 
 

@@ -1,0 +1,183 @@
+"""What a cluster on AWS needs once in an account: its bucket, the rights of its head, its firewall.
+
+    python cluster/aws_account.py cluster/gpu.yaml --ssh-from 203.0.113.7/32
+
+Names and region are read from the cluster's file. What is there already is kept; only the firewall's rule for SSH is
+replaced, so run it again when your address has changed. It takes credentials where `ray up` does, with rights over IAM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+class AccountError(ValueError):
+    """What is wrong with the cluster's file or the account, in words for its user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a cluster's file says about the account that it needs."""
+
+    cluster: str
+    region: str
+    bucket: str
+    profile: str
+    firewall: str
+
+
+def read_names(file: Path) -> Names:
+    """Raises AccountError if the file is no cluster of `type: aws` with a bucket, a firewall and a profile."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        config = yaml.safe_load(text)
+        provider = config["provider"]
+        head = config["available_node_types"][config["head_node_type"]]["node_config"]
+        (bucket,) = set(re.findall(r"SWEEP_STORE=s3://([^/\s']+)", text))
+        return Names(
+            cluster=config["cluster_name"],
+            region=provider["region"],
+            bucket=bucket,
+            profile=head["IamInstanceProfile"]["Name"],
+            firewall=provider["security_group"]["GroupName"],
+        )
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError) as error:
+        raise AccountError(
+            f"a cluster's file must name region, bucket (SWEEP_STORE=s3://...), instance profile and security group; "
+            f"{file} does not ({error!r}); compare it with cluster/gpu.yaml"
+        ) from error
+
+
+def head_policy(names: Names) -> dict[str, Any]:
+    """What the head may do: use the one bucket, and start, tag and end machines of its own cluster.
+
+    It may hand no role to a machine, so nothing that it starts has more rights than none.
+    """
+    bucket = f"arn:aws:s3:::{names.bucket}"
+    objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    own = {"StringEquals": {"aws:ResourceTag/ray-cluster-name": names.cluster}}
+    images = f"arn:aws:ssm:{names.region}::parameter/aws/service/deeplearning/*"
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            _allow(["s3:ListBucket", "s3:GetBucketLocation"], bucket),
+            _allow(objects, f"{bucket}/*"),
+            _allow(["ec2:Describe*"], "*"),
+            _allow(["ssm:GetParameters"], images),
+            _allow(["ec2:RunInstances"], "*", {"StringEquals": {"aws:RequestedRegion": names.region}}),
+            _allow(["ec2:CreateTags"], "*", {"StringEquals": {"ec2:CreateAction": "RunInstances"}}),
+            _allow(["ec2:CreateTags", "ec2:TerminateInstances"], "arn:aws:ec2:*:*:instance/*", own),
+        ],
+    }
+
+
+def _allow(actions: Sequence[str], resource: str, condition: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
+    return {**statement, "Condition": condition} if condition else statement
+
+
+def make_bucket(names: Names) -> None:
+    """A bucket that nobody outside the account can be let into. AWS encrypts what is in it."""
+    s3 = boto3.client("s3", region_name=names.region)
+    place = {} if names.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": names.region}}
+    try:
+        s3.create_bucket(Bucket=names.bucket, **place)
+    except s3.exceptions.BucketAlreadyOwnedByYou:
+        pass
+    except s3.exceptions.BucketAlreadyExists as error:
+        raise AccountError(
+            f"a bucket's name must be free in the whole world; {names.bucket!r} is not; choose another in SWEEP_STORE"
+        ) from error
+    closed = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    s3.put_public_access_block(Bucket=names.bucket, PublicAccessBlockConfiguration=dict.fromkeys(closed, True))
+
+
+def make_profile(names: Names) -> None:
+    """The head's role and instance profile, and the role that AWS itself needs before the first spot machine."""
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    _unless_there(iam.create_role, RoleName=names.profile, AssumeRolePolicyDocument=document)
+    policy = json.dumps(head_policy(names))
+    iam.put_role_policy(RoleName=names.profile, PolicyName="few-shot-sweep", PolicyDocument=policy)
+    _unless_there(iam.create_instance_profile, InstanceProfileName=names.profile)
+    if not iam.get_instance_profile(InstanceProfileName=names.profile)["InstanceProfile"]["Roles"]:
+        iam.add_role_to_instance_profile(InstanceProfileName=names.profile, RoleName=names.profile)
+    _unless_there(iam.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+
+
+def _unless_there(make: Callable[..., Any], **arguments: str) -> None:
+    try:
+        make(**arguments)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("EntityAlreadyExists", "InvalidInput"):  # the latter of linked roles
+            raise
+
+
+def make_firewall(names: Names, ssh_from: str) -> None:
+    """A security group of the default VPC: SSH from one network, and everything among its own machines.
+
+    Ray takes a group of this name as it is, as long as it has rules. Raises AccountError without a default VPC.
+    """
+    ec2 = boto3.client("ec2", region_name=names.region)
+    vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    if not vpcs:
+        raise AccountError(f"the region needs a default VPC; {names.region} has none; `aws ec2 create-default-vpc`")
+    group = _group(ec2, names.firewall, vpcs[0]["VpcId"])
+    rules = group["IpPermissions"]
+    if not any(pair["GroupId"] == group["GroupId"] for rule in rules for pair in rule["UserIdGroupPairs"]):
+        among = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group["GroupId"]}]}
+        ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[among])
+    if outside := [rule for rule in rules if rule["IpRanges"] or rule["Ipv6Ranges"]]:
+        ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=outside)
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": ssh_from}]}
+    ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[ssh])
+
+
+def _group(ec2: Any, name: str, vpc: str) -> dict[str, Any]:
+    wanted = [{"Name": "group-name", "Values": [name]}, {"Name": "vpc-id", "Values": [vpc]}]
+    if not ec2.describe_security_groups(Filters=wanted)["SecurityGroups"]:
+        ec2.create_security_group(GroupName=name, VpcId=vpc, Description="Machines of one Ray cluster")
+    group: dict[str, Any] = ec2.describe_security_groups(Filters=wanted)["SecurityGroups"][0]
+    return group
+
+
+def _network(text: str) -> str:
+    network = ipaddress.IPv4Network(text)
+    if network.prefixlen < 8:
+        raise argparse.ArgumentTypeError(f"{text} lets almost everybody knock; give the network that you come from")
+    return str(network)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0, or 2 if the file or the account does not allow it."""
+    parser = argparse.ArgumentParser(description="Make the bucket, the head's rights and the firewall of a cluster.")
+    parser.add_argument("file", type=Path, help="the cluster's file, cluster/gpu.yaml")
+    parser.add_argument("--ssh-from", type=_network, required=True, metavar="NETWORK", help="as 203.0.113.7/32")
+    options = parser.parse_args(arguments)
+    try:
+        names = read_names(options.file)
+        make_bucket(names)
+        make_profile(names)
+        make_firewall(names, options.ssh_from)
+    except (AccountError, BotoCoreError, ClientError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    print(f"{names.region}: bucket {names.bucket}, role {names.profile}, firewall {names.firewall}")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

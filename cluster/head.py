@@ -1,0 +1,266 @@
+"""What the head of a cluster runs beside Ray: MLflow's server, and copies of what would be lost with its disk.
+
+    python cluster/head.py STORE           # start both, unless they run; what a new disk lacks is taken back first
+    python cluster/head.py STORE --once    # copy now and wait for it, as before `ray down`
+
+STORE is a folder, `s3://BUCKET/PATH` or `gs://BUCKET/PATH`, for one cluster alone. MLflow keeps artifacts under
+STORE/artifacts. Every few minutes ~/sweeps, which holds the ledgers, and MLflow's database are copied to STORE/copies;
+what is there is replaced, never deleted. MLFLOW_BACKEND_STORE_URI in the environment, a postgresql:// address without
+password, puts MLflow's runs into that database instead, which then needs no copies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import http.client
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pyarrow import fs  # type: ignore[import-untyped]
+
+PATIENCE = 180  # seconds for the first start of MLflow's server, which makes its tables
+
+
+class HeadError(ValueError):
+    """What the head cannot do, in words for its user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One head: its STORE, and the port of MLflow."""
+
+    store: str
+    port: int
+
+    @property
+    def folder(self) -> Path:
+        """Where MLflow's database and the logs are."""
+        return Path.home() / "mlflow"
+
+    @property
+    def sweeps(self) -> Path:
+        """Where `python -m sweep run --dir ~/sweeps` keeps its sweeps."""
+        return Path.home() / "sweeps"
+
+    @property
+    def database(self) -> Path | None:
+        """MLflow's SQLite file; None if its runs are in another database."""
+        return None if "MLFLOW_BACKEND_STORE_URI" in os.environ else self.folder / "mlflow.db"
+
+    def claim(self) -> None:
+        """Keep to one STORE. Raises HeadError if another one was given before: its artifacts are there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        note = self.folder / "store"
+        if not note.exists():
+            note.write_text(self.store)
+        if note.read_text() != self.store:
+            raise HeadError(
+                f"a head keeps to one STORE, where its artifacts are, and it has {note.read_text()}; received "
+                f"{self.store}; go back to that one, or end this cluster and start a new one"
+            )
+
+    def serve(self) -> None:
+        """Start MLflow's server on the loopback, unless one answers. Raises HeadError if it does not come up."""
+        if self._answers():
+            return
+        environment = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.database}", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--artifacts-destination", f"{self.store}/artifacts"]
+        log = self.folder / "server.log"
+        server = _in_background(command, log, {**environment, **os.environ})
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise HeadError(f"MLflow's server must start at 127.0.0.1:{self.port}; it did not; {log} says why")
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=3)) as connection:
+            try:
+                connection.request("GET", "/health")
+                return connection.getresponse().status == http.HTTPStatus.OK
+            except (OSError, http.client.HTTPException):
+                return False
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """The copies of a head's files in its STORE. seen: what has been copied, as it was then."""
+
+    head: Head
+    seen: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+
+    def restore(self) -> int:
+        """Take back what this disk lacks, as the disk of a new head does. Returns the number of files."""
+        system, root = self._place()
+        lacking = [place for place in (self.head.sweeps, self.head.database) if place and not place.exists()]
+        return sum(_fetch(system, f"{root}/{place.relative_to(Path.home())}", place) for place in lacking)
+
+    def update(self) -> int:
+        """Copy what is new or has changed. Returns the number of files. Raises OSError if the STORE refuses them."""
+        system, root = self._place()
+        count = 0
+        with _locked(self.head.folder / "copying.lock"):
+            for path in self._files():
+                stamp = _stamp(path)
+                if stamp and stamp != self.seen.get(path):
+                    _put(path, path == self.head.database, system, f"{root}/{path.relative_to(Path.home())}")
+                    self.seen[path] = stamp
+                    count += 1
+        return count
+
+    def keep_up(self, minutes: float) -> None:
+        """Copy again and again until the process is ended; at once back if another process does so already."""
+        try:
+            with _locked(self.head.folder / "copies.lock", wait=False):
+                while True:
+                    self._try()
+                    time.sleep(60 * minutes)
+        except BlockingIOError:
+            return
+
+    def _try(self) -> None:
+        try:
+            count = self.update()
+        except (OSError, ValueError, sqlite3.Error) as error:  # the next round tries again
+            _say(f"{time.strftime('%F %T')} not copied: {error}")
+        else:
+            if count:
+                _say(f"{time.strftime('%F %T')} {count} files copied to {self.head.store}")
+
+    def _place(self) -> tuple[fs.FileSystem, str]:
+        system, path = fs.FileSystem.from_uri(f"{self.head.store}/copies")
+        return system, path
+
+    def _files(self) -> Iterator[Path]:
+        yield from sorted(path for path in self.head.sweeps.rglob("*") if path.is_file())
+        if self.head.database and self.head.database.exists():
+            yield self.head.database
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Changes when a file does, or the write-ahead log of a SQLite file. Empty if the file has gone."""
+    try:
+        states = [path.stat()]
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists():
+            states.append(log.stat())
+    except FileNotFoundError:  # a running sweep replaces its files
+        return ()
+    return tuple(number for state in states for number in (state.st_mtime_ns, state.st_size))
+
+
+def _put(path: Path, is_database: bool, system: fs.FileSystem, target: str) -> None:
+    """Write a file under a passing name first, so that the old copy stays whole until the new one is."""
+    system.create_dir(target.rpartition("/")[0], recursive=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = _snapshot(path, Path(scratch)) if is_database else path
+        with source.open("rb") as file, system.open_output_stream(f"{target}.new") as stream:
+            shutil.copyfileobj(file, stream)
+    system.move(f"{target}.new", target)
+
+
+def _snapshot(database: Path, folder: Path) -> Path:
+    """A copy of a SQLite file that is whole, whatever is written meanwhile."""
+    snapshot = folder / database.name
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(snapshot)) as target:
+        source.backup(target)
+    return snapshot
+
+
+def _fetch(system: fs.FileSystem, origin: str, place: Path) -> int:
+    """Bring a copied file or folder to its place, as a whole or not at all. Returns the number of files."""
+    if system.get_file_info(origin).is_file:
+        files = [origin]
+    else:
+        found = system.get_file_info(fs.FileSelector(origin, recursive=True, allow_not_found=True))
+        files = [each.path for each in found if each.is_file and not each.path.endswith(".new")]
+    if not files:
+        return 0
+    scratch = place.with_name(f"{place.name}.restored")
+    shutil.rmtree(scratch, ignore_errors=True)  # what an earlier try left
+    for file in files:
+        target = scratch / file.removeprefix(origin).lstrip("/") if file != origin else scratch
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with system.open_input_stream(file) as source, target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    scratch.rename(place)
+    return len(files)
+
+
+@contextmanager
+def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+
+
+def _in_background(command: Sequence[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process that outlives this one and its terminal."""
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603  # our own programs, no shell
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # noqa: T201
+
+
+def _store(text: str) -> str:
+    """STORE as given, a folder as an absolute path. Raises ArgumentTypeError if it is neither bucket nor folder."""
+    if not text or ("://" in text and not text.startswith(("s3://", "gs://"))):
+        raise argparse.ArgumentTypeError(
+            f"must be a folder, s3://BUCKET/PATH or gs://BUCKET/PATH; received {text!r}; correct SWEEP_STORE in the "
+            "cluster's file"
+        )
+    return text.rstrip("/") if "://" in text else str(Path(text).expanduser().absolute())
+
+
+def _start(head: Head, minutes: float) -> None:
+    copies = Copies(head)
+    if count := copies.restore():
+        _say(f"{count} files taken back from {head.store}")
+    head.serve()
+    copies.update()  # a STORE that refuses to be written is found out now
+    watch = [sys.executable, __file__, head.store, "--watch", "--minutes", str(minutes), "--port", str(head.port)]
+    _in_background(watch, head.folder / "copies.log", dict(os.environ))
+    _say(f"MLflow is at http://127.0.0.1:{head.port} of the head; copies go to {head.store}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0, or 2 if something is wrong with STORE or MLflow's server does not start."""
+    parser = argparse.ArgumentParser(description="Start what the head of a cluster runs beside Ray.")
+    parser.add_argument("store", metavar="STORE", type=_store, help="a folder, s3://BUCKET/PATH or gs://BUCKET/PATH")
+    parser.add_argument("--once", action="store_true", help="only copy, now")
+    parser.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)  # the process that goes on copying
+    parser.add_argument("--minutes", type=float, default=5.0, help="between two copies: what may be lost (default: 5)")
+    parser.add_argument("--port", type=int, default=5000, help="of MLflow (default: 5000)")
+    options = parser.parse_args(arguments)
+    head = Head(options.store, options.port)
+    try:
+        head.claim()
+        if options.watch:
+            Copies(head).keep_up(options.minutes)
+        elif options.once:
+            _say(f"{Copies(head).update()} files copied to {head.store}")
+        else:
+            _start(head, options.minutes)
+    except (OSError, ValueError, sqlite3.Error) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

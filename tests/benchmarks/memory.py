@@ -1,0 +1,205 @@
+"""Does the driver grow with the number of trials?
+
+`python -m tests.benchmarks.memory` runs one sweep of thousands of very short trials, with everything that a real one
+has: Ray Tune, the ledger, the search, and MLflow. Meanwhile it notes the driver's resident memory beside the number of
+trials that have ended.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+
+from sweep.directory import SweepDirectory
+from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
+from tests.benchmarks.tiny import TinyTask, machine, write_results
+
+__all__ = ["EndedTrials", "Sample", "at", "main", "summarise"]
+
+ROOT = Path(__file__).parents[2]
+KEPT = Path(__file__).parent / "results" / "memory.json"
+NAME = "memory"
+PERIOD = 1.0  # seconds between two samples
+MARKS = (200, 500, 1000, 1500, 2000)
+ALLOWED = 1.10
+"""How much larger the driver may be at the last mark than at the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """time: seconds since the epoch. trials: how many have ended. driver: MiB of resident memory. others: the same of
+    the processes below it, by name, added up."""
+
+    time: float
+    trials: int
+    driver: float
+    others: Mapping[str, float]
+
+
+@dataclass(slots=True)
+class EndedTrials:
+    """Counts the trials that have ended in a journal that grows, reading what is new."""
+
+    journal: Path
+    count: int = 0
+    _offset: int = 0
+
+    def look(self) -> int:
+        """How many there are now."""
+        if self.journal.exists():
+            with self.journal.open("rb") as file:
+                file.seek(self._offset)
+                whole, newline, _ = file.read().rpartition(b"\n")
+            self.count += whole.count(b'"datetime_complete":')
+            self._offset += len(whole) + len(newline)
+        return self.count
+
+
+@dataclass(slots=True)
+class Sampler:
+    """Notes the memory of a sweep's driver, in a thread, from the moment in which its folder names it."""
+
+    directory: SweepDirectory
+    samples: list[Sample] = field(default_factory=list)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Sample while the block runs."""
+        thread = threading.Thread(target=self._work)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
+
+    def _work(self) -> None:
+        ended = EndedTrials(self.directory.journal)
+        while not self._stopped.wait(PERIOD):
+            try:
+                driver = psutil.Process(json.loads((self.directory.path / "driver.lock").read_text())["pid"])
+                self.samples.append(_sample(driver, ended.look()))
+            except (OSError, ValueError, psutil.Error):  # it has not begun, or has ended
+                continue
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark. Returns 0, or 1 if the sweep fails or its driver grows too much."""
+    options = _parser().parse_args(arguments)
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmark-memory-") as scratch:
+            samples, wall = _measure(Path(scratch), options)
+    except CommandFailedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    results = summarise(samples)
+    print(f"\n{_table(results)}\n")
+    size = {"cells": options.cells, "trials_per_cell": options.trials, "wall": wall}
+    write_results(options.out, machine() | size | results)
+    return 0 if results["met"] else 1
+
+
+def summarise(samples: Sequence[Sample]) -> dict[str, Any]:
+    """The driver at each mark, how it grew, and one sample of all for each 100 trials."""
+    marks = {mark: asdict(found) for mark in MARKS if (found := at(samples, mark)) is not None}
+    growth = marks[MARKS[-1]]["driver"] / marks[MARKS[0]]["driver"] if MARKS[-1] in marks else None
+    last = samples[-1].trials
+    return {
+        "marks": marks,
+        "growth": growth,
+        "met": growth is not None and growth <= ALLOWED,
+        "seconds_per_trial": _seconds_per_trial(samples),
+        "curve": [
+            (each.trials, round(each.driver, 1)) for mark in range(0, last + 1, 100) if (each := at(samples, mark))
+        ],
+    }
+
+
+def at(samples: Sequence[Sample], trials: int) -> Sample | None:
+    """The first sample with at least so many trials."""
+    return next((sample for sample in samples if sample.trials >= trials), None)
+
+
+def _seconds_per_trial(samples: Sequence[Sample]) -> float | None:
+    """From the first trial to the last, whichever slot they had."""
+    first, last = at(samples, 1), at(samples, samples[-1].trials)
+    if first is None or last is None or last.trials == first.trials:
+        return None
+    return (last.time - first.time) / (last.trials - first.trials)
+
+
+def _measure(scratch: Path, options: argparse.Namespace) -> tuple[list[Sample], float]:
+    task = TinyTask(scratch)
+    task.write()
+    task.write_spec(
+        scratch / "spec.yaml",
+        NAME,
+        # The weight of decay makes cells, and nothing else of them.
+        compare={
+            "dataset": ["films"],
+            "shots": [2],
+            "loss": ["cross_entropy"],
+            "weight_decay": [number / 100 for number in range(options.cells)],
+        },
+        protocol={"replicates": 1, "evaluations": 1, "steps": 1, "validation": 4},
+        budget={"trials_per_cell": options.trials},
+        confirm={"draws": 0},
+        tracking={"experiment": NAME, "uri": f"sqlite:///{scratch}/mlflow.db"},
+    )
+    command = [sys.executable, "-m", "sweep", "run", "spec.yaml", "--dir", "sweeps"]
+    sampler = Sampler(SweepDirectory(scratch / "sweeps" / NAME))
+    with sampler.running():
+        run = run_command(command, folder=scratch, environment=clean_environment(scratch, ROOT))
+    return sampler.samples, run.wall
+
+
+def _sample(driver: psutil.Process, trials: int) -> Sample:
+    others: dict[str, float] = {}
+    for process in driver.children(recursive=True):
+        try:
+            name = process.name()
+            others[name] = others.get(name, 0.0) + process.memory_info().rss / 2**20
+        except psutil.Error:  # it ended meanwhile
+            continue
+    return Sample(time=time.time(), trials=trials, driver=driver.memory_info().rss / 2**20, others=others)
+
+
+def _table(results: Mapping[str, Any]) -> str:
+    lines = ["| trials | driver, MiB | all processes below it, MiB |", "|---|---|---|"]
+    for mark, sample in results["marks"].items():
+        lines.append(f"| {mark} | {sample['driver']:.0f} | {sum(sample['others'].values()):.0f} |")
+    if results["growth"] is not None:
+        lines += ["", f"from {MARKS[0]} to {MARKS[-1]} trials: {results['growth']:.3f}"]
+    if results["seconds_per_trial"] is not None:
+        lines.append(f"seconds per trial: {results['seconds_per_trial']:.3f}")
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.memory", description=__doc__)
+    parser.add_argument("--cells", type=_positive, default=20)
+    parser.add_argument("--trials", type=_positive, default=105, help="in each cell (default: 105)")
+    parser.add_argument("--out", type=Path, default=KEPT, metavar="FILE", help=f"default: {KEPT.relative_to(ROOT)}")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What of an encoder's files is refused before anything reads them.
+
+Encoders are written by strangers. Code that comes with one is never run, and weights are read from safetensors only.
+What is left: its files could be links to private ones, and could name weights in pickles, or files of other folders.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trainable.containment import contains, is_plain_name
+from trainable.errors import EncoderError
+
+__all__ = ["check_config", "check_folder", "check_index"]
+
+_INDEX = "model.safetensors.index.json"
+
+
+def check_folder(name: str, folder: Path) -> None:
+    """Raises EncoderError for a folder with links that lead out of it, or whose weights are an adapter's."""
+    try:
+        straying = sorted(path.name for path in folder.iterdir() if not contains(folder, path))
+    except OSError as error:
+        raise EncoderError(
+            f"the folder of an encoder must be readable; {name!r} is not ({error.strerror}): check its permissions"
+        ) from error
+    if straying:
+        raise EncoderError(
+            f"the files of an encoder must lie in its folder; {straying[0]!r} in {name!r} is a link that leads out of "
+            "it: copy what it leads to"
+        )
+    if (folder / "adapter_config.json").exists():
+        raise EncoderError(
+            f"an encoder must hold all of its weights; {name!r} holds an adapter, which takes the others from "
+            "elsewhere (adapter_config.json): merge the two and save the result"
+        )
+
+
+def check_config(name: str, config: Mapping[str, Any]) -> None:
+    """Raises EncoderError for a config.json that names a file of weights."""
+    if "transformers_weights" in config:
+        raise EncoderError(
+            f"the weights of an encoder stand in model.safetensors; the config.json of {name!r} names "
+            f"{config['transformers_weights']!r} instead (transformers_weights): remove that line"
+        )
+
+
+def check_index(name: str, place: Path | str, revision: str | None) -> None:
+    """Raises EncoderError where an index of weights in several files names others than safetensors beside it.
+
+    place: a folder, or a hub id, of which the index is fetched.
+    """
+    index = _index(place, revision)
+    if index is None:
+        return
+    try:
+        files = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        said = str(error) or type(error).__name__
+        raise EncoderError(
+            f"the index of an encoder's weights must be readable; {_INDEX} of {name!r} is not ({said}): {_REMEDY}"
+        ) from error
+    wrong = [file for file in files if not is_plain_name(file) or not file.endswith(".safetensors")]
+    if wrong:
+        raise EncoderError(
+            f"only weights in safetensors beside their index are read, never pickles; {_INDEX} of {name!r} names "
+            f"{wrong[0]!r}: {_REMEDY}"
+        )
+
+
+_REMEDY = "save it anew with `model.save_pretrained(folder)`"
+
+
+def _index(place: Path | str, revision: str | None) -> Path | None:
+    if isinstance(place, Path):
+        return place / _INDEX if (place / _INDEX).exists() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(place, _INDEX, revision=revision))
+    except EntryNotFoundError:  # neither on the hub nor, without a network, in the cache
+        return None
