@@ -52,8 +52,8 @@ class Meter:
         budget = self.budget
         if self._deadline is not None and self.clock() >= self._deadline:
             return f"the budget of {budget.hours:g} hours"
-        if budget.replicates is not None and self._replicates >= budget.replicates:
-            return f"the budget of {budget.replicates} replicates"
+        if budget.total_replicates is not None and self._replicates >= budget.total_replicates:
+            return f"the budget of {budget.total_replicates} replicates"
         if budget.gpu_hours is not None and self._seconds * self.gpus >= 3600 * budget.gpu_hours:
             return f"the budget of {budget.gpu_hours:g} GPU-hours"
         return ""

@@ -46,7 +46,7 @@ class Budget(BaseModel):
     gpu_hours: float | None = Field(
         None, gt=0, le=10_000_000, description="limit of the sweep's training and scoring: hours times GPUs of a trial"
     )
-    replicates: int | None = Field(
+    total_replicates: int | None = Field(
         None, ge=1, le=100_000_000, description="limit of the sweep's trainings, those of confirmations included"
     )
     target_score: float | None = Field(

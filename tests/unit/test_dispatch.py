@@ -175,15 +175,15 @@ def test_a_cell_that_is_good_enough_is_searched_no_further(tmp_path: Path) -> No
 
 
 def test_replicates_may_be_limited_over_all_runs(tmp_path: Path) -> None:
-    each = dispatcher(tmp_path, slots=1, budget={"replicates": 5})
+    each = dispatcher(tmp_path, slots=1, budget={"total_replicates": 5})
     drain(each)
     assert each.exhausted
     assert each.unfinished
     assert each.meter.used_up == "the budget of 5 replicates"
     each.interrupt(f"{each.meter.used_up} is used up")
     assert outcomes(each.ledger.trials()) == {"completed": 2, "interrupted": 1}
-    assert dispatcher(tmp_path, budget={"replicates": 5}).next() is None
-    more = dispatcher(tmp_path, budget={"replicates": 16})
+    assert dispatcher(tmp_path, budget={"total_replicates": 5}).next() is None
+    more = dispatcher(tmp_path, budget={"total_replicates": 16})
     drain(more)
     assert outcomes(more.ledger.trials()) == {"completed": 8}
     assert not more.unfinished
