@@ -163,6 +163,8 @@ class Ledger:
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
             number = report.replicate * record.config.evaluations + report.evaluation
+            if report.outcome is None and any(each.number == number for each in record.reports):
+                return record  # trained again, since its replicate was lost; MLflow may show it already
             attributes = {**asdict(report), "metrics": dict(report.metrics), "time": time.time()}
             self._write(trial_id, **{f"report/{number:04d}": attributes})
             updated = self._refresh(record.cell, trial_id)
