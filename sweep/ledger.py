@@ -7,8 +7,8 @@ anything depends on it, so that the process may die between any two lines:
     study NAME/CELL            user attributes: protocol, what must not change under the same name; run/NUMBER, the
                                MLflow run of a trial (here, because a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
-        user attributes        config, params, started, attempts, losses (reports before them, how many in a row),
-                               report/0001 ..., outcome, reason, detail, ended
+        user attributes        config, params, started, attempts, losses (in a row), report/0001 ..., outcome, reason,
+                               detail, ended
     study NAME@confirmation/CELL      see sweep.confirmation_ledger
 """
 
@@ -162,6 +162,8 @@ class Ledger:
         """Record one report. Recording the same report twice changes nothing."""
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
+            if self._losses(key):
+                self._write(trial_id, losses=0)
             number = report.replicate * record.config.evaluations + report.evaluation
             if report.outcome is None and any(each.number == number for each in record.reports):
                 return record  # trained again, since its replicate was lost; MLflow may show it already
@@ -187,11 +189,9 @@ class Ledger:
         with self._lock:
             if key in self._confirmations:
                 return self._confirmations.count_loss(key, replicate)
-            done, trial_id = len(self._records[key].reports), self._trial_ids[key]
-            before, times = self._storage.get_trial(trial_id).user_attrs.get("losses", (done, 0))
-            times = times + 1 if before == done else 1
-            self._write(trial_id, losses=[done, times])
-            return int(times)
+            times = self._losses(key) + 1
+            self._write(self._trial_ids[key], losses=times)
+            return times
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
         """Whether the pruning rule stops the trial after its last report."""
@@ -315,6 +315,9 @@ class Ledger:
         asked = {"started": time.time(), "attempts": 1, "params": params, "config": config.flat(), "outcome": None}
         self._write(trial._trial_id, **asked)
         return self._refresh(cell.key, trial._trial_id)
+
+    def _losses(self, key: str) -> int:
+        return int(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", 0))
 
     def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:
         score = next(report.score for report in record.reports if report.number == number)
