@@ -55,7 +55,7 @@ def override_layer(text: str, number: int) -> Layer:
     """The layer of `KEY=VALUE`, with a dotted key and a value in YAML. Without data where it is not of that form."""
     key, equals, value = text.partition("=")
     top = tuple(part.strip() for part in key.split("."))
-    origin = Origin(number, 1, f"--set {key.strip()}")
+    origin = Origin(number, 1, f"--set {'.'.join(top)}")
     if not equals or len(text) > MAX_BYTES or len(top) > MAX_DEPTH or not all(map(_PART.fullmatch, top)):
         remedy = "write --set budget.trials_per_cell=4"
         mistake = Mistake(

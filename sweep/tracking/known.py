@@ -3,41 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from sys import intern
 from typing import TYPE_CHECKING, Self
 
 from sweep.tracking.runs import REPORTS_TAG, TRANSIENT_TAGS, WantedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from mlflow.entities import Run
 
-__all__ = ["KnownRun"]
+__all__ = ["KnownRun", "shared"]
+
+
+@cache
+def _kept(names: frozenset[str]) -> frozenset[str]:
+    return names
+
+
+def shared(names: Iterable[str]) -> frozenset[str]:
+    """A set of names, the same object for the same names: a sweep may have thousands of runs, but has few kinds."""
+    return _kept(frozenset(map(intern, names)))
 
 
 @dataclass(slots=True)
 class KnownRun:
-    """What the store is known to hold of a run. ended: milliseconds since the epoch. params: their names; the values
-    cannot change. metrics: the last value of each."""
+    """What the store is known to hold of a run, its metrics apart. ended: milliseconds since the epoch. params: their
+    names; the values cannot change."""
 
     id: str
     status: str
     ended: int | None
     tags: dict[str, str]
     params: frozenset[str]
-    metrics: dict[str, float]
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """As the store tells it. Names are kept once for all runs: a sweep may have thousands of them."""
+        """As the store tells it."""
         return cls(
             id=run.info.run_id,
             status=run.info.status,
             ended=run.info.end_time,
             tags={intern(name): value for name, value in run.data.tags.items()},
-            params=frozenset(map(intern, run.data.params)),
-            metrics={intern(name): value for name, value in run.data.metrics.items()},
+            params=shared(run.data.params),
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from sweep.errors import TrackingError
 from sweep.records import ConfirmationRecord, SweepRecord, TrialRecord
 from sweep.tracking.artifacts import Artifacts
-from sweep.tracking.known import KnownRun
+from sweep.tracking.known import KnownRun, shared
 from sweep.tracking.points import Point, ended, points, progress, standing
 from sweep.tracking.runs import ID_TAG, REPORTS_TAG, ROLES, WantedRun, run_key, run_of, sweep_run
 from sweep.tracking.store import is_refusal, open_client
@@ -65,6 +65,7 @@ class Projector:
         self._experiment_id = ""
         self._opened: MlflowClient | None = None
         self._runs: dict[str | None, KnownRun] = {}  # None: the sweep's own
+        self._metrics: dict[str, float] = {}  # the last value of each of the sweep's own
         self._held: dict[str, Record] = {}  # as they were when their runs were equal to them
         self._artifacts = Artifacts()
 
@@ -93,28 +94,25 @@ class Projector:
         recorded: dict[str | None, str | None] = {record.key: record.run_id for record in known}
         recorded[None] = self._ledger.sweep().run_id
         found: dict[str | None, list[KnownRun]] = defaultdict(list)
+        metrics: dict[str, dict[str, float]] = {}
         for run in self._search():
             role, key = run_key(run.data.tags)
             if role in ROLES and key in recorded:
                 found[key].append(KnownRun.of(run))
-        self._runs = {}
-        for key, runs in found.items():
-            kept, *others = sorted(runs, key=lambda run: (run.id != recorded[key], -run.reports, run.id))
-            for other in others:
-                self._client.delete_run(other.id)
-            self._runs[key] = kept
-            if kept.id != recorded[key]:
-                self._ledger.record_run(key, kept.id)
+                if key is None:
+                    metrics[run.info.run_id] = dict(run.data.metrics)
+        self._runs = {key: self._keep_one(key, runs, recorded[key]) for key, runs in found.items()}
+        self._metrics = metrics[self._runs[None].id] if None in self._runs else {}
 
     def push_sweep(self) -> None:
         """Make the sweep's own run equal to its record and to the state of its trials; files apart, see `upload`."""
         trials, run = self._ledger.trials(), self._runs[None]
         final = ended(trials)
-        shown = {"trials/interrupted": 0.0, **run.metrics}  # so that most sweeps do not have it at all
+        shown = {"trials/interrupted": 0.0, **self._metrics}  # so that most sweeps do not have it at all
         state = standing(self._ledger.sweep(), trials, self._ledger.confirmations())
         new = [point for point in state if shown.get(point.name) != point.value]
-        wanted = sweep_run(self._ledger.sweep(), len(final))
-        self._push(run, wanted, progress(final, after=run.reports) + new)
+        self._push(run, sweep_run(self._ledger.sweep(), len(final)), progress(final, after=run.reports) + new)
+        self._metrics.update({point.name: point.value for point in new})
 
     def push(self, record: Record) -> None:
         """Make a record's run equal to it."""
@@ -172,6 +170,14 @@ class Projector:
             yield from page
             token = page.token or ""
 
+    def _keep_one(self, key: str | None, runs: Sequence[KnownRun], recorded: str | None) -> KnownRun:
+        kept, *others = sorted(runs, key=lambda run: (run.id != recorded, -run.reports, run.id))
+        for other in others:
+            self._client.delete_run(other.id)
+        if kept.id != recorded:
+            self._ledger.record_run(key, kept.id)
+        return kept
+
     def _compare(self) -> None:
         """Find the records whose runs are equal to them. The artifacts of the others may be older than they as well."""
         held = {}
@@ -228,8 +234,8 @@ class Projector:
                 [RunTag(name, value) for name, value in tags.items()],
             )
         run.tags.update(tags)
-        run.params = run.params.union(params)
-        run.metrics.update({point.name: point.value for point in new})
+        if params:
+            run.params = shared(run.params.union(params))
 
     def _set_state(self, run: KnownRun, wanted: WantedRun) -> None:
         if run.has_state(wanted):
