@@ -60,6 +60,7 @@ class Ledger:
         self._studies: dict[str, optuna.Study] = {}
         self._records: dict[str, TrialRecord] = {}
         self._trial_ids: dict[str, int] = {}
+        self._last_end = 0.0
         self._confirmations = ConfirmationLedger(storage, name)
 
     # ---- the sweep
@@ -177,7 +178,9 @@ class Ledger:
         """Record how a trial ended. An interrupted trial stays open and can be restarted."""
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
-            self._write(trial_id, outcome=outcome.value, reason=reason, detail=detail, ended=time.time())
+            # After all others, whatever the clock says: the order in which trials ended is part of the record.
+            ended = max(time.time(), self._last_end + 0.001)
+            self._write(trial_id, outcome=outcome.value, reason=reason, detail=detail, ended=ended)
             if outcome in _STATES:
                 value = [record.score] if outcome is Outcome.COMPLETED and record.score is not None else None
                 self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
@@ -334,6 +337,7 @@ class Ledger:
         known = self._records.get(f"{cell}#{trial.number}")
         record = trial_record(cell, trial, known.config if known else None, self._cells.get(cell))
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
+        self._last_end = max(self._last_end, record.ended or 0.0)
         self._trial_ids[record.key] = trial_id
         return record
 

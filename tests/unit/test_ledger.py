@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -232,3 +233,15 @@ def test_a_searched_loss_brings_its_own_space(journal: Path) -> None:
         ledger.record(record.key, report(0, 2, 0.1 * (number % 7)))
         ledger.finish(record.key, Outcome.COMPLETED)
     assert {record.config.loss.name for record in ledger.trials()} == set(cell.spaces)
+
+
+def test_the_order_of_ends_outlives_a_clock_that_is_set_back(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, (cell, *_) = opened(journal)
+    keys = [ledger.ask(cell, seed=0, budget=8).key for _ in range(3)]
+    clocks = iter([time.time() + 3600, time.time(), time.time() + 1])
+    monkeypatch.setattr("sweep.ledger.time.time", lambda: next(clocks))
+    for key in keys:
+        ledger.finish(key, Outcome.FAILED, "no")
+    monkeypatch.undo()
+    ends = [ledger.trial(key).ended or 0.0 for key in keys]
+    assert ends == sorted(set(ends))
