@@ -1,0 +1,63 @@
+"""The table of faults. Each is a function of a scene whose driver runs, and of a random state; it says `scene.strike()`
+at the moment at which it strikes, and nothing where it comes too late."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from tests.faults import driver_faults, store_faults, worker_faults
+from tests.faults.needs import Need
+from tests.faults.scene import Scene
+
+__all__ = ["FAULTS", "Fault"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One way in which things go wrong.
+
+    codes: with which exit codes the driver may end of it, after which the same command must go on; without any it must
+    not end. changes_outcomes: whether trials may end otherwise than undisturbed ones.
+    """
+
+    name: str
+    throw: Callable[[Scene, Random], None]
+    needs: frozenset[Need] = frozenset()
+    codes: frozenset[int] = frozenset()
+    changes_outcomes: bool = False
+
+
+_C, _E, _J, _P, _S = (
+    frozenset({each}) for each in (Need.CLUSTER, Need.EMBEDDED, Need.JOURNAL, Need.POSTGRES, Need.SERVER)
+)
+_KILLED = frozenset({-signal.SIGKILL})
+_STOPPED = frozenset({130})
+
+FAULTS = (
+    Fault("driver killed", driver_faults.kill_driver, _C, _KILLED),
+    Fault("driver killed, and its own Ray with it", driver_faults.kill_driver, _E, _KILLED),
+    Fault("SIGTERM with a short grace", driver_faults.terminate, codes=_KILLED | _STOPPED | {-signal.SIGTERM}),
+    Fault("`sweep stop`", driver_faults.stop_gently, codes=_STOPPED),
+    Fault("`sweep stop --now`", driver_faults.stop_now, codes=_STOPPED),
+    Fault("a second driver", driver_faults.second_driver),
+    Fault("driver killed, last record torn", driver_faults.tear_journal, _J, _KILLED),
+    Fault("disk full", driver_faults.fill_disk, _J | {Need.SMALL_DISK}, frozenset({2})),
+    Fault("clock moved", driver_faults.move_clock, _C | {Need.CLOCK}),
+    Fault("worker killed", worker_faults.kill_worker),
+    Fault("node killed", worker_faults.kill_node, _C),
+    Fault("head killed, new cluster", worker_faults.kill_head, _C, _KILLED | {1, 2}),
+    Fault("out of memory", worker_faults.exhaust_memory, _E | {Need.MEMORY}, changes_outcomes=True),
+    Fault("NaN in a trial", worker_faults.meet_nan, frozenset({Need.POISON})),
+    Fault("loader hangs", worker_faults.hang_loader, frozenset({Need.OWN_ENCODER})),
+    Fault("MLflow answers after 5 s", store_faults.mlflow_slow, _S),
+    Fault("MLflow answers 500", store_faults.mlflow_broken, _S),
+    Fault("MLflow down for a while", store_faults.mlflow_down, _S),
+    Fault("MLflow back with an older database", store_faults.mlflow_older, _S),
+    Fault("MLflow down to the end", store_faults.mlflow_gone, _S),
+    Fault("Postgres sessions cut", store_faults.cut_sessions, _P),
+    Fault("Postgres crashes and restarts", store_faults.restart_postgres, _P),
+)
+"""All faults that a soak throws."""

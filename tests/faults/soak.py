@@ -1,0 +1,160 @@
+"""The long fault suite: `python -m tests.faults.soak --faults 200` throws that many random faults at real sweeps.
+
+Rounds are numbered by their seeds, from `--seed` on. A round is drawn from its seed alone, so that one that went wrong
+is repeated alone by `--seed ITS-SEED --faults 1` (and the same `--only`, if there was one). Two rounds are played side
+by side, each with one trial at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+from tests.benchmarks.tiny import machine, write_results
+from tests.faults.faults import FAULTS
+from tests.faults.needs import Need, lacking
+from tests.faults.rounds import Played, Reference, Round, available, play, undisturbed
+from tests.faults.stage import Material, Stage
+from tests.faults.summary import Summary
+
+__all__ = ["Soak", "main"]
+
+_HERE = Path(__file__).parent
+_KEPT_FROM = 200  # faults of a soak whose results go into the README
+_LANES = 2
+_TOLD = 12  # problems of a round that are printed
+
+
+@dataclass
+class Soak:
+    """Rounds, played in lanes. folder: for everything; what went wrong stays there. wanted: how many faults are enough.
+    deadline: a time of the monotonic clock after which no round begins."""
+
+    folder: Path
+    rounds: Iterator[Round]
+    wanted: float = math.inf
+    deadline: float = math.inf
+    summary: Summary = field(default_factory=Summary)
+    _references: dict[bool, Reference] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _over: threading.Event = field(default_factory=threading.Event)
+    _began: float = field(default_factory=time.monotonic)
+
+    def run(self) -> None:
+        """Play rounds until there are no more, enough faults have struck, or time is up."""
+        material = Material(self.folder / "material")
+        material.folder.mkdir()
+        material.write()
+        with ThreadPoolExecutor(_LANES) as lanes:
+            try:
+                for lane in [lanes.submit(self._lane, number, material) for number in range(_LANES)]:
+                    lane.result()
+            finally:
+                self._over.set()  # the lanes end what they have started
+
+    def _lane(self, number: int, material: Material) -> None:
+        """Rounds one after the other. After one that broke off, the stage is built anew: who knows what is left."""
+        for stages in count(1):
+            with Stage.opened(self.folder / f"{number}.{stages}", material, self._over) as stage:
+                while (drawn := self._next()) is not None:
+                    if not self._round(drawn, stage):
+                        break
+                else:
+                    return
+
+    def _next(self) -> Round | None:
+        with self._lock:
+            enough = self.summary.struck >= self.wanted or time.monotonic() >= self.deadline
+            return None if enough else next(self.rounds, None)
+
+    def _round(self, drawn: Round, stage: Stage) -> bool:
+        """Play one; whether it came to its end."""
+        try:
+            reference = self._reference(stage, poisoned=Need.POISON in drawn.needs)
+            played = play(drawn, stage, reference, lambda text: self._say(f"seed {drawn.seed}: {text}"))
+        except Exception:
+            played = Played((), (f"the round broke off:\n{traceback.format_exc()}",))
+        with self._lock:
+            self.summary.add(drawn, played)
+        for problem in played.problems[:_TOLD]:
+            self._say(f"seed {drawn.seed}: PROBLEM: {problem[:2500]}")
+        if len(played.problems) > _TOLD:
+            self._say(f"seed {drawn.seed}: {len(played.problems)} problems in all")
+        if not played.problems:
+            shutil.rmtree(stage.folder / f"s{drawn.seed}")
+        return not any(problem.startswith("the round broke off") for problem in played.problems)
+
+    def _reference(self, stage: Stage, *, poisoned: bool) -> Reference:
+        with self._lock:
+            if poisoned not in self._references:
+                needs = frozenset({Need.POISON} if poisoned else ())
+                self._references[poisoned] = undisturbed(stage, needs)
+            return self._references[poisoned]
+
+    def _say(self, text: str) -> None:
+        minutes = (time.monotonic() - self._began) / 60
+        print(f"{minutes:5.1f} min  {text}", flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Throw faults. Returns 0, or 1 if anything was lost, doubled or stuck."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    faults = [fault for fault in available() if options.only in (None, fault.name)]
+    for fault in FAULTS:
+        if missing := lacking(fault.needs):
+            print(f"left out: {fault.name}: needs {missing}")
+    if not faults:
+        print(f"--only {options.only!r} cannot be thrown here; there are: {', '.join(f.name for f in available())}")
+        return 2
+    began = time.monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))
+    rounds = (Round.drawn(seed, faults) for seed in count(options.seed))
+    soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes)
+    try:
+        soak.run()
+    finally:
+        print(f"\n{soak.summary.table()}\n\n{soak.summary.sentence(time.monotonic() - began)}")
+    if soak.summary.problems:
+        print(f"what went wrong lies in {folder}")
+        return 1
+    shutil.rmtree(folder)
+    if options.only is None and soak.summary.struck >= _KEPT_FROM:
+        _keep(soak.summary, options.seed, time.monotonic() - began)
+    return 0
+
+
+def _keep(summary: Summary, seed: int, seconds: float) -> None:
+    facts = {"seed": seed, "seconds": round(seconds), **summary.results()}
+    write_results(_HERE / "results.json", machine() | facts)
+    readme = _HERE / "README.md"
+    begin, end = "<!-- results -->\n", "<!-- end of results -->"
+    head, _, rest = readme.read_text(encoding="utf-8").partition(begin)
+    tail = rest.partition(end)[2]
+    text = f"{head}{begin}\n{summary.table()}\n\n{summary.sentence(seconds)}\n\n{end}{tail}"
+    readme.write_text(text, encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
+    parser.add_argument("--faults", type=int, default=200, help="how many are to strike (default: 200)")
+    parser.add_argument("--seed", type=int, default=1, help="of the first round (default: 1)")
+    parser.add_argument("--only", metavar="NAME", help="throw this fault alone")
+    parser.add_argument("--minutes", type=float, default=120.0, help="begin no round after so long (default: 120)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,48 @@
+"""The short fault suite: every fault once, in a few sweeps. The long one is `make soak`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.faults import FAULTS, Fault
+from tests.faults.needs import lacking
+from tests.faults.rounds import each_once
+from tests.faults.soak import Soak
+from tests.faults.summary import Summary
+
+pytestmark = [
+    pytest.mark.timeout(1200),  # the first test waits for all sweeps
+    pytest.mark.skipif("SWEEP_FAULTS" not in os.environ, reason="takes minutes; SWEEP_FAULTS=1 asks for it"),
+]
+
+SEED = 0
+
+
+@pytest.fixture(scope="module")
+def summary() -> Iterator[Summary]:
+    folder = Path(tempfile.mkdtemp(prefix="faults-"))  # a short path: Ray's sockets lie in it
+    soak = Soak(folder, iter(each_once(SEED)))
+    soak.run()
+    yield soak.summary
+    if not soak.summary.problems:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_sweep_survives(fault: Fault, summary: Summary) -> None:
+    if missing := lacking(fault.needs):
+        pytest.skip(f"needs {missing}")
+    if not summary.recoveries(fault.name):
+        pytest.skip("it came too late, or the next one overtook it")
+    assert not [problem for problem in summary.problems if fault.name in problem]
+
+
+def test_nothing_is_lost_doubled_or_stuck(summary: Summary) -> None:
+    print(f"\n{summary.table()}")
+    assert summary.problems == []
