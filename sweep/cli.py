@@ -26,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
     options = _parser().parse_args(arguments)
     # A pipe has no width: long lines are better there than folded ones.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    # Names come from specs and folders: brackets in them are no markup.
+    width = None if sys.stdout.isatty() else 200
+    console = Console(highlight=False, markup=False, emoji=False, width=width)
     try:
         return int(_COMMANDS[options.command](options, console))
     except SweepFailedError as error:
@@ -202,5 +204,7 @@ def _log_to(directory: SweepDirectory) -> None:
 
 
 def _complain(message: str, code: int) -> int:
-    print(message, file=sys.stderr)  # noqa: T201
+    """Tell what is wrong, without control characters: a file's name or a column's could hold a terminal's commands."""
+    shown = "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in message)
+    print(shown, file=sys.stderr)  # noqa: T201
     return code

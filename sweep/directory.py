@@ -50,7 +50,9 @@ class SweepDirectory:
         return self.path / "stop-request"
 
     def create(self) -> None:
-        """Make the folder. Raises LedgerError if that is impossible or if it cannot be written."""
+        """Make the folder. Raises LedgerError if that is impossible, if it cannot be written, or if a file in it is a
+        link."""
+        self._check_own()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / ".write-test").touch()
@@ -76,6 +78,7 @@ class SweepDirectory:
 
         Raises LedgerError, naming host and process, if another driver holds it.
         """
+        self._check_own()
         with self._lock_file() as file:
             if not _take(file, patience=0.5):
                 raise LedgerError(
@@ -95,6 +98,17 @@ class SweepDirectory:
         """The driver that holds the lock, in words; None if there is none."""
         with self._lock_file() as file:
             return None if _take(file, patience=0) else _owner(file)
+
+    def _check_own(self) -> None:
+        """A link among the files, as a folder from elsewhere may have, would have some other file written, cut short or
+        published."""
+        own = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.report, self.stop_request)
+        links = [path for path in (*own, self.path / "driver.lock") if path.is_symlink()]
+        if links:
+            raise LedgerError(
+                f"the files of a sweep lie in its own folder; {links[0]} is a link to {links[0].readlink()}; put the "
+                "file itself there, remove the link, or choose another place with --dir"
+            )
 
     def _lock_file(self) -> TextIO:
         try:

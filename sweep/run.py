@@ -190,12 +190,15 @@ def tune_run(dispatcher: Dispatcher, joined: Cluster, scratch: Path) -> None:
     """
     os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(joined.slots)
     from ray import tune
+    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
     from sweep.ray_adapters import LedgerScheduler, LedgerSearcher
     from sweep.worker import Worker
 
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger
+    # Tune hands these on in the command lines of its workers, where everybody on the machine can read them.
+    ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
     tune.run(
         Worker,
         name="sweep",

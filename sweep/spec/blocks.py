@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -13,6 +14,8 @@ __all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "T
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 _CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+
+_SECRET = re.compile(r"(?i)(password|passwd|pwd|token|secret|api_?key)$")  # in the query of an address
 
 MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
 
@@ -188,7 +191,7 @@ def has_password(address: str) -> bool:
         secret = parts.password is not None or (parts.scheme in ("http", "https") and "@" in parts.netloc)
     except ValueError:  # a malformed address, which its user will complain about
         return "@" in address
-    return secret or any(name.lower() in ("password", "passwd", "pwd", "token") for name in parse_qs(parts.query))
+    return secret or any(_SECRET.search(name) for name in parse_qs(parts.query))
 
 
 BLOCKS: Mapping[str, type[BaseModel]] = MappingProxyType(

@@ -40,7 +40,13 @@ def fetch_results(name: str, uri: str) -> SweepResults:
         raise
     except Exception as error:  # whatever MLflow, its HTTP client or its database raise
         raise TrackingError(explain(error, uri)) from error
-    return SweepResults.from_json(text)
+    results = SweepResults.from_json(text)
+    if results.sweep.name != name:  # it would become a folder
+        raise TrackingError(
+            f"the results of a sweep must bear its name; those of {name!r} in this MLflow store say "
+            f"{results.sweep.name!r}; make the report where the ledger lies"
+        )
+    return results
 
 
 def _newest(client: MlflowClient, name: str) -> Run:

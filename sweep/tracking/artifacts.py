@@ -20,7 +20,7 @@ def files(path: Path) -> Iterator[tuple[str, Path]]:
     if not path.is_dir():
         yield path.name, path
     for each in sorted(path.rglob("*")):
-        if each.is_file():
+        if each.is_file() and not each.is_symlink():  # what a link leads to is nobody's to publish
             yield PurePosixPath(path.name, each.relative_to(path).as_posix()).as_posix(), each
 
 

@@ -81,7 +81,7 @@ def explain(error: BaseException, uri: str) -> str:
 def redacted(text: str) -> str:
     """The text with user names and passwords in addresses replaced."""
     without_userinfo = re.sub(r"://[^\s\"'<>]*@", "://***@", text)
-    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret)=[^&\s\"']+", r"\1=***", without_userinfo)
+    return re.sub(r"(?i)(password|passwd|pwd|token|secret|api_?key)=[^&\s\"']+", r"\1=***", without_userinfo)
 
 
 def _explain_refusal(error: BaseException, reason: str, where: str) -> str:

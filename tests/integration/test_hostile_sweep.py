@@ -37,11 +37,11 @@ MARKS = (
     "`code` \"quoted\" 'too' $x^2$ \\input{x} \\write18{id} %&#_{}~ | a | [a](javascript:alert(1)) {{ 7*7 }} {% x %}"
 )
 CLASSES = (f"{SCRIPT} {MARKS}", f'=HYPERLINK("http://x","{IMAGE}")')
-ENCODER = "e" + IMAGE + "`$\\write18{id}$|%&#_{}~^ [a](javascript:x) {{7*7}}"
+ENCODER = "e[/red] :x:" + IMAGE + "`$\\write18{id}$|%&#_{}~^ [a](javascript:x) {{7*7}}"
 EXPERIMENT = "toys'\"; DROP TABLE runs; -- <b>"
 SECRETS = {
     name: f"s3cret-{name.lower()}-5f2c"
-    for name in ("PGPASSWORD", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN")
+    for name in ("PGPASSWORD", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY")
 }
 
 
@@ -199,7 +199,9 @@ def test_the_search_for_secrets_looks_at_what_there_is(swept: Swept) -> None:
     assert any(name.endswith("artifacts/report/report.html") for name in names)
 
 
-@pytest.mark.parametrize("name", ["x' OR '1'='1", "' OR 1=1 --", "x\\", "%", 'toy" OR ""="', "`", "\0", "toy\n"])
+@pytest.mark.parametrize(
+    "name", ["x' OR '1'='1", "' OR 1=1 --", "x\\", "toy'", "%", 'toy" OR ""="', "`", "\0", "toy\n"]
+)
 def test_a_name_is_no_part_of_a_query(swept: Swept, name: str) -> None:
     uri = f"sqlite:///{swept.folder}/mlflow.db"
     assert fetch_results("toy", uri).sweep.name == "toy"

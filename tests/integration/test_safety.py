@@ -12,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from sweep.cli import main
+from sweep.directory import SweepDirectory
 from sweep.errors import LedgerError, SpecError
 from sweep.report import write_report
 from sweep.spec.reader import load_spec
+from sweep.tracking.artifacts import files
 from tests.results_record import synthetic_results
 
 ROOT = Path(__file__).parents[2]
@@ -157,6 +160,11 @@ def test_no_message_brings_control_characters_to_a_terminal() -> None:
     assert all(mistake.isprintable() for mistake in refusal.value.mistakes)
 
 
+def test_no_error_brings_control_characters_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "toy", "--dir", "\x1b[2J"]) == 2
+    assert "\\x1b[2J holds none" in capsys.readouterr().err
+
+
 # ---- a sweep's folder ------------------------------------------------------------------------------------------------
 
 
@@ -183,3 +191,21 @@ def test_a_report_that_cannot_be_written_is_refused_in_words(tmp_path: Path) -> 
     (tmp_path / "file").touch()
     with pytest.raises(LedgerError, match=r"the folder of a report must be writable; .*file.*--out"):
         write_report(synthetic_results(datasets=("cr",), trials=1, draws=0), tmp_path / "file" / "report")
+
+
+@pytest.mark.parametrize("file", ["ledger.journal", "spec.yaml", "sweep.log", "driver.lock", "report", "stop-request"])
+def test_no_file_of_a_sweep_is_written_through_a_link(file: str, folder: Path, private: Path) -> None:
+    (folder / file).symlink_to(private)
+    directory = SweepDirectory(folder)
+    with pytest.raises(LedgerError, match=r"lie in its own folder; .* is a link to .*remove the link"):
+        directory.create()
+    with pytest.raises(LedgerError, match="is a link to"), directory.locked():
+        pass
+    assert private.read_text() == ROWS
+
+
+def test_no_link_in_a_report_is_published(folder: Path, private: Path) -> None:
+    (folder / "report.html").touch()
+    (folder / "rows.csv").symlink_to(private)
+    (folder / "figures").symlink_to(private.parent)
+    assert [name for name, _ in files(folder)] == ["folder/report.html"]
