@@ -13,7 +13,7 @@ from math import sqrt
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING
 
-from sweep.assignment import Assignment
+from sweep.assignment import MAX_LOSSES, MAX_STALLS, Assignment
 from sweep.records import ConfirmationRecord, Role, TrialRecord
 from trainable.draws import CONFIRMATION_START
 from trainable.reports import Outcome, Report
@@ -180,11 +180,11 @@ class Confirmer:
         self._record(key, report)
         return key
 
-    def lost(self, assignment: str, reason: str, detail: str, limit: int) -> str:
-        """The replicate's worker died; it is handed out again, unless that has happened `limit` times."""
+    def lost(self, assignment: str, reason: str, detail: str, *, stalled: bool) -> str:
+        """The replicate's worker died; it is handed out again, unless that has happened too often."""
         key, replicate = self._running.pop(assignment)
-        times = self.ledger.count_loss(key, str(replicate))
-        if times < limit:
+        times = self.ledger.count_loss(key, str(replicate), stalled=stalled)
+        if times < (MAX_STALLS if stalled else MAX_LOSSES):
             self._queue.insert(0, (key, replicate))
         else:
             self._record(key, _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason))

@@ -77,10 +77,11 @@ class ConfirmationLedger:
             self._storage.set_trial_user_attr(trial_id, "end", None)
         return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str) -> int:
-        """A worker died on a replicate; how often that has happened."""
+    def count_loss(self, key: str, replicate: str, *, stalled: bool) -> int:
+        """A worker died or stalled on a replicate; how often that has happened, each kind by itself."""
         trial_id = self._trial_ids[key]
         losses = dict(self._storage.get_trial(trial_id).user_attrs.get("losses", {}))
+        replicate = f"{replicate} stalled" if stalled else replicate
         losses[replicate] = losses.get(replicate, 0) + 1
         self._storage.set_trial_user_attr(trial_id, "losses", losses)
         return int(losses[replicate])

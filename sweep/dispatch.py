@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sweep.assignment import MAX_LOSSES, Assignment
+from sweep.assignment import MAX_LOSSES, MAX_STALLS, Assignment
 from sweep.budget import Meter, is_given_up, is_on_target
 from sweep.cells import Cell
 from sweep.confirmation import Confirmer
@@ -107,17 +107,17 @@ class Dispatcher:
         self.changed(key)
         return outcome is not None
 
-    def lost(self, key: str, reason: str, detail: str = "", *, limit: int = MAX_LOSSES) -> None:
-        """The worker of an assignment died or was broken off. It is handed out again, unless that has happened `limit`
-        times without a report in between."""
+    def lost(self, key: str, reason: str, detail: str = "", *, stalled: bool = False) -> None:
+        """The worker of an assignment died or was broken off. It is handed out again, unless the same has happened
+        MAX_LOSSES times, or MAX_STALLS times if it `stalled`, without a report in between."""
         if key not in self.running:
             return
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.changed(self.confirmer.lost(key, reason, detail, limit))
+            self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled))
             return
-        times = self.ledger.count_loss(key)
-        if times >= limit:
+        times = self.ledger.count_loss(key, stalled=stalled)
+        if times >= (MAX_STALLS if stalled else MAX_LOSSES):
             self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason)
         else:
             self._end(key, Outcome.INTERRUPTED, reason)

@@ -164,7 +164,7 @@ class Ledger:
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
             if self._losses(key):
-                self._write(trial_id, losses=0)
+                self._write(trial_id, losses={})
             number = report.replicate * record.config.evaluations + report.evaluation
             if report.outcome is None and any(each.number == number for each in record.reports):
                 return record  # trained again, since its replicate was lost; MLflow may show it already
@@ -186,14 +186,15 @@ class Ledger:
                 self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
             return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str = "") -> int:
-        """A worker died on a trial, or on a replicate of a confirmation; how often in a row, without a report in
-        between."""
+    def count_loss(self, key: str, replicate: str = "", *, stalled: bool = False) -> int:
+        """A worker died or stalled on a trial, or on a replicate of a confirmation; how often, each kind by itself,
+        without a report in between."""
         with self._lock:
             if key in self._confirmations:
-                return self._confirmations.count_loss(key, replicate)
-            times = self._losses(key) + 1
-            self._write(self._trial_ids[key], losses=times)
+                return self._confirmations.count_loss(key, replicate, stalled=stalled)
+            kind = "stalls" if stalled else "losses"
+            times = self._losses(key).get(kind, 0) + 1
+            self._write(self._trial_ids[key], losses={**self._losses(key), kind: times})
             return times
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
@@ -319,8 +320,8 @@ class Ledger:
         self._write(trial._trial_id, **asked)
         return self._refresh(cell.key, trial._trial_id)
 
-    def _losses(self, key: str) -> int:
-        return int(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", 0))
+    def _losses(self, key: str) -> dict[str, int]:
+        return dict(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", {}))
 
     def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:
         score = next(report.score for report in record.reports if report.number == number)

@@ -16,7 +16,6 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from sweep.assignment import MAX_LOSSES, MAX_STALLS
 from sweep.dispatch import Dispatcher
 from sweep.errors import LedgerError
 from sweep.stall import StalledError
@@ -81,10 +80,9 @@ class LedgerScheduler(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         detail = _error(trial)
         kind, _, told = detail.splitlines()[-1].rpartition(f"{StalledError.__name__}: ")
-        limit = MAX_STALLS if kind else MAX_LOSSES
         reason = told if kind else detail.splitlines()[-1]
         logger.warning("%s: %s", _key(trial), detail if kind else reason)
-        _recorded(self._dispatcher, lambda: self._dispatcher.lost(_key(trial), reason, detail, limit=limit))
+        _recorded(self._dispatcher, lambda: self._dispatcher.lost(_key(trial), reason, detail, stalled=bool(kind)))
 
 
 def _error(trial: Trial) -> str:

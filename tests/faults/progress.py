@@ -22,9 +22,12 @@ _REPORT = re.compile(rb'"trial_id":(\d+),"user_attr":\{"((?:report|replicate)/\d
 
 @dataclass(slots=True)
 class Timeline:
-    """How many reports there were when. count: how many there are."""
+    """How many reports there were when, and when the driver ended. count: how many there are. running: whether the
+    driver runs."""
 
     count: Callable[[], int]
+    running: Callable[[], bool]
+    ended: float | None = None
     _points: list[tuple[float, int]] = field(default_factory=list)
 
     @contextmanager
@@ -46,6 +49,7 @@ class Timeline:
     def _follow(self, over: threading.Event) -> None:
         while not over.wait(_PERIOD):
             self._points.append((time.monotonic(), self.count()))
+            self.ended = None if self.running() else self.ended or time.monotonic()
 
 
 def reports_in_journal(path: Path) -> Callable[[], int]:

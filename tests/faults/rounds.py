@@ -181,7 +181,7 @@ def _throw(scene: Scene, act: Act, *, overtaken: bool, say: Callable[[str], None
     since = _recover(scene, strike, act.fault, overtaken=overtaken)
     if since is not None:
         at = scene.timeline.first(after=since, above=strike.progress)
-        strike.recovery = (at or time.monotonic()) - since
+        strike.recovery = (at or scene.timeline.ended or time.monotonic()) - since
     took = "overtaken by the next one" if strike.recovery is None else f"recovered after {strike.recovery:.1f} s"
     say(f"{act.fault.name} {act.moment.when}, at report {strike.progress}: {took}")
 

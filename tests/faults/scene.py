@@ -225,7 +225,7 @@ class Scene:
             self.stage.material.store(self.store)
         ledger = self._create_database() if Need.POSTGRES in self.needs else None
         count = reports_in_journal(self.directory.journal) if ledger is None else reports_in_postgres(ledger)
-        self.timeline = Timeline(count)
+        self.timeline = Timeline(count, lambda: self._driver is None or self.running)
         self.switches.write_bytes(bytes(16))
         (self.folder / "spec.yaml").write_text(yaml.safe_dump(self._spec() | ({"ledger": ledger} if ledger else {})))
 

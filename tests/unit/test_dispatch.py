@@ -127,9 +127,20 @@ def test_what_hangs_is_given_up_sooner_with_its_stack(tmp_path: Path) -> None:
     for _ in range(MAX_STALLS):
         assignment = each.next()
         assert assignment is not None
-        each.lost(assignment.key, "no report within 60 minutes", "the stack", limit=MAX_STALLS)
+        each.lost(assignment.key, "no report within 60 minutes", "the stack", stalled=True)
     record = each.ledger.trials()[0]
     assert (record.outcome, record.detail) == (Outcome.FAILED, "the stack")
+
+
+def test_deaths_and_stalls_are_counted_apart(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for stalled in (False, True, False):
+        assignment = each.next()
+        assert assignment is not None
+        each.lost(assignment.key, "gone", stalled=stalled)
+    assert each.ledger.trials()[0].outcome is Outcome.INTERRUPTED
+    drain(each)
+    assert outcomes(each.ledger.trials()) == {"completed": 8}
 
 
 def test_losses_with_a_report_in_between_do_not_add_up(tmp_path: Path) -> None:
