@@ -48,6 +48,15 @@ class Cell:
         params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
         return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
 
+    def inputs(self) -> Iterator[TrialConfig]:
+        """Configurations that have every dataset and every encoder of the cell's trials between them."""
+        for loss, space in self.spaces.items():
+            choices = {name: values.values for name, values in space.items() if isinstance(values, Choice)}
+            read = {name: choices[name] for name in ("encoder", "encoder_revision") if name in choices}
+            first = {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
+            for values in product(*read.values()):
+                yield self.config({**first, "loss": loss, **dict(zip(read, values, strict=True))})
+
     def size(self) -> int:
         """How many different configurations the cell has; more than any budget where a real number is searched."""
         return sum(prod(map(_count, space.values())) for space in self.spaces.values())

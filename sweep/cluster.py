@@ -36,13 +36,14 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A joined cluster. slots: trials that fit on it at once. gpu: GPUs of a trial, `auto` resolved. nodes: for the
-    record."""
+    """A cluster that has been joined. slots: trials that fit on it at once. gpu: GPUs of a trial, `auto` resolved.
+    nodes: for the record. alone: whether it is Ray on this machine, started for this sweep, and ends with it."""
 
     slots: int
     cpu: float
     gpu: float
     nodes: Mapping[str, str]
+    alone: bool
 
 
 @contextmanager
@@ -131,7 +132,7 @@ def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | 
         "ray.gpus": f"{gpus:g}",
         "ray.nodes": str(len(alive)),
     }
-    return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=facts)
+    return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=facts, alone=not place)
 
 
 def _fits(node: Mapping[str, float], cpu: float, gpu: float) -> int:

