@@ -1,4 +1,4 @@
-"""The command line: `python -m sweep run | plan | status | stop | report | sync | export | import | schema`."""
+"""The command line: `python -m sweep run`, and what else can be done with a sweep."""
 
 from __future__ import annotations
 
@@ -51,6 +51,10 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.run import End, run
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a sweep as cleanly as Ctrl-C does
+    if options.cluster:
+        from sweep.remote.commands import run_on
+
+        return run_on(options.cluster, options.spec, options.set, console)
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
     _log_to(directory)
@@ -61,12 +65,22 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
     from sweep.plan import print_plan
+    from sweep.remote.cluster_file import read_cluster_file
 
-    print_plan(console, load_spec(options.spec, options.set), timed=not options.no_timing)
+    cluster = read_cluster_file(options.cluster) if options.cluster else None
+    print_plan(
+        console,
+        load_spec(options.spec, options.set),
+        timed=not options.no_timing,
+        cluster=cluster,
+        training_seconds=options.training_seconds,
+    )
     return 0
 
 
 def _status(options: argparse.Namespace, console: Console) -> int:
+    if options.cluster:
+        return _on_cluster(options, console, "status", options.sweep)
     from sweep.cells import cells
     from sweep.stored import read_stored
     from sweep.summary import print_cells
@@ -76,6 +90,12 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _on_cluster(options: argparse.Namespace, console: Console, *words: str) -> int:
+    from sweep.remote.commands import tell_on
+
+    return tell_on(options.cluster, console, *words)
+
+
 def _report(options: argparse.Namespace, console: Console) -> int:
     from sweep.closing import print_verdict
     from sweep.report import write_report
@@ -83,6 +103,10 @@ def _report(options: argparse.Namespace, console: Console) -> int:
     from sweep.tracking import fetch_results, tracking_uri
 
     out = Path(options.out) if options.out else None
+    if options.cluster:
+        from sweep.remote.commands import report_on
+
+        return report_on(options.cluster, options.sweep, out or Path(options.dir) / options.sweep / "report", console)
     if options.mlflow:
         results = fetch_results(options.sweep, tracking_uri(None))
         report = write_report(results, out or Path(options.dir) / results.sweep.name / "report")
@@ -100,6 +124,8 @@ def _sync(options: argparse.Namespace, console: Console) -> int:
 
 
 def _stop(options: argparse.Namespace, console: Console) -> int:
+    if options.cluster:
+        return _on_cluster(options, console, "stop", options.sweep, *(["--now"] if options.now else []))
     from sweep.stopping import Stop
     from sweep.stored import stop_stored
 
@@ -107,6 +133,24 @@ def _stop(options: argparse.Namespace, console: Console) -> int:
         console.print(sentence, markup=False, soft_wrap=True)
 
     told(stop_stored(options.sweep, Path(options.dir), Stop.NOW if options.now else Stop.GENTLY, told=told))
+    return 0
+
+
+def _ui(options: argparse.Namespace, console: Console) -> int:
+    if options.cluster:
+        from sweep.remote.commands import browse_on
+
+        return browse_on(options.cluster, options.port, console)
+    from sweep.tracking import tracking_uri
+    from sweep.tracking.browse import browse
+
+    return browse(tracking_uri(None), options.port or 5000, console)
+
+
+def _fetch(options: argparse.Namespace, console: Console) -> int:
+    from sweep.remote.commands import fetch_from
+
+    fetch_from(options.cluster, options.sweep, Path(options.dir), console)
     return 0
 
 
@@ -137,7 +181,9 @@ _COMMANDS = {
     "status": _status,
     "stop": _stop,
     "report": _report,
+    "ui": _ui,
     "sync": _sync,
+    "fetch": _fetch,
     "export": _export,
     "import": _import,
     "schema": _schema,
@@ -162,9 +208,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
         )
-    run.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
+    plan.add_argument("--cluster", metavar="FILE", help="plan for the machines of this cluster's file")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument("--cluster", metavar="FILE", help="run it on the cluster that `ray up FILE` has started")
+    where.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
     run.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
-    plan.add_argument("--no-timing", action="store_true", help="skip the timed training step")
+    pace = plan.add_mutually_exclusive_group()
+    pace.add_argument("--no-timing", action="store_true", help="skip the timed training step")
+    pace.add_argument(
+        "--training-seconds", type=_positive, metavar="S", help="what one training takes there, instead of the timing"
+    )
     _add_stored(commands)
     commands.add_parser("schema", help="print the JSON schema of specs, for editors")
     return parser
@@ -180,16 +233,29 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
     report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
     report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
+    ui = commands.add_parser("ui", help="browse the runs in MLflow")
+    ui.add_argument("--port", type=int, help="the port of this machine's loopback (default: 5000; on a cluster: any)")
     sync = commands.add_parser("sync", help="push to MLflow what is missing there")
+    fetch = commands.add_parser("fetch", help="bring a sweep from a cluster to this machine, its runs included")
+    fetch.add_argument("--cluster", metavar="FILE", required=True, help="the cluster's file")
     export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
-    for command in (status, stop, report, sync, export):
+    for command in (status, stop, report, ui):
+        command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
+    for command in (status, stop, report, sync, fetch, export):
         command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
     into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
     into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
     for command in (export, into):
         command.add_argument("file", metavar="FILE", help="the JSON file")
-    for command in (status, stop, report, sync, export, into):
+    for command in (status, stop, report, sync, fetch, export, into):
         command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0; received {text}")
+    return number
 
 
 def _log_to(directory: SweepDirectory) -> None:

@@ -7,7 +7,7 @@ a relative path that stays in the spec's folder by its words must stay there in 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from trainable.datasets import DATASETS
 from trainable.datasets.files import SUFFIXES, located
 from trainable.encoder_places import PACKAGED
 
-__all__ = ["missing_encoders", "straying_paths", "with_absolute_paths"]
+__all__ = ["missing_encoders", "straying_paths", "with_absolute_paths", "with_moved_paths"]
 
 _BLOCKS = ("compare", "search", "trial")  # those that may name datasets and encoders
 _FILES = ("path", "test_path")  # fields of a dataset that are always paths
@@ -34,6 +34,25 @@ def with_absolute_paths(data: Mapping[str, Any], base: Path, names: Set[str]) ->
             found = {name: _located(fields[name], base, names) for name, names in known.items() if name in fields}
             absolute[block] = {**fields, **found}
     return absolute
+
+
+def with_moved_paths(data: Mapping[str, Any], moved: Callable[[str], str]) -> dict[str, Any]:
+    """The data of a resolved spec, whose paths are all absolute, with each path replaced by what `moved` says."""
+
+    def replaced(value: Any) -> Any:
+        if isinstance(value, list):
+            return [replaced(each) for each in value]
+        return moved(value) if isinstance(value, str) and value.startswith("/") else value
+
+    changed = dict(data)
+    changed["datasets"] = {
+        name: {field: replaced(value) if field in _FILES else value for field, value in entry.items()}
+        for name, entry in data.get("datasets", {}).items()
+    }
+    for block in _BLOCKS:
+        fields = data.get(block) or {}
+        changed[block] = {name: replaced(value) if name == "encoder" else value for name, value in fields.items()}
+    return changed
 
 
 def missing_encoders(data: Mapping[str, Any]) -> Iterator[Mistake]:

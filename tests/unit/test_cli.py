@@ -11,12 +11,14 @@ import pytest
 from sweep.cli import _parser, main
 
 SURFACE = {
-    "run": ["--address", "--dir", "--help", "--set", "spec"],
-    "plan": ["--help", "--no-timing", "--set", "spec"],
-    "status": ["--dir", "--help", "sweep"],
-    "stop": ["--dir", "--help", "--now", "sweep"],
-    "report": ["--dir", "--help", "--mlflow", "--out", "sweep"],
+    "run": ["--address", "--cluster", "--dir", "--help", "--set", "spec"],
+    "plan": ["--cluster", "--help", "--no-timing", "--set", "--training-seconds", "spec"],
+    "status": ["--cluster", "--dir", "--help", "sweep"],
+    "stop": ["--cluster", "--dir", "--help", "--now", "sweep"],
+    "report": ["--cluster", "--dir", "--help", "--mlflow", "--out", "sweep"],
+    "ui": ["--cluster", "--help", "--port"],
     "sync": ["--dir", "--help", "sweep"],
+    "fetch": ["--cluster", "--dir", "--help", "sweep"],
     "export": ["--dir", "--help", "file", "sweep"],
     "import": ["--dir", "--help", "--ledger", "file"],
     "schema": ["--help"],

@@ -1,0 +1,191 @@
+"""What `--cluster FILE` does: the commands of `python -m sweep`, on the head of a cluster.
+
+The sweep's folder is `~/sweeps/NAME` there. Its driver is a Ray job, which goes on when this machine is switched off.
+"""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from sweep.directory import SweepDirectory
+from sweep.errors import ClusterError, LedgerError
+from sweep.remote.cluster_file import ClusterFile, read_cluster_file
+from sweep.remote.head import Head
+from sweep.remote.jobs import Follower, Job, Jobs, check_token
+from sweep.remote.parcel import Parcel, pack
+from sweep.spec.model import SweepSpec
+from sweep.spec.reader import load_spec
+
+__all__ = ["browse_on", "fetch_from", "fitted", "report_on", "run_on", "tell_on"]
+
+DASHBOARD, MLFLOW = 8265, 5000  # ports of the head's loopback
+_SWEEPS = "$HOME/sweeps"
+_INPUTS = "sweeps/.inputs"  # among the sweeps, so that the copies of the head's disk have them too
+_PATIENCE = 600.0  # seconds for a lost connection to come back
+_PAUSE = 5.0  # seconds between two tries
+_ORIGIN = "fetched-from"  # the file that tells a fetched folder from one that is at home here
+
+
+def run_on(file: str, source: str, overrides: Sequence[str], console: Console) -> int:
+    """Run a sweep on the cluster, or follow the one that runs there; its exit code.
+
+    Raises SpecError for the spec, ClusterError for the cluster.
+    """
+    cluster = read_cluster_file(file)
+    check_token()
+    spec = fitted(load_spec(source, overrides), cluster)
+    head = Head(cluster.path)
+    with head.tunnel(DASHBOARD) as port:
+        jobs = Jobs.at(port)
+        job = _driver(head, jobs, spec)
+        console.print(f"{spec.name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
+        follower = Follower(job, lambda text: console.out(text, highlight=False))
+        try:
+            code = _followed(head, jobs, follower)
+        except KeyboardInterrupt:
+            stop = f"python -m sweep stop {spec.name} --cluster {shlex.quote(file)}"
+            console.print(
+                f"left; the sweep goes on: the same command follows it again, `{stop}` ends it", soft_wrap=True
+            )
+            raise
+    if code is None:
+        raise ClusterError(
+            f"a driver must end by itself; that of {spec.name} was ended from outside (`ray job logs {job.id}` on the "
+            "head says more); the same command goes on with the sweep"
+        )
+    return code
+
+
+def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
+    """The spec with what it leaves to the machines: GPUs of a trial, and as many trials as the cluster may ever hold.
+
+    At the start there is no machine to count, and trials that wait are what makes a cluster grow.
+    """
+    if spec.resources.gpu == "auto" and cluster.gpu is not None:
+        spec = spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": cluster.gpu})})
+    gpu = spec.resources.gpu
+    slots = cluster.slots(spec.resources.cpu, gpu) if gpu != "auto" else None
+    if slots == 0:
+        raise ClusterError(
+            f"a trial must fit on one machine; it needs {spec.resources.cpu:g} CPU and {gpu} GPU, which no machine of "
+            f"{cluster.path} has; lower `resources`, or take larger machines"
+        )
+    if spec.budget.concurrency is None and slots is not None:
+        spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"concurrency": slots})})
+    return spec
+
+
+def tell_on(file: str, console: Console, *words: str) -> int:
+    """Run a command about a sweep on the head, and say what it says; its exit code."""
+    said = Head(read_cluster_file(file).path).execute(f'python -m sweep {shlex.join(words)} --dir "{_SWEEPS}"')
+    console.out(said.output, highlight=False)
+    return said.code
+
+
+def report_on(file: str, sweep: str, out: Path, console: Console) -> int:
+    """Write a sweep's report on the head and bring it to the folder `out`; the exit code."""
+    code = tell_on(file, console, "report", _named(sweep))
+    if code == 0:
+        out.mkdir(parents=True, exist_ok=True)
+        Head(read_cluster_file(file).path).fetch(f"~/sweeps/{sweep}/report", out)
+        console.print(f"copied to {out / 'index.html'}", soft_wrap=True)
+    return code
+
+
+def browse_on(file: str, port: int | None, console: Console) -> int:
+    """Keep a tunnel to the cluster's MLflow open until Ctrl-C; the exit code."""
+    cluster = read_cluster_file(file)
+    with suppress(KeyboardInterrupt), Head(cluster.path).tunnel(MLFLOW, port) as local:
+        console.print(f"MLflow of {cluster.name}: http://127.0.0.1:{local} (until Ctrl-C)", soft_wrap=True)
+        while True:
+            time.sleep(3600)
+    return 0
+
+
+def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
+    """Bring a sweep's folder from the head to `root`, again for news, and its runs to this machine's MLflow.
+
+    Raises LedgerError if another sweep of that name lies there, ClusterError if the cluster does not have it.
+    """
+    from sweep.stored import find_stored, sync_stored
+
+    cluster = read_cluster_file(file)
+    directory = SweepDirectory(root / _named(sweep))
+    origin = directory.path / _ORIGIN
+    if directory.path.exists() and not (origin.is_file() and origin.read_text(encoding="utf-8") == cluster.name):
+        raise LedgerError(
+            f"a fetched sweep takes the place of what was fetched before, and of nothing else; {directory.path} did "
+            f"not come from cluster {cluster.name}; choose another place with --dir"
+        )
+    head = Head(cluster.path)
+    if head.execute(f'test -e "{_SWEEPS}/{sweep}/spec.yaml"').code:
+        raise ClusterError(
+            f"only what is on the head can be fetched; there is no sweep {sweep!r} in ~/sweeps of cluster "
+            f'{cluster.name}; `ray exec {cluster.path} "ls sweeps"` names those there are'
+        )
+    directory.path.mkdir(parents=True, exist_ok=True)
+    origin.write_text(cluster.name, encoding="utf-8")
+    head.fetch(f"~/sweeps/{sweep}", directory.path)
+    console.print(f"{sweep}: ledger, spec and report are in {directory.path}", soft_wrap=True)
+    spec = find_stored(str(directory.path), root)[1]
+    if spec.ledger is not None:
+        console.print("its ledger is in a database, as the spec says; `python -m sweep sync` reads it from there")
+        return
+    console.print(sync_stored(str(directory.path), root), soft_wrap=True)
+
+
+def _driver(head: Head, jobs: Jobs, spec: SweepSpec) -> Job:
+    """The job that runs this very sweep, else a new one. Raises ClusterError if one with another spec runs."""
+    with tempfile.TemporaryDirectory(prefix="sweep-parcel-") as scratch:
+        parcel = pack(spec, Path(scratch))
+        job = jobs.running(spec.name)
+        if job is None:
+            return _submitted(head, jobs, spec, parcel)
+    if job.spec != parcel.digest:
+        raise ClusterError(
+            f"one driver may run a sweep at a time; {spec.name} runs as job {job.id}, with another spec than this; "
+            f"stop it first with `python -m sweep stop {spec.name} --cluster {head.path}`, or give this sweep another "
+            "name (`--set name=...`)"
+        )
+    return job
+
+
+def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, parcel: Parcel) -> Job:
+    if head.execute(f"mkdir -p ~/{_INPUTS}").code:
+        raise ClusterError(f"specs travel to ~/{_INPUTS} of the head, which cannot be made; check its disk")
+    head.send(parcel.folder, f"~/{_INPUTS}")
+    file = shlex.quote(parcel.spec)
+    line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{_SWEEPS}"'
+    return jobs.submit(spec.name, parcel.digest, line)
+
+
+def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
+    """Follow a driver to its end, over connections that come and go; its exit code, None if it was ended."""
+    with suppress(ConnectionError):
+        return follower.follow(jobs)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        said = follower.said
+        try:
+            with head.tunnel(DASHBOARD) as port:
+                return follower.follow(Jobs.at(port))
+        except (ConnectionError, ClusterError):
+            if follower.said > said:
+                deadline = time.monotonic() + _PATIENCE
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _named(sweep: str) -> str:
+    """Raises LedgerError for what is no name: folders are those of the head."""
+    if not sweep or Path(sweep).name != sweep or sweep.startswith("."):
+        raise LedgerError(f"a sweep on a cluster is called by its name; received {sweep!r}; leave the folder out")
+    return sweep

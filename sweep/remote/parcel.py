@@ -1,0 +1,87 @@
+"""A spec and the files it names, packed for the head of a cluster.
+
+Files keep their names, in folders named by their contents: the same data are the same path there, whoever sends them
+from wherever, and changed data are another path, which a sweep that has begun refuses.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sweep.errors import ClusterError
+from sweep.spec.model import SweepSpec
+from sweep.spec.paths import with_moved_paths
+from trainable.containment import contains
+
+__all__ = ["Parcel", "pack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What lies in `folder`: the file `spec`, and all that it names. digest: of the whole. size: bytes."""
+
+    folder: Path
+    spec: str
+    digest: str
+    size: int
+
+
+def pack(spec: SweepSpec, folder: Path) -> Parcel:
+    """Copy the spec, as NAME.yaml with relative paths, and its local files into `folder`.
+
+    Raises ClusterError for a file that cannot be read.
+    """
+    text = yaml.safe_dump(
+        with_moved_paths(spec.resolved(), lambda path: _packed(Path(path), folder)),
+        sort_keys=False,
+        allow_unicode=True,
+    )
+    (folder / f"{spec.name}.yaml").write_text(text, encoding="utf-8")
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return Parcel(folder, f"{spec.name}.yaml", hashlib.sha256(text.encode()).hexdigest()[:16], size)
+
+
+def _packed(source: Path, folder: Path) -> str:
+    try:
+        _check_links(source)
+        digest = _digest(source)
+        place = Path("data") / digest / source.name
+        target = folder / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(source, target)
+    except (OSError, shutil.Error) as error:
+        raise ClusterError(
+            f"the files of a spec travel to the cluster; {source} cannot be read ({error}); check the path and its "
+            "permissions"
+        ) from error
+    return str(place)
+
+
+def _check_links(source: Path) -> None:
+    """Raises ClusterError for a folder with links that lead out of it: whose files those are nobody has said."""
+    links = [path for path in source.rglob("*") if not contains(source, path)] if source.is_dir() else []
+    if links:
+        raise ClusterError(
+            f"what travels to the cluster must lie in the spec's own places; {links[0]} is a link that leads out of "
+            f"{source}; copy what it leads to"
+        )
+
+
+def _digest(source: Path) -> str:
+    """Of a file's contents, or of the names and contents of all files of a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+        if path.is_file():
+            digest.update(f"{path.relative_to(source.parent)}\0{path.stat().st_size}\0".encode())
+            with path.open("rb") as file:
+                while piece := file.read(2**20):
+                    digest.update(piece)
+    return digest.hexdigest()[:16]
