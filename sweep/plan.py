@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from sweep.bill import Work, print_bill
 from sweep.cells import Cell, cells
 from sweep.progress import duration
+from sweep.remote.cluster_file import ClusterFile, fitted
 from sweep.run import check_inputs
 from sweep.rungs import default_rungs
 from sweep.spec.model import SweepSpec
@@ -23,11 +25,23 @@ from trainable.ranges import Choice, Range
 __all__ = ["print_plan"]
 
 
-def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
+def print_plan(
+    console: Console,
+    spec: SweepSpec,
+    *,
+    timed: bool,
+    cluster: ClusterFile | None = None,
+    training_seconds: float | None = None,
+) -> None:
     """Print the plan of `spec`; with `timed`, train and evaluate for a moment to estimate the time.
 
-    Raises TrainableError for data or an encoder that cannot be read.
+    cluster: the machines to plan for, instead of this one. training_seconds: what one training takes, instead of the
+    timing.
+
+    Raises TrainableError for data or an encoder that cannot be read, and ClusterError if no machine can hold a trial.
     """
+    if cluster is not None:
+        spec = fitted(spec, cluster)
     grid = cells(spec)
     check_inputs(grid)
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
@@ -38,8 +52,13 @@ def print_plan(console: Console, spec: SweepSpec, *, timed: bool) -> None:
     _print_data(console, grid)
     _print_spaces(console, grid)
     _print_pruning(console, spec, grid)
-    if timed:
-        _print_time(console, spec, grid)
+    if not timed and training_seconds is None:
+        return
+    work = _work(grid, spec, _given(grid, training_seconds) if training_seconds else _costs(grid))
+    if cluster is None:
+        _print_time(console, spec, work, measured=training_seconds is None)
+    else:
+        print_bill(console, spec, cluster, work, measured=training_seconds is None)
 
 
 def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
@@ -112,14 +131,11 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
     console.print(f"pruning: {spec.pruning.rule}{where}\n")
 
 
-def _print_time(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
+def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:
     slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
-    costs = _costs(grid)
-    search = sum(cell.trials(spec.budget.trials_per_cell) * costs[cell.key].trial for cell in grid) / slots
-    confirmation = sum(spec.confirm.replicates * costs[cell.key].confirmation for cell in grid) / slots
-    pace = f"on {slots} slots like this machine's, from a few measured steps"
-    added = f", then {duration(confirmation)} for the confirmations" if spec.confirm.draws else ""
-    console.print(f"time: {duration(search)} without pruning{added}, {pace}")
+    pace = f"on {slots} slots" + (" like this machine's, from a few measured steps" if measured else "")
+    added = f", then {duration(work.confirmation / slots)} for the confirmations" if spec.confirm.draws else ""
+    console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +144,34 @@ class _Cost:
 
     trial: float
     confirmation: float
+
+
+def _work(grid: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, _Cost]) -> Work:
+    trials = {cell.key: cell.trials(spec.budget.trials_per_cell) for cell in grid}
+    search = {key: count * costs[key].trial for key, count in trials.items()}
+    share = _least_share(spec, _default_config(grid[0]))
+    return Work(
+        search=sum(search.values()),
+        pruned=sum(search.values()) * share,
+        confirmation=sum(spec.confirm.replicates * costs[cell.key].confirmation for cell in grid),
+    )
+
+
+def _least_share(spec: SweepSpec, config: TrialConfig) -> float:
+    """The share of the search's work that is left if every rung stops as many trials as the rule ever would."""
+    if spec.pruning.rule != "asha":
+        return 1.0
+    rungs = spec.pruning.rungs or default_rungs(config.replicates, config.evaluations)
+    total, alive, before, done = config.replicates * config.evaluations, 1.0, 0, 0.0
+    for rung in (*rungs, total):
+        done += alive * (min(rung, total) - before) / total
+        alive, before = alive / spec.pruning.reduction_factor, min(rung, total)
+    return done
+
+
+def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, _Cost]:
+    """The costs of each cell, if one training takes so long, its evaluations included."""
+    return {cell.key: _Cost(_default_config(cell).replicates * seconds, seconds) for cell in grid}
 
 
 def _costs(grid: Sequence[Cell]) -> Mapping[str, _Cost]:

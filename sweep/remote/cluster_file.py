@@ -10,8 +10,9 @@ from typing import Any
 import yaml
 
 from sweep.errors import ClusterError
+from sweep.spec.model import SweepSpec
 
-__all__ = ["ClusterFile", "NodeType", "read_cluster_file"]
+__all__ = ["ClusterFile", "NodeType", "fitted", "read_cluster_file"]
 
 _ENOUGH = 1e-9  # three times a third of a GPU fit on one
 
@@ -96,6 +97,25 @@ def read_cluster_file(path: str | Path) -> ClusterFile:
         types=[_node_type(str(name), block, most) for name, block in workers.items()],
         most=most,
     )
+
+
+def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
+    """The spec with what it leaves to the machines: GPUs of a trial, and as many trials as the cluster may ever hold.
+
+    At the start there is no machine to count, and trials that wait are what makes a cluster grow.
+    """
+    if spec.resources.gpu == "auto" and cluster.gpu is not None:
+        spec = spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": cluster.gpu})})
+    gpu = spec.resources.gpu
+    slots = cluster.slots(spec.resources.cpu, gpu) if gpu != "auto" else None
+    if slots == 0:
+        raise ClusterError(
+            f"a trial must fit on one machine; it needs {spec.resources.cpu:g} CPU and {gpu} GPU, which no machine of "
+            f"{cluster.path} has; lower `resources`, or take larger machines"
+        )
+    if spec.budget.concurrency is None and slots is not None:
+        spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"concurrency": slots})})
+    return spec
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:

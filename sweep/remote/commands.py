@@ -16,14 +16,14 @@ from rich.console import Console
 
 from sweep.directory import SweepDirectory
 from sweep.errors import ClusterError, LedgerError
-from sweep.remote.cluster_file import ClusterFile, read_cluster_file
+from sweep.remote.cluster_file import fitted, read_cluster_file
 from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
 from sweep.remote.parcel import Parcel, pack
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
 
-__all__ = ["browse_on", "fetch_from", "fitted", "report_on", "run_on", "tell_on"]
+__all__ = ["browse_on", "fetch_from", "report_on", "run_on", "tell_on"]
 
 DASHBOARD, MLFLOW = 8265, 5000  # ports of the head's loopback
 _SWEEPS = "$HOME/sweeps"
@@ -61,25 +61,6 @@ def run_on(file: str, source: str, overrides: Sequence[str], console: Console) -
             "head says more); the same command goes on with the sweep"
         )
     return code
-
-
-def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
-    """The spec with what it leaves to the machines: GPUs of a trial, and as many trials as the cluster may ever hold.
-
-    At the start there is no machine to count, and trials that wait are what makes a cluster grow.
-    """
-    if spec.resources.gpu == "auto" and cluster.gpu is not None:
-        spec = spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": cluster.gpu})})
-    gpu = spec.resources.gpu
-    slots = cluster.slots(spec.resources.cpu, gpu) if gpu != "auto" else None
-    if slots == 0:
-        raise ClusterError(
-            f"a trial must fit on one machine; it needs {spec.resources.cpu:g} CPU and {gpu} GPU, which no machine of "
-            f"{cluster.path} has; lower `resources`, or take larger machines"
-        )
-    if spec.budget.concurrency is None and slots is not None:
-        spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"concurrency": slots})})
-    return spec
 
 
 def tell_on(file: str, console: Console, *words: str) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator
 
-__all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking"]
+__all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking", "has_password", "price_table"]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 _CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
@@ -182,6 +183,23 @@ class Tracking(BaseModel):
                 "address as MLFLOW_TRACKING_URI"
             )
         return uri
+
+
+def price_table(prices: Any) -> Mapping[str, tuple[float, float]]:
+    """The lowest and highest price of each machine. Raises ValueError for what is no price."""
+    if not isinstance(prices, Mapping):
+        raise ValueError("prices is a mapping from kinds of machines to USD per hour, as `g6.xlarge: [0.35, 0.80]`")
+    return {str(machine): _price(str(machine), price) for machine, price in prices.items()}
+
+
+def _price(machine: str, price: Any) -> tuple[float, float]:
+    bounds = list(price) if isinstance(price, list | tuple) else [price, price]
+    numbers = [each for each in bounds if isinstance(each, int | float) and not isinstance(each, bool)]
+    if len(bounds) != 2 or len(numbers) != 2 or not 0 <= numbers[0] <= numbers[1] < math.inf:
+        raise ValueError(
+            f"the price of {machine} is USD per hour: a number, or [low, high], as spot and on demand; received {price}"
+        )
+    return float(numbers[0]), float(numbers[1])
 
 
 def has_password(address: str) -> bool:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, has_password
+from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, has_password, price_table
 from sweep.spec.completion import Searched, complete
 from sweep.spec.consistency import contradictions
 from sweep.spec.fields import remedy_for_unknown
@@ -66,6 +66,15 @@ class SweepSpec(BaseModel):
         None,
         description="a postgresql:// address for the sweep's record; default: a journal file in the sweep's folder",
     )
+
+    prices: SkipValidation[Mapping[str, tuple[float, float]]] = Field(
+        {}, description="USD per hour of each kind of machine: a number, or [spot, on demand]; `plan --cluster` adds up"
+    )
+
+    @field_validator("prices", mode="before")
+    @classmethod
+    def _from_to(cls, prices: Any) -> Mapping[str, tuple[float, float]]:
+        return price_table(prices)
 
     @field_validator("ledger")
     @classmethod

@@ -33,12 +33,17 @@ def json_schema() -> dict[str, Any]:
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
         **{name: _block(model) for name, model in BLOCKS.items()},
         "ledger": {"type": ["string", "null"], "pattern": r"^postgresql(\+psycopg2)?://"},
+        "prices": {"type": "object", "additionalProperties": {"anyOf": [_PRICE, _PRICES]}},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Spec of a few-shot sweep",
         **_mapping({name: _described(schema, fields[name].description) for name, schema in properties.items()}),
     }
+
+
+_PRICE: Mapping[str, Any] = {"type": "number", "minimum": 0}
+_PRICES: Mapping[str, Any] = {"type": "array", "items": _PRICE, "minItems": 2, "maxItems": 2}
 
 
 def _mapping(properties: Mapping[str, Any]) -> dict[str, Any]:

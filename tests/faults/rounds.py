@@ -107,11 +107,11 @@ def available() -> tuple[Fault, ...]:
     return tuple(fault for fault in FAULTS if not lacking(fault.needs))
 
 
-def each_once(seed: int) -> list[Round]:
-    """As few rounds as hold every available fault once, each in the middle of its sweep. What changes outcomes has a
+def each_once(seed: int, faults: Sequence[Fault]) -> list[Round]:
+    """As few rounds as hold every one of the faults once, each in the middle of its sweep. What changes outcomes has a
     round of its own, so that the tables of all others can be compared."""
     groups: list[list[Fault]] = []
-    for fault in sorted(available(), key=lambda each: (each.changes_outcomes, -len(each.needs))):
+    for fault in sorted(faults, key=lambda each: (each.changes_outcomes, -len(each.needs))):
         fits = (each for each in groups if len(each) < _CROWD and agree(_needs([*each, fault])))
         home = None if fault.changes_outcomes else next(fits, None)
         if home is None:
@@ -122,7 +122,7 @@ def each_once(seed: int) -> list[Round]:
 
 def _spread(faults: Sequence[Fault], seed: int) -> Round:
     rng = Random(seed)
-    shares = [rng.uniform(0.3, 1.0) / (len(faults) - number) for number in range(len(faults))]
+    shares = [rng.uniform(0.2, 0.8) / (len(faults) - number) for number in range(len(faults))]
     acts = (Act(fault, Moment(When.MIDDLE, share, 0.0), seed) for fault, share in zip(faults, shares, strict=True))
     return Round(seed, tuple(acts))
 

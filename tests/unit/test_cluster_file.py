@@ -9,8 +9,7 @@ import pytest
 import yaml
 
 from sweep.errors import ClusterError
-from sweep.remote.cluster_file import ClusterFile, NodeType, read_cluster_file
-from sweep.remote.commands import fitted
+from sweep.remote.cluster_file import ClusterFile, NodeType, fitted, read_cluster_file
 from sweep.spec.reader import load_spec
 
 CLUSTERS = Path(__file__).parents[2] / "cluster"
