@@ -73,7 +73,11 @@ class Head:
         """Start MLflow's server on the loopback, unless one answers. Raises HeadError if it does not come up."""
         if self._answers():
             return
-        environment = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.database}", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment = {
+            "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.database}",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes, 240 MB each, for what no sweep uses
+        }
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", "1", "--artifacts-destination", f"{self.store}/artifacts"]
         log = self.folder / "server.log"

@@ -12,27 +12,22 @@ from sweep.errors import ClusterError
 from sweep.progress import duration
 from sweep.remote.cluster_file import ClusterFile, NodeType
 from sweep.spec.model import SweepSpec
+from sweep.workload import Work
 
-__all__ = ["Work", "print_bill"]
+__all__ = ["print_bill"]
 
 _COMING = (
     240.0  # seconds from a trial that waits to a machine that trains it: booted and installed, measured nowhere yet
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """Seconds of one trial's slot. search: of all trials, to their ends. pruned: if the rule stops as many as it ever
-    would. confirmation: of all confirmations."""
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """So many machines of a kind, by the name that prices give it."""
 
-    search: float
-    pruned: float
-    confirmation: float
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """The least and the most."""
-        return self.pruned + self.confirmation, self.search + self.confirmation
+    count: int
+    machine: str
+    spot: bool
 
 
 def print_bill(console: Console, spec: SweepSpec, cluster: ClusterFile, work: Work, *, measured: bool) -> None:
@@ -42,9 +37,8 @@ def print_bill(console: Console, spec: SweepSpec, cluster: ClusterFile, work: Wo
     """
     slots = spec.budget.concurrency
     machines = list(_machines(spec, cluster, slots))
-    used = [
-        (count, name) for count, name in ((1, cluster.head), *((n, kind.machine) for n, kind, _ in machines)) if name
-    ]
+    used = [_Used(1, cluster.head, spot=False)] if cluster.head else []
+    used += [_Used(count, kind.machine or kind.name, kind.spot) for count, kind, _ in machines]
     _check_prices(spec, used)
     for count, kind, trials in machines:
         market = "on the spot market" if kind.spot else "on demand"
@@ -54,14 +48,17 @@ def print_bill(console: Console, spec: SweepSpec, cluster: ClusterFile, work: Wo
         console.print(
             "machines: as many trials at once as those that are there can hold; the time is for one at a time"
         )
-    low, high = (seconds / (slots or 1) for seconds in work.bounds)
+    least, most = work.duration(slots or 1)
     pace = "at the pace of this machine, which a GPU exceeds by far (--training-seconds S says better)"
     told = pace if measured else "at the pace that was given"
+    console.print(f"time: {duration(least)} to {duration(most)}, {told}", soft_wrap=True)
     console.print(
-        f"time: {duration(low)} with pruning at its strictest, {duration(high)} without, {told}", soft_wrap=True
+        f"  least: pruning stops all that it may, which leaves {work.pruned / work.search:.0%} of the search\n"
+        "  most: no trial is stopped, and the longest one begins last",
+        soft_wrap=True,
     )
     if used:
-        _print_cost(console, spec, used, (low + _COMING, high + _COMING))
+        _print_cost(console, spec, used, (least + _COMING, most + _COMING))
 
 
 def _machines(spec: SweepSpec, cluster: ClusterFile, slots: int | None) -> Iterator[tuple[int, NodeType, int]]:
@@ -76,8 +73,8 @@ def _machines(spec: SweepSpec, cluster: ClusterFile, slots: int | None) -> Itera
             left, room = left - count * each, room - count
 
 
-def _check_prices(spec: SweepSpec, used: Sequence[tuple[int, str]]) -> None:
-    missing = [name for _, name in used if name not in spec.prices]
+def _check_prices(spec: SweepSpec, used: Sequence[_Used]) -> None:
+    missing = [each.machine for each in used if each.machine not in spec.prices]
     if spec.prices and missing:
         raise ClusterError(
             f"a cost needs the price of every machine; `prices` lacks {', '.join(missing)}; add `{missing[0]}: 0.80`, "
@@ -85,16 +82,15 @@ def _check_prices(spec: SweepSpec, used: Sequence[tuple[int, str]]) -> None:
         )
 
 
-def _print_cost(
-    console: Console, spec: SweepSpec, used: Sequence[tuple[int, str]], seconds: tuple[float, float]
-) -> None:
+def _print_cost(console: Console, spec: SweepSpec, used: Sequence[_Used], seconds: tuple[float, float]) -> None:
     if not spec.prices:
-        names = ", ".join(f"{name}: ..." for _, name in used)
+        names = ", ".join(f"{each.machine}: ..." for each in used)
         hint = f"write `prices: {{{names}}}` into the spec, USD per hour, or [spot, on demand]"
         console.print(f"cost: unknown; {hint}", soft_wrap=True)
         return
     low, high = (
-        sum(count * spec.prices[name][bound] for count, name in used) * seconds[bound] / 3600 for bound in (0, 1)
+        sum(each.count * spec.prices[each.machine][bound if each.spot else 1] for each in used) * seconds[bound] / 3600
+        for bound in (0, 1)
     )
     console.print(
         f"cost: {low:.2f} to {high:.2f} USD, with the head for as long as the sweep runs and {duration(_COMING)} for "

@@ -180,10 +180,11 @@ class Confirmer:
         self._record(key, report)
         return key
 
-    def lost(self, assignment: str, reason: str, detail: str, *, stalled: bool) -> str:
-        """The replicate's worker died; it is handed out again, unless that has happened too often."""
+    def lost(self, assignment: str, reason: str, detail: str, *, stalled: bool, seconds: float) -> str:
+        """The replicate's worker died, and with it so many seconds of its work; it is handed out again, unless that has
+        happened too often."""
         key, replicate = self._running.pop(assignment)
-        times = self.ledger.count_loss(key, str(replicate), stalled=stalled)
+        times = self.ledger.count_loss(key, str(replicate), stalled=stalled, seconds=seconds, reason=reason)
         if times < (MAX_STALLS if stalled else MAX_LOSSES):
             self._queue.insert(0, (key, replicate))
         else:

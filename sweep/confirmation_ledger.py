@@ -3,8 +3,8 @@
 study NAME@confirmation/CELL    user attributes: run/NUMBER, the MLflow run of a confirmation
   trial                         one for each configuration that is trained again; always RUNNING for Optuna, so that a
                                 confirmation can be given more draws at any time
-    user attributes             what (role, trial, config, started), replicate/0001 ..., attempts, losses, end (outcome,
-                                reason, time)
+    user attributes             what (role, trial, config, started), replicate/0001 ..., attempts, losses, lost, end
+                                (outcome, reason, time)
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from sweep.records import ConfirmationRecord, ReplicateRecord, Role, TrialRecord
+from sweep.records import ConfirmationRecord, LostWork, ReplicateRecord, Role, TrialRecord
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
@@ -77,9 +77,11 @@ class ConfirmationLedger:
             self._storage.set_trial_user_attr(trial_id, "end", None)
         return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str, *, stalled: bool) -> int:
+    def count_loss(self, key: str, replicate: str, *, stalled: bool, work: LostWork) -> int:
         """A worker died or stalled on a replicate; how often that has happened, each kind by itself."""
-        trial_id = self._trial_ids[key]
+        record, trial_id = self._records[key], self._trial_ids[key]
+        self._storage.set_trial_user_attr(trial_id, "lost", [asdict(each) for each in (*record.lost, work)])
+        self._refresh(record.cell, trial_id)
         losses = dict(self._storage.get_trial(trial_id).user_attrs.get("losses", {}))
         replicate = f"{replicate} stalled" if stalled else replicate
         losses[replicate] = losses.get(replicate, 0) + 1
@@ -138,6 +140,7 @@ def _record(cell: str, trial: FrozenTrial) -> ConfirmationRecord:
         reason=end.get("reason", ""),
         replicates=tuple(_replicate(attrs[name]) for name in sorted(attrs) if name.startswith("replicate/")),
         attempts=attrs.get("attempts", {}),
+        lost=tuple(LostWork(**each) for each in attrs.get("lost", ())),
     )
 
 

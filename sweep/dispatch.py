@@ -6,6 +6,7 @@ milliseconds, and raise only for bugs of our own, since an exception in a Tune c
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Dispatcher:
     meter: Meter = field(init=False)
     _waiting: list[str] = field(default_factory=list)
     _asked: dict[str, int] = field(default_factory=dict)
+    _heard: dict[str, float] = field(default_factory=dict)  # when each of `running` was handed out, or last reported
     _closed: set[str] = field(default_factory=set)  # cells that are good enough or given up
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class Dispatcher:
         assignment = self._next_assignment()
         if assignment is not None:
             self.running.add(assignment.key)
+            self._heard[assignment.key] = self.clock()
             self.changed(assignment.record)
         return assignment
 
@@ -99,6 +102,7 @@ class Dispatcher:
             self.meter.count(report, last=report.evaluation)
             self.changed(self.confirmer.report(key, report))
             return True
+        self._heard[key] = self.clock()
         record = self.ledger.record(key, report)
         self.meter.count(report, last=record.config.evaluations)
         outcome, reason = self._judge(record, report)
@@ -107,16 +111,23 @@ class Dispatcher:
         self.changed(key)
         return outcome is not None
 
-    def lost(self, key: str, reason: str, detail: str = "", *, stalled: bool = False) -> None:
+    def lost(
+        self, key: str, reason: str, detail: str = "", *, stalled: bool = False, running: float = math.inf
+    ) -> None:
         """The worker of an assignment died or was broken off. It is handed out again, unless the same has happened
-        MAX_LOSSES times, or MAX_STALLS times if it `stalled`, without a report in between."""
+        MAX_LOSSES times, or MAX_STALLS times if it `stalled`, without a report in between.
+
+        running: seconds since the worker began with it, where that is known.
+        """
         if key not in self.running:
             return
+        seconds = min(running, self.clock() - self._heard[key])
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled))
+            self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled, seconds=seconds))
             return
-        times = self.ledger.count_loss(key, stalled=stalled)
+        seconds += _unfinished(self.ledger.trial(key))
+        times = self.ledger.count_loss(key, stalled=stalled, seconds=seconds, reason=reason)
         if times >= (MAX_STALLS if stalled else MAX_LOSSES):
             self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason)
         else:
@@ -201,6 +212,12 @@ class Dispatcher:
         record = self.ledger.finish(key, outcome, reason, detail)
         if outcome is not Outcome.INTERRUPTED:
             self._consider(record.cell)
+
+
+def _unfinished(record: TrialRecord) -> float:
+    """Seconds of the reports of a replicate that has not been finished, and is trained again from its start."""
+    reports = [each.report for each in record.reports if each.report.replicate == len(record.replicate_scores)]
+    return sum(each.metrics.get(name, 0.0) for each in reports for name in ("train_seconds", "eval_seconds"))
 
 
 def _is_open(record: TrialRecord) -> bool:

@@ -7,8 +7,8 @@ anything depends on it, so that the process may die between any two lines:
     study NAME/CELL            user attributes: protocol, what must not change under the same name; run/NUMBER, the
                                MLflow run of a trial (here, because a finished trial cannot be written any more)
       trial                    parameters; intermediate value n = score at report n; state
-        user attributes        config, params, started, attempts, losses (in a row), report/0001 ..., outcome, reason,
-                               detail, ended
+        user attributes        config, params, started, attempts, losses (in a row), lost, report/0001 ..., outcome,
+                               reason, detail, ended
     study NAME@confirmation/CELL      see sweep.confirmation_ledger
 """
 
@@ -31,7 +31,7 @@ from sweep.confirmation_ledger import ConfirmationLedger
 from sweep.errors import LedgerError
 from sweep.pruning import FINAL_SCORES
 from sweep.reading import trial_record
-from sweep.records import ConfirmationRecord, DataRecord, Role, SweepRecord, TrialRecord
+from sweep.records import ConfirmationRecord, DataRecord, LostWork, Role, SweepRecord, TrialRecord
 from sweep.results import SweepResults
 from sweep.space import enqueued, sampler, suggest
 from trainable.config import TrialConfig
@@ -186,15 +186,19 @@ class Ledger:
                 self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
             return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str = "", *, stalled: bool = False) -> int:
-        """A worker died or stalled on a trial, or on a replicate of a confirmation; how often, each kind by itself,
-        without a report in between."""
+    def count_loss(self, key: str, replicate: str = "", *, stalled: bool, seconds: float, reason: str) -> int:
+        """A worker died or stalled on a trial, or on a replicate of a confirmation, and with it so many seconds of its
+        work; how often, each kind by itself, without a report in between."""
+        work = LostWork(time=time.time(), seconds=seconds, reason=reason)
         with self._lock:
             if key in self._confirmations:
-                return self._confirmations.count_loss(key, replicate, stalled=stalled)
+                return self._confirmations.count_loss(key, replicate, stalled=stalled, work=work)
+            record, trial_id = self._records[key], self._trial_ids[key]
             kind = "stalls" if stalled else "losses"
             times = self._losses(key).get(kind, 0) + 1
-            self._write(self._trial_ids[key], losses={**self._losses(key), kind: times})
+            lost = [asdict(each) for each in (*record.lost, work)]
+            self._write(trial_id, losses={**self._losses(key), kind: times}, lost=lost)
+            self._refresh(record.cell, trial_id)
             return times
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
 
-from sweep.bill import Work, print_bill
+from sweep.bill import print_bill
 from sweep.cells import Cell, cells
 from sweep.progress import duration
 from sweep.remote.cluster_file import ClusterFile, fitted
 from sweep.run import check_inputs
 from sweep.rungs import default_rungs
 from sweep.spec.model import SweepSpec
+from sweep.workload import Cost, Work, work_of
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
@@ -54,7 +54,7 @@ def print_plan(
     _print_pruning(console, spec, grid)
     if not timed and training_seconds is None:
         return
-    work = _work(grid, spec, _given(grid, training_seconds) if training_seconds else _costs(grid))
+    work = work_of(grid, spec, _given(grid, training_seconds) if training_seconds else _costs(grid))
     if cluster is None:
         _print_time(console, spec, work, measured=training_seconds is None)
     else:
@@ -138,46 +138,15 @@ def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool
     console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Cost:
-    """Seconds of a full trial, and of one training of a confirmation."""
-
-    trial: float
-    confirmation: float
-
-
-def _work(grid: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, _Cost]) -> Work:
-    trials = {cell.key: cell.trials(spec.budget.trials_per_cell) for cell in grid}
-    search = {key: count * costs[key].trial for key, count in trials.items()}
-    share = _least_share(spec, _default_config(grid[0]))
-    return Work(
-        search=sum(search.values()),
-        pruned=sum(search.values()) * share,
-        confirmation=sum(spec.confirm.replicates * costs[cell.key].confirmation for cell in grid),
-    )
-
-
-def _least_share(spec: SweepSpec, config: TrialConfig) -> float:
-    """The share of the search's work that is left if every rung stops as many trials as the rule ever would."""
-    if spec.pruning.rule != "asha":
-        return 1.0
-    rungs = spec.pruning.rungs or default_rungs(config.replicates, config.evaluations)
-    total, alive, before, done = config.replicates * config.evaluations, 1.0, 0, 0.0
-    for rung in (*rungs, total):
-        done += alive * (min(rung, total) - before) / total
-        alive, before = alive / spec.pruning.reduction_factor, min(rung, total)
-    return done
-
-
-def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, _Cost]:
+def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, Cost]:
     """The costs of each cell, if one training takes so long, its evaluations included."""
-    return {cell.key: _Cost(_default_config(cell).replicates * seconds, seconds) for cell in grid}
+    return {cell.key: Cost(_default_config(cell).replicates * seconds, seconds) for cell in grid}
 
 
-def _costs(grid: Sequence[Cell]) -> Mapping[str, _Cost]:
+def _costs(grid: Sequence[Cell]) -> Mapping[str, Cost]:
     """The costs of each cell, from one short replicate for each dataset, encoder and shot count."""
-    measured: dict[tuple[object, ...], _Cost] = {}
-    costs: dict[str, _Cost] = {}
+    measured: dict[tuple[object, ...], Cost] = {}
+    costs: dict[str, Cost] = {}
     for cell in grid:
         config = _default_config(cell)
         like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
@@ -187,7 +156,7 @@ def _costs(grid: Sequence[Cell]) -> Mapping[str, _Cost]:
     return costs
 
 
-def _measure(config: TrialConfig) -> _Cost:
+def _measure(config: TrialConfig) -> Cost:
     """Extrapolated from a few steps and one evaluation with warm caches."""
     import torch
 
@@ -206,7 +175,7 @@ def _measure(config: TrialConfig) -> _Cost:
     data = load(config.dataset)
     scored = len(draw_of(config, data, 0).validation)
     test = evaluation * len(data.test) / scored  # rows of a dataset cost alike
-    return _Cost(config.replicates * (training + config.evaluations * evaluation), training + evaluation + test)
+    return Cost(config.replicates * (training + config.evaluations * evaluation), training + evaluation + test)
 
 
 def describe(values: Range) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -82,7 +83,12 @@ class LedgerScheduler(FIFOScheduler):
         kind, _, told = detail.splitlines()[-1].rpartition(f"{StalledError.__name__}: ")
         reason = told if kind else detail.splitlines()[-1]
         logger.warning("%s: %s", _key(trial), detail if kind else reason)
-        _recorded(self._dispatcher, lambda: self._dispatcher.lost(_key(trial), reason, detail, stalled=bool(kind)))
+        began = trial.run_metadata.start_time
+        running = max(0.0, time.time() - began) if began else 0.0  # not what it waited for a machine
+        _recorded(
+            self._dispatcher,
+            lambda: self._dispatcher.lost(_key(trial), reason, detail, stalled=bool(kind), running=running),
+        )
 
 
 def _error(trial: Trial) -> str:

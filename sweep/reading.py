@@ -5,7 +5,7 @@ from __future__ import annotations
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.cells import Cell
-from sweep.records import ReportRecord, TrialRecord
+from sweep.records import LostWork, ReportRecord, TrialRecord
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
@@ -38,6 +38,7 @@ def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None, 
         score=reports[-1].score if reports else None,
         reports=reports,
         attempts=attrs.get("attempts", 0),
+        lost=tuple(LostWork(**each) for each in attrs.get("lost", ())),
     )
 
 

@@ -11,7 +11,16 @@ from trainable.config import TrialConfig
 from trainable.ranges import Scalar
 from trainable.reports import Outcome, Report
 
-__all__ = ["ConfirmationRecord", "DataRecord", "ReplicateRecord", "ReportRecord", "Role", "SweepRecord", "TrialRecord"]
+__all__ = [
+    "ConfirmationRecord",
+    "DataRecord",
+    "LostWork",
+    "ReplicateRecord",
+    "ReportRecord",
+    "Role",
+    "SweepRecord",
+    "TrialRecord",
+]
 
 
 class Role(StrEnum):
@@ -20,6 +29,16 @@ class Role(StrEnum):
 
     FINALIST = "finalist"
     CONFIRMATION = "confirmation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostWork:
+    """What a worker that died or stalled had done of a replicate, which is trained again. seconds: of the worker's
+    time. time: seconds since the epoch."""
+
+    time: float
+    seconds: float
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +61,8 @@ class TrialRecord:
     """A trial as recorded: one configuration of one cell.
 
     number: position in its cell, from 0. params: what the search chose, by flat name. outcome: None while it runs.
-    started, ended: seconds since the epoch. attempts: how often a worker began it. run_id: its MLflow run, once known.
+    started, ended: seconds since the epoch. attempts: how often a worker began it. lost: the work of
+    workers that died of it or with it. run_id: its MLflow run, once known.
     """
 
     cell: str
@@ -57,6 +77,7 @@ class TrialRecord:
     score: float | None = None
     reports: tuple[ReportRecord, ...] = ()
     attempts: int = 1
+    lost: tuple[LostWork, ...] = ()
     run_id: str | None = None
 
     @property
@@ -88,7 +109,8 @@ class ConfirmationRecord:
     number: position among the confirmations and finalists of its cell, from 0. trial: number of the trial in the cell.
     config: the trial's, with one evaluation at the end. replicates: in the order in which they arrived. outcome: None
     while it goes on, COMPLETED or INTERRUPTED; a replicate that diverged does not end it. started, ended: seconds since
-    the epoch. attempts: by `DRAW.INITIALISATION`, how often a worker began that replicate.
+    the epoch. attempts: by `DRAW.INITIALISATION`, how often a worker began that replicate. lost: as for a
+    trial.
     """
 
     cell: str
@@ -102,6 +124,7 @@ class ConfirmationRecord:
     reason: str = ""
     replicates: tuple[ReplicateRecord, ...] = ()
     attempts: Mapping[str, int] = field(default_factory=dict)
+    lost: tuple[LostWork, ...] = ()
     run_id: str | None = None
 
     @property

@@ -8,7 +8,16 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sweep.errors import LedgerError
-from sweep.records import ConfirmationRecord, DataRecord, ReplicateRecord, ReportRecord, Role, SweepRecord, TrialRecord
+from sweep.records import (
+    ConfirmationRecord,
+    DataRecord,
+    LostWork,
+    ReplicateRecord,
+    ReportRecord,
+    Role,
+    SweepRecord,
+    TrialRecord,
+)
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
@@ -60,7 +69,8 @@ class SweepResults:
 def _with_flat_config(record: TrialRecord | ConfirmationRecord) -> dict[str, Any]:
     values = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "config"}
     children = "reports" if isinstance(record, TrialRecord) else "replicates"
-    return {**values, "config": record.config.flat(), children: [asdict(each) for each in values[children]]}
+    listed = {name: [asdict(each) for each in values[name]] for name in (children, "lost")}
+    return {**values, "config": record.config.flat(), **listed}
 
 
 def _sweep(data: Mapping[str, Any]) -> SweepRecord:
@@ -82,4 +92,5 @@ def _confirmation(data: Mapping[str, Any]) -> ConfirmationRecord:
 
 def _common(data: Mapping[str, Any]) -> dict[str, Any]:
     outcome = Outcome(data["outcome"]) if data["outcome"] else None
-    return {**data, "config": TrialConfig.from_flat(data["config"]), "outcome": outcome}
+    lost = tuple(LostWork(**each) for each in data.get("lost", ()))  # documents of old do not say
+    return {**data, "config": TrialConfig.from_flat(data["config"]), "outcome": outcome, "lost": lost}

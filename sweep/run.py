@@ -202,8 +202,10 @@ def tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratc
         logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger
     # Tune hands these on in the command lines of its workers, where everybody on the machine can read them.
     ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
+    worker = tune.with_parameters(Worker, shipment=shipment)
+    worker.__qualname__ = Worker.__qualname__  # how processes are titled while they train; else it is Tune's `_Inner`
     tune.run(
-        tune.with_parameters(Worker, shipment=shipment),
+        worker,
         name="sweep",
         search_alg=LedgerSearcher(dispatcher),
         scheduler=LedgerScheduler(dispatcher),

@@ -77,7 +77,7 @@ def _searched(ledger: Ledger, cell: Cell) -> str:
     end = Report(draw=0, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
     ledger.record(diverged, end)
     ledger.finish(diverged, Outcome.DIVERGED, end.reason)
-    ledger.count_loss(failed)
+    ledger.count_loss(failed, stalled=False, seconds=2.5, reason="node died")
     ledger.finish(failed, Outcome.FAILED, "no memory", "Traceback:\n  …\udcff")
     for key in (interrupted, running):
         ledger.record(key, report(0, 1, 1 / 3))
@@ -100,7 +100,7 @@ def _confirmed(ledger: Ledger, trial: str) -> None:
     confirmation = ledger.begin_confirmation(record, Role.CONFIRMATION, config).key
     replicate = f"{CONFIRMATION_START}.0"
     ledger.count_attempt(confirmation, replicate)
-    ledger.count_loss(confirmation, replicate)
+    ledger.count_loss(confirmation, replicate, stalled=False, seconds=1.5, reason="node died")
     scored = Report(
         draw=CONFIRMATION_START,
         replicate=0,

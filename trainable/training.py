@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.encoder import load_encoder
+from trainable.encoder import free_accelerator, load_encoder
 from trainable.errors import ConfigError
 from trainable.losses import LOSSES, LossEntry
 from trainable.replicate import DivergedError, Evaluation, Part, Trial, evaluations
@@ -94,6 +94,8 @@ def _reports(trial: Trial, first: int) -> Iterator[Report]:
     try:
         for replicate in range(first, len(trial.draws)):
             for report in _replicate_reports(trial, replicate, turn):
+                if report.outcome is Outcome.FAILED:
+                    free_accelerator()
                 yield report
                 if report.outcome is not None:
                     return

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sweep.errors import ClusterError
 from sweep.spec.model import SweepSpec
 
 __all__ = ["ClusterFile", "NodeType", "fitted", "read_cluster_file"]
 
+_FINITE = ConfigDict(allow_inf_nan=False)
 _ENOUGH = 1e-9  # three times a third of a GPU fit on one
 
 
@@ -64,6 +66,44 @@ class ClusterFile:
         return slots
 
 
+class _Block(BaseModel):
+    """A kind of machine, as far as it matters here."""
+
+    model_config = _FINITE
+
+    resources: dict[str, Annotated[float, Field(ge=0)]] | None = None
+    node_config: dict[str, Any] | None = None
+    max_workers: Annotated[int, Field(ge=0)] | None = None
+
+    @property
+    def machine(self) -> str:
+        """What the cloud calls it."""
+        config = self.node_config or {}
+        return str(config.get("InstanceType") or config.get("machineType") or "")
+
+    @property
+    def spot(self) -> bool:
+        """Whether the cloud may take it away."""
+        config = self.node_config or {}
+        scheduling = config.get("scheduling")
+        google = isinstance(scheduling, Mapping) and scheduling.get("provisioningModel") == "SPOT"
+        return google or "InstanceMarketOptions" in config
+
+
+class _Provider(BaseModel):
+    type: str
+
+
+class _File(BaseModel):
+    model_config = _FINITE
+
+    cluster_name: str
+    provider: _Provider
+    max_workers: Annotated[int, Field(ge=0)] = 2  # as Ray has it
+    head_node_type: str | None = None
+    available_node_types: dict[str, _Block] | None = None
+
+
 def read_cluster_file(path: str | Path) -> ClusterFile:
     """The cluster in a YAML file that `ray up` takes.
 
@@ -75,27 +115,19 @@ def read_cluster_file(path: str | Path) -> ClusterFile:
             f"a cluster's file is one of Ray's launcher (`ray up`); {path} is one of Kubernetes: give it to `kubectl "
             "create -f`, with the sweep's command as its entrypoint (cluster/README.md)"
         )
-    missing = [key for key in ("cluster_name", "provider") if not data.get(key)]
-    if missing or not isinstance(data["provider"], Mapping) or "type" not in data["provider"]:
-        raise ClusterError(
-            f"a cluster's file needs `cluster_name` and `provider` with its `type`; {path} lacks "
-            f"{', '.join(missing) or 'provider.type'}; begin with one of cluster/*.yaml"
-        )
-    types, head = data.get("available_node_types") or {}, data.get("head_node_type")
-    if not isinstance(types, Mapping) or not all(isinstance(each, Mapping) for each in types.values()):
-        raise ClusterError(
-            f"`available_node_types` has a block for each kind of machine; that of {path} has none; see "
-            "cluster/gpu.yaml"
-        )
-    most = int(data.get("max_workers") or 0)
-    workers = {name: block for name, block in types.items() if name != head}
+    try:
+        file = _File.model_validate(data)
+    except ValidationError as error:
+        raise ClusterError(_refusal(Path(path), error)) from error
+    known = file.available_node_types or {}
+    head = known.get(file.head_node_type or "")
     return ClusterFile(
         path=Path(path),
-        name=str(data["cluster_name"]),
-        provider=str(data["provider"]["type"]),
-        head=_machine(types.get(head) or {}),
-        types=[_node_type(str(name), block, most) for name, block in workers.items()],
-        most=most,
+        name=file.cluster_name,
+        provider=file.provider.type,
+        head=head.machine if head else "",
+        types=[_node_type(name, block, file.max_workers) for name, block in known.items() if block is not head],
+        most=file.max_workers,
     )
 
 
@@ -121,7 +153,7 @@ def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
 def _mapping(path: Path) -> Mapping[str, Any]:
     try:
         data = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)  # of Kubernetes there are several
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         said = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise ClusterError(
             f"a cluster is named by its YAML file; {path} cannot be read ({said}); correct the path, as "
@@ -132,20 +164,25 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     return data
 
 
-def _node_type(name: str, block: Mapping[str, Any], most: int) -> NodeType:
-    resources = block.get("resources") or {}
-    config = block.get("node_config") or {}
-    spot = "InstanceMarketOptions" in config or (config.get("scheduling") or {}).get("provisioningModel") == "SPOT"
+def _refusal(path: Path, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    said = "it is not there" if first["type"] == "missing" else f"{first['msg']}; received {str(first['input'])[:80]}"
+    return f"a cluster's file is one that `ray up` takes; in {path}, {place}: {said}; compare with cluster/gpu.yaml"
+
+
+def _node_type(name: str, block: _Block, most: int) -> NodeType:
+    resources = block.resources or {}
+    if "CPU" not in resources:
+        raise ClusterError(
+            f"a cluster's file must say what a machine has, so that trials fit; `resources` of {name} lacks CPU; write "
+            '`resources: {"CPU": 4, "GPU": 1}`, as for its kind of machine'
+        )
     return NodeType(
         name=name,
-        machine=_machine(block),
-        cpu=float(resources.get("CPU", 0)),
-        gpu=float(resources.get("GPU", 0)),
-        spot=spot,
-        most=int(block.get("max_workers", most)),
+        machine=block.machine,
+        cpu=resources["CPU"],
+        gpu=resources.get("GPU", 0.0),
+        spot=block.spot,
+        most=most if block.max_workers is None else block.max_workers,
     )
-
-
-def _machine(block: Mapping[str, Any]) -> str:
-    config = block.get("node_config") or {}
-    return str(config.get("InstanceType") or config.get("machineType") or "")

@@ -76,7 +76,7 @@ def report_on(file: str, sweep: str, out: Path, console: Console) -> int:
     if code == 0:
         out.mkdir(parents=True, exist_ok=True)
         Head(read_cluster_file(file).path).fetch(f"~/sweeps/{sweep}/report", out)
-        console.print(f"copied to {out / 'index.html'}", soft_wrap=True)
+        console.print(f"copied to {out / 'report.html'}", soft_wrap=True)
     return code
 
 

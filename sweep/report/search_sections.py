@@ -40,10 +40,12 @@ def search_sections(
 def _treatment(verdict: Verdict, metric: str) -> Section:
     arms = cell_charts.cell_arms(verdict)
     charts = (cell_charts.outcomes(verdict), cell_charts.spread(verdict, metric))
+    told = any(arm.cost.lost for arm in arms)  # a column of zeros would tell nobody anything
     cost = Table(
         title="What each cell cost",
-        columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation"),
-        rows=tuple(map(_cost_row, arms)),
+        columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
+        + (("lost with workers",) if told else ()),
+        rows=tuple(_cost_row(arm) + ((_lost(arm),) if told else ()) for arm in arms),
         folded=len(arms) > 12,
     )
     wrong = [arm for arm in arms if arm.failures.diverged or arm.failures.failed or arm.failures.majority]
@@ -76,6 +78,15 @@ def _cost_row(arm: Arm) -> tuple[str, ...]:
         duration(cost.search_seconds),
         duration(cost.confirmation_seconds),
     )
+
+
+def _lost(arm: Arm) -> str:
+    """Work that was done again, since a worker had died or stalled."""
+    cost = arm.cost
+    if not cost.lost:
+        return "-"
+    part = cost.lost_seconds / (cost.search_seconds + cost.confirmation_seconds + cost.lost_seconds or 1.0)
+    return f"{duration(cost.lost_seconds)} in {cost.lost} ({share(part)})"
 
 
 def _failure_row(arm: Arm) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from sweep.errors import SweepError, TrackingError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["UploadError", "explain", "is_refusal", "open_client", "redacted", "tracking_uri"]
+__all__ = ["UploadError", "explain", "is_refusal", "open_client", "redacted", "through_psycopg2", "tracking_uri"]
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
@@ -42,6 +42,12 @@ def tracking_uri(configured: str | None) -> str:
     return configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
 
 
+def through_psycopg2(url: str) -> str:
+    """The address of a database with the library that the project installs for Postgres: which one SQLAlchemy prefers
+    depends on its version."""
+    return re.sub(r"^postgresql:", "postgresql+psycopg2:", url)
+
+
 def open_client(uri: str) -> MlflowClient:
     """A client of the store. A database is migrated if it is new; a server is not asked anything yet.
 
@@ -57,7 +63,7 @@ def open_client(uri: str) -> MlflowClient:
 
         for name in ("mlflow", "alembic", "urllib3.connectionpool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # problems are reported by the tracker, in its own words
-        return mlflow.MlflowClient(uri)
+        return mlflow.MlflowClient(through_psycopg2(uri))
 
 
 def is_refusal(error: Exception) -> bool:
@@ -137,7 +143,7 @@ def _check_database(uri: str, dialect: str) -> None:
     import sqlalchemy
 
     try:
-        url = sqlalchemy.make_url(uri)
+        url = sqlalchemy.make_url(through_psycopg2(uri))
         if dialect == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         patience = {"connect_timeout": 10} if dialect in ("postgresql", "mysql") else {}

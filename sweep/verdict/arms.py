@@ -163,12 +163,16 @@ def _cost(records: CellRecords) -> Cost:
     searched = [each.report for trial in records.trials for each in trial.reports]
     again = [each.report for record in records.finalists for each in record.replicates]
     begun = {(trial.number, each.report.replicate) for trial in records.trials for each in trial.reports}
+    every: list[TrialRecord | ConfirmationRecord] = [*records.trials, *records.finalists, *records.confirmations]
+    lost = [each for record in every for each in record.lost]
     return Cost(
         trials=outcomes(records.trials),
         replicates=len(begun) + len(again),
         possible_replicates=sum(trial.config.replicates for trial in records.trials) + len(again),
         search_seconds=_seconds([*searched, *again]),
         confirmation_seconds=_seconds([each.report for record in records.confirmations for each in record.replicates]),
+        lost=len(lost),
+        lost_seconds=sum(each.seconds for each in lost),
     )
 
 

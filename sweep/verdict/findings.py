@@ -34,13 +34,16 @@ class Failures:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What an arm cost. trials: by outcome. replicates: begun in the search (finalists included), of those that all its
-    trials could have had. seconds: of training and scoring on workers, in the search and in the confirmation."""
+    trials could have had. seconds: of training and scoring on workers, in the search and in the confirmation.
+    lost: how often a worker died or stalled, and with it lost_seconds of its work, which was done again."""
 
     trials: Mapping[str, int]
     replicates: int
     possible_replicates: int
     search_seconds: float
     confirmation_seconds: float
+    lost: int
+    lost_seconds: float
 
     @property
     def saved(self) -> float:

@@ -66,7 +66,7 @@ def play(ledger: Ledger, trials: int = 4) -> Iterator[None]:
             for replicate, evaluation in ((0, 1), (0, 2), (1, 1), (1, 2)):
                 ledger.record(key, report(replicate, evaluation, 0.1 * number + 0.01 * replicate))
                 yield
-            ledger.count_loss(key)
+            ledger.count_loss(key, stalled=False, seconds=1.0, reason="gone")
             yield
             ledger.record_run(key, f"run-{number}")
             yield
@@ -104,6 +104,8 @@ def content(place: Path | str) -> list[Any]:
 def timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: timeless(each) for key, each in value.items() if key not in TIMES}
+    if isinstance(value, list):
+        return [timeless(each) for each in value]
     return value
 
 

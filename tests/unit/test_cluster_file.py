@@ -65,9 +65,18 @@ def test_a_trial_that_fits_nowhere_is_refused() -> None:
         ("a: [", "cannot be read .*; correct the path"),
         ("- 1", "is a YAML mapping; .* is none; begin with one of"),
         ("", "is a YAML mapping"),
-        ("cluster_name: x", "lacks provider; begin"),
-        ("{cluster_name: x, provider: aws}", r"lacks provider\.type"),
-        ("{cluster_name: x, provider: {type: aws}, available_node_types: [1]}", "has a block for each kind"),
+        ("a: 2026-13-45", "cannot be read .*month"),
+        ("x: " + 9999 * "[", "cannot be read"),
+        ("cluster_name: x", "provider: it is not there; compare with cluster/gpu.yaml"),
+        ("{cluster_name: x, provider: aws}", "provider: .*received aws"),
+        ("{cluster_name: x, provider: {}}", r"provider\.type: it is not there"),
+        (
+            "{cluster_name: x, provider: {type: aws}, available_node_types: [1]}",
+            r"available_node_types: .*received \[1\]",
+        ),
+        ("{cluster_name: x, provider: {type: aws}, max_workers: many}", "max_workers: .*received many"),
+        ("{cluster_name: x, provider: {type: aws}, max_workers: -1}", "max_workers: .*received -1"),
+        ("{cluster_name: x, provider: {type: aws}, head_node_type: [x]}", "head_node_type: .*received"),
         ("{apiVersion: ray.io/v1, kind: RayJob}", "one of Kubernetes: give it to `kubectl"),
     ],
 )
@@ -77,6 +86,27 @@ def test_other_files_are_refused(tmp_path: Path, content: str | None, rule: str)
         path.write_text(content)
     with pytest.raises(ClusterError, match=rule):
         read_cluster_file(path)
+
+
+@pytest.mark.parametrize(
+    ("block", "rule"),
+    [
+        ({"resources": {"CPU": "x"}}, r"types\.gpu\.resources\.CPU: .*received x"),
+        ({"resources": {"CPU": float("nan")}}, r"types\.gpu\.resources\.CPU: .*received nan"),
+        ({"resources": [1]}, r"types\.gpu\.resources: .*received"),
+        ({"resources": {"CPU": 1}, "max_workers": "x"}, r"types\.gpu\.max_workers: .*received x"),
+        ({"resources": {"CPU": 1}, "node_config": [1]}, r"types\.gpu\.node_config: .*received"),
+        ({"resources": {"GPU": 1}}, "`resources` of gpu lacks CPU; write"),
+        ({}, "`resources` of gpu lacks CPU"),
+    ],
+)
+def test_a_machine_that_cannot_be_understood_is_refused(tmp_path: Path, block: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ClusterError, match=rule):
+        read_cluster_file(written(tmp_path, {"gpu": block}))
+
+
+def test_the_bound_that_is_left_out_is_that_of_ray(tmp_path: Path) -> None:
+    assert read_cluster_file(written(tmp_path, {"gpu": {"resources": {"CPU": 1}}})).slots(1, 0) == 2
 
 
 def test_kuberay_is_told_apart() -> None:

@@ -151,6 +151,8 @@ def test_a_lost_replicate_is_trained_again_and_given_up_in_the_end(tmp_path: Pat
             work(each, assignment)
     records = {record.config.loss.name: record for record in each.ledger.confirmations()}
     assert all(len(record.replicates) == 4 for record in records.values())
+    reasons = Counter(each.reason for each in records["soft_triple"].lost)
+    assert reasons == {"node died": 2, "segmentation fault": MAX_LOSSES}  # a draw is trained twice
     (given_up,) = (each.report for each in records["soft_triple"].replicates if each.report.outcome)
     assert given_up.outcome is Outcome.FAILED
     assert given_up.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"

@@ -105,6 +105,28 @@ def test_a_lost_trial_goes_on_after_its_completed_replicates(tmp_path: Path) -> 
     assert len(each.ledger.trial(again.key).reports) == 4
 
 
+def test_the_work_of_a_lost_worker_is_on_record(tmp_path: Path) -> None:
+    now = [100.0]
+    each = dispatcher(tmp_path, slots=1, clock=lambda: now[0])
+    assignment = each.next()
+    assert assignment is not None
+    now[0] += 50.0  # it waits for a machine for 20 of them
+    each.lost(assignment.key, "node died", running=30.0)
+    assignment = each.next()
+    assert assignment is not None
+    half = report(0, 1, 0.5)
+    each.report(assignment.key, replace(half, metrics={**half.metrics, "train_seconds": 3.0, "eval_seconds": 1.0}))
+    now[0] += 7.0
+    each.lost(assignment.key, "no report", stalled=True, running=40.0)
+    expected = [("node died", 30.0), ("no report", 7.0 + 3.0 + 1.0)]
+    read_again = Ledger(open_storage(tmp_path / "journal", write=False), "small")
+    read_again.read()
+    for ledger in (each.ledger, read_again):
+        lost = ledger.trial(assignment.key).lost
+        assert [(work.reason, work.seconds) for work in lost] == expected
+    assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED, "no failure of the trial"
+
+
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     keys = []

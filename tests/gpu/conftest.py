@@ -1,0 +1,51 @@
+"""Fixtures of the tests that need a GPU: they skip where there is none."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainable import encoder
+from trainable.config import DatasetConfig, TrialConfig
+
+
+@pytest.fixture(autouse=True, scope="session")
+def gpu() -> None:
+    """Skips every test of this folder on a machine without a GPU."""
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+
+
+@pytest.fixture(autouse=True)
+def only_encoder() -> None:
+    """No encoder of an earlier test lies on the GPU."""
+    encoder.free_accelerator()
+    encoder._LOADED.clear()
+
+
+@pytest.fixture(scope="session")
+def steady_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of the tiny BERT without dropout, whose random numbers differ between devices."""
+    folder = shutil.copytree(tiny_bert, tmp_path_factory.mktemp("steady") / "bert")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture
+def config(tiny_bert: Path, toy_csv: Path) -> TrialConfig:
+    """Twelve labels per class, 40 steps: enough to tell the toy classes apart with any loss."""
+    return TrialConfig(
+        dataset=DatasetConfig(name="toy", path=str(toy_csv)),
+        shots=12,
+        encoder=str(tiny_bert),
+        encoder_lr=3e-3,
+        steps=40,
+        replicates=2,
+        evaluations=2,
+    )

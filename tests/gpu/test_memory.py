@@ -1,0 +1,100 @@
+"""The memory of a GPU: none is lost from trial to trial, and running out of it is an outcome."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from trainable import encoder
+from trainable.config import TrialConfig
+from trainable.reports import Outcome
+from trainable.training import replicates
+
+ROOT = Path(__file__).parents[2]
+MIB = 2**20
+
+
+@pytest.fixture(scope="session")
+def wide_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random BERT with 100 MiB of weights, beside the tokenizer of the tiny one."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("wide-bert")
+    config = AutoConfig.from_pretrained(tiny_bert, hidden_size=1024, intermediate_size=4096)
+    AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(folder)
+    return folder
+
+
+def _wide(config: TrialConfig, folder: Path) -> TrialConfig:
+    return config.model_copy(update={"encoder": str(folder), "encoder_lr": 1e-5, "steps": 4, "replicates": 1})
+
+
+@contextmanager
+def _memory_of(mib: int) -> Iterator[None]:
+    """Let this process have no more of the GPU's memory, not counting what the driver takes."""
+    torch.cuda.empty_cache()
+    whole = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(mib * MIB / whole)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@pytest.mark.parametrize("mib", [70, 160, 300])
+def test_memory_that_runs_out_ends_one_trial_and_not_the_next(mib: int, config: TrialConfig, wide_bert: Path) -> None:
+    """In the middle of moving the weights, in the first step, and in the optimiser's."""
+    list(replicates(config))  # what the libraries take once for all
+    with _memory_of(mib):
+        (last,) = replicates(_wide(config, wide_bert))
+        assert last.outcome is Outcome.FAILED
+        assert last.reason.startswith("out of memory: CUDA out of memory. Tried to allocate")
+        assert last.detail.startswith("Traceback")
+        assert torch.cuda.memory_reserved() < 70 * MIB, "what it had is the device's again, for other processes too"
+        assert all(report.outcome is None for report in replicates(config))
+    assert all(report.outcome is None for report in replicates(_wide(config, wide_bert)))
+
+
+def test_twenty_trials_need_no_more_memory_than_one(config: TrialConfig) -> None:
+    trials = [
+        config,
+        TrialConfig.model_validate(config.model_dump() | {"loss": {"name": "soft_triple"}, "beta": 0.5}),
+        TrialConfig.model_validate(config.model_dump() | {"loss": {"name": "supcon"}, "beta": 0.5}),
+    ]
+    held = []
+    for number in range(20):
+        with closing(replicates(trials[number % 3])) as reports:  # type: ignore[type-var]
+            next(reports)
+            if number % 2:  # every other trial is pruned
+                assert [report.outcome for report in reports] == [None] * 3
+        gc.collect()
+        held.append(torch.cuda.memory_allocated())
+    assert set(held[3:]) == {held[2]}
+    encoder.free_accelerator()
+    assert torch.cuda.memory_allocated() < held[2]
+
+
+def test_two_processes_share_a_gpu(config: TrialConfig, tmp_path: Path) -> None:
+    """What `resources: {gpu: 0.5}` does: Ray only counts, the processes see the same device."""
+    path = tmp_path / "config.json"
+    path.write_text(config.model_dump_json())
+    command = [sys.executable, "-m", "trainable", str(path)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=100)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    one, other = ([json.loads(line) for line in text.splitlines()] for text in said)
+    assert [report["outcome"] for report in one] == [None] * 4
+    for report, twin in zip(one, other, strict=True):
+        assert report["metrics"]["val_loss"] == twin["metrics"]["val_loss"]
+        assert report["metrics"]["train_loss"] == twin["metrics"]["train_loss"]

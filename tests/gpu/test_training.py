@@ -1,0 +1,118 @@
+"""Training on a GPU: every loss, the same scores again, and how far they are from those of the CPU."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from trainable.config import TrialConfig
+from trainable.encoder import load_encoder
+from trainable.losses import LOSSES
+from trainable.objective import Objective
+from trainable.reports import Outcome, Report
+from trainable.training import Part, replicates
+
+TIMES = {"train_seconds", "eval_seconds"}
+FP32 = 1e-3
+"""How far a metric of 10 steps in fp32 may be from the CPU's, relatively: sums are taken in another order."""
+BF16 = 0.1
+"""The same of bf16, which keeps 8 bits of a factor, and so 3 digits of a product."""
+
+
+def _with(config: TrialConfig, **fields: Any) -> TrialConfig:
+    return TrialConfig.model_validate(config.model_dump() | fields)
+
+
+def _of(loss: str, config: TrialConfig, **fields: Any) -> TrialConfig:
+    return _with(config, loss={"name": loss}, beta=1.0 if LOSSES[loss].build is None else 0.5, **fields)
+
+
+def _reports(config: TrialConfig, part: Part = "validation") -> list[Report]:
+    """All reports, without times."""
+    return [
+        replace(report, metrics={name: value for name, value in report.metrics.items() if name not in TIMES})
+        for report in replicates(config, part=part)
+    ]
+
+
+@pytest.fixture
+def on_cpu() -> Iterator[pytest.MonkeyPatch]:
+    """Undo it (`undo`) to train on the GPU."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: False)
+        yield patch
+
+
+@pytest.mark.parametrize("embedding", ["mean", "tokens"])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_every_loss_trains_and_gives_the_same_reports_again(loss: str, embedding: str, config: TrialConfig) -> None:
+    trial = _of(loss, config, embedding=embedding)
+    reports = _reports(trial)
+    assert next(load_encoder(trial.encoder, None, 2).model.parameters()).is_cuda
+    assert [report.outcome for report in reports] == [None] * 4
+    assert all(math.isfinite(value) for report in reports for value in report.metrics.values())
+    for first, last in (reports[:2], reports[2:]):
+        assert last.metrics["train_loss"] < first.metrics["train_loss"]
+        assert last.metrics["val_accuracy"] > 0.75  # always guessing one class gives a half
+    torch.rand(10, device="cuda")  # whatever happens in between
+    assert _reports(trial) == reports, "bit-equal"
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple", "supcon"])
+def test_the_test_part_gives_the_same_report_again(loss: str, config: TrialConfig) -> None:
+    trial = _of(loss, config, embedding="tokens", compatibility="published")
+    reports = _reports(trial, "test")
+    assert all(report.metrics["test_accuracy"] > 0.75 for report in reports)
+    assert _reports(trial, "test") == reports
+
+
+@pytest.mark.parametrize("fields", [{"batch_size": 5}, {"batch_size": 6, "sampling": "random", "shots": 17}])
+@pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple", "supcon"])
+def test_batches_that_change_train_too(loss: str, fields: dict[str, Any], config: TrialConfig) -> None:
+    trial = _of(loss, config, **fields)
+    reports = _reports(trial)
+    assert all(report.outcome is None and report.metrics["val_accuracy"] > 0.75 for report in reports[1::2])
+    assert _reports(trial) == reports
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", FP32), ("bf16", BF16)])
+@pytest.mark.parametrize("loss", sorted(LOSSES))
+def test_the_gpu_trains_what_the_cpu_trains(
+    loss: str, precision: str, tolerance: float, config: TrialConfig, steady_bert: Path, on_cpu: pytest.MonkeyPatch
+) -> None:
+    trial = _of(loss, config, encoder=str(steady_bert), encoder_lr=1e-3, embedding="mean", steps=10)
+    expected = _reports(_with(trial, precision="fp32"))
+    on_cpu.undo()
+    for report, other in zip(_reports(_with(trial, precision=precision)), expected, strict=True):
+        assert report.metrics.keys() == other.metrics.keys()
+        assert report.metrics["tokens"] == other.metrics["tokens"]
+        for name in ("train_loss", "val_loss", "gradient_norm"):
+            assert report.metrics[name] == pytest.approx(other.metrics[name], rel=tolerance), name
+        assert report.metrics["val_accuracy"] == pytest.approx(other.metrics["val_accuracy"], abs=tolerance)
+
+
+def test_precision_is_bf16_unless_told_otherwise(config: TrialConfig) -> None:
+    automatic, bf16, fp32 = (_reports(_with(config, precision=each)) for each in ("auto", "bf16", "fp32"))
+    assert automatic == bf16
+    assert automatic[0].metrics["train_loss"] != fp32[0].metrics["train_loss"]
+
+
+def test_a_loss_that_is_not_finite_is_found_within_16_steps(
+    config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+    call = Objective.__call__
+    monkeypatch.setattr(Objective, "__call__", lambda *given, **named: begun.append(1) or call(*given, **named))
+    trial = _with(config, evaluations=1).model_copy(update={"encoder_lr": 1e30, "warmup": 0.0})
+    (last,) = replicates(trial)
+    assert last.outcome is Outcome.DIVERGED
+    assert 1 <= last.step <= 3, "the step itself, not that of the look"
+    assert last.reason.endswith(f"at step {last.step} of 40")
+    assert len(begun) == 16, "one look for 16 steps, since each waits for the device"
+    assert all(report.outcome is None for report in replicates(config)), "the next trial starts from sound weights"
