@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    from sweep.closing import say_goodbye
+    from sweep.closing import command, say_goodbye
     from sweep.progress import Progress
     from sweep.run import End, run
 
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         from sweep.remote.commands import run_on
 
-        return run_on(options.cluster, options.spec, options.set, console)
+        return run_on(options.cluster, options.spec, options.set, command(options), console)
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
     _log_to(directory)
@@ -213,6 +213,8 @@ def _parser() -> argparse.ArgumentParser:
     where.add_argument("--cluster", metavar="FILE", help="run it on the cluster that `ray up FILE` has started")
     where.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
     run.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+    for name in ("--called", "--via"):  # what was typed, and the cluster's file, on the machine of who began it
+        run.add_argument(name, default="", help=argparse.SUPPRESS)
     pace = plan.add_mutually_exclusive_group()
     pace.add_argument("--no-timing", action="store_true", help="skip the timed training step")
     pace.add_argument(

@@ -21,7 +21,7 @@ from sweep.tracking.store import redacted
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
 
-__all__ = ["print_verdict", "say_goodbye"]
+__all__ = ["command", "print_verdict", "say_goodbye"]
 
 
 def say_goodbye(
@@ -33,7 +33,7 @@ def say_goodbye(
     print_cells(console, result.ledger.results(), order)
     console.print()
     if result.report is not None:
-        print_verdict(console, result.report)
+        print_verdict(console, result.report, _there("report", spec, options))
     elif result.end is not End.INTERRUPTED:
         console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
     if result.end is End.FINISHED and not result.trained:
@@ -42,14 +42,14 @@ def say_goodbye(
         console.print(f"{label:<11}{text}")
 
 
-def print_verdict(console: Console, report: ReportFiles) -> None:
-    """What won, one sentence a comparison, and where the whole report lies."""
+def print_verdict(console: Console, report: ReportFiles, place: str = "") -> None:
+    """What won, one sentence a comparison, and where the whole report lies, or `place` instead."""
     whole = not console.is_terminal  # a pipe gets whole lines, a person whole words
     for comparison in report.verdict.comparisons:
         console.print(f"{comparison.title}: {comparison.sentence}\n", markup=False, soft_wrap=whole)
     for warning in report.verdict.warnings:
         console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=whole)
-    console.print(f"{'report':<11}{report.page}", markup=False, soft_wrap=True)
+    console.print(f"{'report':<11}{place or report.page}", markup=False, soft_wrap=True)
 
 
 def _directions(
@@ -57,9 +57,15 @@ def _directions(
 ) -> list[tuple[str, str]]:
     lines = [
         ("scores", "best scores are means of the validation metric, by which they were chosen, so they flatter"),
-        ("look", f"{_browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, run {spec.name})"),
-        ("record", f"{directory.path}   (ledger, resolved spec, log)"),
+        (
+            "look",
+            f"{_there('ui', spec, options) or _browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, "
+            f"run {spec.name})",
+        ),
+        ("record", f"{_there('fetch', spec, options) or directory.path}   (ledger, resolved spec, log)"),
     ]
+    if options.via:
+        lines.append(("cluster", f"its head stays, and costs, until `ray down {shlex.quote(options.via)}`"))
     if result.projection.missing or result.projection.problem:
         lines.append(
             (
@@ -67,7 +73,7 @@ def _directions(
                 f"{result.projection}; `python -m sweep sync {shlex.quote(str(directory.path))}` pushes the rest",
             )
         )
-    again = _command(options)
+    again = options.called or command(options)
     more = f"{again} --set budget.trials_per_cell={2 * spec.budget.trials_per_cell}"
     match result.end:
         case End.FINISHED:
@@ -77,6 +83,15 @@ def _directions(
         case End.INTERRUPTED:
             lines.append(("go on", f"{again}   (it was interrupted; every finished replicate is kept)"))
     return lines
+
+
+def _there(action: str, spec: SweepSpec, options: argparse.Namespace) -> str:
+    """The command that brings it to whoever began the sweep from another machine; empty for one that sits at this."""
+    if not options.via:
+        return ""
+    return shlex.join(
+        ["python", "-m", "sweep", action, *([] if action == "ui" else [spec.name]), "--cluster", options.via]
+    )
 
 
 def _raise(spec: SweepSpec, result: RunResult) -> str:
@@ -102,7 +117,8 @@ def _program(name: str) -> str:
     return str(own) if near.startswith("..") else near
 
 
-def _command(options: argparse.Namespace) -> str:
+def command(options: argparse.Namespace) -> str:
+    """What was typed to run the sweep, as it may be typed again."""
     words = [_program("python"), "-m", "sweep", "run", *([options.spec] if options.spec != "quickstart" else [])]
     for override in options.set:
         words += ["--set", override]
@@ -110,4 +126,6 @@ def _command(options: argparse.Namespace) -> str:
         words += ["--dir", options.dir]
     if options.address:
         words += ["--address", options.address]
+    if options.cluster:
+        words += ["--cluster", options.cluster]
     return shlex.join(words)

@@ -33,9 +33,10 @@ _PAUSE = 5.0  # seconds between two tries
 _ORIGIN = "fetched-from"  # the file that tells a fetched folder from one that is at home here
 
 
-def run_on(file: str, source: str, overrides: Sequence[str], console: Console) -> int:
+def run_on(file: str, source: str, overrides: Sequence[str], called: str, console: Console) -> int:
     """Run a sweep on the cluster, or follow the one that runs there; its exit code.
 
+    called: the command as it was typed here, for the driver's advice on how to go on.
     Raises SpecError for the spec, ClusterError for the cluster.
     """
     cluster = read_cluster_file(file)
@@ -44,7 +45,7 @@ def run_on(file: str, source: str, overrides: Sequence[str], console: Console) -
     head = Head(cluster.path)
     with head.tunnel(DASHBOARD) as port:
         jobs = Jobs.at(port)
-        job = _driver(head, jobs, spec)
+        job = _driver(head, jobs, spec, ["--called", called, "--via", file])
         console.print(f"{spec.name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
         follower = Follower(job, lambda text: console.out(text, highlight=False))
         try:
@@ -122,13 +123,13 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
     console.print(sync_stored(str(directory.path), root), soft_wrap=True)
 
 
-def _driver(head: Head, jobs: Jobs, spec: SweepSpec) -> Job:
+def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> Job:
     """The job that runs this very sweep, else a new one. Raises ClusterError if one with another spec runs."""
     with tempfile.TemporaryDirectory(prefix="sweep-parcel-") as scratch:
         parcel = pack(spec, Path(scratch))
         job = jobs.running(spec.name)
         if job is None:
-            return _submitted(head, jobs, spec, parcel)
+            return _submitted(head, jobs, spec, parcel, caller)
     if job.spec != parcel.digest:
         raise ClusterError(
             f"one driver may run a sweep at a time; {spec.name} runs as job {job.id}, with another spec than this; "
@@ -138,12 +139,12 @@ def _driver(head: Head, jobs: Jobs, spec: SweepSpec) -> Job:
     return job
 
 
-def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, parcel: Parcel) -> Job:
+def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, parcel: Parcel, caller: Sequence[str]) -> Job:
     if head.execute(f"mkdir -p ~/{_INPUTS}").code:
         raise ClusterError(f"specs travel to ~/{_INPUTS} of the head, which cannot be made; check its disk")
     head.send(parcel.folder, f"~/{_INPUTS}")
     file = shlex.quote(parcel.spec)
-    line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{_SWEEPS}"'
+    line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{_SWEEPS}" {shlex.join(caller)}'
     return jobs.submit(spec.name, parcel.digest, line)
 
 

@@ -86,7 +86,8 @@ def _lost(arm: Arm) -> str:
     if not cost.lost:
         return "-"
     part = cost.lost_seconds / (cost.search_seconds + cost.confirmation_seconds + cost.lost_seconds or 1.0)
-    return f"{duration(cost.lost_seconds)} in {cost.lost} ({share(part)})"
+    replicates = f"{cost.lost} replicate{'s' if cost.lost > 1 else ''}"
+    return f"{duration(cost.lost_seconds)} of {replicates} ({share(part)})"
 
 
 def _failure_row(arm: Arm) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import pytest
 from sweep.cli import _parser, main
 
 SURFACE = {
-    "run": ["--address", "--cluster", "--dir", "--help", "--set", "spec"],
+    "run": ["--address", "--called", "--cluster", "--dir", "--help", "--set", "--via", "spec"],
     "plan": ["--cluster", "--help", "--no-timing", "--set", "--training-seconds", "spec"],
     "status": ["--cluster", "--dir", "--help", "sweep"],
     "stop": ["--cluster", "--dir", "--help", "--now", "sweep"],

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from sweep.records import LostWork
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Section, Table
@@ -104,6 +105,26 @@ def test_no_trial_at_all_still_makes_a_page(results: SweepResults) -> None:
     found = verdict(nothing)
     sections = (*verdict_sections(found, MARKS, "accuracy"), *search_sections(nothing, found, MARKS, "accuracy"))
     assert "<h1>synthetic</h1>" in page(nothing, found, *sections)
+
+
+def test_work_that_was_done_twice_is_told_where_there_is_some(results: SweepResults, found: Verdict) -> None:
+    assert "lost with workers" not in _costs(results, found)
+    searched, confirmed = results.trials[0], results.confirmations[0]
+    lost = [LostWork(time=1.0, seconds=seconds, reason="the machine died") for seconds in (30.0, 60.0, 5.0)]
+    unlucky = replace(
+        results,
+        trials=(replace(searched, lost=tuple(lost[:2])), *results.trials[1:]),
+        confirmations=(replace(confirmed, lost=tuple(lost[2:])), *results.confirmations[1:]),
+    )
+    assert searched.cell == confirmed.cell
+    costs = _costs(unlucky, verdict(unlucky))
+    assert "lost with workers" in costs
+    assert "95 s of 3 replicates" in costs
+    assert costs.count(" of 3 replicates") == 1
+
+
+def _costs(results: SweepResults, found: Verdict) -> str:
+    return page(results, found, *search_sections(results, found, MARKS, "accuracy"))
 
 
 def test_the_spec_is_shown_without_passwords_and_folders(results: SweepResults, found: Verdict) -> None:
