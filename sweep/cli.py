@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     width = None if sys.stdout.isatty() else 200
     console = Console(highlight=False, markup=False, emoji=False, width=width)
     try:
+        _check_folder()
         return int(_COMMANDS[options.command](options, console))
     except SweepFailedError as error:
         return _complain(str(error), 1)
@@ -43,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left, as `| head` does; there is nobody to tell
         return 0
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise SweepError("a command needs a folder to run in; the current one was deleted; `cd` to another") from error
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:

@@ -140,6 +140,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
         check_index(name, place, revision)
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, **source)
+            tokenizer("Does it work?")  # some damages show with the first text only
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 place,
                 num_labels=num_classes,
@@ -152,7 +153,9 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
             )
     except (MemoryError, EncoderError):
         raise
-    except Exception as error:  # the readers of configuration, tokenizer and weights each have exceptions of their own
+    except BaseException as error:  # the readers of configuration, tokenizer and weights have exceptions of their own
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of code in Rust
+            raise
         raise EncoderError(_why_not(name, place, error)) from error
     new = frozenset(loading["missing_keys"]) | {key for key, *_ in loading["mismatched_keys"]}
     new &= {parameter for parameter, _ in model.named_parameters()}
@@ -180,7 +183,7 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _why_not(name: str, place: Path | str, error: Exception) -> str:
+def _why_not(name: str, place: Path | str, error: BaseException) -> str:
     said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
     if "does not appear to have a file named" in str(error) or "no file named" in str(error):
         rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"

@@ -68,3 +68,13 @@ def test_an_unknown_sweep_is_refused_with_those_that_there_are(
     (tmp_path / "other" / "spec.yaml").write_text("name: other\n")
     assert main([command, "missing", "--dir", str(tmp_path)]) == 2
     assert "holds other" in capsys.readouterr().err
+
+
+def test_a_deleted_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["run"]) == 2
+    assert "the current one was deleted" in capsys.readouterr().err

@@ -138,6 +138,33 @@ def _with_other_names(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+_TEMPLATE: dict[str, object] = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "?", "type_id": 0}}],
+    "pair": [],
+    "special_tokens": {},
+}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+        {"post_processor": _TEMPLATE},
+        {"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "?"}},
+    ],
+    ids=["panics when read", "panics when used", "fails when used"],
+)
+def test_a_tokenizer_that_breaks_is_refused(
+    part: dict[str, dict[str, object]], tiny_bert: Path, tmp_path: Path
+) -> None:
+    path = shutil.copytree(tiny_bert, tmp_path / "copy") / "tokenizer.json"
+    description = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(description | part))
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        load_encoder(str(path.parent), None, 2)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
