@@ -113,8 +113,11 @@ def _run(task: TinyTask, arm: str, number: int, trials: int) -> Run:
         folder / "spec.yaml",
         NAME,
         compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
-        protocol={"replicates": 2, "evaluations": 2, "steps": 24, "validation": 20},
-        budget={"trials_per_cell": trials},
+        protocol={"replicates": 2, "evaluations": 2, "steps": 150, "validation": 20},
+        budget={
+            "trials_per_cell": trials,
+            "concurrency": 1,
+        },  # a core is left to the server, as on a machine of its own
         confirm={"draws": 4, "reseeded": 1},
         tracking={"experiment": EXPERIMENT, "required": False},
     )
@@ -191,7 +194,7 @@ def _table(results: Mapping[str, Any]) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.outage", description=__doc__)
     parser.add_argument("--rounds", type=_positive, default=3)
-    parser.add_argument("--trials", type=_positive, default=40, help="in each of the two cells (default: 40)")
+    parser.add_argument("--trials", type=_positive, default=16, help="in each of the two cells (default: 16)")
     parser.add_argument("--out", type=Path, default=KEPT, metavar="FILE", help=f"default: {KEPT.relative_to(ROOT)}")
     return parser
 
