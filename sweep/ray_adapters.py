@@ -73,6 +73,12 @@ class LedgerScheduler(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """None: Tune starts what is pending anyway. A trial named here, while it waits for the worker that it has asked
+        for, would get the next one that falls free instead. Its own would be ended then, while the next trial asks for
+        one more: seconds of more than the slots, and a machine that comes for nothing."""
+        return None
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         report = Report.from_json(json.loads(result["report"]))
         ends = _recorded(self._dispatcher, lambda: self._dispatcher.report(_key(trial), report))

@@ -1,0 +1,172 @@
+"""What one training costs on a GPU: time, memory, how busy the GPU is, and which part takes how long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+from unittest.mock import patch
+
+import torch
+
+from trainable.batching import TokenisedRows
+from trainable.config import TrialConfig
+from trainable.encoder import Encoder
+from trainable.objective import Objective
+from trainable.reports import Report
+from trainable.training import replicates
+
+__all__ = ["cost", "kernels", "phases", "synchronise"]
+
+PERIOD = 0.1  # seconds between two looks at the GPU
+
+
+def synchronise() -> None:
+    """Wait for the GPU, if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def cost(config: TrialConfig) -> dict[str, Any]:
+    """Seconds, rows and memory of one replicate, after one of few steps that is not measured."""
+    _train(config.model_copy(update={"steps": 4, "evaluations": 1}))
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    looks = Utilisation()
+    with looks.running():
+        started = perf_counter()
+        reports = _train(config)
+        wall = perf_counter() - started
+    train, evaluation = (sum(report.metrics[name] for report in reports) for name in ("train_seconds", "eval_seconds"))
+    tokens, validated = reports[-1].metrics["tokens"], config.evaluations * int(config.validation)
+    return {
+        "loss": config.loss.name,
+        "precision": config.precision,
+        "labels": config.shots,
+        "training_seconds": wall,
+        "step_ms": 1000 * train / config.steps,
+        "evaluation_seconds": evaluation / config.evaluations,
+        "other_seconds": wall - train - evaluation,
+        "rows_per_second": min(config.shots, config.batch_size) * config.steps / train,
+        "tokens_per_second": tokens / train,
+        "validated_rows_per_second": validated / evaluation,
+        "peak_gib": torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else None,
+        "reserved_gib": torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else None,
+        "utilisation": looks.mean,
+    }
+
+
+def kernels(config: TrialConfig) -> dict[str, float] | None:
+    """Kernels of one step, and the milliseconds that the GPU is at work for it: what is left of the difference between
+    two trainings once all that is not a step has gone. None without a GPU."""
+    if not torch.cuda.is_available():
+        return None
+    few, many = (
+        _kernels(config.model_copy(update={"steps": steps, "evaluations": 1, "validation": 2})) for steps in (4, 20)
+    )
+    return {"kernels": (many[0] - few[0]) / 16, "busy_ms": (many[1] - few[1]) / 16}
+
+
+def _kernels(config: TrialConfig) -> tuple[int, float]:
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+        _train(config)
+        synchronise()
+    averages = profiled.key_averages()
+    return sum(each.count for each in averages), sum(each.self_device_time_total for each in averages) / 1000
+
+
+def phases(config: TrialConfig) -> dict[str, float]:
+    """The share of each part of a training. The GPU is waited for before and after each, so that its time is its own;
+    all in all this takes longer than without."""
+    clock = PhaseClock()
+    parts: list[tuple[Any, str, str]] = [
+        (Encoder, "reset", "reset"),
+        (TokenisedRows, "batch", "data"),
+        (Objective, "__call__", "forward"),
+        (torch.Tensor, "backward", "backward"),
+        (torch.nn.utils, "clip_grad_norm_", "clipping"),
+        (torch.optim.AdamW, "step", "optimiser"),
+    ]
+    import trainable.scoring
+
+    parts.append((trainable.scoring, "run_encoder", "evaluation"))
+    _train(config.model_copy(update={"steps": 4, "evaluations": 1}))
+    patches = [patch.object(owner, name, clock.timed(getattr(owner, name), phase)) for owner, name, phase in parts]
+    started = perf_counter()
+    try:
+        for each in patches:
+            each.start()
+        _train(config)
+    finally:
+        for each in patches:
+            each.stop()
+    wall = perf_counter() - started
+    clock.seconds["other"] = wall - sum(clock.seconds.values())
+    return {phase: seconds / wall for phase, seconds in clock.seconds.items()}
+
+
+@dataclass(slots=True)
+class PhaseClock:
+    """seconds: spent in each phase. A call inside another one counts for the outer one."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    _inside: bool = False
+
+    def timed(self, function: Callable[..., Any], phase: str) -> Callable[..., Any]:
+        """`function`, its time noted."""
+
+        def call(*given: Any, **named: Any) -> Any:
+            if self._inside:
+                return function(*given, **named)
+            synchronise()
+            self._inside, started = True, perf_counter()
+            try:
+                return function(*given, **named)
+            finally:
+                synchronise()
+                self._inside = False
+                self.seconds[phase] = self.seconds.get(phase, 0.0) + perf_counter() - started
+
+        return call
+
+
+@dataclass(slots=True)
+class Utilisation:
+    """Asks the driver, in a thread, in which share of the last moments a kernel was at work."""
+
+    looks: list[int] = field(default_factory=list)
+    _stopped: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Look while the block runs."""
+        thread = threading.Thread(target=self._work)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
+
+    def _work(self) -> None:
+        while torch.cuda.is_available() and not self._stopped.wait(PERIOD):
+            self.looks.append(torch.cuda.utilization())
+
+    @property
+    def mean(self) -> float | None:
+        """The share, from 0 to 1; None without a GPU."""
+        return sum(self.looks) / len(self.looks) / 100 if self.looks else None
+
+
+def _train(config: TrialConfig) -> list[Report]:
+    reports = list(replicates(config))
+    failed = [report.reason for report in reports if report.outcome is not None]
+    if failed:
+        raise RuntimeError(f"{config.loss.name} in {config.precision} failed: {failed[0]}")
+    synchronise()
+    return reports

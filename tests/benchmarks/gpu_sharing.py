@@ -1,0 +1,89 @@
+"""How many trials at once on one GPU pay: processes that train side by side, each as a worker of a sweep would."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from time import perf_counter
+from typing import Any
+
+from trainable.config import TrialConfig
+
+__all__ = ["sharing"]
+
+PATIENCE = 120  # seconds for one round
+
+
+def sharing(config: TrialConfig, counts: Sequence[int]) -> list[dict[str, float]]:
+    """For each count: so many processes train one replicate each at the same time. The processes are the same ones
+    throughout, with their encoders on the GPU, and those without work wait."""
+    context = get_context("spawn")
+    os.environ["OMP_NUM_THREADS"] = "2"  # as Ray gives a trial of two CPUs
+    with ExitStack() as stack:
+        lines = []
+        for _ in range(max(counts)):
+            line, other = context.Pipe()
+            process = context.Process(target=work, args=(config, other), daemon=True)
+            process.start()
+            stack.callback(_end, process, line)
+            lines.append(line)
+        for line in lines:
+            _hear(line)
+        return _rounds(lines, config, counts)
+
+
+def _rounds(lines: Sequence[Connection], config: TrialConfig, counts: Sequence[int]) -> list[dict[str, float]]:
+    rounds: list[dict[str, float]] = []
+    for count in counts:
+        started = perf_counter()
+        for line in lines[:count]:
+            line.send(True)
+        heard = [_hear(line) for line in lines[:count]]
+        wall = perf_counter() - started
+        rounds.append(
+            {
+                "processes": count,
+                "trainings_per_minute": 60 * count / wall,
+                "ratio": count / wall / (rounds[0]["trainings_per_minute"] / 60) if rounds else 1.0,
+                "step_ms": 1000 * max(each["train_seconds"] for each in heard) / config.steps,
+                "evaluation_seconds": max(each["eval_seconds"] for each in heard) / config.evaluations,
+                "reserved_gib": sum(each["reserved_gib"] for each in heard),
+            }
+        )
+    return rounds
+
+
+def _end(process: SpawnProcess, line: Connection) -> None:
+    with suppress(OSError):  # it has ended by itself, in an error
+        line.send(None)
+    process.join(10)
+
+
+def _hear(line: Connection) -> dict[str, Any]:
+    if not line.poll(PATIENCE):
+        raise TimeoutError(f"a process that trains said nothing for {PATIENCE} s")
+    heard: dict[str, Any] = line.recv()
+    return heard
+
+
+def work(config: TrialConfig, line: Connection) -> None:
+    """One process: trains whenever it is told to, until it is told to end."""
+    line.send(_train(config.model_copy(update={"steps": 4, "evaluations": 1})))
+    while line.recv() is not None:
+        line.send(_train(config))
+
+
+def _train(config: TrialConfig) -> dict[str, float]:
+    import torch
+
+    from trainable.training import replicates
+
+    reports = list(replicates(config))
+    assert all(report.outcome is None for report in reports), reports[-1].reason
+    sums = {name: sum(report.metrics[name] for report in reports) for name in ("train_seconds", "eval_seconds")}
+    reserved = torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else 0.0
+    return sums | {"reserved_gib": reserved}

@@ -1,0 +1,117 @@
+"""The trials of the benchmark of a GPU: the papers' protocol, and an encoder of RoBERTa-large's shape.
+
+Its weights are random, since their values cost nothing: steps, rows and tokens are what is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.datasets import load
+from trainable.encoder_places import place_of
+
+__all__ = ["SHAPES", "GpuTask", "without_dropout"]
+
+SHAPES: dict[str, dict[str, int]] = {
+    "roberta-large": {
+        "hidden_size": 1024,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 16,
+        "intermediate_size": 4096,
+        "vocab_size": 50_265,
+    },
+    "tiny": {  # to try the benchmark itself
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "vocab_size": 50_265,
+    },
+}
+_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+
+
+@dataclass(frozen=True, slots=True)
+class GpuTask:
+    """folder: where the encoder is written. senteval: a folder with SentEval's MR, 10,662 sentences of films.
+
+    shape: one of `SHAPES`.
+    """
+
+    folder: Path
+    senteval: Path
+    shape: str
+
+    @property
+    def dataset(self) -> DatasetConfig:
+        """The sentences, of 24 tokens in the mean."""
+        return DatasetConfig(name="mr", path=str(self.senteval.resolve()), senteval="MR")
+
+    def write_encoder(self) -> None:
+        """Write random weights, and a tokenizer made of the dataset's own words."""
+        import torch
+        from transformers import AutoModel, RobertaConfig
+
+        self._write_tokenizer()
+        shape: dict[str, Any] = dict(SHAPES[self.shape])
+        config = RobertaConfig(
+            **shape, max_position_embeddings=514, type_vocab_size=1, pad_token_id=1, bos_token_id=0, eos_token_id=2
+        )
+        torch.manual_seed(0)
+        AutoModel.from_config(config).save_pretrained(self.folder)  # type: ignore[no-untyped-call]
+
+    def _write_tokenizer(self) -> None:
+        from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+        from transformers import PreTrainedTokenizerFast
+
+        tokenizer = Tokenizer(models.BPE(unk_token=_SPECIAL[-1]))
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        trainer = trainers.BpeTrainer(vocab_size=20_000, special_tokens=list(_SPECIAL), show_progress=False)
+        tokenizer.train_from_iterator(load(self.dataset).pool.texts, trainer)
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+        )
+        names = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token"), _SPECIAL, strict=True))
+        PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+            tokenizer_object=tokenizer,
+            **names,
+            model_max_length=512,
+            model_input_names=["input_ids", "attention_mask"],
+        ).save_pretrained(self.folder)
+
+    def config(self, loss: str, **fields: Any) -> TrialConfig:
+        """One draw as the preset `paper` trains it."""
+        protocol: dict[str, Any] = {
+            "dataset": self.dataset,
+            "shots": 20,
+            "sampling": "random",
+            "validation": 1000,
+            "encoder": str(self.folder),
+            "compatibility": "published",
+            "embedding": "tokens",
+            "loss": {"name": loss},
+            "encoder_lr": 1e-5,
+            "batch_size": 64,
+            "schedule": "cosine",
+            "warmup": 0.084,
+            "steps": 120,
+            "evaluations": 4,
+            "replicates": 1,
+        }
+        return TrialConfig.model_validate(protocol | fields)
+
+
+def without_dropout(encoder: str, folder: Path) -> str:
+    """A copy of the encoder in `folder` that trains without dropout, whose random numbers differ between devices."""
+    place = place_of(encoder, None)
+    assert isinstance(place, Path), "the encoder is a folder, or comes with a package"
+    shutil.copytree(place, folder, dirs_exist_ok=True)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    (folder / "config.json").write_text(json.dumps(config))
+    return str(folder)
