@@ -4,13 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: quickstart test soak check format environment clean benchmark
+.PHONY: quickstart test test-cluster soak check format environment clean benchmark
 
 quickstart: environment
 	$(BIN)/python -m sweep run
 
 test: environment check
 	$(BIN)/pytest
+
+# All that is tested on several machines, until the last GPU machine has been given back: `test` does not wait for that.
+test-cluster: environment
+	SWEEP_CLUSTER=1 $(BIN)/pytest tests/multinode
 
 # Two hundred random faults, about an hour on two cores; `test` runs a short form of it.
 soak: environment

@@ -42,7 +42,7 @@ _BRIDGE = f"""set -eu
 mount --make-rprivate /
 mount -t proc proc /proc
 ip link set lo up
-ip link add bridge type bridge
+ip link add bridge address 02:00:00:00:00:01 type bridge # else it takes that of a machine, and another when one comes
 for address in $ADDRESSES; do ip addr add "$address" dev bridge; done
 ip link set bridge up
 echo "$number" > "$FOLDER/number.new"
