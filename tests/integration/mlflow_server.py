@@ -25,12 +25,14 @@ DEFAULT_EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 
 @dataclass
 class Server:
-    """`mlflow server` on this machine, with a SQLite file. It keeps its port and its data over a restart."""
+    """`mlflow server` on this machine. It keeps its port and its data over a restart. begun: is told the leader of each
+    new session."""
 
     folder: Path
     database: str
     port: int
     process: subprocess.Popen[bytes] | None = None
+    begun: Callable[[int], None] = lambda leader: None
 
     @property
     def url(self) -> str:
@@ -39,8 +41,12 @@ class Server:
     def start(self) -> None:
         command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", self.database, "--workers", "1"]
         command += ["--artifacts-destination", str(self.folder / "artifacts"), "--port", str(self.port)]
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # eight processes that nobody uses
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        self.begun(self.process.pid)
         wait_until(self.answers, seconds=120)
 
     def kill(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,28 @@ from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
 from tests.benchmarks.process import clean_environment
 from tests.benchmarks.tiny import TinyTask
-from tests.faults.checks import Table, table
+from tests.faults.checks import table
 from tests.faults.progress import reports_in_postgres
 from tests.faults.sessions import Session
 from tests.integration.mlflow_server import Server, free_port, wait_until
 from tests.integration.postgres_server import PostgresServer, execute
+from tests.multinode.leash import leash
 
-pytestmark = pytest.mark.timeout(400)  # three sweeps and a server of MLflow
+pytestmark = pytest.mark.timeout(400)  # three sweeps and a server of MLflow: a minute on two cores
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 200.0  # seconds for sweeps that share two cores with others
 REPORTS = 12  # in both ledgers, of the 36 that there will be
+
+
+Hold = Callable[[int], None]
+
+
+@pytest.fixture(scope="module")
+def hold() -> Iterator[Hold]:
+    """What takes the leader of a session that is to end if the tests are killed."""
+    with leash() as hold:
+        yield hold
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +51,7 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> TinyTask:
 
 
 @contextmanager
-def sweeping(task: TinyTask, folder: Path, **blocks: Any) -> Iterator[Session]:
+def sweeping(task: TinyTask, folder: Path, hold: Hold, **blocks: Any) -> Iterator[Session]:
     """`python -m sweep run` in a new folder. One trial runs at a time, so that the search is the same each time."""
     folder.mkdir()
     task.write_spec(
@@ -56,6 +67,7 @@ def sweeping(task: TinyTask, folder: Path, **blocks: Any) -> Iterator[Session]:
     command = [sys.executable, "-m", "sweep", "run", "spec.yaml"]
     session = Session.begin(command, folder, clean_environment(folder, ROOT) | quiet, folder / "output.txt")
     try:
+        hold(session.process.pid)
         yield session
     finally:
         session.kill()
@@ -66,20 +78,20 @@ def results(folder: Path) -> SweepResults:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(task: TinyTask, tmp_path_factory: pytest.TempPathFactory) -> Table:
-    """The results of the same sweep with its ledger in a file, and runs in SQLite."""
-    folder = tmp_path_factory.mktemp("sweep") / "undisturbed"
-    with sweeping(task, folder) as session:
-        assert session.process.wait(PATIENCE) == 0, session.said
-    found = table(results(folder))
-    assert len(found) == 6  # two cells with two trials and a confirmation
-    return found
+def postgres(postgres_server: PostgresServer, hold: Hold) -> PostgresServer:
+    hold_postgres(postgres_server, hold)
+    return postgres_server
+
+
+def hold_postgres(server: PostgresServer, hold: Hold) -> None:
+    assert server.process is not None
+    hold(server.process.pid)
 
 
 @contextmanager
-def mlflow_server(folder: Path, database: str) -> Iterator[Server]:
+def mlflow_server(folder: Path, database: str, hold: Hold) -> Iterator[Server]:
     folder.mkdir()
-    server = Server(folder, database, free_port())
+    server = Server(folder, database, free_port(), begun=hold)
     try:
         server.start()
         yield server
@@ -111,24 +123,29 @@ def assert_complete(uri: str, found: SweepResults) -> None:
 
 
 def test_a_restart_of_postgres_costs_no_score_and_no_run(
-    postgres_server: PostgresServer, task: TinyTask, undisturbed: Table, tmp_path: Path
+    postgres: PostgresServer, task: TinyTask, hold: Hold, tmp_path: Path
 ) -> None:
-    """It strikes two sweeps at once, which share it as ledger: one reaches its MLflow database through a server."""
-    ledger, runs, served = create_databases(postgres_server, "ledger", "runs", "served")
+    """It strikes two sweeps at once, which share it as ledger; one has its runs there through a server of MLflow.
+    A third beside them has its ledger in a file, and its runs in SQLite."""
+    ledger, runs, served = create_databases(postgres, "ledger", "runs", "served")
     with ExitStack() as stack:
-        server = stack.enter_context(mlflow_server(tmp_path / "mlflow", served.replace("sql:", "sql+psycopg2:")))
+        sweeps = [stack.enter_context(sweeping(task, tmp_path / "undisturbed", hold))]
+        database = served.replace("sql:", "sql+psycopg2:")
+        server = stack.enter_context(mlflow_server(tmp_path / "mlflow", database, hold))
         stores = {"through_a_server": server.url, "directly": runs}
-        sweeps = [
-            stack.enter_context(sweeping(task, tmp_path / name, ledger=ledger, tracking={"uri": uri}))
-            for name, uri in stores.items()
-        ]
+        for name, uri in stores.items():
+            blocks = {"ledger": ledger, "tracking": {"uri": uri}}
+            sweeps.append(stack.enter_context(sweeping(task, tmp_path / name, hold, **blocks)))
         count = reports_in_postgres(ledger)
         wait_until(lambda: count() >= REPORTS, seconds=PATIENCE)
-        postgres_server.restart()
-        assert all(sweep.running for sweep in sweeps), "the restart came too late"
+        postgres.restart()
+        hold_postgres(postgres, hold)
+        assert all(sweep.running for sweep in sweeps[1:]), "the restart came too late"
         for sweep in sweeps:
             assert sweep.process.wait(PATIENCE) == 0, sweep.said
             assert "Traceback" not in sweep.said
+        undisturbed = table(results(tmp_path / "undisturbed"))
+        assert len(undisturbed) == 6  # two cells with two trials and a confirmation
         for name, uri in stores.items():
             found = results(tmp_path / name)
             assert table(found) == undisturbed
