@@ -26,6 +26,7 @@ Answers = Mapping[str, Mapping[str, str]]
 
 HEALTH = "/grpc.health.v1.Health/Check"
 STATISTICS = "/ray.rpc.CoreWorkerService/GetCoreWorkerStats"
+# Not RaySyncer's StartSync: in Ray 2.60, one call of it without a node's id ends the server, even without a token.
 METHODS = (
     "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo",
     "/ray.rpc.InternalKVGcsService/InternalKVKeys",
