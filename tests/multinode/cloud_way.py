@@ -219,7 +219,8 @@ class _Trip:
 
 
 def _trainings(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
-    return [each for each in processes if each.cmdline()[:1] == ["ray::Worker.train"]]
+    """Those that train, or will as soon as they are told to: between two calls they bear their class alone."""
+    return [each for each in processes if each.cmdline()[:1] in (["ray::Worker.train"], ["ray::Worker"])]
 
 
 def _resume(machines: Mapping[str, Sequence[psutil.Process]]) -> None:
