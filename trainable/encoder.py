@@ -145,7 +145,6 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
                 place,
                 num_labels=num_classes,
                 dtype="float32",
-                attn_implementation="sdpa",
                 use_safetensors=True,
                 ignore_mismatched_sizes=True,  # the head of a fine-tuned checkpoint may be for other classes
                 output_loading_info=True,

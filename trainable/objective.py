@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from trainable.batching import Batch
+    from trainable.graphs import GraphedModel
 
 __all__ = ["Embedding", "Objective", "Terms", "autocast", "forward", "sentence_embeddings"]
 
@@ -41,7 +42,7 @@ class Objective:
     metric_loss: nn.Module | None
     padding: bool = False
 
-    def __call__(self, model: PreTrainedModel, batch: Batch, *, bf16: bool) -> Terms:
+    def __call__(self, model: PreTrainedModel | GraphedModel, batch: Batch, *, bf16: bool) -> Terms:
         """The terms of `batch`, with their graph. Both losses are computed in fp32: proxy losses would otherwise cast
         their proxies to the precision of the embeddings, for good."""
         from torch.nn import functional as F  # noqa: N812
@@ -65,7 +66,7 @@ def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 
-def forward(model: PreTrainedModel, batch: Batch, *, hidden: bool) -> tuple[Tensor, Tensor | None]:
+def forward(model: PreTrainedModel | GraphedModel, batch: Batch, *, hidden: bool) -> tuple[Tensor, Tensor | None]:
     """logits_BC of the head and, where `hidden`, the encoder's last hidden state_BTD."""
     outputs = model(**batch.inputs, output_hidden_states=hidden)
     return outputs.logits, outputs.hidden_states[-1] if hidden else None

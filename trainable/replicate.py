@@ -23,12 +23,14 @@ from trainable.scoring import Scorer
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+    from transformers import PreTrainedModel
 
     from trainable.batching import Batch, TokenisedRows
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
     from trainable.encoder import Encoder
+    from trainable.graphs import GraphedModel
     from trainable.losses import LossEntry
 
 __all__ = ["DivergedError", "Evaluation", "Part", "Trial", "evaluation_points", "evaluations"]
@@ -107,6 +109,8 @@ def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, Non
 def _start(trial: Trial, replicate: int) -> _Learner:
     import torch
 
+    from trainable.graphs import graphed
+
     config, entry, encoder, num_classes = trial.config, trial.entry, trial.encoder, len(trial.data.class_names)
     seed = initialisation_seed(config.seed, trial.draws[replicate], trial.initialisation)
     head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
@@ -140,8 +144,11 @@ def _start(trial: Trial, replicate: int) -> _Learner:
         bf16=bf16,
     )
     padding = config.published and config.embedding == "tokens" and metric_loss is not None
+    model = graphed(encoder.model)
+    padded_N = np.arange(len(pool.labels_N)) if padding else train_M
     return _Learner(
         trial=trial,
+        model=model,
         objective=Objective(config.beta, config.embedding, metric_loss, padding=padding),
         scorer=scorer,
         optimiser=optimiser,
@@ -149,7 +156,7 @@ def _start(trial: Trial, replicate: int) -> _Learner:
         pool=pool,
         train_M=train_M,
         batches=batches,
-        width=int(pool.lengths(np.arange(len(pool.labels_N))).max()) if padding else 0,
+        width=0 if model is encoder.model and not padding else int(pool.lengths(padded_N).max()),
         device=device,
         bf16=bf16,
     )
@@ -167,11 +174,12 @@ def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:
 class _Learner:
     """The moving parts of a replicate. terms: a vector_K for each step since the last evaluation, named by `names`.
 
-    weights: all that is trained. width: tokens that a batch is padded to at least. chosen, batch: the last batch, by
-    its rows of the draw and as tensors.
+    model: what runs the encoder in training. weights: all that is trained. width: tokens that a batch is padded to at
+    least. chosen, batch: the last batch, by its rows of the draw and as tensors.
     """
 
     trial: Trial
+    model: PreTrainedModel | GraphedModel
     objective: Objective
     scorer: Scorer
     optimiser: torch.optim.Optimizer
@@ -208,7 +216,7 @@ class _Learner:
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
         batch = self._next_batch()
-        terms = self.objective(self.trial.encoder.model, batch, bf16=self.bf16)
+        terms = self.objective(self.model, batch, bf16=self.bf16)
         terms.loss.backward()  # type: ignore[no-untyped-call]
         norm = torch.nn.utils.clip_grad_norm_(self.weights, self.trial.config.clip)
         self.optimiser.step()

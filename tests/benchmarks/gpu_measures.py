@@ -12,6 +12,7 @@ from unittest.mock import patch
 
 import torch
 
+from trainable import graphs
 from trainable.batching import TokenisedRows
 from trainable.config import TrialConfig
 from trainable.encoder import Encoder
@@ -19,15 +20,9 @@ from trainable.objective import Objective
 from trainable.reports import Report
 from trainable.training import replicates
 
-__all__ = ["cost", "kernels", "phases", "synchronise"]
+__all__ = ["cost", "kernels", "phases", "without_graphs"]
 
 PERIOD = 0.1  # seconds between two looks at the GPU
-
-
-def synchronise() -> None:
-    """Wait for the GPU, if there is one."""
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def cost(config: TrialConfig) -> dict[str, Any]:
@@ -59,9 +54,15 @@ def cost(config: TrialConfig) -> dict[str, Any]:
     }
 
 
+def without_graphs(measure: Callable[[TrialConfig], Any], config: TrialConfig) -> Any:
+    """What is measured where no CUDA graph is recorded."""
+    with patch.object(graphs, "_SHAPES", 0):
+        return measure(config)
+
+
 def kernels(config: TrialConfig) -> dict[str, float] | None:
-    """Kernels of one step, and the milliseconds that the GPU is at work for it: what is left of the difference between
-    two trainings once all that is not a step has gone. None without a GPU."""
+    """Kernels of one step, and the milliseconds that the GPU is at work for it, from the difference between trainings
+    of more and of fewer steps. None without a GPU."""
     if not torch.cuda.is_available():
         return None
     few, many = (
@@ -73,9 +74,9 @@ def kernels(config: TrialConfig) -> dict[str, float] | None:
 def _kernels(config: TrialConfig) -> tuple[int, float]:
     from torch.profiler import ProfilerActivity, profile
 
-    with profile(activities=[ProfilerActivity.CUDA]) as profiled:
+    with profile(activities=[ProfilerActivity.CUDA], acc_events=True) as profiled:
         _train(config)
-        synchronise()
+        _synchronise()
     averages = profiled.key_averages()
     return sum(each.count for each in averages), sum(each.self_device_time_total for each in averages) / 1000
 
@@ -123,12 +124,12 @@ class PhaseClock:
         def call(*given: Any, **named: Any) -> Any:
             if self._inside:
                 return function(*given, **named)
-            synchronise()
+            _synchronise()
             self._inside, started = True, perf_counter()
             try:
                 return function(*given, **named)
             finally:
-                synchronise()
+                _synchronise()
                 self._inside = False
                 self.seconds[phase] = self.seconds.get(phase, 0.0) + perf_counter() - started
 
@@ -168,5 +169,11 @@ def _train(config: TrialConfig) -> list[Report]:
     failed = [report.reason for report in reports if report.outcome is not None]
     if failed:
         raise RuntimeError(f"{config.loss.name} in {config.precision} failed: {failed[0]}")
-    synchronise()
+    _synchronise()
     return reports
+
+
+def _synchronise() -> None:
+    """Wait for the GPU, if there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from time import perf_counter
 from typing import Any
+from unittest.mock import patch
 
 from trainable.config import TrialConfig
 
@@ -18,16 +20,16 @@ __all__ = ["sharing"]
 PATIENCE = 120  # seconds for one round
 
 
-def sharing(config: TrialConfig, counts: Sequence[int]) -> list[dict[str, float]]:
+def sharing(config: TrialConfig, counts: Sequence[int], *, graphs: bool = True) -> list[dict[str, float]]:
     """For each count: so many processes train one replicate each at the same time. The processes are the same ones
-    throughout, with their encoders on the GPU, and those without work wait."""
+    throughout, with their encoders on the GPU, and those without work wait. graphs: whether they record CUDA graphs."""
     context = get_context("spawn")
-    os.environ["OMP_NUM_THREADS"] = "2"  # as Ray gives a trial of two CPUs
     with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, OMP_NUM_THREADS="2"))  # as Ray gives a trial of two CPUs
         lines = []
         for _ in range(max(counts)):
             line, other = context.Pipe()
-            process = context.Process(target=work, args=(config, other), daemon=True)
+            process = context.Process(target=work, args=(config, other, graphs), daemon=True)
             process.start()
             stack.callback(_end, process, line)
             lines.append(line)
@@ -70,11 +72,14 @@ def _hear(line: Connection) -> dict[str, Any]:
     return heard
 
 
-def work(config: TrialConfig, line: Connection) -> None:
+def work(config: TrialConfig, line: Connection, graphs: bool) -> None:
     """One process: trains whenever it is told to, until it is told to end."""
-    line.send(_train(config.model_copy(update={"steps": 4, "evaluations": 1})))
+    from tests.benchmarks.gpu_measures import without_graphs
+
+    train = _train if graphs else partial(without_graphs, _train)
+    line.send(train(config.model_copy(update={"steps": 4, "evaluations": 1})))
     while line.recv() is not None:
-        line.send(_train(config))
+        line.send(train(config))
 
 
 def _train(config: TrialConfig) -> dict[str, float]:

@@ -5,17 +5,14 @@ Its weights are random, since their values cost nothing: steps, rows and tokens 
 
 from __future__ import annotations
 
-import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
-from trainable.encoder_places import place_of
 
-__all__ = ["SHAPES", "GpuTask", "without_dropout"]
+__all__ = ["SHAPES", "GpuTask"]
 
 SHAPES: dict[str, dict[str, int]] = {
     "roberta-large": {
@@ -104,14 +101,3 @@ class GpuTask:
             "replicates": 1,
         }
         return TrialConfig.model_validate(protocol | fields)
-
-
-def without_dropout(encoder: str, folder: Path) -> str:
-    """A copy of the encoder in `folder` that trains without dropout, whose random numbers differ between devices."""
-    place = place_of(encoder, None)
-    assert isinstance(place, Path), "the encoder is a folder, or comes with a package"
-    shutil.copytree(place, folder, dirs_exist_ok=True)
-    config = json.loads((folder / "config.json").read_text())
-    config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
-    (folder / "config.json").write_text(json.dumps(config))
-    return str(folder)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ import torch
 
 from trainable import encoder
 from trainable.config import DatasetConfig, TrialConfig
+
+MemoryLeft = Callable[[int], AbstractContextManager[None]]
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -35,6 +39,34 @@ def steady_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (folder / "config.json").write_text(json.dumps(config))
     return folder
+
+
+@pytest.fixture(scope="session")
+def wide_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a random BERT with 100 MiB of weights, beside the tokenizer of the tiny one."""
+    from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("wide-bert")
+    config = AutoConfig.from_pretrained(tiny_bert, hidden_size=1024, intermediate_size=4096)
+    AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
+    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def memory_left() -> MemoryLeft:
+    """Lets this process reserve no more than so many bytes of the GPU's memory while a block runs."""
+
+    @contextmanager
+    def left(limit: int) -> Iterator[None]:
+        encoder.free_accelerator()
+        torch.cuda.set_per_process_memory_fraction(limit / torch.cuda.get_device_properties(0).total_memory)
+        try:
+            yield
+        finally:
+            torch.cuda.set_per_process_memory_fraction(1.0)
+
+    return left
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.gpu.conftest import MemoryLeft
 from trainable import encoder
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
@@ -23,44 +23,24 @@ ROOT = Path(__file__).parents[2]
 MIB = 2**20
 
 
-@pytest.fixture(scope="session")
-def wide_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a random BERT with 100 MiB of weights, beside the tokenizer of the tiny one."""
-    from transformers import AutoConfig, AutoModel, AutoTokenizer
-
-    folder = tmp_path_factory.mktemp("wide-bert")
-    config = AutoConfig.from_pretrained(tiny_bert, hidden_size=1024, intermediate_size=4096)
-    AutoModel.from_config(config).save_pretrained(folder)  # type: ignore[no-untyped-call]
-    AutoTokenizer.from_pretrained(tiny_bert).save_pretrained(folder)
-    return folder
-
-
 def _wide(config: TrialConfig, folder: Path) -> TrialConfig:
     return config.model_copy(update={"encoder": str(folder), "encoder_lr": 1e-5, "steps": 4, "replicates": 1})
 
 
-@contextmanager
-def _memory_of(mib: int) -> Iterator[None]:
-    """Let this process have no more of the GPU's memory, not counting what the driver takes."""
-    torch.cuda.empty_cache()
-    whole = torch.cuda.get_device_properties(0).total_memory
-    torch.cuda.set_per_process_memory_fraction(mib * MIB / whole)
-    try:
-        yield
-    finally:
-        torch.cuda.set_per_process_memory_fraction(1.0)
-
-
-@pytest.mark.parametrize("mib", [70, 160, 300])
-def test_memory_that_runs_out_ends_one_trial_and_not_the_next(mib: int, config: TrialConfig, wide_bert: Path) -> None:
-    """In the middle of moving the weights, in the first step, and in the optimiser's."""
+@pytest.mark.parametrize("mib", [50, 150, 300])
+def test_memory_that_runs_out_ends_one_trial_and_not_the_next(
+    mib: int, config: TrialConfig, wide_bert: Path, memory_left: MemoryLeft
+) -> None:
+    """On the way of the weights to the GPU, in the first step, and in the optimiser's."""
     list(replicates(config))  # what the libraries take once for all
-    with _memory_of(mib):
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_reserved()
+    with memory_left(before + mib * MIB):
         (last,) = replicates(_wide(config, wide_bert))
         assert last.outcome is Outcome.FAILED
         assert last.reason.startswith("out of memory: CUDA out of memory. Tried to allocate")
         assert last.detail.startswith("Traceback")
-        assert torch.cuda.memory_reserved() < 70 * MIB, "what it had is the device's again, for other processes too"
+        assert torch.cuda.memory_reserved() <= before, "what it had is the device's again, for other processes too"
         assert all(report.outcome is None for report in replicates(config))
     assert all(report.outcome is None for report in replicates(_wide(config, wide_bert)))
 
@@ -79,7 +59,7 @@ def test_twenty_trials_need_no_more_memory_than_one(config: TrialConfig) -> None
                 assert [report.outcome for report in reports] == [None] * 3
         gc.collect()
         held.append(torch.cuda.memory_allocated())
-    assert set(held[3:]) == {held[2]}
+    assert max(held[3:]) <= held[2]
     encoder.free_accelerator()
     assert torch.cuda.memory_allocated() < held[2]
 

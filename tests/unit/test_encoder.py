@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import MPNetConfig
 
+from tests.conftest import _SIZES, _save_model, _save_tokenizer
 from trainable import encoder as module
 from trainable import encoder_places as places
 from trainable.encoder import load_encoder
 from trainable.errors import EncoderError
+from trainable.graphs import graphed
 
 EVERY_ENCODER = pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
 
@@ -34,6 +37,19 @@ def test_only_the_head_is_new(tiny: str, request: pytest.FixtureRequest) -> None
     assert encoder.model.config.num_labels == 3
     assert {parameter.dtype for parameter in encoder.model.parameters()} == {torch.float32}
     assert encoder.model.config._attn_implementation == "sdpa"
+
+
+def test_an_encoder_without_fused_attention_loads(tmp_path: Path) -> None:
+    size = _save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
+    _save_model(tmp_path, MPNetConfig(**_SIZES, vocab_size=size, max_position_embeddings=130))
+    encoder = load_encoder(str(tmp_path), None, 3)
+    assert encoder.model.config._attn_implementation == "eager"
+    assert encoder.new >= {"classifier.out_proj.weight", "classifier.out_proj.bias"}
+
+
+def test_without_a_gpu_no_graphs_are_recorded(tiny_bert: Path) -> None:
+    model = load_encoder(str(tiny_bert), None, 2).model.to("cpu")  # type: ignore[arg-type]
+    assert graphed(model) is model
 
 
 def test_is_loaded_once_per_class_count_and_the_oldest_is_dropped(tiny_bert: Path) -> None:
