@@ -24,6 +24,8 @@ from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
 
+_STEPS_ON_GPU = 40  # the first few are slow there, since they are recorded (trainable.graphs)
+
 
 def print_plan(
     console: Console,
@@ -164,7 +166,8 @@ def _measure(config: TrialConfig) -> Cost:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # a worker has one CPU unless the spec gives it more
-    probe = config.model_copy(update={"steps": 3, "evaluations": 1, "replicates": 1})
+    steps = min(config.steps, _STEPS_ON_GPU) if torch.cuda.is_available() else 3
+    probe = config.model_copy(update={"steps": steps, "evaluations": 1, "replicates": 1})
     try:
         next(replicates(probe))  # loads the encoder and tokenises
         report = next(replicates(probe))
