@@ -9,8 +9,9 @@ READY  := $(VENV)/.ready
 quickstart: environment
 	$(BIN)/python -m sweep run
 
+# Most tests wait for processes most of the time: two at once take two thirds of the time.
 test: environment check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # All that is tested on several machines, until the last GPU machine has been given back: `test` does not wait for that.
 test-cluster: environment

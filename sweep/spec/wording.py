@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 __all__ = ["choices", "in_words", "number_type", "shown", "suggestion"]
 
-_LONGEST = 80  # characters of a value in a message
+_LONGEST, _LONGEST_PATH = 80, 240  # characters of a value in a message; a path tells most by its end
 _MATCHED = 100  # names that a suggestion chooses from, and characters of each: matching takes the square of them
 
 
@@ -58,7 +58,8 @@ def shown(value: object) -> str:
         text = json.dumps(value, default=str, ensure_ascii=False)
     text = re.sub(r"://[^\"'<>]*@", "://***@", " ".join(text.split()))
     text = re.sub(r"(?i)(password|passwd|pwd|token|secret|api_?key)=[^&\s\"']+", r"\1=***", text)
-    text = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    longest = _LONGEST_PATH if isinstance(value, str) and "/" in value else _LONGEST
+    text = text if len(text) <= longest else f"{text[: longest - 3]}..."
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from sweep.errors import SpecError
 from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.wording import shown
 
 GOLDEN = Path(__file__).parent / "golden" / "spec_errors" / "messages.txt"
 
@@ -336,3 +337,10 @@ def test_no_message_repeats_a_password(override: str) -> None:
 def test_what_could_not_be_read_is_not_called_missing() -> None:
     Path("spec.yaml").write_text(GOOD.replace("[4, 16]", "!shots [4]"))
     assert refusal("spec.yaml").count("compare.shots") == 1
+
+
+def test_a_long_path_is_shown_to_its_end_and_other_text_is_cut() -> None:
+    path = "/scratch/" + "project/" * 15 + "data.csv"
+    assert shown(path) == f"'{path}'"
+    assert len(shown("x" * 1000)) == 80
+    assert len(shown("/" * 1000)) == 240
