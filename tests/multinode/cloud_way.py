@@ -162,10 +162,10 @@ class _Trip:
             self._until(sweep, lambda: self._reports() >= _SOME, "trials are in their midst")
             machines = self._halted()
             before, most = self.results(), len(self.cloud.running(GPU))
-            survivor, victim = sorted(machines)
+            _, victim = sorted(machines)
             self.cloud.preempt(victim)
             with self.timed("replacement"):
-                self._until(sweep, lambda: len(self._training().keys() - {survivor}) == 1, "another one trains")
+                self._until(sweep, lambda: len(self._training().keys() - machines.keys()) == 1, "another one trains")
             _resume(self._training())
             output, _ = sweep.communicate(timeout=_PATIENCE)
             assert sweep.returncode == 0, output
