@@ -51,7 +51,7 @@ FAULTS = (
     Fault("head killed, new cluster", worker_faults.kill_head, _C, _KILLED | {1, 2}),
     Fault("out of memory", worker_faults.exhaust_memory, _E | {Need.MEMORY}, changes_outcomes=True),
     Fault("NaN in a trial", worker_faults.meet_nan, frozenset({Need.POISON})),
-    Fault("loader hangs", worker_faults.hang_loader, frozenset({Need.OWN_ENCODER})),
+    Fault("loader hangs", worker_faults.hang_loader, _E | {Need.OWN_ENCODER}),  # elsewhere machines load copies
     Fault("MLflow answers after 5 s", store_faults.mlflow_slow, _S),
     Fault("MLflow answers 500", store_faults.mlflow_broken, _S),
     Fault("MLflow down for a while", store_faults.mlflow_down, _S),
