@@ -1,5 +1,5 @@
-"""The main job, used as a person uses it: real Ray, real MLflow, real processes, a tiny encoder. What dies or is killed meanwhile
-is in tests.faults."""
+"""The main job, used as a person uses it: real Ray, real MLflow, real processes, a tiny encoder. What dies or
+is killed meanwhile is in tests.faults."""
 
 from __future__ import annotations
 
