@@ -15,6 +15,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ _NEEDED = {
     "unshare": "util-linux",
 }
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PLACES = (Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix))  # seen by machines wherever they lie
 _PATIENCE = 60.0  # seconds for what takes a fraction of one on an idle machine
 
 # The number of the first process, as its creator sees it: /proc is still the creator's.
@@ -56,13 +58,16 @@ _BOOT = f"""set -eu
 exec 3> "$FOLDER/number"
 mount --make-rprivate /
 mount -t proc proc /proc
-mount --bind "$FOLDER/home" /home
+for place in $PLACES; do
+    case "$place" in /home/* | /tmp/*) mkdir -p "$FOLDER$place"; mount --bind "$place" "$FOLDER$place" ;; esac
+done
+mount --rbind "$FOLDER/home" /home
 for file in passwd hosts resolv.conf; do mount --bind "$FOLDER/etc/$file" "/etc/$file"; done
 mount -t tmpfs -o size=4g tmpfs /dev/shm
 mount -t tmpfs tmpfs /run
 mkdir /run/sshd
 cp -p "$FOLDER/etc/host_key" "$FOLDER/etc/sshd_config" /run/sshd
-mount --bind "$FOLDER/tmp" /tmp
+mount --rbind "$FOLDER/tmp" /tmp
 hostname "$NAME"
 ip link set lo up
 cd /home
@@ -243,6 +248,7 @@ class Network:
         self.run(
             f'unshare {kinds} bash -c "$BOOT" < /dev/null > "$FOLDER/machine.log" 2>&1 &',
             BOOT=_BOOT,
+            PLACES=" ".join(map(str, _PLACES)),
             FOLDER=str(folder),
             NAME=computer.name,
         )
