@@ -82,13 +82,14 @@ class Cluster:
         self.machine.run(" ".join([*settings, *command]), seconds=PATIENCE)
 
     def trials(self) -> dict[int, list[psutil.Process]]:
-        """The processes that train on each node with a GPU, by the process of the node. A node that has just come, or
-        is about to go, has none."""
+        """The processes that train on each node with a GPU, or will as soon as they are told to, by the process of the
+        node. A node that has just come, or is about to go, has none."""
         processes = [
             (each, command) for each in psutil.Process().children(recursive=True) if (command := _command(each))
         ]
         nodes = [each.pid for each, command in processes if command[0].endswith("/raylet") and "--head" not in command]
-        training = [(_parent(each), each) for each, command in processes if command[0].startswith("ray::Worker")]
+        workers = [(each, command[0]) for each, command in processes if command[0].startswith("ray::Worker")]
+        training = [(_parent(each), each) for each, title in workers if "__init__" not in title]
         return {node: [each for parent, each in training if parent == node] for node in nodes}
 
     @contextmanager
@@ -133,9 +134,10 @@ def test_nodes_come_for_the_trials_that_wait_and_go_when_none_needs_them(cluster
         assert sorted(map(len, trials.values())) == [1, 2, 2], "two halves of a GPU make one node, and no node is idle"
 
         *others, last = halted(cluster, sweep)
+        node = _parent(last)
         for each in others:
             each.resume()
-        wait_until(lambda: list(cluster.trials()) == [_parent(last)], seconds=PATIENCE)
+        wait_until(lambda: list(cluster.trials()) == [node], seconds=PATIENCE)
         assert sweep.poll() is None, "nodes were there until the end"
 
         last.resume()
@@ -163,4 +165,7 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 def _parent(process: psutil.Process) -> int:
-    return int(process.ppid())
+    try:
+        return int(process.ppid())
+    except psutil.Error:  # it ended meanwhile
+        return 0
