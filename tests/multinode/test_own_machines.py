@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
@@ -131,7 +131,8 @@ def lose_gpu1() -> None:
     lost = [each for each in trainings() if each.ppid() == raylet.pid]
     assert len(lost) == 2
     for each in (raylet, *lost):
-        each.kill()
+        with suppress(psutil.NoSuchProcess):  # which may have ended with its raylet
+            each.kill()
     for each in trainings():
         each.resume()
 
