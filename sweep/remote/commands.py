@@ -22,6 +22,7 @@ from sweep.remote.jobs import Follower, Job, Jobs, check_token
 from sweep.remote.parcel import Parcel, pack
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
+from sweep.tracking.store import redacted
 
 __all__ = ["browse_on", "fetch_from", "report_on", "run_on", "tell_on"]
 
@@ -45,7 +46,7 @@ def run_on(file: str, source: str, overrides: Sequence[str], called: str, consol
     head = Head(cluster.path)
     with head.tunnel(DASHBOARD) as port:
         jobs = Jobs.at(port)
-        job = _driver(head, jobs, spec, ["--called", called, "--via", file])
+        job = _driver(head, jobs, spec, ["--called", redacted(called), "--via", file])
         console.print(f"{spec.name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
         follower = Follower(job, lambda text: console.out(text, highlight=False))
         try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
@@ -12,6 +10,7 @@ from unittest.mock import patch
 
 import torch
 
+from tests.benchmarks.beside import beside
 from trainable import graphs
 from trainable.batching import TokenisedRows
 from trainable.config import TrialConfig
@@ -31,7 +30,7 @@ def cost(config: TrialConfig) -> dict[str, Any]:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     looks = Utilisation()
-    with looks.running():
+    with beside(looks.look, PERIOD):
         started = perf_counter()
         reports = _train(config)
         wall = perf_counter() - started
@@ -138,24 +137,13 @@ class PhaseClock:
 
 @dataclass(slots=True)
 class Utilisation:
-    """Asks the driver, in a thread, in which share of the last moments a kernel was at work."""
+    """Asks the driver in which share of the last moments a kernel was at work."""
 
     looks: list[int] = field(default_factory=list)
-    _stopped: threading.Event = field(default_factory=threading.Event)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Look while the block runs."""
-        thread = threading.Thread(target=self._work)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join()
-
-    def _work(self) -> None:
-        while torch.cuda.is_available() and not self._stopped.wait(PERIOD):
+    def look(self) -> None:
+        """Ask once."""
+        if torch.cuda.is_available():
             self.looks.append(torch.cuda.utilization())
 
     @property

@@ -11,10 +11,8 @@ import argparse
 import json
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 
 from sweep.directory import SweepDirectory
+from tests.benchmarks.beside import beside
 from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.tiny import TinyTask, machine, write_results
 
@@ -68,31 +67,24 @@ class EndedTrials:
 
 @dataclass(slots=True)
 class Sampler:
-    """Notes the memory of a sweep's driver, in a thread, from the moment in which its folder names it."""
+    """Notes the memory of a sweep's driver, from the moment in which its folder names it."""
 
     directory: SweepDirectory
+    ended: EndedTrials
     samples: list[Sample] = field(default_factory=list)
-    _stopped: threading.Event = field(default_factory=threading.Event)
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """Sample while the block runs."""
-        thread = threading.Thread(target=self._work)
-        thread.start()
+    @classmethod
+    def of(cls, directory: SweepDirectory) -> Sampler:
+        """Of a sweep that may not have begun."""
+        return cls(directory, EndedTrials(directory.journal))
+
+    def look(self) -> None:
+        """Note it once."""
         try:
-            yield
-        finally:
-            self._stopped.set()
-            thread.join()
-
-    def _work(self) -> None:
-        ended = EndedTrials(self.directory.journal)
-        while not self._stopped.wait(PERIOD):
-            try:
-                driver = psutil.Process(json.loads((self.directory.path / "driver.lock").read_text())["pid"])
-                self.samples.append(_sample(driver, ended.look()))
-            except (OSError, ValueError, psutil.Error):  # it has not begun, or has ended
-                continue
+            driver = psutil.Process(json.loads((self.directory.path / "driver.lock").read_text())["pid"])
+            self.samples.append(_sample(driver, self.ended.look()))
+        except (OSError, ValueError, psutil.Error):  # it has not begun, or has ended
+            return
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -159,8 +151,8 @@ def _measure(scratch: Path, options: argparse.Namespace) -> tuple[list[Sample], 
         tracking={"experiment": NAME, "uri": f"sqlite:///{scratch}/mlflow.db"},
     )
     command = [sys.executable, "-m", "sweep", "run", "spec.yaml", "--dir", "sweeps"]
-    sampler = Sampler(SweepDirectory(scratch / "sweeps" / NAME))
-    with sampler.running():
+    sampler = Sampler.of(SweepDirectory(scratch / "sweeps" / NAME))
+    with beside(sampler.look, PERIOD):
         run = run_command(command, folder=scratch, environment=clean_environment(scratch, ROOT))
     return sampler.samples, run.wall
 

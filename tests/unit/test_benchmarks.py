@@ -16,6 +16,7 @@ import pytest
 from sweep.directory import SweepDirectory
 from tests.benchmarks import memory, outage
 from tests.benchmarks.arms import TrialTimes
+from tests.benchmarks.beside import beside
 from tests.benchmarks.process import CommandFailedError, ProcessRun, clean_environment, run_command
 from tests.benchmarks.projection import ShownRun, differences
 from tests.benchmarks.protocol import Protocol
@@ -275,8 +276,8 @@ def test_ended_trials_are_counted_in_a_journal_that_grows(tmp_path: Path) -> Non
 
 def test_the_driver_is_the_process_that_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PERIOD", 0.01)
-    sampler = memory.Sampler(SweepDirectory(tmp_path))
-    with sampler.running():
+    sampler = memory.Sampler.of(SweepDirectory(tmp_path))
+    with beside(sampler.look, memory.PERIOD):
         time.sleep(0.05)
         assert not sampler.samples
         (tmp_path / "driver.lock").write_text(json.dumps({"pid": os.getpid()}))
