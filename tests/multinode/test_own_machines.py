@@ -141,6 +141,15 @@ def results(machine: Machine, folder: str) -> SweepResults:
     return read_stored("toy", machine.home / folder)[1].results()
 
 
+def test_the_laptop_asks_for_status_and_report(cluster: OwnMachines, swept: Swept) -> None:
+    told = cluster.laptop.run(f"python -m sweep status toy --cluster {FILE}", seconds=PATIENCE)
+    assert told.startswith("toy: finished")
+    told = cluster.laptop.run(f"python -m sweep report toy --cluster {FILE}", seconds=PATIENCE)
+    assert "copied to sweeps/toy/report/report.html" in told
+    assert "films/4/soft_triple" in (cluster.laptop.home / "sweeps/toy/report/report.html").read_text(encoding="utf-8")
+    assert len(swept.results.trials) == 4
+
+
 def test_a_sweep_that_loses_a_machine_is_equal_to_one_that_does_not(cluster: OwnMachines, swept: Swept) -> None:
     assert sorted(record.attempts for record in swept.results.trials) == [1, 1, 2, 2]
     assert table(swept.results) == table(results(cluster.laptop, "undisturbed"))
