@@ -84,6 +84,7 @@ def request_stop(directory: SweepDirectory, wanted: Stop, *, told: Callable[[str
         if _read(directory) is not wanted:  # a driver that had just begun has taken it for an old one
             _write(directory, wanted)
         time.sleep(_PERIOD)
+    directory.stop_request.unlink(missing_ok=True)  # written again, perhaps, after the driver had taken it away
 
 
 def _write(directory: SweepDirectory, wanted: Stop) -> None:
