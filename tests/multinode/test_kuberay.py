@@ -1,4 +1,4 @@
-"""kuberay.yaml: by the fields that KubeRay documents, and through the translation that Ray's autoscaler makes of it."""
+"""kuberay.yaml: by the schema of a RayJob, and through the translation that Ray's autoscaler makes of it."""
 
 from __future__ import annotations
 
@@ -12,98 +12,10 @@ import yaml
 
 from sweep.cli import _parser
 from tests.multinode.files import CLUSTER, read
+from tests.multinode.kuberay_schema import check
 
-STRINGS = {"type": "object", "additionalProperties": {"type": "string"}}
-QUANTITIES = {"type": "object", "additionalProperties": {"type": "string", "pattern": r"^\d+(\.\d+)?(m|[KMGT]i?)?$"}}
-
-
-def closed(required: str, **properties: Any) -> dict[str, Any]:
-    """The schema of an object that has no other fields. required: their names, between spaces."""
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required.split(),
-        "additionalProperties": False,
-    }
-
-
-def listed(item: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": item, "minItems": 1}
-
-
-TEXT, NUMBER, SWITCH = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}
-CONTAINER = closed(
-    "name image resources",
-    name=TEXT,
-    image=TEXT,
-    command=listed(TEXT),
-    args=listed(TEXT),
-    env=listed(closed("name value", name=TEXT, value=TEXT)),
-    resources=closed("requests limits", requests=QUANTITIES, limits=QUANTITIES),
-    volumeMounts=listed(closed("name mountPath", name=TEXT, mountPath=TEXT)),
-)
-POD = closed(
-    "containers restartPolicy",
-    nodeSelector=STRINGS,
-    tolerations=listed(
-        closed(
-            "key operator effect",
-            key=TEXT,
-            operator={"enum": ["Exists"]},
-            effect={"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]},
-        )
-    ),
-    restartPolicy={"enum": ["Never", "Always", "OnFailure"]},
-    automountServiceAccountToken=SWITCH,
-    securityContext=closed("fsGroup", fsGroup=NUMBER),
-    containers=listed(CONTAINER),
-    volumes=listed(closed("name", name=TEXT, persistentVolumeClaim=closed("claimName", claimName=TEXT))),
-)
-TEMPLATE = closed("spec", spec=POD)
-# The fields of ray.io/v1 that are used, with the types and values of KubeRay 1.6.2's reference.
-CLUSTER_SPEC = closed(
-    "rayVersion headGroupSpec workerGroupSpecs",
-    rayVersion=TEXT,
-    authOptions=closed("mode", mode={"enum": ["disabled", "token"]}),
-    enableInTreeAutoscaling=SWITCH,
-    autoscalerOptions=closed(
-        "version",
-        version={"enum": ["v1", "v2"]},
-        upscalingMode={"enum": ["Default", "Aggressive", "Conservative"]},
-        idleTimeoutSeconds=NUMBER,
-    ),
-    headGroupSpec=closed(
-        "template",
-        serviceType={"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
-        enableIngress=SWITCH,
-        rayStartParams=STRINGS,
-        template=TEMPLATE,
-    ),
-    workerGroupSpecs=listed(
-        closed(
-            "groupName minReplicas maxReplicas template",
-            groupName=TEXT,
-            replicas=NUMBER,
-            minReplicas=NUMBER,
-            maxReplicas=NUMBER,
-            rayStartParams=STRINGS,
-            template=TEMPLATE,
-        )
-    ),
-)
-JOB = closed(
-    "apiVersion kind metadata spec",
-    apiVersion={"const": "ray.io/v1"},
-    kind={"const": "RayJob"},
-    metadata=closed("name", name={"type": "string", "maxLength": 47}),  # KubeRay makes longer names of it
-    spec=closed(
-        "entrypoint rayClusterSpec",
-        entrypoint=TEXT,
-        shutdownAfterJobFinishes=SWITCH,
-        ttlSecondsAfterFinished=NUMBER,
-        backoffLimit=NUMBER,
-        rayClusterSpec=CLUSTER_SPEC,
-    ),
+QUANTITY = re.compile(  # as the CRD has it
+    r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?"
 )
 
 
@@ -118,14 +30,41 @@ def cluster(job: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def test_the_job_has_documented_fields_only(job: dict[str, Any]) -> None:
-    jsonschema.validate(job, JOB)
+def test_the_job_is_one_by_the_schema(job: dict[str, Any]) -> None:
+    check("RayJob", job)
 
 
-def test_a_wrong_field_is_found(job: dict[str, Any], cluster: dict[str, Any]) -> None:
-    cluster["authOption"] = cluster.pop("authOptions")
-    with pytest.raises(jsonschema.ValidationError, match="authOption"):
-        jsonschema.validate(job, JOB)
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        ("authOption", {"mode": "token"}, "authOption"),
+        ("authOptions.mode", "tokens", "tokens"),
+        ("autoscalerOptions.version", "v3", "v3"),
+        ("headGroupSpec.rayStartParams.num-cpus", 0, "0 is not of type"),
+        ("headGroupSpec.template.spec.container", [], "container"),
+        ("headGroupSpec.template.spec.containers.0.volumeMount", [], "volumeMount"),
+        ("workerGroupSpecs.0.maxReplicas", "4", "'4' is not of type"),
+        ("workerGroupSpecs.0.template.spec.tolerations.0.efect", "NoSchedule", "efect"),
+    ],
+)
+def test_a_mistake_is_found(job: dict[str, Any], cluster: dict[str, Any], path: str, value: Any, told: str) -> None:
+    *steps, last = path.split(".")
+    place: Any = cluster
+    for step in steps:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[last] = value
+    with pytest.raises(jsonschema.ValidationError, match=told):
+        check("RayJob", job)
+
+
+def test_what_the_operator_checks_beyond_the_schema(job: dict[str, Any], cluster: dict[str, Any]) -> None:
+    assert len(job["metadata"]["name"]) <= 47  # KubeRay makes longer names of it
+    assert job["spec"]["ttlSecondsAfterFinished"] >= 0
+    assert job["spec"]["backoffLimit"] >= 0
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        for container in group["template"]["spec"]["containers"]:
+            for quantities in container["resources"].values():
+                assert all(QUANTITY.fullmatch(str(each)) for each in quantities.values())
 
 
 def test_rays_autoscaler_understands_the_cluster(cluster: dict[str, Any]) -> None:
@@ -143,7 +82,7 @@ def test_rays_autoscaler_understands_the_cluster(cluster: dict[str, Any]) -> Non
 def test_the_job_goes_when_it_has_ended_and_its_records_stay(job: dict[str, Any]) -> None:
     assert job["spec"]["shutdownAfterJobFinishes"]
     _, claim = yaml.safe_load_all((CLUSTER / "kuberay.yaml").read_text(encoding="utf-8"))
-    assert claim["kind"] == "PersistentVolumeClaim"
+    check("PersistentVolumeClaim", claim)
     pod = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     (volume,) = pod["volumes"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
