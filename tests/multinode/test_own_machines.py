@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -153,6 +154,29 @@ def test_the_laptop_asks_for_status_and_report(cluster: OwnMachines, swept: Swep
 def test_a_sweep_that_loses_a_machine_is_equal_to_one_that_does_not(cluster: OwnMachines, swept: Swept) -> None:
     assert sorted(record.attempts for record in swept.results.trials) == [1, 1, 2, 2]
     assert table(swept.results) == table(results(cluster.laptop, "undisturbed"))
+
+
+def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMachines, swept: Swept) -> None:
+    assert len(swept.results.trials) == 4
+    command = f"exec python -m sweep run spec.yaml --cluster {FILE} --set name=long --set protocol.steps=1000000"
+    with cluster.laptop.start(command) as first:
+        wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=PATIENCE)
+        (begun,) = [each for each in processes("python") if "name=long" in each.cmdline()]
+        begun.send_signal(signal.SIGINT)
+        left, _ = first.communicate(timeout=PATIENCE)
+    assert first.returncode == 130, left
+    assert "left; the sweep goes on" in left
+    with cluster.laptop.start(command) as second:
+        assert second.stdout is not None
+        greeting = second.stdout.readline()
+        assert greeting.split(";")[0] in left, "another job, or none"
+        assert cluster.laptop.run(f"python -m sweep status long --cluster {FILE}").startswith("long: running")
+        told = cluster.laptop.run(f"python -m sweep stop long --now --cluster {FILE}", seconds=PATIENCE)
+        assert "it ends at once" in told
+        followed, _ = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 130, followed
+    assert "Traceback" not in left + followed
+    assert not trainings()
 
 
 def of_nature(answers: Mapping[int, Answers]) -> dict[Nature, set[int]]:
