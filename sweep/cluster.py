@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "cluster"]
 
 logger = logging.getLogger(__name__)
+
+_KIND = "accelerator_type:"  # begins the resource by which Ray names a node's GPUs
 
 # Read by Ray at import or start. A value that the user has set stays.
 _ENVIRONMENT = {
@@ -71,10 +74,11 @@ def _join(place: str | None) -> None:
         _check_address(place)
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
-        if place:
-            ray.init(address=place, **quiet)
-        else:
-            ray.init(address="local", include_dashboard=False, **quiet)
+        with _own_sigterm():
+            if place:
+                ray.init(address=place, **quiet)
+            else:
+                ray.init(address="local", include_dashboard=False, **quiet)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
         where = f"the Ray cluster at {place!r} must answer" if place else "Ray must start on this machine"
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -83,6 +87,21 @@ def _join(place: str | None) -> None:
         )
         remedy = reached if place else "see /tmp/ray/session_latest/logs"
         raise ClusterError(f"{where}; received: {first}; {remedy}") from error
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """SIGTERM means after a block what it meant before: Ray makes it end the process with code 15, come what may."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGTERM, before)
+    except SystemExit as error:
+        if error.code != signal.SIGTERM:
+            raise
+        raise KeyboardInterrupt from None
 
 
 def _leave() -> None:
@@ -132,6 +151,8 @@ def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | 
         "ray.gpus": f"{gpus:g}",
         "ray.nodes": str(len(alive)),
     }
+    if kinds := sorted({name.removeprefix(_KIND) for node in alive for name in node if name.startswith(_KIND)}):
+        facts["ray.gpu_kinds"] = ", ".join(kinds)
     return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=facts, alone=not place)
 
 

@@ -92,6 +92,11 @@ class TrialRecord:
         reports = (each.report for each in self.reports if each.report.evaluation == last)
         return tuple(report.metrics[name] for report in reports if name in report.metrics)
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """The kinds of devices that trained it, with the precision there."""
+        return frozenset(each.report.trained_on for each in self.reports) - {""}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicateRecord:
@@ -131,6 +136,11 @@ class ConfirmationRecord:
     def key(self) -> str:
         """The record's name within its sweep."""
         return f"{self.cell}#{self.role}-{self.number}"
+
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """The kinds of devices that trained it, with the precision there."""
+        return frozenset(each.report.trained_on for each in self.replicates) - {""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,10 +75,11 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The state after `step` optimiser steps; metrics and confusion are those of a report."""
+    """The state after `step` optimiser steps; metrics, confusion and trained_on are those of a report."""
 
     step: int
     metrics: dict[str, float]
+    trained_on: str
     confusion: tuple[tuple[int, ...], ...] = ()
 
 
@@ -103,7 +104,7 @@ def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, Non
         scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         metrics = {**scored.metrics, **means, **times, "tokens": float(learner.tokens)}
-        yield Evaluation(point, metrics, scored.confusion)
+        yield Evaluation(point, metrics, learner.trained_on, scored.confusion)
 
 
 def _start(trial: Trial, replicate: int) -> _Learner:
@@ -196,6 +197,14 @@ class _Learner:
     terms: list[Tensor] = field(default_factory=list)
     chosen: NDArray[np.int64] | None = None
     batch: Batch | None = None
+
+    @property
+    def trained_on(self) -> str:
+        """Device and precision: `NVIDIA L4, bf16` or `cpu, fp32`."""
+        import torch
+
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
+        return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
 
     def train_until(self, point: int) -> dict[str, float]:
         """Train up to step `point`; the mean of each recorded term over these steps."""

@@ -132,7 +132,7 @@ def _next_report(evaluated: Iterator[Evaluation], at: Callable[..., Report], ste
         if _is_device_failure(error):
             raise
         return at(step=step, outcome=Outcome.FAILED, reason=_reason(error), detail=traceback.format_exc())
-    return at(step=done.step, metrics=done.metrics, confusion=done.confusion)
+    return at(step=done.step, metrics=done.metrics, confusion=done.confusion, trained_on=done.trained_on)
 
 
 def _is_device_failure(error: Exception) -> bool:

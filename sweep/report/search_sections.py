@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
@@ -178,6 +179,7 @@ def _making(results: SweepResults) -> Section:
         rows=(
             ("sweep", f"{sweep.id}, begun {began}"),
             *((name, _shareable(fact)) for name, fact in sweep.facts.items()),
+            *_trained_on(results),
         ),
         words=2,
         folded=True,
@@ -193,6 +195,15 @@ def _making(results: SweepResults) -> Section:
         tables=(_data_table(list(sweep.data.values())), facts) if sweep.data else (facts,),
         listing=_spec_yaml(sweep.spec),
     )
+
+
+def _trained_on(results: SweepResults) -> Iterator[tuple[str, str]]:
+    """The kinds of devices, the one with most trainings first. `cpus` and `platform` above are the driver's."""
+    searched = {(trial.key, each.report.replicate): each.report for trial in results.trials for each in trial.reports}
+    confirmed = [each.report for record in results.confirmations for each in record.replicates]
+    kinds = Counter(report.trained_on for report in (*searched.values(), *confirmed) if report.trained_on)
+    for kind, count in kinds.most_common():
+        yield "trained on", f"{kind}: {count} training{'s' if count > 1 else ''}"
 
 
 def _data_table(data: Sequence[DataRecord]) -> Table:

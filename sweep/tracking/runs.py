@@ -8,8 +8,8 @@ This is the contract with everybody who reads the runs:
             metrics trials/OUTCOME and best_score/CELL (step: trials that have ended), and confirmed/CELL, the mean test
             score of the winner
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
-            sweep.reports, sweep.lost_seconds if workers died of it or with it, and once it ended sweep.outcome and
-            sweep.reason; the flat configuration as parameters;
+            sweep.reports, sweep.trained_on (device and precision), sweep.lost_seconds if workers died of it or with
+            it, and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
             metrics `score` and those of the reports, one step a report; for a failure the artifact failure.txt
     confirmation, finalist
             as a trial, of which they have the configuration; tag sweep.confirmation, their number in the cell; metrics
@@ -117,6 +117,8 @@ def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent:
         tags["sweep.reason"] = redacted(record.reason)
     if record.lost:
         tags["sweep.lost_seconds"] = f"{sum(each.seconds for each in record.lost):.1f}"
+    if record.trained_on:
+        tags["sweep.trained_on"] = "; ".join(sorted(record.trained_on))
     return replace(wanted, tags=_short({**tags, **wanted.tags, **_counted(reports(record))}))
 
 

@@ -40,6 +40,7 @@ def cautions(
         _hardly_chosen(comparisons),
         _misleading_rungs(results, spec),
         _unequal_budgets(comparisons),
+        _unlike_devices(comparisons),
         _rich_validation(results, groups),
         _failures(comparisons),
         _few_draws(comparisons, family),
@@ -138,6 +139,18 @@ def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
             uneven.append(f"{comparison.title} ({', '.join(f'{loss} {count}' for loss, count in asked.items())})")
     if uneven:
         yield f"losses had unequal numbers of trials, and more trials find better configurations: {_some(uneven, '; ')}"
+
+
+def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Kinds of devices compute sums in other orders, and some in another precision."""
+    unlike = []
+    for comparison in comparisons:
+        kinds = {one.loss: one.confirmation.trained_on for one in comparison.arms if one.confirmation is not None}
+        if len(set(filter(None, kinds.values()))) > 1:
+            said = (f"{loss} on {' and '.join(sorted(names))}" for loss, names in kinds.items() if names)
+            unlike.append(f"{comparison.title} ({', '.join(said)})")
+    if unlike:
+        yield f"losses were trained on different devices: {_some(unlike, '; ')}; one kind of machine treats all alike"
 
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:

@@ -240,6 +240,17 @@ def test_a_second_driver_is_refused(user: User) -> None:
     user.stop(process, signal.SIGTERM)
 
 
+def test_a_sigterm_while_ray_starts_ends_the_sweep_as_ctrl_c_does(user: User) -> None:
+    process = user.start("run", "spec.yaml")
+    family = psutil.Process(process.pid)
+    wait_for(lambda: any(each.name() == "gcs_server" for each in family.children(recursive=True)), process)
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, output + errors
+    assert "Traceback" not in output + errors
+    assert {run.info.status for run in user.mlflow_runs()} == {"KILLED"}
+
+
 def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tiny_bert: Path) -> None:
     broken = shutil.copytree(tiny_bert, user.folder / "broken-encoder")
     (broken / "model.safetensors").write_bytes(b"no tensors at all")

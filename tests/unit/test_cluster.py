@@ -35,6 +35,14 @@ def test_slots_are_what_fits_on_each_node(
     assert (measured.slots, measured.gpu) == (slots, gpu)
 
 
+def test_the_kinds_of_gpus_go_on_record() -> None:
+    nodes = [node(2), node(8, 1), node(8, 2), node(8, 1)]
+    for each, kind in zip(nodes[1:], ("L4", "H100", "L4"), strict=True):
+        each["Resources"][f"accelerator_type:{kind}"] = 1.0
+    assert _measure(nodes, Resources(), concurrency=None, place=None).nodes["ray.gpu_kinds"] == "H100, L4"
+    assert "ray.gpu_kinds" not in _measure(nodes[:1], Resources(), concurrency=None, place=None).nodes
+
+
 def test_a_concurrency_of_the_spec_wins() -> None:
     assert _measure([node(8)], Resources(), concurrency=3, place=None).slots == 3
     assert _measure([node(0)], Resources(gpu=1), concurrency=5, place="head:6379").slots == 5  # nodes come on demand

@@ -41,6 +41,21 @@ def test_a_trial_shows_its_place_configuration_and_end() -> None:
     assert "None" not in run.params.values()
 
 
+def test_a_trial_shows_what_trained_it() -> None:
+    ledger = MemoryLedger()
+    key = ledger.ask()
+    kinds = ("NVIDIA L4, bf16", "NVIDIA A10G, bf16", "NVIDIA L4, bf16", "")
+    for _ in kinds:
+        ledger.report(key, 0.5)
+    record = ledger.trial(key)
+    seen = (
+        replace(each, report=replace(each.report, trained_on=kind))
+        for each, kind in zip(record.reports, kinds, strict=True)
+    )
+    run = run_of(replace(record, reports=tuple(seen)), ledger.sweep(), "parent")
+    assert run.tags["sweep.trained_on"] == "NVIDIA A10G, bf16; NVIDIA L4, bf16"
+
+
 def test_a_trial_can_be_replayed_from_its_parameters() -> None:
     ledger = MemoryLedger()
     record = ledger.trial(ledger.ask(loss={"name": "soft_triple", "margin": 0.1}, encoder_lr=1.2345678901234567e-5))

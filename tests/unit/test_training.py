@@ -97,6 +97,10 @@ def test_the_draws_are_the_first_ones_unless_given(config: TrialConfig) -> None:
     assert [report.draw for report in replicates(_with(config, evaluations=1))] == [0, 1]
 
 
+def _device() -> str:
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
 @pytest.mark.parametrize(
     ("fields", "terms"),
     [
@@ -112,6 +116,7 @@ def test_the_metrics_of_a_report(fields: dict[str, Any], terms: set[str], config
     assert report.metrics["val_loss"] > 0
     assert report.metrics["gradient_norm"] > 0
     assert report.confusion == ()
+    assert report.trained_on == f"{_device()}, {'bf16' if torch.cuda.is_available() else 'fp32'}"
 
 
 OF_HEAD = {"test_head_accuracy", "test_mixture_accuracy", "mixture_weight", "mixture_temperature"}

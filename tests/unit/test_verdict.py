@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -368,6 +369,32 @@ def test_a_rich_validation_set_for_a_few_labels() -> None:
     assert "scored on 1000 rows" in found.selection
     everything = warned(verdict(small(protocol={"validation": "all"}, trial={"sampling": "random"})), "validation rows")
     assert "5,444 validation rows beside 8 training rows" in everything
+
+
+def trained_on(record: ConfirmationRecord, *kinds: str) -> ConfirmationRecord:
+    """The record with its replicates trained on these kinds of devices in turn."""
+    turns = zip(record.replicates, cycle(kinds), strict=False)
+    replicates = (replace(each, report=replace(each.report, trained_on=kind)) for each, kind in turns)
+    return replace(record, replicates=tuple(replicates))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "told"),
+    [
+        (
+            (("L4, bf16",), ("T4, fp32", "L4, bf16")),
+            "(cross_entropy on L4, bf16, soft_triple on L4, bf16 and T4, fp32)",
+        ),
+        ((("L4, bf16", "T4, fp32"), ("T4, fp32", "L4, bf16")), ""),
+        ((("L4, bf16",), ("",)), ""),
+    ],
+)
+def test_losses_that_were_trained_on_different_devices(kinds: tuple[tuple[str, ...], ...], told: str) -> None:
+    results = small()
+    records = tuple(trained_on(record, *each) for record, each in zip(results.confirmations, kinds, strict=True))
+    warnings = " ".join(verdict(replace(results, confirmations=records)).warnings)
+    assert ("different devices" in warnings) == bool(told)
+    assert told in warnings
 
 
 def test_unequal_budgets() -> None:
