@@ -35,11 +35,12 @@ _C, _E, _J, _P, _S = (
 )
 _KILLED = frozenset({-signal.SIGKILL})
 _STOPPED = frozenset({130})
+_WITH_RAY = frozenset({-signal.SIGTERM, 1})  # a driver's own Ray gets the signal too, and ends its driver if it is faster
 
 FAULTS = (
     Fault("driver killed", driver_faults.kill_driver, _C, _KILLED),
     Fault("driver killed, and its own Ray with it", driver_faults.kill_driver, _E, _KILLED),
-    Fault("SIGTERM with a short grace", driver_faults.terminate, codes=_KILLED | _STOPPED | {-signal.SIGTERM}),
+    Fault("SIGTERM with a short grace", driver_faults.terminate, codes=_KILLED | _STOPPED | _WITH_RAY),
     Fault("`sweep stop`", driver_faults.stop_gently, codes=_STOPPED),
     Fault("`sweep stop --now`", driver_faults.stop_now, codes=_STOPPED),
     Fault("a second driver", driver_faults.second_driver),
