@@ -35,7 +35,7 @@ _C, _E, _J, _P, _S = (
 )
 _KILLED = frozenset({-signal.SIGKILL})
 _STOPPED = frozenset({130})
-_WITH_RAY = frozenset({-signal.SIGTERM, 1})  # a driver's own Ray gets the signal too, and ends its driver if it is faster
+_WITH_RAY = frozenset({-signal.SIGTERM, 1})  # its own Ray gets the signal too, and ends the driver if it is faster
 
 FAULTS = (
     Fault("driver killed", driver_faults.kill_driver, _C, _KILLED),
