@@ -200,11 +200,11 @@ class _Learner:
 
     @property
     def trained_on(self) -> str:
-        """Device and precision: `NVIDIA L4, bf16` or `cpu, fp32`."""
+        """Device and precision: `NVIDIA L4 (bf16)` or `cpu (fp32)`."""
         import torch
 
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else self.device.type
-        return f"{name}, {'bf16' if self.bf16 else 'fp32'}"
+        return f"{name} ({'bf16' if self.bf16 else 'fp32'})"
 
     def train_until(self, point: int) -> dict[str, float]:
         """Train up to step `point`; the mean of each recorded term over these steps."""

@@ -30,7 +30,7 @@ class Report:
         draws twice.
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
     confusion: where the test part was scored, its rows counted by class and predicted class (row: class).
-    trained_on: device and precision, `NVIDIA L4, bf16`; empty where it is not known.
+    trained_on: device and precision, `NVIDIA L4 (bf16)`; empty where it is not known.
     outcome: None while all is well; DIVERGED or FAILED on the report that ends the trial, with the reason, and for a
         failure the traceback as `detail`. Such a report may carry no metrics.
     """

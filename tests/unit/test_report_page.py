@@ -78,8 +78,8 @@ def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
 
 def test_the_kinds_of_devices_stand_below_the_versions(results: SweepResults, found: Verdict) -> None:
     first, last = results.trials[0], results.confirmations[0]
-    on_cpu = (replace(each, report=replace(each.report, trained_on="cpu, fp32")) for each in first.reports)
-    on_gpu = [replace(each, report=replace(each.report, trained_on="L4, bf16")) for each in last.replicates]
+    on_cpu = (replace(each, report=replace(each.report, trained_on="cpu (fp32)")) for each in first.reports)
+    on_gpu = [replace(each, report=replace(each.report, trained_on="L4 (bf16)")) for each in last.replicates]
     known = SweepResults(
         sweep=results.sweep,
         trials=(replace(first, reports=tuple(on_cpu)), *results.trials[1:]),
@@ -87,7 +87,7 @@ def test_the_kinds_of_devices_stand_below_the_versions(results: SweepResults, fo
     )
     making = search_sections(known, found, MARKS, "accuracy")[-1]
     rows = [row for table in making.tables for row in table.rows if row[0] == "trained on"]
-    assert rows == [("trained on", f"L4, bf16: {len(on_gpu)} trainings"), ("trained on", "cpu, fp32: 3 trainings")]
+    assert rows == [("trained on", f"L4 (bf16): {len(on_gpu)} trainings"), ("trained on", "cpu (fp32): 3 trainings")]
 
 
 def test_the_page_opens_nothing_and_allows_nothing(results: SweepResults, found: Verdict) -> None:

@@ -44,7 +44,7 @@ def test_a_trial_shows_its_place_configuration_and_end() -> None:
 def test_a_trial_shows_what_trained_it() -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
-    kinds = ("NVIDIA L4, bf16", "NVIDIA A10G, bf16", "NVIDIA L4, bf16", "")
+    kinds = ("NVIDIA L4 (bf16)", "NVIDIA A10G (bf16)", "NVIDIA L4 (bf16)", "")
     for _ in kinds:
         ledger.report(key, 0.5)
     record = ledger.trial(key)
@@ -53,7 +53,7 @@ def test_a_trial_shows_what_trained_it() -> None:
         for each, kind in zip(record.reports, kinds, strict=True)
     )
     run = run_of(replace(record, reports=tuple(seen)), ledger.sweep(), "parent")
-    assert run.tags["sweep.trained_on"] == "NVIDIA A10G, bf16; NVIDIA L4, bf16"
+    assert run.tags["sweep.trained_on"] == "NVIDIA A10G (bf16); NVIDIA L4 (bf16)"
 
 
 def test_a_trial_can_be_replayed_from_its_parameters() -> None:

@@ -116,7 +116,7 @@ def test_the_metrics_of_a_report(fields: dict[str, Any], terms: set[str], config
     assert report.metrics["val_loss"] > 0
     assert report.metrics["gradient_norm"] > 0
     assert report.confusion == ()
-    assert report.trained_on == f"{_device()}, {'bf16' if torch.cuda.is_available() else 'fp32'}"
+    assert report.trained_on == f"{_device()} ({'bf16' if torch.cuda.is_available() else 'fp32'})"
 
 
 OF_HEAD = {"test_head_accuracy", "test_mixture_accuracy", "mixture_weight", "mixture_temperature"}

@@ -382,11 +382,11 @@ def trained_on(record: ConfirmationRecord, *kinds: str) -> ConfirmationRecord:
     ("kinds", "told"),
     [
         (
-            (("L4, bf16",), ("T4, fp32", "L4, bf16")),
-            "(cross_entropy on L4, bf16, soft_triple on L4, bf16 and T4, fp32)",
+            (("L4 (bf16)",), ("T4 (fp32)", "L4 (bf16)")),
+            "(cross_entropy on L4 (bf16), soft_triple on L4 (bf16) and T4 (fp32))",
         ),
-        ((("L4, bf16", "T4, fp32"), ("T4, fp32", "L4, bf16")), ""),
-        ((("L4, bf16",), ("",)), ""),
+        ((("L4 (bf16)", "T4 (fp32)"), ("T4 (fp32)", "L4 (bf16)")), ""),
+        ((("L4 (bf16)",), ("",)), ""),
     ],
 )
 def test_losses_that_were_trained_on_different_devices(kinds: tuple[tuple[str, ...], ...], told: str) -> None:
