@@ -174,7 +174,8 @@ class Machine:
         """The words before a command that make it run on this machine, in the user's home."""
         home = f"/home/{self.computer.user}"
         into = ("nsenter", "--target", str(self.number), "--all", f"--wdns={home}")
-        return (*self.network.enter, *into, "env", "-i", f"HOME={home}", f"USER={self.computer.user}")
+        clean = ("env", "-i", "--default-signal=INT")  # which a shell without job control ignores in what it puts aside
+        return (*self.network.enter, *into, *clean, f"HOME={home}", f"USER={self.computer.user}")
 
     def start(self, command: str) -> subprocess.Popen[str]:
         """Start a command line in a login shell of the user; both its outputs come by one pipe."""

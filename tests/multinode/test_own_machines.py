@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -156,17 +157,27 @@ def test_a_sweep_that_loses_a_machine_is_equal_to_one_that_does_not(cluster: Own
     assert table(swept.results) == table(results(cluster.laptop, "undisturbed"))
 
 
+@contextmanager
+def long_sweep(laptop: Machine) -> Iterator[subprocess.Popen[str]]:
+    """The command that begins one, or follows it."""
+    settings = "--set name=long --set protocol.steps=1000000"
+    sweep = laptop.start(f"exec python -m sweep run spec.yaml --cluster {FILE} {settings}")
+    try:
+        yield sweep
+    finally:
+        sweep.kill()
+
+
 def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMachines, swept: Swept) -> None:
     assert len(swept.results.trials) == 4
-    command = f"exec python -m sweep run spec.yaml --cluster {FILE} --set name=long --set protocol.steps=1000000"
-    with cluster.laptop.start(command) as first:
+    with long_sweep(cluster.laptop) as first:
         wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=PATIENCE)
         (begun,) = [each for each in processes("python") if "name=long" in each.cmdline()]
         begun.send_signal(signal.SIGINT)
         left, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130, left
     assert "left; the sweep goes on" in left
-    with cluster.laptop.start(command) as second:
+    with long_sweep(cluster.laptop) as second:
         assert second.stdout is not None
         greeting = second.stdout.readline()
         assert greeting.split(";")[0] in left, "another job, or none"
