@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,25 +91,29 @@ def knock(client: Machine, host: str, ports: Sequence[int]) -> Mapping[int, Answ
 
 def trainings() -> list[psutil.Process]:
     """Those that train, or will as soon as they are told to. Ray starts one elsewhere that is lost before that."""
-    return [each for each in processes("ray::Worker") if "__init__" not in each.cmdline()[0]]
+    return [each for each, words in _commands() if words[0].startswith("ray::Worker") and "__init__" not in words[0]]
 
 
 def drivers() -> list[psutil.Process]:
     """Those of sweeps on the head."""
-    return [each for each in processes("python") if "--address" in each.cmdline()]
+    return [each for each, words in _commands() if "--address" in words and _is_of(words, "python")]
 
 
 def processes(program: str) -> list[psutil.Process]:
     """Those of all machines whose command begins with the path or title of this program."""
-    found = []
+    return [each for each, words in _commands() if _is_of(words, program)]
+
+
+def _is_of(words: Sequence[str], program: str) -> bool:
+    return words[0].endswith(f"/{program}") or words[0].startswith(program)
+
+
+def _commands() -> Iterator[tuple[psutil.Process, Sequence[str]]]:
+    """All processes that have not ended, with the words of their command lines."""
     for each in psutil.Process().children(recursive=True):
-        try:
-            command = each.cmdline()
-        except psutil.Error:  # it ended meanwhile
-            continue
-        if command and (command[0].endswith(f"/{program}") or command[0].startswith(program)):
-            found.append(each)
-    return found
+        with suppress(psutil.Error):
+            if words := each.cmdline():  # none are left where it waits to be buried
+                yield each, words
 
 
 def _booted(network: Network, name: str, key: Path) -> Machine:

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.timeout(500)  # two minutes on two cores
 
 PATIENCE = 200.0  # seconds for a sweep
 GPU1 = "10.77.0.12"
+LONG = "--set name=long --set protocol.steps=1000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,28 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMachines]:
 @pytest.fixture(scope="module")
 def swept(cluster: OwnMachines) -> Swept:
     """It is begun from the laptop."""
-    sweep = cluster.laptop.start(f"exec python -m sweep run spec.yaml --cluster {FILE} --set resources.gpu=0.5")
-    try:
+    with begun(cluster.laptop, "--set resources.gpu=0.5") as sweep:
         wait_until(lambda: sweep.poll() is not None or len(halted()) == 4, seconds=PATIENCE)
         answers = knock_everywhere(cluster)
         leaks = [each for each in processes("") if shows(each, cluster.token)]
         lose_gpu1()
         output, _ = sweep.communicate(timeout=PATIENCE)
-    finally:
-        sweep.kill()
     assert sweep.returncode == 0, output
     assert "Traceback" not in output
     return Swept(results(cluster.head, "sweeps"), answers, leaks)
+
+
+@contextmanager
+def begun(laptop: Machine, settings: str) -> Iterator[subprocess.Popen[str]]:
+    """The command that begins a sweep on the cluster, or follows it."""
+    sweep = laptop.start(f"exec python -m sweep run spec.yaml --cluster {FILE} {settings}")
+    assert sweep.stdout is not None
+    try:
+        yield sweep
+    finally:
+        sweep.kill()
+        sweep.wait()
+        sweep.stdout.close()
 
 
 def write_task(laptop: Machine) -> None:
@@ -157,27 +168,16 @@ def test_a_sweep_that_loses_a_machine_is_equal_to_one_that_does_not(cluster: Own
     assert table(swept.results) == table(results(cluster.laptop, "undisturbed"))
 
 
-@contextmanager
-def long_sweep(laptop: Machine) -> Iterator[subprocess.Popen[str]]:
-    """The command that begins one, or follows it."""
-    settings = "--set name=long --set protocol.steps=1000000"
-    sweep = laptop.start(f"exec python -m sweep run spec.yaml --cluster {FILE} {settings}")
-    try:
-        yield sweep
-    finally:
-        sweep.kill()
-
-
 def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMachines, swept: Swept) -> None:
     assert len(swept.results.trials) == 4
-    with long_sweep(cluster.laptop) as first:
+    with begun(cluster.laptop, LONG) as first:
         wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=PATIENCE)
-        (begun,) = [each for each in processes("python") if "name=long" in each.cmdline()]
-        begun.send_signal(signal.SIGINT)
+        (command,) = [each for each in processes("python") if "name=long" in each.cmdline()]
+        command.send_signal(signal.SIGINT)
         left, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130, left
     assert "left; the sweep goes on" in left
-    with long_sweep(cluster.laptop) as second:
+    with begun(cluster.laptop, LONG) as second:
         assert second.stdout is not None
         greeting = second.stdout.readline()
         assert greeting.split(";")[0] in left, "another job, or none"
