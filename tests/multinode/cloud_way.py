@@ -220,7 +220,14 @@ class _Trip:
 
 def _trainings(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Those that train, or will as soon as they are told to: between two calls they bear their class alone."""
-    return [each for each in processes if each.cmdline()[:1] in (["ray::Worker.train"], ["ray::Worker"])]
+    return [each for each in processes if _title(each) in (["ray::Worker.train"], ["ray::Worker"])]
+
+
+def _title(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline()[:1])
+    except psutil.Error:  # it ended meanwhile
+        return []
 
 
 def _resume(machines: Mapping[str, Sequence[psutil.Process]]) -> None:

@@ -96,16 +96,13 @@ def trainings() -> list[psutil.Process]:
 
 def drivers() -> list[psutil.Process]:
     """Those of sweeps on the head."""
-    return [each for each, words in _commands() if "--address" in words and _is_of(words, "python")]
+    return processes("python", "--address")
 
 
-def processes(program: str) -> list[psutil.Process]:
-    """Those of all machines whose command begins with the path or title of this program."""
-    return [each for each, words in _commands() if _is_of(words, program)]
-
-
-def _is_of(words: Sequence[str], program: str) -> bool:
-    return words[0].endswith(f"/{program}") or words[0].startswith(program)
+def processes(program: str, word: str = "") -> list[psutil.Process]:
+    """Those of all machines whose command begins with the path or title of this program, and has the word, if any."""
+    every = [(each, words) for each, words in _commands() if not word or word in words]
+    return [each for each, words in every if words[0].endswith(f"/{program}") or words[0].startswith(program)]
 
 
 def _commands() -> Iterator[tuple[psutil.Process, Sequence[str]]]:

@@ -140,7 +140,7 @@ def shows(process: psutil.Process, token: str) -> bool:
 
 def lose_gpu1() -> None:
     """Kill its raylet, with which those end that train there, if they are not halted."""
-    (raylet,) = [each for each in processes("raylet") if f"--node_ip_address={GPU1}" in each.cmdline()]
+    (raylet,) = processes("raylet", f"--node_ip_address={GPU1}")
     lost = [each for each in trainings() if each.ppid() == raylet.pid]
     assert len(lost) == 2
     for each in (raylet, *lost):
@@ -172,7 +172,7 @@ def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMa
     assert len(swept.results.trials) == 4
     with begun(cluster.laptop, LONG) as first:
         wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=PATIENCE)
-        (command,) = [each for each in processes("python") if "name=long" in each.cmdline()]
+        (command,) = processes("python", "name=long")
         command.send_signal(signal.SIGINT)
         left, _ = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130, left
