@@ -1,9 +1,9 @@
 """The schema of a RayJob, as KubeRay's CustomResourceDefinition for ray.io/v1 has it.
 
 That file is in no package: it is generated from KubeRay's Go types and, but for a few hundred lines, holds Kubernetes'
-own types written out again and again (1.2 million characters). Here all fields of KubeRay 1.6 are written down, by
-ray-operator/apis/ray/v1/rayjob_types.go and raycluster_types.go, and Kubernetes' types are taken from its published
-schema, which the package kubernetes-validate brings, in the strict form, which knows no other fields.
+own types written out again and again (1.2 million characters). Here KubeRay's own fields are written down, by versions
+of ray-operator/apis/ray/v1/rayjob_types.go and raycluster_types.go from around 1.6 (what came later is unknown here and
+so an error), and Kubernetes' types are taken from its published schema, which the package kubernetes-validate brings, in the strict form, which knows no other fields.
 """
 
 from __future__ import annotations
