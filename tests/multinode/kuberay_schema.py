@@ -3,7 +3,8 @@
 That file is in no package: it is generated from KubeRay's Go types and, but for a few hundred lines, holds Kubernetes'
 own types written out again and again (1.2 million characters). Here KubeRay's own fields are written down, by versions
 of ray-operator/apis/ray/v1/rayjob_types.go and raycluster_types.go from around 1.6 (what came later is unknown here and
-so an error), and Kubernetes' types are taken from its published schema, which the package kubernetes-validate brings, in the strict form, which knows no other fields.
+so an error), and Kubernetes' types are taken from its published schema, which the package kubernetes-validate brings,
+in the strict form, which knows no other fields.
 """
 
 from __future__ import annotations
