@@ -199,9 +199,10 @@ def _making(results: SweepResults) -> Section:
 
 def _trained_on(results: SweepResults) -> Iterator[tuple[str, str]]:
     """The kinds of devices, the one with most trainings first. `cpus` and `platform` above are the driver's."""
-    searched = {(trial.key, each.report.replicate): each.report for trial in results.trials for each in trial.reports}
-    confirmed = [each.report for record in results.confirmations for each in record.replicates]
-    kinds = Counter(report.trained_on for report in (*searched.values(), *confirmed) if report.trained_on)
+    reports = [(trial.key, each.report) for trial in results.trials for each in trial.reports]
+    searched = {(key, report.replicate): report.trained_on for key, report in reports if report.trained_on}
+    confirmed = [each.report.trained_on for record in results.confirmations for each in record.replicates]
+    kinds = Counter(filter(None, (*searched.values(), *confirmed)))
     for kind, count in kinds.most_common():
         yield "trained on", f"{kind}: {count} training{'s' if count > 1 else ''}"
 
