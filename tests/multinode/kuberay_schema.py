@@ -1,10 +1,13 @@
-"""The schema of a RayJob, as KubeRay's CustomResourceDefinition for ray.io/v1 has it.
+"""The schema of a RayJob, as the CustomResourceDefinition (CRD) of KubeRay 1.6 for ray.io/v1 has it.
 
 That file is in no package: it is generated from KubeRay's Go types and, but for a few hundred lines, holds Kubernetes'
-own types written out again and again (1.2 million characters). Here KubeRay's own fields are written down, by versions
-of ray-operator/apis/ray/v1/rayjob_types.go and raycluster_types.go from around 1.6 (what came later is unknown here and
-so an error), and Kubernetes' types are taken from its published schema, which the package kubernetes-validate brings,
-in the strict form, which knows no other fields.
+own types written out again and again (1.4 million characters). Here KubeRay's own fields are written down; what came
+after 1.6 is unknown and so an error. Kubernetes' types are taken from its published schema, which the package
+kubernetes-validate brings, in the strict form, which knows no other fields, and narrowed to what a CRD takes of them.
+
+Compared on 26 November 2026, field by field, with two CRDs as text, of about 1.6 (gangli113/kuberay, 79cf0e5) and 1.7
+(git-jxj/kuberay, abda028), and with the API reference of KubeRay 1.6.2. Left out: that `managedBy` stays as it was, and
+that containers, ports and the like have different names. Kubernetes' types are newer than those in 1.6.
 """
 
 from __future__ import annotations
@@ -34,9 +37,20 @@ def check(kind: str, document: Any) -> None:
 
 @cache
 def _kubernetes() -> Registry[Any]:
-    published = json.loads(files("kubernetes_validate").joinpath(_PUBLISHED).read_text(encoding="utf-8"))
+    published = _without_null(json.loads(files("kubernetes_validate").joinpath(_PUBLISHED).read_text(encoding="utf-8")))
+    types = published["$defs"]
+    types["io.k8s.apimachinery.pkg.api.resource.Quantity"] = {"anyOf": [_INTEGER, {"type": "string", **_QUANTITY}]}
+    for kind in ("PodTemplateSpec", "Service"):
+        types[f"io.k8s.api.core.v1.{kind}"]["properties"]["metadata"] = _METADATA
     registry: Registry[Any] = Resource.from_contents(published) @ Registry()
     return registry
+
+
+def _without_null(schema: Any) -> Any:
+    """Kubernetes takes null for a field that is not given; a CRD does not."""
+    if isinstance(schema, list):
+        return [_without_null(each) for each in schema if each != "null"]
+    return {name: _without_null(each) for name, each in schema.items()} if isinstance(schema, dict) else schema
 
 
 def _core(kind: str) -> Schema:
@@ -61,14 +75,16 @@ def _one_of(*values: str) -> Schema:
     return {"enum": list(values)}
 
 
-_TEXT, _SWITCH, _INTEGER, _NUMBER = ({"type": kind} for kind in ("string", "boolean", "integer", "number"))
+_TEXT, _SWITCH, _NUMBER = ({"type": kind} for kind in ("string", "boolean", "number"))
+_INTEGER = {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
 _TEXTS = {"type": "object", "additionalProperties": _TEXT}
+_DECIMAL = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
+_QUANTITY = {"pattern": rf"^[+-]?{_DECIMAL}([KMGTPE]i|[numkMGTPE]|[eE][+-]?{_DECIMAL})?$"}
+_METADATA = _closed(annotations=_TEXTS, finalizers=_listed(_TEXT), labels=_TEXTS, name=_TEXT, namespace=_TEXT)
 _MANAGERS = _one_of("ray.io/kuberay-operator", "kueue.x-k8s.io/multikueue")
 _DELETION = _one_of("DeleteCluster", "DeleteWorkers", "DeleteSelf", "DeleteNone")
 
 _AUTOSCALER = _closed(
-    args=_listed(_TEXT),
-    command=_listed(_TEXT),
     env=_listed(_core("EnvVar")),
     envFrom=_listed(_core("EnvFromSource")),
     idleTimeoutSeconds=_INTEGER,
@@ -130,24 +146,25 @@ _CLUSTER = _closed(
     upgradeStrategy=_closed(type=_one_of("Recreate", "None")),
     workerGroupSpecs=_listed(_WORKERS),
 )
-_DELETION_RULE = _closed(
-    "condition policy",
-    condition=_closed(
-        jobDeploymentStatus=_one_of("Failed"),
-        jobStatus=_one_of("SUCCEEDED", "FAILED"),
-        ttlSeconds=_INTEGER | {"minimum": 0},
-    ),
-    policy=_DELETION,
-)
+_SECONDS = _INTEGER | {"minimum": 0}
+_CONDITION = {
+    "oneOf": [
+        _closed("jobDeploymentStatus", jobDeploymentStatus=_one_of("Failed"), ttlSeconds=_SECONDS),
+        _closed("jobStatus", jobStatus=_one_of("SUCCEEDED", "FAILED"), ttlSeconds=_SECONDS),
+    ]
+}
+_DELETION_RULE = _closed("condition policy", condition=_CONDITION, policy=_DELETION)
+_DELETION_STRATEGY = {
+    "oneOf": [
+        _closed("deletionRules", deletionRules=_listed(_DELETION_RULE) | {"minItems": 1}),
+        _closed("onFailure onSuccess", onFailure=_closed(policy=_DELETION), onSuccess=_closed(policy=_DELETION)),
+    ]
+}
 _SPEC = _closed(
     activeDeadlineSeconds=_INTEGER,
     backoffLimit=_INTEGER,
     clusterSelector=_TEXTS,
-    deletionStrategy=_closed(
-        deletionRules=_listed(_DELETION_RULE) | {"minItems": 1},
-        onFailure=_closed(policy=_DELETION),
-        onSuccess=_closed(policy=_DELETION),
-    ),
+    deletionStrategy=_DELETION_STRATEGY,
     entrypoint=_TEXT,
     entrypointNumCpus=_NUMBER,
     entrypointNumGpus=_NUMBER,
@@ -155,7 +172,7 @@ _SPEC = _closed(
     jobId=_TEXT,
     managedBy=_MANAGERS,
     metadata=_TEXTS,
-    preRunningDeadlineSeconds=_INTEGER,
+    preRunningDeadlineSeconds=_INTEGER | {"minimum": 1},
     rayClusterSpec=_CLUSTER,
     runtimeEnvYAML=_TEXT,
     shutdownAfterJobFinishes=_SWITCH,

@@ -14,9 +14,8 @@ from sweep.cli import _parser
 from tests.multinode.files import CLUSTER, read
 from tests.multinode.kuberay_schema import check
 
-QUANTITY = re.compile(  # as the CRD has it
-    r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+))?"
-)
+CLUSTER_SPEC = "rayClusterSpec"
+HEAD_POD, GPU_POD = f"{CLUSTER_SPEC}.headGroupSpec.template", f"{CLUSTER_SPEC}.workerGroupSpecs.0.template"
 
 
 @pytest.fixture
@@ -37,34 +36,57 @@ def test_the_job_is_one_by_the_schema(job: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
-        ("authOption", {"mode": "token"}, "authOption"),
-        ("authOptions.mode", "tokens", "tokens"),
-        ("autoscalerOptions.version", "v3", "v3"),
-        ("headGroupSpec.rayStartParams.num-cpus", 0, "0 is not of type"),
-        ("headGroupSpec.template.spec.container", [], "container"),
-        ("headGroupSpec.template.spec.containers.0.volumeMount", [], "volumeMount"),
-        ("workerGroupSpecs.0.maxReplicas", "4", "'4' is not of type"),
-        ("workerGroupSpecs.0.template.spec.tolerations.0.efect", "NoSchedule", "efect"),
+        ("preRunningDeadlineSeconds", 0, "0 is less than"),
+        ("backoffLimit", 2**31, "is greater than"),
+        ("deletionStrategy", {}, "not valid under any"),
+        ("deletionStrategy", {"deletionRules": [{"condition": {}, "policy": "DeleteSelf"}]}, "not valid under any"),
+        (f"{CLUSTER_SPEC}.authOption", {"mode": "token"}, "authOption"),
+        (f"{CLUSTER_SPEC}.authOptions.mode", "tokens", "tokens"),
+        (f"{CLUSTER_SPEC}.autoscalerOptions.version", "v3", "v3"),
+        (f"{CLUSTER_SPEC}.headGroupSpec.rayStartParams.num-cpus", 0, "0 is not of type"),
+        (f"{HEAD_POD}.metadata", {"generateName": "head"}, "generateName"),
+        (f"{HEAD_POD}.spec.container", [], "container"),
+        (f"{HEAD_POD}.spec.containers.0.image", None, "None is not of type"),
+        (f"{HEAD_POD}.spec.containers.0.resources.limits.memory", "8GiB", "8GiB"),
+        (f"{HEAD_POD}.spec.containers.0.resources.limits.cpu", 0.5, "0.5"),
+        (f"{HEAD_POD}.spec.containers.0.volumeMount", [], "volumeMount"),
+        (f"{CLUSTER_SPEC}.workerGroupSpecs.0.maxReplicas", "4", "'4' is not of type"),
+        (f"{GPU_POD}.spec.tolerations.0.efect", "NoSchedule", "efect"),
     ],
 )
-def test_a_mistake_is_found(job: dict[str, Any], cluster: dict[str, Any], path: str, value: Any, told: str) -> None:
-    *steps, last = path.split(".")
-    place: Any = cluster
-    for step in steps:
-        place = place[int(step)] if isinstance(place, list) else place[step]
-    place[last] = value
+def test_a_mistake_is_found(job: dict[str, Any], path: str, value: Any, told: str) -> None:
+    put(job, path, value)
     with pytest.raises(jsonschema.ValidationError, match=told):
         check("RayJob", job)
 
 
-def test_what_the_operator_checks_beyond_the_schema(job: dict[str, Any], cluster: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("deletionStrategy", {"deletionRules": [{"condition": {"jobStatus": "FAILED"}, "policy": "DeleteSelf"}]}),
+        ("deletionStrategy", {"onFailure": {"policy": "DeleteNone"}, "onSuccess": {"policy": "DeleteSelf"}}),
+        (f"{HEAD_POD}.metadata", {"labels": {"team": "nlp"}}),
+        (f"{HEAD_POD}.spec.containers.0.resources.limits", {"cpu": 2, "memory": "8.5Gi", "ephemeral-storage": "1e9"}),
+    ],
+)
+def test_what_users_may_add_is_taken(job: dict[str, Any], path: str, value: Any) -> None:
+    put(job, path, value)
+    check("RayJob", job)
+
+
+def put(job: dict[str, Any], path: str, value: Any) -> None:
+    """Give a field of the job's spec, named by steps between dots, another value."""
+    *steps, last = path.split(".")
+    place: Any = job["spec"]
+    for step in steps:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[last] = value
+
+
+def test_what_the_operator_checks_beyond_the_schema(job: dict[str, Any]) -> None:
     assert len(job["metadata"]["name"]) <= 47  # KubeRay makes longer names of it
     assert job["spec"]["ttlSecondsAfterFinished"] >= 0
     assert job["spec"]["backoffLimit"] >= 0
-    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
-        for container in group["template"]["spec"]["containers"]:
-            for quantities in container["resources"].values():
-                assert all(QUANTITY.fullmatch(str(each)) for each in quantities.values())
 
 
 def test_rays_autoscaler_understands_the_cluster(cluster: dict[str, Any]) -> None:
