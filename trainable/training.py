@@ -11,8 +11,9 @@ from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder import free_accelerator, load_encoder
 from trainable.errors import ConfigError
+from trainable.learner import DivergedError
 from trainable.losses import LOSSES, LossEntry
-from trainable.replicate import DivergedError, Evaluation, Part, Trial, evaluations
+from trainable.replicate import Evaluation, Part, Trial, evaluations
 from trainable.reports import Outcome, Report
 
 if TYPE_CHECKING:

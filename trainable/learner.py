@@ -1,0 +1,156 @@
+"""What learns: an encoder, its losses and an optimiser, trained step by step and scored on the way.
+
+Shapes: N rows to score, M training rows, S steps since the last evaluation, K terms recorded at each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.assessment import Assessment, assess_test, assess_validation
+from trainable.optimiser import learning_rate_factor
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import PreTrainedModel
+
+    from trainable.batching import Batch, TokenisedRows
+    from trainable.config import TrialConfig
+    from trainable.graphs import GraphedModel
+    from trainable.objective import Objective
+    from trainable.scoring import Scorer
+
+__all__ = ["DivergedError", "Learner"]
+
+_CHECK_EVERY = {
+    "cpu": 1,
+    "cuda": 16,
+}  # steps between looks for a non-finite loss; on a GPU each look waits for the device
+
+
+class DivergedError(Exception):
+    """A loss, a gradient or a score is not finite. step: the optimiser step at which it was, counted from 1."""
+
+    def __init__(self, step: int, reason: str) -> None:
+        super().__init__(reason)
+        self.step = step
+
+
+@dataclass(slots=True, kw_only=True)
+class Learner:
+    """The moving parts of a replicate.
+
+    model: what runs the encoder in training. scorer: what scores rows, with the draw's training rows, the device and
+    the precision. batches: without end, as positions in the draw. width: tokens that a batch is padded to at least.
+    step, tokens: how many have been trained. names, terms: what is recorded, a vector_K for each step since the last
+    evaluation. chosen, batch: the last batch, as positions and as tensors.
+    """
+
+    config: TrialConfig
+    model: PreTrainedModel | GraphedModel
+    objective: Objective
+    scorer: Scorer
+    optimiser: torch.optim.Optimizer
+    batches: Iterator[NDArray[np.int64]]
+    width: int
+    step: int = 0
+    tokens: int = 0
+    names: tuple[str, ...] = ()
+    terms: list[Tensor] = field(default_factory=list)
+    chosen: NDArray[np.int64] | None = None
+    batch: Batch | None = None
+
+    @property
+    def trained_on(self) -> str:
+        """Device and precision: `NVIDIA L4 (bf16)` or `cpu (fp32)`."""
+        import torch
+
+        device = self.scorer.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+        return f"{name} ({'bf16' if self.scorer.bf16 else 'fp32'})"
+
+    def train_until(self, point: int) -> dict[str, float]:
+        """Train up to step `point`; the mean of each recorded term over these steps."""
+        self.scorer.encoder.model.train()
+        self.terms.clear()
+        checked = 0
+        while self.step < point:
+            self._train_step()
+            if self.step == point or self.step % _CHECK_EVERY[self.scorer.device.type] == 0:
+                self._check_finite(checked)
+                checked = len(self.terms)
+        return dict(zip(self.names, _stacked(self.terms).mean(axis=0).tolist(), strict=True))
+
+    def _train_step(self) -> None:
+        import torch
+
+        factor = learning_rate_factor(self.config, self.step)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * factor
+        batch = self._next_batch()
+        terms = self.objective(self.model, batch, bf16=self.scorer.bf16)
+        terms.loss.backward()  # type: ignore[no-untyped-call]
+        norm = torch.nn.utils.clip_grad_norm_(self._weights, self.config.clip)
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+        self.tokens += len(batch.real_M)
+        recorded = {
+            "train_loss": terms.loss,
+            "train_cross_entropy": terms.cross_entropy,
+            "train_metric_loss": terms.metric_loss,
+            "gradient_norm": norm,
+        }
+        present = {name: value.detach() for name, value in recorded.items() if value is not None}
+        self.names = tuple(present)
+        self.terms.append(torch.stack(list(present.values())))
+
+    def _next_batch(self) -> Batch:
+        chosen = next(self.batches)
+        if self.batch is None or chosen is not self.chosen:  # a sample used whole is padded and moved only once
+            rows = self.scorer.train_M[chosen]
+            self.chosen, self.batch = chosen, self.scorer.pool.batch(rows, self.scorer.device, self.width)
+        return self.batch
+
+    @property
+    def _weights(self) -> list[Tensor]:
+        return [weight for group in self.optimiser.param_groups for weight in group["params"]]
+
+    def _check_finite(self, checked: int) -> None:
+        terms_SK = _stacked(self.terms[checked:])
+        bad_S = ~np.isfinite(terms_SK).all(axis=1)
+        if bad_S.any():
+            row = int(bad_S.argmax())
+            step = self.step - len(terms_SK) + row + 1
+            name, value = next((n, v) for n, v in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(v))
+            raise DivergedError(step, f"{name} is {value} at step {step} of {self.config.steps}")
+
+    def validate(self, validation_N: NDArray[np.int64]) -> Assessment:
+        """Metrics of the rows of the pool at `validation_N`, by the rule that the search uses."""
+        scores_NC = self.scorer.by_rule(self.scorer.pool, validation_N)
+        self._check_scores(finite=bool(np.isfinite(scores_NC).all()))
+        return assess_validation(scores_NC, self.scorer.pool.labels_N[validation_N])
+
+    def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows) -> Assessment:
+        """Metrics of the test rows by every way to classify, which the rows at `validation_N` may choose about."""
+        every_N = np.arange(len(test.labels_N))
+        validation, tested = self.scorer.by_every_way((self.scorer.pool, validation_N), (test, every_N))
+        self._check_scores(finite=validation.are_finite and tested.are_finite)
+        return assess_test(validation, tested, beta=self.config.beta)
+
+    def _check_scores(self, *, finite: bool) -> None:
+        if not finite:
+            raise DivergedError(self.step, f"class scores are not finite after step {self.step} of {self.config.steps}")
+
+
+def _stacked(terms: list[Tensor]) -> NDArray[np.float32]:
+    import torch
+
+    terms_SK: NDArray[np.float32] = torch.stack(terms).float().cpu().numpy()
+    return terms_SK
