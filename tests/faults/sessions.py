@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from tests.command_line import is_worker
+
 __all__ = ["Session", "workers"]
 
 _PATIENCE = 20.0  # seconds for processes that were killed to be gone
@@ -66,7 +68,7 @@ class Session:
 
 def workers(sessions: Sequence[Session]) -> list[psutil.Process]:
     """Those of Ray's processes that train."""
-    return [member for session in sessions for member in session.members() if "ray::Worker" in _command(member)]
+    return [member for session in sessions for member in session.members() if is_worker(member)]
 
 
 def _member(pid: int, leader: int) -> psutil.Process | None:
@@ -77,13 +79,6 @@ def _member(pid: int, leader: int) -> psutil.Process | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else process
     except (OSError, psutil.Error):  # it ended meanwhile
         return None
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 def _kill(process: psutil.Process) -> None:

@@ -18,8 +18,9 @@ import torch
 from sweep.results import SweepResults
 from sweep.stored import read_stored
 from tests.benchmarks.tiny import TinyTask
+from tests.command_line import is_worker
 from tests.faults.checks import table
-from tests.integration.mlflow_server import wait_until
+from tests.waiting import wait_until
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(300)
@@ -87,14 +88,7 @@ def user(folder: Path, steps: int, resources: Mapping[str, float]) -> User:
 
 def trainings(driver: subprocess.Popen[Any]) -> Sequence[psutil.Process]:
     """The workers of a driver's own Ray."""
-    return [each for each in psutil.Process(driver.pid).children(recursive=True) if "ray::Worker" in _title(each)]
-
-
-def _title(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:  # it ended meanwhile
-        return ""
+    return [each for each in psutil.Process(driver.pid).children(recursive=True) if is_worker(each)]
 
 
 def memory_free() -> int:

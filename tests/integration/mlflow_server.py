@@ -16,9 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
-__all__ = ["Line", "Server", "free_port", "wait_until"]
+from tests.waiting import wait_until
+
+__all__ = ["Line", "Server", "free_port"]
 
 DEFAULT_EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 
@@ -121,10 +122,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -26,7 +26,8 @@ import pytest
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from tests.integration.mlflow_server import free_port, wait_until
+from tests.integration.mlflow_server import free_port
+from tests.waiting import wait_until
 
 __all__ = ["LossyLine", "PostgresServer", "execute", "postgres_server", "postgres_url"]
 

@@ -30,11 +30,11 @@ from sweep.errors import LedgerError
 from sweep.ledger import Ledger
 from sweep.records import Role
 from sweep.storage import exclusive, open_storage
-from tests.integration.mlflow_server import wait_until
 from tests.integration.postgres_server import LossyLine, PostgresServer, execute
 from tests.unit.grid import grid, report, spec
 from tests.unit.test_storage import content as everything
 from tests.unit.test_storage import disk_full, fill
+from tests.waiting import wait_until
 from trainable.reports import Outcome
 
 T = TypeVar("T")

@@ -22,6 +22,7 @@ import yaml
 from sweep.records import TrialRecord
 from sweep.stored import read_stored
 from sweep.tracking.store import open_client
+from tests.command_line import is_worker
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 
@@ -118,8 +119,7 @@ def reports(user: User) -> int:
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The processes that train for a driver which has started Ray itself; at least one."""
-    descendants = psutil.Process(process.pid).children(recursive=True)
-    found = [each for each in descendants if "ray::Worker" in " ".join(each.cmdline())]
+    found = [each for each in psutil.Process(process.pid).children(recursive=True) if is_worker(each)]
     assert found
     return found
 

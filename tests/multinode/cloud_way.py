@@ -20,7 +20,9 @@ import psutil  # type: ignore[import-untyped]
 from sweep.results import SweepResults
 from sweep.stored import read_stored
 from tests.benchmarks.tiny import TinyTask
-from tests.multinode.pretend_ec2 import PretendEC2, wait_until
+from tests.command_line import words
+from tests.multinode.pretend_ec2 import PretendEC2
+from tests.waiting import wait_until
 
 __all__ = ["EXPERIMENT", "GPU", "LOSSES", "SWEEP", "Way", "go"]
 
@@ -220,14 +222,7 @@ class _Trip:
 
 def _trainings(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     """Those that train, or will as soon as they are told to: between two calls they bear their class alone."""
-    return [each for each in processes if _title(each) in (["ray::Worker.train"], ["ray::Worker"])]
-
-
-def _title(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline()[:1])
-    except psutil.Error:  # it ended meanwhile
-        return []
+    return [each for each in processes if words(each)[:1] in (("ray::Worker.train",), ("ray::Worker",))]
 
 
 def _resume(machines: Mapping[str, Sequence[psutil.Process]]) -> None:

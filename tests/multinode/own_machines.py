@@ -10,18 +10,19 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import yaml
 
-from tests.integration.mlflow_server import wait_until
+from tests.command_line import words
 from tests.multinode.files import read
 from tests.multinode.installed import ROOT, environment
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.multinode.stranger import Answers
+from tests.waiting import wait_until
 
 __all__ = ["FILE", "OwnMachines", "drivers", "knock", "ports", "processes", "trainings"]
 
@@ -91,7 +92,7 @@ def knock(client: Machine, host: str, ports: Sequence[int]) -> Mapping[int, Answ
 
 def trainings() -> list[psutil.Process]:
     """Those that train, or will as soon as they are told to. Ray starts one elsewhere that is lost before that."""
-    return [each for each, words in _commands() if words[0].startswith("ray::Worker") and "__init__" not in words[0]]
+    return [each for each, (title, *_) in _commands() if title.startswith("ray::Worker") and "__init__" not in title]
 
 
 def drivers() -> list[psutil.Process]:
@@ -101,16 +102,14 @@ def drivers() -> list[psutil.Process]:
 
 def processes(program: str, word: str = "") -> list[psutil.Process]:
     """Those of all machines whose command begins with the path or title of this program, and has the word, if any."""
-    every = [(each, words) for each, words in _commands() if not word or word in words]
-    return [each for each, words in every if words[0].endswith(f"/{program}") or words[0].startswith(program)]
+    every = [(each, title) for each, (title, *rest) in _commands() if not word or word in rest]
+    return [each for each, title in every if title.endswith(f"/{program}") or title.startswith(program)]
 
 
 def _commands() -> Iterator[tuple[psutil.Process, Sequence[str]]]:
     """All processes that have not ended, with the words of their command lines."""
-    for each in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if words := each.cmdline():  # none are left where it waits to be buried
-                yield each, words
+    every = ((each, words(each)) for each in psutil.Process().children(recursive=True))
+    return ((each, command) for each, command in every if command)
 
 
 def _booted(network: Network, name: str, key: Path) -> Machine:

@@ -6,8 +6,7 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ import psutil  # type: ignore[import-untyped]
 from tests.multinode.installed import ROOT, environment
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.multinode.pretend_ec2_server import ADDRESS, ENDPOINT, METADATA, REGION
+from tests.waiting import wait_until
 
-__all__ = ["Event", "PretendEC2", "wait_until"]
+__all__ = ["Event", "PretendEC2"]
 
 _LAPTOP = "172.31.255.2/16"
 _PATIENCE = 120.0  # seconds for moto to read the types of machines
@@ -84,14 +84,6 @@ class PretendEC2:
         """Take a machine away, as AWS takes those of the spot market."""
         call = f"boto3.client('ec2').terminate_instances(InstanceIds=['{instance}'])"
         self.laptop.run(f'python -c "import boto3; {call}"')
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    """Raises AssertionError, which names what has not come about in time."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain until {what}"
-        time.sleep(0.1)
 
 
 @contextmanager

@@ -18,9 +18,10 @@ import pytest
 
 from sweep.stored import read_stored
 from tests.benchmarks.tiny import TinyTask
-from tests.integration.mlflow_server import wait_until
+from tests.command_line import words
 from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network
+from tests.waiting import wait_until
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(400)  # a minute and a half on two cores
@@ -84,9 +85,7 @@ class Cluster:
     def trials(self) -> dict[int, list[psutil.Process]]:
         """The processes that train on each node with a GPU, or will as soon as they are told to, by the process of the
         node. A node that has just come, or is about to go, has none."""
-        processes = [
-            (each, command) for each in psutil.Process().children(recursive=True) if (command := _command(each))
-        ]
+        processes = [(each, command) for each in psutil.Process().children(recursive=True) if (command := words(each))]
         nodes = [each.pid for each, command in processes if command[0].endswith("/raylet") and "--head" not in command]
         workers = [(each, command[0]) for each, command in processes if command[0].startswith("ray::Worker")]
         training = [(_parent(each), each) for each, title in workers if "__init__" not in title]
@@ -158,13 +157,6 @@ def halted(cluster: Cluster, sweep: Popen[str]) -> list[psutil.Process]:
     for each in found:
         each.suspend()
     return found
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil.Error:  # it ended meanwhile
-        return []
 
 
 def _parent(process: psutil.Process) -> int:

@@ -16,8 +16,9 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.integration.mlflow_server import free_port, wait_until
+from tests.integration.mlflow_server import free_port
 from tests.multinode.files import CLUSTER
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -15,11 +15,11 @@ from sweep.results import SweepResults
 from sweep.stored import read_stored
 from tests.benchmarks.tiny import TinyTask
 from tests.faults.checks import table
-from tests.integration.mlflow_server import wait_until
 from tests.multinode.installed import require_machines
 from tests.multinode.namespaces import Machine
 from tests.multinode.own_machines import FILE, OwnMachines, drivers, knock, ports, processes, trainings
 from tests.multinode.stranger import HEALTH, STATISTICS, Answers, Nature, nature
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(500)  # two minutes on two cores
 

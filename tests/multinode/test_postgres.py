@@ -22,9 +22,10 @@ from tests.benchmarks.tiny import TinyTask
 from tests.faults.checks import table
 from tests.faults.progress import reports_in_postgres
 from tests.faults.sessions import Session
-from tests.integration.mlflow_server import Server, free_port, wait_until
+from tests.integration.mlflow_server import Server, free_port
 from tests.integration.postgres_server import PostgresServer, execute
 from tests.multinode.leash import leash
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(400)  # three sweeps and a server of MLflow: a minute on two cores
 

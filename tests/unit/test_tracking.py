@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +15,7 @@ from sweep.errors import TrackingError
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
 from tests.sweep_record import BEGAN, MemoryLedger, complete, migrated_database
+from tests.waiting import wait_until
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 
@@ -72,13 +71,6 @@ def curves(client: MlflowClient) -> dict[str, list[tuple[int, float]]]:
         for name in run.data.metrics:
             found[name] = sorted([*found.get(name, []), *(point[:2] for point in history(client, run, name))])
     return found
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def statuses(client: MlflowClient) -> Counter[str]:
