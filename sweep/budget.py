@@ -35,16 +35,22 @@ class Meter:
         if self.budget.hours is not None:
             self._deadline = self.clock() + 3600 * self.budget.hours
         for trial in trials:
-            for each in trial.reports:
-                self.count(each.report, last=trial.config.evaluations)
+            last = trial.config.evaluations
+            self._replicates += sum(_ends_replicate(each.report, last) for each in trial.reports)
+            self._seconds += trial.useful_seconds + sum(each.seconds for each in trial.lost)
         for confirmation in confirmations:
-            for replicate in confirmation.replicates:
-                self.count(replicate.report, last=1)
+            self._replicates += len(confirmation.replicates)
+            self._seconds += sum(each.report.seconds for each in confirmation.replicates)
+            self._seconds += sum(each.seconds for each in confirmation.lost)
 
     def count(self, report: Report, *, last: int) -> None:
         """Count a report. last: number of the evaluation that ends a replicate."""
-        self._replicates += report.evaluation == last or report.outcome is not None
-        self._seconds += sum(report.metrics.get(name, 0.0) for name in ("train_seconds", "eval_seconds"))
+        self._replicates += _ends_replicate(report, last)
+        self._seconds += report.seconds
+
+    def lose(self, seconds: float) -> None:
+        """Count what a worker has done in vain, beyond its reports."""
+        self._seconds += seconds
 
     @property
     def used_up(self) -> str:
@@ -57,6 +63,10 @@ class Meter:
         if budget.gpu_hours is not None and self._seconds * self.gpus >= 3600 * budget.gpu_hours:
             return f"the budget of {budget.gpu_hours:g} GPU-hours"
         return ""
+
+
+def _ends_replicate(report: Report, last: int) -> bool:
+    return report.evaluation == last or report.outcome is not None
 
 
 def is_on_target(trials: Sequence[TrialRecord], budget: Budget) -> bool:

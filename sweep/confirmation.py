@@ -184,7 +184,8 @@ class Confirmer:
         """The replicate's worker died, and with it so many seconds of its work; it is handed out again, unless that has
         happened too often."""
         key, replicate = self._running.pop(assignment)
-        times = self.ledger.count_loss(key, str(replicate), stalled=stalled, seconds=seconds, reason=reason)
+        self.ledger.record_lost(key, seconds, reason)
+        times = self.ledger.count_loss(key, str(replicate), stalled=stalled)
         if times < (MAX_STALLS if stalled else MAX_LOSSES):
             self._queue.insert(0, (key, replicate))
         else:

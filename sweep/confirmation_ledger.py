@@ -77,11 +77,15 @@ class ConfirmationLedger:
             self._storage.set_trial_user_attr(trial_id, "end", None)
         return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str, *, stalled: bool, work: LostWork) -> int:
-        """A worker died or stalled on a replicate; how often that has happened, each kind by itself."""
+    def record_lost(self, key: str, work: LostWork) -> None:
+        """Record work that was broken off."""
         record, trial_id = self._records[key], self._trial_ids[key]
         self._storage.set_trial_user_attr(trial_id, "lost", [asdict(each) for each in (*record.lost, work)])
         self._refresh(record.cell, trial_id)
+
+    def count_loss(self, key: str, replicate: str, *, stalled: bool) -> int:
+        """A worker died or stalled on a replicate; how often that has happened, each kind by itself."""
+        trial_id = self._trial_ids[key]
         losses = dict(self._storage.get_trial(trial_id).user_attrs.get("losses", {}))
         replicate = f"{replicate} stalled" if stalled else replicate
         losses[replicate] = losses.get(replicate, 0) + 1

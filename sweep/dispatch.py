@@ -26,6 +26,15 @@ __all__ = ["Dispatcher", "outcomes"]
 
 
 @dataclass(slots=True)
+class _Attempt:
+    """Work that was handed out. heard: when that was, or when it last reported. spent: seconds, as reported, of the
+    replicate that it trains."""
+
+    heard: float
+    spent: float = 0.0
+
+
+@dataclass(slots=True)
 class Dispatcher:
     """Hands out trials until every cell has its budget and its winner is confirmed, and records what comes back.
 
@@ -52,7 +61,7 @@ class Dispatcher:
     meter: Meter = field(init=False)
     _waiting: list[str] = field(default_factory=list)
     _asked: dict[str, int] = field(default_factory=dict)
-    _heard: dict[str, float] = field(default_factory=dict)  # when each of `running` was handed out, or last reported
+    _attempts: dict[str, _Attempt] = field(default_factory=dict)  # the last one on each key, by this process
     _closed: set[str] = field(default_factory=set)  # cells that are good enough or given up
 
     def __post_init__(self) -> None:
@@ -64,6 +73,7 @@ class Dispatcher:
         records = self.ledger.trials()
         self._asked = {cell.key: sum(record.cell == cell.key for record in records) for cell in self.cells}
         self._waiting = [record.key for record in records if _is_open(record) and not self._settled(record)]
+        self._lay_aside("the driver ended before it")
         self.meter.start(self.ledger.trials(), self.ledger.confirmations())
         for cell in self.cells:
             self._consider(cell.key)
@@ -91,7 +101,7 @@ class Dispatcher:
         assignment = self._next_assignment()
         if assignment is not None:
             self.running.add(assignment.key)
-            self._heard[assignment.key] = self.clock()
+            self._attempts[assignment.key] = _Attempt(heard=self.clock())
             self.changed(assignment.record)
         return assignment
 
@@ -102,9 +112,10 @@ class Dispatcher:
             self.meter.count(report, last=report.evaluation)
             self.changed(self.confirmer.report(key, report))
             return True
-        self._heard[key] = self.clock()
         record = self.ledger.record(key, report)
         self.meter.count(report, last=record.config.evaluations)
+        spent = 0.0 if report.evaluation == record.config.evaluations else self._attempts[key].spent + report.seconds
+        self._attempts[key] = _Attempt(heard=self.clock(), spent=spent)
         outcome, reason = self._judge(record, report)
         if outcome is not None:
             self._end(key, outcome, reason, report.detail)
@@ -121,17 +132,18 @@ class Dispatcher:
         """
         if key not in self.running:
             return
-        seconds = min(running, self.clock() - self._heard[key])
+        seconds = min(running, self.clock() - self._attempts[key].heard)
         if self.confirmer.owns(key):
             self.running.discard(key)
+            self.meter.lose(seconds)
             self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled, seconds=seconds))
             return
-        seconds += _unfinished(self.ledger.trial(key))
-        times = self.ledger.count_loss(key, stalled=stalled, seconds=seconds, reason=reason)
+        self.meter.lose(seconds)
+        times = self.ledger.count_loss(key, stalled=stalled)
         if times >= (MAX_STALLS if stalled else MAX_LOSSES):
-            self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason)
+            self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason, unreported=seconds)
         else:
-            self._end(key, Outcome.INTERRUPTED, reason)
+            self._end(key, Outcome.INTERRUPTED, reason, unreported=seconds)
             self._waiting.append(key)
         self.changed(key)
 
@@ -145,10 +157,15 @@ class Dispatcher:
         for key in trials:
             self._end(key, Outcome.INTERRUPTED, reason)
             self.changed(key)
-        for record in self.ledger.trials():
-            if record.outcome is None:  # left open by an earlier process, and not handed out since
-                self.ledger.finish(record.key, Outcome.INTERRUPTED, reason)
-                self.changed(record.key)
+        for key in self._lay_aside(reason):  # of a ledger that was not even read
+            self.changed(key)
+
+    def _lay_aside(self, reason: str) -> list[str]:
+        """Close the trials that an earlier process left open, and that have not been handed out since; their keys."""
+        left = [each.key for each in self.ledger.trials() if each.outcome is None and each.key not in self.running]
+        for key in left:
+            self._end(key, Outcome.INTERRUPTED, reason)
+        return left
 
     def _settled(self, record: TrialRecord) -> bool:
         """Whether the last report ends the trial, which a process that died between the two could not record."""
@@ -180,15 +197,14 @@ class Dispatcher:
         return Assignment(record=record.key, config=record.config, first=len(record.replicate_scores))
 
     def _next_record(self) -> TrialRecord | None:
-        budget, seed = self.spec.budget.trials_per_cell, self.spec.protocol.seed
         if self._waiting:
-            return self.ledger.restart(self._waiting.pop(0), seed=seed, budget=budget)
+            return self.ledger.restart(self._waiting.pop(0))
         cells = self._open_cells()
         if not cells:
             return None
         cell = min(cells, key=lambda each: (self._asked[each.key], -each.cost(), each.key))
         self._asked[cell.key] += 1
-        return self.ledger.ask(cell, seed=seed, budget=budget)
+        return self.ledger.ask(cell, seed=self.spec.protocol.seed, budget=self.spec.budget.trials_per_cell)
 
     def _open_cells(self) -> list[Cell]:
         return [cell for cell in self.cells if self._asked[cell.key] < self.trials(cell)]
@@ -207,17 +223,23 @@ class Dispatcher:
         used_up = self.meter.used_up
         return (Outcome.INTERRUPTED, f"{used_up} is used up") if used_up else (None, "")
 
-    def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "") -> None:
+    def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "", *, unreported: float = 0.0) -> None:
+        """unreported: seconds of a worker's time since its last report."""
         self.running.discard(key)
+        if outcome is Outcome.INTERRUPTED:
+            known = self._attempts.get(key)
+            unreported += known.spent if known else _broken_off(self.ledger.trial(key))
+        if unreported > 0:
+            self.ledger.record_lost(key, unreported, reason)
         record = self.ledger.finish(key, outcome, reason, detail)
         if outcome is not Outcome.INTERRUPTED:
             self._consider(record.cell)
 
 
-def _unfinished(record: TrialRecord) -> float:
-    """Seconds of the reports of a replicate that has not been finished, and is trained again from its start."""
-    reports = [each.report for each in record.reports if each.report.replicate == len(record.replicate_scores)]
-    return sum(each.metrics.get(name, 0.0) for each in reports for name in ("train_seconds", "eval_seconds"))
+def _broken_off(record: TrialRecord) -> float:
+    """Seconds of the replicate that is to be trained again, as reported to another process since work was last lost."""
+    since = max((each.time for each in record.lost), default=0.0)
+    return sum(each.report.seconds for each in record.unfinished if each.time > since)
 
 
 def _is_open(record: TrialRecord) -> bool:

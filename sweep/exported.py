@@ -65,7 +65,7 @@ class ExportedTrial(_Part):
     """A trial of Optuna's. datetime_start, datetime_complete: seconds since the epoch."""
 
     number: int
-    state: Literal["WAITING", "RUNNING", "COMPLETE", "PRUNED", "FAIL"]
+    state: Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
     values: Annotated[list[float], Field(min_length=1, max_length=1)] | None
     params: dict[_Name, _Param]
     user_attrs: _Attributes

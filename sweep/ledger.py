@@ -33,7 +33,7 @@ from sweep.pruning import FINAL_SCORES
 from sweep.reading import trial_record
 from sweep.records import ConfirmationRecord, DataRecord, LostWork, Role, SweepRecord, TrialRecord
 from sweep.results import SweepResults
-from sweep.space import enqueued, sampler, suggest
+from sweep.space import propose
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 
@@ -140,22 +140,15 @@ class Ledger:
         """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
         with self._lock:
             study = self._studies[cell.key]
-            trials = study.get_trials(deepcopy=False)
-            number = sum(trial.state != TrialState.WAITING for trial in trials)
-            if not trials:
-                study.enqueue_trial(enqueued(cell))
-            study.sampler = sampler(seed, cell, number, budget)
-            return self._suggest(cell, study.ask())
+            trial, params = propose(cell, study.get_trials(deepcopy=False), seed=seed, budget=budget)
+            config = cell.config(params).flat()
+            trial.user_attrs = {"started": time.time(), "attempts": 1, "params": params, "config": config}
+            return self._refresh(cell.key, self._storage.create_new_trial(study._study_id, template_trial=trial))
 
-    def restart(self, key: str, *, seed: int, budget: int) -> TrialRecord:
+    def restart(self, key: str) -> TrialRecord:
         """Hand out an interrupted trial again; it goes on after its last completed replicate."""
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
-            attrs = self._storage.get_trial(trial_id).user_attrs
-            if "config" not in attrs:  # the process died while the trial was being asked for
-                study = self._studies[record.cell]
-                study.sampler = sampler(seed, self._cells[record.cell], record.number, budget)
-                return self._suggest(self._cells[record.cell], optuna.Trial(study, trial_id))
             self._write(trial_id, attempts=record.attempts + 1, outcome=None, reason="", ended=None)
             return self._refresh(record.cell, trial_id)
 
@@ -186,20 +179,27 @@ class Ledger:
                 self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
             return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str = "", *, stalled: bool, seconds: float, reason: str) -> int:
-        """A worker died or stalled on a trial, or on a replicate of a confirmation, and with it so many seconds of its
-        work; how often, each kind by itself, without a report in between."""
+    def count_loss(self, key: str, replicate: str = "", *, stalled: bool) -> int:
+        """A worker died or stalled on a trial, or on a replicate of a confirmation; how often, each kind by itself,
+        without a report in between."""
+        with self._lock:
+            if key in self._confirmations:
+                return self._confirmations.count_loss(key, replicate, stalled=stalled)
+            kind = "stalls" if stalled else "losses"
+            times = self._losses(key).get(kind, 0) + 1
+            self._write(self._trial_ids[key], losses={**self._losses(key), kind: times})
+            return times
+
+    def record_lost(self, key: str, seconds: float, reason: str) -> None:
+        """Record that so many seconds of work on a trial or a confirmation were broken off."""
         work = LostWork(time=time.time(), seconds=seconds, reason=reason)
         with self._lock:
             if key in self._confirmations:
-                return self._confirmations.count_loss(key, replicate, stalled=stalled, work=work)
+                self._confirmations.record_lost(key, work)
+                return
             record, trial_id = self._records[key], self._trial_ids[key]
-            kind = "stalls" if stalled else "losses"
-            times = self._losses(key).get(kind, 0) + 1
-            lost = [asdict(each) for each in (*record.lost, work)]
-            self._write(trial_id, losses={**self._losses(key), kind: times}, lost=lost)
+            self._write(trial_id, lost=[asdict(each) for each in (*record.lost, work)])
             self._refresh(record.cell, trial_id)
-            return times
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
         """Whether the pruning rule stops the trial after its last report."""
@@ -303,10 +303,8 @@ class Ledger:
         self._studies[key] = study
         runs = {name: value for name, value in study.user_attrs.items() if name.startswith("run/")}
         for trial in study.get_trials(deepcopy=False):
-            asked = trial.state != TrialState.WAITING
-            if asked and ("config" in trial.user_attrs or key in self._cells):
-                record = self._complete(key, trial)
-                self._records[record.key] = replace(record, run_id=runs.get(f"run/{record.number}"))
+            record = self._complete(key, trial)
+            self._records[record.key] = replace(record, run_id=runs.get(f"run/{record.number}"))
 
     def _complete(self, cell: str, trial: FrozenTrial) -> TrialRecord:
         """Take in a recorded trial, and write what a dying process may have left out of it."""
@@ -316,13 +314,6 @@ class Ledger:
                 if report.number not in trial.intermediate_values:
                     self._record_score(trial._trial_id, record, report.number)
         return record
-
-    def _suggest(self, cell: Cell, trial: optuna.Trial) -> TrialRecord:
-        params = suggest(trial, cell)
-        config = cell.config(params)
-        asked = {"started": time.time(), "attempts": 1, "params": params, "config": config.flat(), "outcome": None}
-        self._write(trial._trial_id, **asked)
-        return self._refresh(cell.key, trial._trial_id)
 
     def _losses(self, key: str) -> dict[str, int]:
         return dict(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", {}))
@@ -340,7 +331,7 @@ class Ledger:
     def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
         trial = self._storage.get_trial(trial_id)
         known = self._records.get(f"{cell}#{trial.number}")
-        record = trial_record(cell, trial, known.config if known else None, self._cells.get(cell))
+        record = trial_record(cell, trial, known.config if known else None)
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
         self._last_end = max(self._last_end, record.ended or 0.0)
         self._trial_ids[record.key] = trial_id

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from sweep.cells import Cell
 from sweep.records import LostWork, ReportRecord, TrialRecord
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
@@ -12,15 +11,10 @@ from trainable.reports import Outcome, Report
 __all__ = ["trial_record"]
 
 
-def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None, cell: Cell | None) -> TrialRecord:
-    """The record of `trial`. config: its configuration, where it is known; cell: None for those who only look."""
+def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) -> TrialRecord:
+    """The record of `trial`. config: its configuration, where it is known."""
     attrs = trial.user_attrs
-    if "config" not in attrs:
-        # Only a process that died while asking leaves this; `restart` asks again for what is missing, and its answer
-        # takes the place of these defaults.
-        assert cell is not None
-        config = cell.config(cell.default_params())
-    elif config is None or trial.state == TrialState.RUNNING:
+    if config is None:
         config = TrialConfig.from_flat(attrs["config"])
     reports = _report_records(trial, config)
     outcome = attrs.get("outcome")
@@ -28,16 +22,16 @@ def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None, 
     return TrialRecord(
         cell=cell_key,
         number=trial.number,
-        params=attrs.get("params", {}),
+        params=attrs["params"],
         config=config,
-        started=attrs.get("started", 0.0),
+        started=attrs["started"],
         ended=attrs.get("ended") if ended else None,
         outcome=Outcome(outcome) if ended and outcome else None,
         reason=attrs.get("reason", "") if ended else "",
         detail=attrs.get("detail", "") if ended else "",
         score=reports[-1].score if reports else None,
         reports=reports,
-        attempts=attrs.get("attempts", 0),
+        attempts=attrs["attempts"],
         lost=tuple(LostWork(**each) for each in attrs.get("lost", ())),
     )
 

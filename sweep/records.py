@@ -33,8 +33,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostWork:
-    """What a worker that died or stalled had done of a replicate, which is trained again. seconds: of the worker's
-    time. time: seconds since the epoch."""
+    """Work on a replicate that did not come to its end: it is trained again, or its trial given up. seconds: of the
+    worker's time, as far as it is known; what a driver that was killed had not heard of yet is not. time: seconds since
+    the epoch."""
 
     time: float
     seconds: float
@@ -61,8 +62,8 @@ class TrialRecord:
     """A trial as recorded: one configuration of one cell.
 
     number: position in its cell, from 0. params: what the search chose, by flat name. outcome: None while it runs.
-    started, ended: seconds since the epoch. attempts: how often a worker began it. lost: the work of
-    workers that died of it or with it. run_id: its MLflow run, once known.
+    started, ended: seconds since the epoch. attempts: how often a worker began it. lost: the work that was broken off,
+    by the death of a worker or of the driver, or by the end of a run. run_id: its MLflow run, once known.
     """
 
     cell: str
@@ -91,6 +92,17 @@ class TrialRecord:
         name, last = f"val_{self.config.metric}", self.config.evaluations
         reports = (each.report for each in self.reports if each.report.evaluation == last)
         return tuple(report.metrics[name] for report in reports if name in report.metrics)
+
+    @property
+    def unfinished(self) -> tuple[ReportRecord, ...]:
+        """The reports of a replicate that has not come to its end; an interrupted trial trains it again."""
+        return tuple(each for each in self.reports if each.report.replicate == len(self.replicate_scores))
+
+    @property
+    def useful_seconds(self) -> float:
+        """Of workers' time, as reported, less what an interrupted trial trains again."""
+        vain = self.unfinished if self.outcome is Outcome.INTERRUPTED else ()
+        return sum(each.report.seconds for each in self.reports) - sum(each.report.seconds for each in vain)
 
     @property
     def trained_on(self) -> frozenset[str]:

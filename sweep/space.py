@@ -1,16 +1,43 @@
-"""From the ranges of a cell to Optuna's suggestions."""
+"""From the ranges of a cell to Optuna's proposals."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import warnings
+from collections.abc import Sequence
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from sweep.cells import Cell
 from trainable.ranges import Choice, FloatRange, Range, Scalar
 
-__all__ = ["enqueued", "sampler", "startup_trials", "suggest"]
+__all__ = ["propose", "sampler", "startup_trials", "suggest"]
+
+
+def propose(
+    cell: Cell, earlier: Sequence[FrozenTrial], *, seed: int, budget: int
+) -> tuple[FrozenTrial, dict[str, Scalar]]:
+    """The next trial of a cell after all `earlier` ones, as Optuna has it, and its values by flat name. The first one
+    has the published defaults.
+
+    It is proposed on a copy in memory, so that it can be recorded whole: of a trial of which only some values are on
+    record, the others would be drawn with another state of the random generator.
+    """
+    study = optuna.create_study(direction="maximize", sampler=sampler(seed, cell, len(earlier), budget))
+    study.add_trials(map(_without_reports, earlier))
+    if not earlier:
+        study.enqueue_trial(_defaults(cell))
+    params = suggest(study.ask(), cell)
+    return study.trials[-1], params
+
+
+def _without_reports(trial: FrozenTrial) -> FrozenTrial:
+    """What a sampler looks at: our attributes are many, and copied with a trial."""
+    lean = copy.copy(trial)
+    lean.user_attrs = {}
+    return lean
 
 
 def sampler(seed: int, cell: Cell, number: int, budget: int) -> optuna.samplers.BaseSampler:
@@ -51,8 +78,8 @@ def suggest(trial: optuna.Trial, cell: Cell) -> dict[str, Scalar]:
     return params
 
 
-def enqueued(cell: Cell) -> dict[str, Scalar]:
-    """The published defaults of the cell, under Optuna's names: what its first trial tries."""
+def _defaults(cell: Cell) -> dict[str, Scalar]:
+    """The published defaults of the cell, under Optuna's names."""
     params = cell.default_params()
     loss = str(params.get("loss", next(iter(cell.spaces))))
     return {name if name == "loss" else _optuna_name(cell, loss, name): value for name, value in params.items()}

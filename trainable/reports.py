@@ -47,6 +47,11 @@ class Report:
     reason: str = ""
     detail: str = ""
 
+    @property
+    def seconds(self) -> float:
+        """Of the worker's time since the last report, in training and evaluation."""
+        return self.metrics.get("train_seconds", 0.0) + self.metrics.get("eval_seconds", 0.0)
+
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> Report:
         """The inverse of `dataclasses.asdict`, also after JSON has made lists of tuples and a string of the outcome."""

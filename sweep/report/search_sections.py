@@ -45,7 +45,7 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
     cost = Table(
         title="What each cell cost",
         columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
-        + (("lost with workers",) if told else ()),
+        + (("broken off",) if told else ()),
         rows=tuple(_cost_row(arm) + ((_lost(arm),) if told else ()) for arm in arms),
         folded=len(arms) > 12,
     )
@@ -82,7 +82,7 @@ def _cost_row(arm: Arm) -> tuple[str, ...]:
 
 
 def _lost(arm: Arm) -> str:
-    """Work that was done again, since a worker had died or stalled."""
+    """Work that came to no end, since a worker or the driver died, or a run was ended."""
     cost = arm.cost
     if not cost.lost:
         return "-"

@@ -48,7 +48,10 @@ class Budget(BaseModel):
     trials_per_cell: int = Field(16, ge=1, le=10_000, description="trials of each cell; may be raised later")
     hours: float | None = Field(None, gt=0, le=100_000, description="wall-clock limit of one run; the next run goes on")
     gpu_hours: float | None = Field(
-        None, gt=0, le=10_000_000, description="limit of the sweep's training and scoring: hours times GPUs of a trial"
+        None,
+        gt=0,
+        le=10_000_000,
+        description="limit of the sweep's training and scoring, lost work included: hours times GPUs of a trial",
     )
     total_replicates: int | None = Field(
         None, ge=1, le=100_000_000, description="limit of the sweep's trainings, those of confirmations included"

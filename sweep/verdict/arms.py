@@ -160,7 +160,6 @@ def _seed_variance(records: CellRecords) -> float | None:
 
 
 def _cost(records: CellRecords) -> Cost:
-    searched = [each.report for trial in records.trials for each in trial.reports]
     again = [each.report for record in records.finalists for each in record.replicates]
     begun = {(trial.number, each.report.replicate) for trial in records.trials for each in trial.reports}
     every: list[TrialRecord | ConfirmationRecord] = [*records.trials, *records.finalists, *records.confirmations]
@@ -169,7 +168,7 @@ def _cost(records: CellRecords) -> Cost:
         trials=outcomes(records.trials),
         replicates=len(begun) + len(again),
         possible_replicates=sum(trial.config.replicates for trial in records.trials) + len(again),
-        search_seconds=_seconds([*searched, *again]),
+        search_seconds=sum(trial.useful_seconds for trial in records.trials) + _seconds(again),
         confirmation_seconds=_seconds([each.report for record in records.confirmations for each in record.replicates]),
         lost=len(lost),
         lost_seconds=sum(each.seconds for each in lost),
@@ -177,7 +176,7 @@ def _cost(records: CellRecords) -> Cost:
 
 
 def _seconds(reports: Sequence[Report]) -> float:
-    return sum(each.metrics.get(name, 0.0) for each in reports for name in ("train_seconds", "eval_seconds"))
+    return sum(each.seconds for each in reports)
 
 
 def _confusion(reports: Sequence[Report]) -> tuple[tuple[int, ...], ...]:

@@ -35,7 +35,8 @@ class Failures:
 class Cost:
     """What an arm cost. trials: by outcome. replicates: begun in the search (finalists included), of those that all its
     trials could have had. seconds: of training and scoring on workers, in the search and in the confirmation.
-    lost: how often a worker died or stalled, and with it lost_seconds of its work, which was done again."""
+    lost: how often work was broken off, by the death of a worker or a driver or by a run's end, and lost_seconds of it.
+    """
 
     trials: Mapping[str, int]
     replicates: int

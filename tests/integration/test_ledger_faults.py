@@ -66,7 +66,9 @@ def play(ledger: Ledger, trials: int = 4) -> Iterator[None]:
             for replicate, evaluation in ((0, 1), (0, 2), (1, 1), (1, 2)):
                 ledger.record(key, report(replicate, evaluation, 0.1 * number + 0.01 * replicate))
                 yield
-            ledger.count_loss(key, stalled=False, seconds=1.0, reason="gone")
+            ledger.count_loss(key, stalled=False)
+            yield
+            ledger.record_lost(key, 1.0, "gone")
             yield
             ledger.record_run(key, f"run-{number}")
             yield
@@ -391,9 +393,10 @@ def drive(journal: Path) -> list[Any]:
     return [(each.key, each.params, each.score, each.outcome, len(each.reports)) for each in ledger.trials()]
 
 
-def test_a_sweep_on_a_full_disk_goes_on_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [3700, 4300, 5000])
+def test_a_sweep_on_a_full_disk_goes_on_where_it_was(tmp_path: Path, step: int) -> None:
     expected, journal, faults = drive(tmp_path / "undisturbed"), tmp_path / "ledger.journal", 0
-    for size in range(0, 1_000_000, 5000):
+    for size in range(0, 1_000_000, step):
         try:
             with disk_full(size):
                 found = drive(journal)

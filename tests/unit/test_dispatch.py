@@ -127,6 +127,66 @@ def test_the_work_of_a_lost_worker_is_on_record(tmp_path: Path) -> None:
     assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED, "no failure of the trial"
 
 
+def timed(replicate: int, evaluation: int, seconds: float) -> Report:
+    """A report of so much work."""
+    healthy = report(replicate, evaluation, 0.5)
+    return replace(healthy, metrics={**healthy.metrics, "train_seconds": seconds - 1.0, "eval_seconds": 1.0})
+
+
+def lost_seconds(each: Dispatcher, key: str) -> list[float]:
+    return [work.seconds for work in each.ledger.trial(key).lost]
+
+
+def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: Path) -> None:
+    killed = dispatcher(tmp_path, slots=1)
+    assignment = killed.next()
+    assert assignment is not None
+    for replicate, evaluation in ((0, 1), (0, 2), (1, 1)):
+        killed.report(assignment.key, timed(replicate, evaluation, 10.0))
+    for _ in range(2):  # drivers that end before they have handed anything out
+        each = dispatcher(tmp_path, slots=1)
+        assert lost_seconds(each, assignment.key) == [10.0]
+        assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED
+    again = each.next()
+    assert again is not None
+    assert (again.key, again.first) == (assignment.key, 1)
+    each.report(again.key, timed(1, 1, 12.0))  # on record already: whether it came again, another driver cannot know
+    assert lost_seconds(dispatcher(tmp_path, slots=1), assignment.key) == [10.0]
+
+
+def test_what_a_stop_breaks_off_is_lost(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.report(first.key, timed(0, 1, 5.0))
+    each.report(second.key, timed(0, 1, 5.0))
+    each.report(second.key, timed(0, 2, 5.0))
+    each.interrupt("the sweep ended: interrupted")
+    assert lost_seconds(each, first.key) == [5.0]
+    assert lost_seconds(each, second.key) == [], "its replicate had come to its end"
+    assert each.ledger.trial(first.key).lost[0].reason == "the sweep ended: interrupted"
+
+
+def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path: Path) -> None:
+    now = [0.0]
+    budget: dict[str, Any] = {"gpu_hours": 1.0}
+    each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget=budget)
+    each.meter.gpus = 1.0
+    for spent, used_up in ((1500.0, False), (1500.0, False), (650.0, True)):  # 3600 are an hour
+        assignment = each.next()
+        assert assignment is not None
+        each.report(assignment.key, timed(0, 1, spent - 100.0))
+        now[0] += 100.0
+        each.lost(assignment.key, "node died", running=spent)
+        assert bool(each.meter.used_up) is used_up
+    later = dispatcher(tmp_path, slots=1, budget=budget)
+    later.meter.gpus = 3600.0 / 3650.0 * 1.001
+    assert later.meter.used_up
+    later.meter.gpus = 3600.0 / 3650.0 * 0.999
+    assert not later.meter.used_up
+
+
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     keys = []

@@ -108,7 +108,7 @@ def test_an_interrupted_trial_restarts_with_one_more_attempt(journal: Path) -> N
     ledger.record(record.key, report(0, 1, 0.3))
     assert ledger.finish(record.key, Outcome.INTERRUPTED, "stopped").outcome is Outcome.INTERRUPTED
     ledger, cells = opened(journal)
-    again = ledger.restart(record.key, seed=0, budget=8)
+    again = ledger.restart(record.key)
     assert (again.attempts, again.outcome, again.reason, again.ended) == (2, None, "", None)
     assert again.params == record.params
     assert len(again.reports) == 1
@@ -166,7 +166,7 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
             if record.outcome is None:
                 if cut % 2:  # a stop may come before the trial is taken up again
                     ledger.finish(record.key, Outcome.INTERRUPTED, "stopped")
-                record = ledger.restart(record.key, seed=0, budget=8)
+                record = ledger.restart(record.key)
                 assert record.outcome is None
             assert record.params == full.trial(record.key).params
             assert record.config == full.trial(record.key).config
