@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 
 from sweep.directory import SweepDirectory
-from tests.benchmarks import memory, outage
+from tests.benchmarks import memory, outage, packing
 from tests.benchmarks.arms import TrialTimes
 from tests.benchmarks.beside import beside
 from tests.benchmarks.process import CommandFailedError, ProcessRun, clean_environment, run_command
@@ -22,6 +22,7 @@ from tests.benchmarks.projection import ShownRun, differences
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, Spread, account, measurement, ratios, summarise, tables
 from tests.benchmarks.trials import _arms, _check, _positive
+from tests.results_record import synthetic_results
 
 PROTOCOL = Protocol(Path("senteval"), trials=4)
 
@@ -294,3 +295,26 @@ def test_the_programs_take_whole_numbers_from_1(program: ModuleType, capsys: pyt
         program.main(["--trials", "0"])
     assert caught.value.code == 2
     assert "whole number from 1; received '0'" in capsys.readouterr().err
+
+
+def test_sweeps_are_compared_by_what_both_have_trained() -> None:
+    results = synthetic_results()
+    reference = packing.values(results)
+    assert not any(name.endswith("_seconds") for *_, name in reference)
+    first, *others = results.trials
+    other = replace(first, config=first.config.model_copy(update={"encoder_lr": 0.123}))
+    one, *rest = results.confirmations[0].replicates
+    metrics = {**one.report.metrics, "test_accuracy": 0.123}
+    changed = replace(one, report=replace(one.report, metrics=metrics))
+    differing = replace(
+        results,
+        trials=(other, *others),
+        confirmations=(replace(results.confirmations[0], replicates=(changed, *rest)), *results.confirmations[1:]),
+    )
+    ended = min(each.ended for each in results.trials if each.ended is not None)
+    same = packing.packed_run("resources.gpu=1", results, reference, began=ended - 4.0, wall=60.0)
+    assert (same.shared, same.equal, same.first, same.trials) == (len(reference), len(reference), 4.0, len(others) + 1)
+    found = packing.packed_run("resources.gpu=0.5", differing, reference, began=0.0, wall=60.0)
+    unknown = reference.keys() - packing.values(differing).keys()
+    assert unknown, "what only one of them has trained is not compared"
+    assert (found.shared, found.equal) == (len(reference) - len(unknown), len(reference) - len(unknown) - 1)

@@ -1,0 +1,142 @@
+"""What do more trials at once bring to a whole sweep, and do they change what it finds?
+
+`python -m tests.benchmarks.packing [SPEC]` runs the sweep of a spec once for each of the settings `--at`, from nothing
+to its end, with Ray, MLflow and all, and tells the wall times, the seconds until the first trial had ended, and how
+many of the values that a sweep shares with that of the first setting are the same to the last bit. Pruning knows other
+scores by the time that it decides when more trials run at once, so a sweep may train other trials than the first one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.results import SweepResults
+from sweep.spec.reader import load_spec
+from sweep.stored import read_stored
+from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
+from tests.benchmarks.tiny import machine, write_results
+
+__all__ = ["PackedRun", "main", "packed_run", "values"]
+
+ROOT = Path(__file__).parents[2]
+KEPT = Path(__file__).parent / "results" / "packing.json"
+ON_A_GPU = ("resources.gpu=1", "resources.gpu=0.5", "resources.gpu=0.25")
+ON_CPUS = ("resources.cpu=2", "resources.cpu=1")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedRun:
+    """One sweep. wall: seconds of the command. first: until the first trial had ended. shared: values that it and the
+    first sweep have trained, of which so many are equal."""
+
+    setting: str
+    trained_on: tuple[str, ...]
+    trials: int
+    wall: float
+    first: float
+    shared: int
+    equal: int
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark. Returns 0, or 1 if a sweep fails."""
+    options = _parser().parse_args(arguments)
+    runs: list[PackedRun] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="benchmark-packing-") as scratch:
+            for run in _runs(Path(scratch), options):
+                runs.append(run)
+                print(f"{run.setting:<20}  {run.wall:6.1f} s", flush=True)
+    except CommandFailedError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"\n{_table(runs)}\n")
+    changes = {"spec": options.spec, "set": options.set}
+    write_results(options.out, machine() | changes | {"runs": [asdict(run) for run in runs]})
+    return 0
+
+
+def packed_run(
+    setting: str, results: SweepResults, reference: Mapping[tuple[Any, ...], float], *, began: float, wall: float
+) -> PackedRun:
+    """What is told of a sweep. reference: the values of the first one. began: seconds since the epoch."""
+    found = values(results)
+    shared = found.keys() & reference.keys()
+    return PackedRun(
+        setting=setting,
+        trained_on=tuple(sorted({name for each in results.trials for name in each.trained_on})),
+        trials=len(results.trials),
+        wall=wall,
+        first=min(each.ended for each in results.trials if each.ended is not None) - began,
+        shared=len(shared),
+        equal=sum(found[each] == reference[each] for each in shared),
+    )
+
+
+def values(results: SweepResults) -> dict[tuple[Any, ...], float]:
+    """Every metric that was trained, but for seconds, by what was trained and when: a configuration, not its number,
+    since the search proposes in the order in which trials end."""
+    reports = [(str(each.config.flat()), line.report) for each in results.trials for line in each.reports]
+    for record in results.confirmations:
+        reports += [(str(record.config.flat()), line.report) for line in record.replicates]
+    return {
+        (config, report.draw, report.initialisation, report.step, name): value
+        for config, report in reports
+        for name, value in report.metrics.items()
+        if not name.endswith("_seconds")
+    }
+
+
+def _runs(scratch: Path, options: argparse.Namespace) -> Iterator[PackedRun]:
+    name = load_spec(options.spec, options.set).name
+    spec = str(Path(options.spec).resolve()) if Path(options.spec).exists() else options.spec
+    reference: dict[tuple[Any, ...], float] = {}
+    for number, setting in enumerate(options.at):
+        folder = scratch / str(number)
+        folder.mkdir()
+        changes = [word for each in (*options.set, setting) for word in ("--set", each)]
+        command = [sys.executable, "-m", "sweep", "run", spec, *changes]
+        environment = clean_environment(folder, ROOT)
+        del environment["CUDA_VISIBLE_DEVICES"]
+        measured = run_command(command, folder=folder, environment=environment)
+        results = read_stored(name, folder / "sweeps")[1].results()
+        reference = reference or values(results)
+        yield packed_run(setting, results, reference, began=measured.started, wall=measured.wall)
+
+
+def _table(runs: Sequence[PackedRun]) -> str:
+    lines = [
+        "| trials at once | on | trials | wall time | in units of the first | first trial ended | equal values |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| `{each.setting}` | {', '.join(each.trained_on)} | {each.trials} | {each.wall:.0f} s | "
+        f"{each.wall / runs[0].wall:.2f} | {each.first:.0f} s | {each.equal} of {each.shared} |"
+        for each in runs
+    ]
+    return "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.packing", description=__doc__)
+    parser.add_argument("spec", nargs="?", default="quickstart", help="a YAML file, or a preset (default: quickstart)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for `sweep run`")
+    parser.add_argument("--at", nargs="+", default=_settings(), metavar="KEY=VALUE", help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=KEPT, metavar="FILE", help=f"default: {KEPT.relative_to(ROOT)}")
+    return parser
+
+
+def _settings() -> tuple[str, ...]:
+    import torch
+
+    return ON_A_GPU if torch.cuda.is_available() else ON_CPUS
+
+
+if __name__ == "__main__":
+    sys.exit(main())
