@@ -21,6 +21,7 @@ import psutil  # type: ignore[import-untyped]
 
 from sweep.directory import SweepDirectory
 from tests.benchmarks.beside import beside
+from tests.benchmarks.options import count
 from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.tiny import TinyTask, machine, write_results
 
@@ -181,16 +182,10 @@ def _table(results: Mapping[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.memory", description=__doc__)
-    parser.add_argument("--cells", type=_positive, default=20)
-    parser.add_argument("--trials", type=_positive, default=105, help="in each cell (default: 105)")
+    parser.add_argument("--cells", type=count, default=20)
+    parser.add_argument("--trials", type=count, default=105, help="in each cell (default: 105)")
     parser.add_argument("--out", type=Path, default=KEPT, metavar="FILE", help=f"default: {KEPT.relative_to(ROOT)}")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

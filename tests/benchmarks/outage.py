@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.options import count
 from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.projection import ShownRun, differences, projection
 from tests.benchmarks.summary import Spread
@@ -193,16 +194,10 @@ def _table(results: Mapping[str, Any]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.outage", description=__doc__)
-    parser.add_argument("--rounds", type=_positive, default=3)
-    parser.add_argument("--trials", type=_positive, default=16, help="in each of the two cells (default: 16)")
+    parser.add_argument("--rounds", type=count, default=3)
+    parser.add_argument("--trials", type=count, default=16, help="in each of the two cells (default: 16)")
     parser.add_argument("--out", type=Path, default=KEPT, metavar="FILE", help=f"default: {KEPT.relative_to(ROOT)}")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.benchmarks.options import count
 from tests.benchmarks.rung_rules import Rule, gain, replay, rules
 from tests.benchmarks.rung_table import Protocol, RungTable, RungTableError, fill
 
@@ -185,35 +186,29 @@ def _parser() -> argparse.ArgumentParser:
     table.add_argument("--datasets", type=_names, default=("trec", "cr"), help="SentEval tasks (default: trec,cr)")
     losses = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon")
     table.add_argument("--losses", type=_names, default=losses, help=f"default: {','.join(losses)}")
-    table.add_argument("--shots", type=_positive, default=8, help="labels a class (default: 8)")
-    table.add_argument("--configurations", type=_positive, default=16, help="of each loss and dataset (default: 16)")
-    table.add_argument("--draws", type=_positive, default=6, help="default: 6")
-    table.add_argument("--evaluations", type=_positive, default=4, help="in a replicate (default: 4)")
-    table.add_argument("--steps", type=_positive, default=120, help="of a replicate: 30 an evaluation (default: 120)")
-    table.add_argument("--validation", type=_positive, default=200, help="validation rows (default: 200)")
-    table.add_argument("--processes", type=_positive, default=2, help="replicates at once, a thread each (default: 2)")
+    table.add_argument("--shots", type=count, default=8, help="labels a class (default: 8)")
+    table.add_argument("--configurations", type=count, default=16, help="of each loss and dataset (default: 16)")
+    table.add_argument("--draws", type=count, default=6, help="default: 6")
+    table.add_argument("--evaluations", type=count, default=4, help="in a replicate (default: 4)")
+    table.add_argument("--steps", type=count, default=120, help="of a replicate: 30 an evaluation (default: 120)")
+    table.add_argument("--validation", type=count, default=200, help="validation rows (default: 200)")
+    table.add_argument("--processes", type=count, default=2, help="replicates at once, a thread each (default: 2)")
     comparison = commands.add_parser("compare", help="replay the rung rules on the table")
     comparison.set_defaults(command=_compare)
     comparison.add_argument("--table", type=Path, default=TABLE, metavar="FILE")
     comparison.add_argument("--losses", choices=("searched", "each"), default="searched", help="one cell or several")
-    comparison.add_argument("--search-draws", type=_positive, default=4, help="the others judge (default: 4)")
+    comparison.add_argument("--search-draws", type=count, default=4, help="the others judge (default: 4)")
     comparison.add_argument("--budgets", type=_counts, default=(16, 32, 64), help="replicates (default: 16,32,64)")
-    comparison.add_argument("--repeats", type=_positive, default=500, help="random orders (default: 500)")
-    comparison.add_argument("--reduction-factor", type=_positive, default=3, help="default: 3")
+    comparison.add_argument("--repeats", type=count, default=500, help="random orders (default: 500)")
+    comparison.add_argument("--reduction-factor", type=count, default=3, help="default: 3")
     # 200 rows of TREC take about 1 s on one thread, a step about 0.35 s (MiniLM).
     comparison.add_argument("--evaluation-steps", type=float, default=3.0, help="cost of an evaluation (default: 3)")
     comparison.add_argument("--json", type=Path, metavar="FILE", help="write the results there too")
     return parser
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
-    return int(text)
-
-
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(_positive(each) for each in text.split(","))
+    return tuple(count(each) for each in text.split(","))
 
 
 def _names(text: str) -> tuple[str, ...]:

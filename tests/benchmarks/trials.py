@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.arms import ARMS, TrialTimes
+from tests.benchmarks.options import count
 from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, measurement, summarise, tables
@@ -116,20 +117,14 @@ def _cpu_model() -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.trials", description=__doc__)
-    parser.add_argument("--rounds", type=_positive, default=3)
-    parser.add_argument("--trials", type=_positive, default=12)
-    parser.add_argument("--slots", type=_positive, default=2, help="trials at once, each on one thread (default: 2)")
+    parser.add_argument("--rounds", type=count, default=3)
+    parser.add_argument("--trials", type=count, default=12)
+    parser.add_argument("--slots", type=count, default=2, help="trials at once, each on one thread (default: 2)")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "senteval", metavar="DIR")
     parser.add_argument("--arms", type=_arms, default=["sweep", "bare", "assembled"], help=f"among {','.join(ARMS)}")
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "benchmark", metavar="DIR")
     parser.add_argument("--keep", action="store_true", help=f"also write {KEPT.relative_to(ROOT)}/trials.json")
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
-    return int(text)
 
 
 def _arms(text: str) -> list[str]:

@@ -17,11 +17,12 @@ from sweep.directory import SweepDirectory
 from tests.benchmarks import memory, outage, packing
 from tests.benchmarks.arms import TrialTimes
 from tests.benchmarks.beside import beside
+from tests.benchmarks.options import count
 from tests.benchmarks.process import CommandFailedError, ProcessRun, clean_environment, run_command
 from tests.benchmarks.projection import ShownRun, differences
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, Spread, account, measurement, ratios, summarise, tables
-from tests.benchmarks.trials import _arms, _check, _positive
+from tests.benchmarks.trials import _arms, _check
 from tests.results_record import synthetic_results
 
 PROTOCOL = Protocol(Path("senteval"), trials=4)
@@ -156,7 +157,7 @@ def test_settings_of_the_tools_do_not_reach_an_arm(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("text", ["0", "-1", "two", ""])
 def test_counts_are_whole_numbers_from_1(text: str) -> None:
     with pytest.raises(ArgumentTypeError, match="from 1"):
-        _positive(text)
+        count(text)
 
 
 @pytest.mark.parametrize("text", ["swep", "sweep,sweep", ""])
