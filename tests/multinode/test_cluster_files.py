@@ -153,18 +153,6 @@ def test_the_autoscaler_survives_partial_capacity_and_gives_machines_back(name: 
     assert gpu["resources"]["CPU"] > 0
 
 
-def test_google_machines_with_a_gpu_are_spot_and_go_when_they_must() -> None:
-    types = read("gcp.yaml")["available_node_types"]
-    scheduling = types["gpu"]["node_config"]["scheduling"]
-    assert scheduling == {
-        "onHostMaintenance": "TERMINATE",
-        "provisioningModel": "SPOT",
-        "instanceTerminationAction": "DELETE",
-    }
-    assert "scheduling" not in types["head"]["node_config"]
-    assert not any("serviceAccounts" in each["node_config"] for each in types.values())
-
-
 def test_own_machines_all_join_under_the_older_autoscaler() -> None:
     config = read("onprem.yaml")
     assert ray_start(config, "head").environment["RAY_enable_autoscaler_v2"] == "0"
