@@ -260,10 +260,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"{Copies(head).update()} files copied to {head.store}")
         else:
             _start(head, options.minutes)
+    except HeadError as error:
+        return _complain(str(error))
     except (OSError, ValueError, sqlite3.Error) as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 2
+        return _complain(
+            f"what the head keeps must reach its STORE and come back; {head.store} does not work ({error}); make the "
+            "bucket or folder, give the head the right to it, or correct SWEEP_STORE in the cluster's file"
+        )
     return 0
+
+
+def _complain(sentence: str) -> int:
+    print(sentence, file=sys.stderr)  # noqa: T201
+    return 2
 
 
 if __name__ == "__main__":

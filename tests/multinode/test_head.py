@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.integration.mlflow_server import free_port
+from tests.multinode.buckets import Bucket, google_bucket, s3_bucket
 from tests.multinode.files import CLUSTER
 from tests.waiting import wait_until
 
@@ -145,48 +146,32 @@ def test_a_head_serves_copies_and_gives_its_place_to_a_new_one(boot: Boot, tmp_p
     assert runs(second.home / "mlflow" / "mlflow.db") == [run]
 
 
-def test_copies_go_into_a_bucket_and_come_back(boot: Boot, tmp_path: Path) -> None:
-    """Through the S3 API of moto's server, on the loopback."""
-    boto3 = pytest.importorskip("boto3")
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        address = "http://{}:{}".format(*server.get_host_and_port())
-        keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-west-2"}
-        s3 = boto3.client(
-            "s3",
-            region_name="us-west-2",
-            endpoint_url=address,
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",  # noqa: S106  # moto takes any
-        )
-        s3.create_bucket(Bucket="sweeps", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-        first = boot("first", "s3://sweeps/one", AWS_ENDPOINT_URL=address, **keys)
+@pytest.mark.parametrize("opened", [s3_bucket, google_bucket])
+def test_copies_go_into_a_bucket_and_come_back(
+    opened: Callable[[], AbstractContextManager[Bucket]], boot: Boot, tmp_path: Path
+) -> None:
+    with opened() as bucket:
+        first = boot("first", f"{bucket.scheme}://sweeps/one", **bucket.environment)
         first.write("sweeps/tickets/ledger.journal", "a record\n")
         assert "1 files copied" in first.head("--once").stdout
-        stored = [each["Key"] for each in s3.list_objects_v2(Bucket="sweeps")["Contents"]]
-        assert [key for key in stored if not key.endswith("/")] == ["one/copies/sweeps/tickets/ledger.journal"]
+        assert [name for name in bucket.names() if name[-1] != "/"] == ["one/copies/sweeps/tickets/ledger.journal"]
 
         database = tmp_path / "elsewhere.db"
         elsewhere = {"MLFLOW_BACKEND_STORE_URI": f"sqlite:///{database}"}
-        second = boot("second", "s3://sweeps/one", AWS_ENDPOINT_URL=address, **elsewhere, **keys)
+        second = boot("second", f"{bucket.scheme}://sweeps/one", **elsewhere, **bucket.environment)
         started = second.head()
         assert started.returncode == 0, started.stderr
         assert (second.home / "sweeps/tickets/ledger.journal").read_text() == "a record\n"
         run = log_a_run(second)
         assert runs(database) == [run]
-        stored = [each["Key"] for each in s3.list_objects_v2(Bucket="sweeps")["Contents"]]
-        assert any(key.startswith("one/artifacts/") and run in key for key in stored)
+        assert any(name.startswith("one/artifacts/") and run in name for name in bucket.names())
 
-        lost = boot("lost", "s3://not-there/one", AWS_ENDPOINT_URL=address, **keys)
+        lost = boot("lost", f"{bucket.scheme}://not-there/one", **bucket.environment)
         lost.write("sweeps/tickets/ledger.journal", "a record\n")
         refused = lost.head("--once")
         assert refused.returncode == 2
-        assert "not-there" in refused.stderr
+        assert f"{bucket.scheme}://not-there/one does not work" in refused.stderr
         assert "Traceback" not in refused.stderr
-    finally:
-        server.stop()
 
 
 def test_runs_in_another_database_are_not_copied(boot: Boot, tmp_path: Path) -> None:
