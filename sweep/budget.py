@@ -7,13 +7,46 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweep.records import ConfirmationRecord, TrialRecord
+from sweep.records import ConfirmationRecord, Role, TrialRecord
 from trainable.reports import Outcome, Report
 
 if TYPE_CHECKING:
     from sweep.spec.model import Budget
 
-__all__ = ["Meter", "is_given_up", "is_on_target"]
+__all__ = ["Meter", "Spent", "is_given_up", "is_on_target", "spent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that workers have trained and scored. search: finalists included. lost: what was broken off."""
+
+    search: float
+    confirmation: float
+    lost: float
+
+    def __add__(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(self.search + other.search, self.confirmation + other.confirmation, self.lost + other.lost)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.search + self.confirmation + self.lost
+
+
+def spent(trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord]) -> Spent:
+    """What these records have cost."""
+    seconds = {
+        role: sum(each.report.seconds for record in confirmations if record.role is role for each in record.replicates)
+        for role in Role
+    }
+    lost = [each for trial in trials for each in trial.lost]
+    lost += [each for record in confirmations for each in record.lost]
+    return Spent(
+        search=sum(trial.useful_seconds for trial in trials) + seconds[Role.FINALIST],
+        confirmation=seconds[Role.CONFIRMATION],
+        lost=sum(each.seconds for each in lost),
+    )
 
 
 @dataclass(slots=True)
@@ -37,11 +70,8 @@ class Meter:
         for trial in trials:
             last = trial.config.evaluations
             self._replicates += sum(_ends_replicate(each.report, last) for each in trial.reports)
-            self._seconds += trial.useful_seconds + sum(each.seconds for each in trial.lost)
-        for confirmation in confirmations:
-            self._replicates += len(confirmation.replicates)
-            self._seconds += sum(each.report.seconds for each in confirmation.replicates)
-            self._seconds += sum(each.seconds for each in confirmation.lost)
+        self._replicates += sum(len(each.replicates) for each in confirmations)
+        self._seconds += spent(trials, confirmations).total
 
     def count(self, report: Report, *, last: int) -> None:
         """Count a report. last: number of the evaluation that ends a replicate."""

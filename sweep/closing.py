@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from sweep.budget import spent
 from sweep.directory import SweepDirectory
+from sweep.ledger import Ledger
+from sweep.progress import duration
 from sweep.run import End, RunResult
 from sweep.spec.model import SweepSpec
 from sweep.summary import print_cells
@@ -38,7 +41,7 @@ def say_goodbye(
         console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
     if result.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
-    for label, text in _directions(spec, directory, result, options):
+    for label, text in (_used(result.ledger), *_directions(spec, directory, result, options)):
         console.print(f"{label:<11}{text}")
 
 
@@ -50,6 +53,13 @@ def print_verdict(console: Console, report: ReportFiles, place: str = "") -> Non
     for warning in report.verdict.warnings:
         console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=whole)
     console.print(f"{'report':<11}{place or report.page}", markup=False, soft_wrap=True)
+
+
+def _used(ledger: Ledger) -> tuple[str, str]:
+    seconds = spent(ledger.trials(), ledger.confirmations())
+    parts = {"search": seconds.search, "confirmation": seconds.confirmation, "broken off": seconds.lost}
+    told = ", ".join(f"{duration(value)} {name}" for name, value in parts.items() if value)
+    return "used", f"{duration(seconds.total)} of workers, training and scoring ({told or 'nothing yet'})"
 
 
 def _directions(

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import reduce
+from operator import add
 from pathlib import PurePath
 from typing import Any
 
@@ -18,7 +20,7 @@ from sweep.report.style import Mark
 from sweep.report.wording import configuration, duration, percent, share
 from sweep.results import SweepResults
 from sweep.tracking.store import redacted
-from sweep.verdict import Arm, Verdict
+from sweep.verdict import Arm, Cost, Verdict
 
 __all__ = ["search_sections"]
 
@@ -46,7 +48,7 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
         title="What each cell cost",
         columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
         + (("broken off",) if told else ()),
-        rows=tuple(_cost_row(arm) + ((_lost(arm),) if told else ()) for arm in arms),
+        rows=tuple(_cost_row(name, cost) + ((_lost(cost),) if told else ()) for name, cost in _costs(arms)),
         folded=len(arms) > 12,
     )
     wrong = [arm for arm in arms if arm.failures.diverged or arm.failures.failed or arm.failures.majority]
@@ -68,27 +70,33 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
     )
 
 
-def _cost_row(arm: Arm) -> tuple[str, ...]:
-    cost = arm.cost
+def _costs(arms: Sequence[Arm]) -> Iterator[tuple[str, Cost]]:
+    """Of each cell and, where there are several, of all."""
+    costs = [arm.cost for arm in arms]
+    yield from ((arm.cell, arm.cost) for arm in arms)
+    if len(costs) > 1:
+        yield "all", reduce(add, costs)
+
+
+def _cost_row(name: str, cost: Cost) -> tuple[str, ...]:
     return (
-        arm.cell,
+        name,
         str(sum(cost.trials.values())),
         str(cost.replicates),
         str(cost.possible_replicates),
         share(cost.saved),
-        duration(cost.search_seconds),
-        duration(cost.confirmation_seconds),
+        duration(cost.spent.search),
+        duration(cost.spent.confirmation),
     )
 
 
-def _lost(arm: Arm) -> str:
+def _lost(cost: Cost) -> str:
     """Work that came to no end, since a worker or the driver died, or a run was ended."""
-    cost = arm.cost
     if not cost.lost:
         return "-"
-    part = cost.lost_seconds / (cost.search_seconds + cost.confirmation_seconds + cost.lost_seconds or 1.0)
+    part = cost.spent.lost / (cost.spent.total or 1.0)
     replicates = f"{cost.lost} replicate{'s' if cost.lost > 1 else ''}"
-    return f"{duration(cost.lost_seconds)} of {replicates} ({share(part)})"
+    return f"{duration(cost.spent.lost)} of {replicates} ({share(part)})"
 
 
 def _failure_row(arm: Arm) -> tuple[str, ...]:

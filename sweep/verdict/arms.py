@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.budget import spent
 from sweep.cells import Cell
 from sweep.confirmation import winner
 from sweep.dispatch import outcomes
@@ -162,21 +163,14 @@ def _seed_variance(records: CellRecords) -> float | None:
 def _cost(records: CellRecords) -> Cost:
     again = [each.report for record in records.finalists for each in record.replicates]
     begun = {(trial.number, each.report.replicate) for trial in records.trials for each in trial.reports}
-    every: list[TrialRecord | ConfirmationRecord] = [*records.trials, *records.finalists, *records.confirmations]
-    lost = [each for record in every for each in record.lost]
+    confirmations = (*records.finalists, *records.confirmations)
     return Cost(
         trials=outcomes(records.trials),
         replicates=len(begun) + len(again),
         possible_replicates=sum(trial.config.replicates for trial in records.trials) + len(again),
-        search_seconds=sum(trial.useful_seconds for trial in records.trials) + _seconds(again),
-        confirmation_seconds=_seconds([each.report for record in records.confirmations for each in record.replicates]),
-        lost=len(lost),
-        lost_seconds=sum(each.seconds for each in lost),
+        spent=spent(records.trials, confirmations),
+        lost=sum(len(each.lost) for each in records.trials) + sum(len(each.lost) for each in confirmations),
     )
-
-
-def _seconds(reports: Sequence[Report]) -> float:
-    return sum(each.seconds for each in reports)
 
 
 def _confusion(reports: Sequence[Report]) -> tuple[tuple[int, ...], ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sweep.budget import Spent
 from sweep.records import ConfirmationRecord, TrialRecord
 from sweep.statistics import LEVEL, Difference, Ranks, Summary
 
@@ -34,17 +36,24 @@ class Failures:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What an arm cost. trials: by outcome. replicates: begun in the search (finalists included), of those that all its
-    trials could have had. seconds: of training and scoring on workers, in the search and in the confirmation.
-    lost: how often work was broken off, by the death of a worker or a driver or by a run's end, and lost_seconds of it.
-    """
+    trials could have had. spent: seconds of workers. lost: how often work was broken off, by the death of a worker or a
+    driver or by a run's end."""
 
     trials: Mapping[str, int]
     replicates: int
     possible_replicates: int
-    search_seconds: float
-    confirmation_seconds: float
+    spent: Spent
     lost: int
-    lost_seconds: float
+
+    def __add__(self, other: Cost) -> Cost:
+        """Of both together."""
+        return Cost(
+            trials=dict(Counter(self.trials) + Counter(other.trials)),
+            replicates=self.replicates + other.replicates,
+            possible_replicates=self.possible_replicates + other.possible_replicates,
+            spent=self.spent + other.spent,
+            lost=self.lost + other.lost,
+        )
 
     @property
     def saved(self) -> float:

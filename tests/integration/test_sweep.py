@@ -4,6 +4,7 @@ is killed meanwhile is in tests.faults."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -229,6 +230,7 @@ def test_a_worker_that_hangs_is_broken_off_and_its_trial_tried_again(user: User)
     assert "sweep/worker.py" in log, "the stack says where it hung"
     assert {record.outcome for record in user.trials} == {Outcome.COMPLETED}
     assert Counter(record.attempts for record in user.trials) == {1: 3, 2: 1}
+    assert re.search(r"used .* search, 0:\d\d broken off\)", output), output
 
 
 def test_a_second_driver_is_refused(user: User) -> None:

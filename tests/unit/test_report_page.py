@@ -133,8 +133,8 @@ def test_work_that_was_done_twice_is_told_where_there_is_some(results: SweepResu
     assert searched.cell == confirmed.cell
     costs = _costs(unlucky, verdict(unlucky))
     assert "broken off" in costs
-    assert "95 s of 3 replicates" in costs
-    assert costs.count(" of 3 replicates") == 1
+    assert costs.count("95 s of 3 replicates") == 2, "of its cell, and of all"
+    assert len(re.findall(r"<t[dh][^>]*>all</t", costs)) == 1
 
 
 def _costs(results: SweepResults, found: Verdict) -> str:

@@ -122,8 +122,8 @@ def test_what_an_arm_cost() -> None:
     assert dict(cost.trials) == {"completed": 3, "pruned": 1, "diverged": 1, "failed": 1}
     assert (cost.replicates, cost.possible_replicates) == (3 * 3 + 1 + 2 + 2, 18)
     assert cost.saved == pytest.approx(4 / 18)
-    assert cost.search_seconds == (3 * 3 + 1 + 1 + 1) * 2 * 4.0
-    assert cost.confirmation_seconds == 12 * 4.0
+    assert cost.spent.search == (3 * 3 + 1 + 1 + 1) * 2 * 4.0
+    assert cost.spent.confirmation == 12 * 4.0
 
 
 def test_where_the_variance_comes_from() -> None:
