@@ -106,15 +106,14 @@ class Copies:
 
     def restore(self) -> int:
         """Take back what this disk lacks, as the disk of a new head does. Returns the number of files."""
-        system, root = self._place()
         lacking = [place for place in (self.head.sweeps, self.head.database) if place and not place.exists()]
-        return sum(_fetch(system, f"{root}/{place.relative_to(Path.home())}", place) for place in lacking)
+        with self._reaching() as (system, root):
+            return sum(_fetch(system, f"{root}/{place.relative_to(Path.home())}", place) for place in lacking)
 
     def update(self) -> int:
-        """Copy what is new or has changed. Returns the number of files. Raises OSError if the STORE refuses them."""
-        system, root = self._place()
+        """Copy what is new or has changed. Returns the number of files."""
         count = 0
-        with _locked(self.head.folder / "copying.lock"):
+        with _locked(self.head.folder / "copying.lock"), self._reaching() as (system, root):
             for path in self._files():
                 stamp = _stamp(path)
                 if stamp and stamp != self.seen.get(path):
@@ -136,15 +135,22 @@ class Copies:
     def _try(self) -> None:
         try:
             count = self.update()
-        except (OSError, ValueError, sqlite3.Error) as error:  # the next round tries again
+        except (OSError, HeadError) as error:  # the next round tries again
             _say(f"{time.strftime('%F %T')} not copied: {error}")
         else:
             if count:
                 _say(f"{time.strftime('%F %T')} {count} files copied to {self.head.store}")
 
-    def _place(self) -> tuple[fs.FileSystem, str]:
-        system, path = fs.FileSystem.from_uri(f"{self.head.store}/copies")
-        return system, path
+    @contextmanager
+    def _reaching(self) -> Iterator[tuple[fs.FileSystem, str]]:
+        """Where the copies are. Raises HeadError if what is done with them fails, whichever cloud's words that has."""
+        try:
+            yield fs.FileSystem.from_uri(f"{self.head.store}/copies")
+        except (OSError, ValueError, sqlite3.Error) as error:
+            raise HeadError(
+                f"what the head keeps must reach its STORE and come back; {self.head.store} does not work ({error}); "
+                "make the bucket or folder, give the head the right to it, or correct SWEEP_STORE in the cluster's file"
+            ) from error
 
     def _files(self) -> Iterator[Path]:
         yield from sorted(path for path in self.head.sweeps.rglob("*") if path.is_file())
@@ -260,19 +266,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(f"{Copies(head).update()} files copied to {head.store}")
         else:
             _start(head, options.minutes)
-    except HeadError as error:
-        return _complain(str(error))
-    except (OSError, ValueError, sqlite3.Error) as error:
-        return _complain(
-            f"what the head keeps must reach its STORE and come back; {head.store} does not work ({error}); make the "
-            "bucket or folder, give the head the right to it, or correct SWEEP_STORE in the cluster's file"
-        )
+    except (OSError, HeadError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
     return 0
-
-
-def _complain(sentence: str) -> int:
-    print(sentence, file=sys.stderr)  # noqa: T201
-    return 2
 
 
 if __name__ == "__main__":

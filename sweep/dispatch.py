@@ -133,12 +133,11 @@ class Dispatcher:
         if key not in self.running:
             return
         seconds = min(running, self.clock() - self._attempts[key].heard)
+        self.meter.lose(seconds)
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.meter.lose(seconds)
             self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled, seconds=seconds))
             return
-        self.meter.lose(seconds)
         times = self.ledger.count_loss(key, stalled=stalled)
         if times >= (MAX_STALLS if stalled else MAX_LOSSES):
             self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason, unreported=seconds)
@@ -157,7 +156,7 @@ class Dispatcher:
         for key in trials:
             self._end(key, Outcome.INTERRUPTED, reason)
             self.changed(key)
-        for key in self._lay_aside(reason):  # of a ledger that was not even read
+        for key in self._lay_aside(reason):  # where `start` was not reached
             self.changed(key)
 
     def _lay_aside(self, reason: str) -> list[str]:

@@ -56,7 +56,7 @@ class Ledger:
         self.name = name
         self._storage = storage
         self._lock = threading.RLock()
-        self._cells: dict[str, Cell] = {}
+        self._begun: set[str] = set()  # cells that this object may write to
         self._studies: dict[str, optuna.Study] = {}
         self._records: dict[str, TrialRecord] = {}
         self._trial_ids: dict[str, int] = {}
@@ -295,7 +295,7 @@ class Ledger:
         study = self._study(f"{self.name}/{cell.key}", known)
         if "protocol" not in study.user_attrs:
             study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
-        self._cells[cell.key] = cell
+        self._begun.add(cell.key)
         self._read_cell(cell.key)
 
     def _read_cell(self, key: str) -> None:
@@ -309,7 +309,7 @@ class Ledger:
     def _complete(self, cell: str, trial: FrozenTrial) -> TrialRecord:
         """Take in a recorded trial, and write what a dying process may have left out of it."""
         record = self._refresh(cell, trial._trial_id)
-        if cell in self._cells and not trial.state.is_finished():
+        if cell in self._begun and not trial.state.is_finished():
             for report in record.reports:
                 if report.number not in trial.intermediate_values:
                     self._record_score(trial._trial_id, record, report.number)

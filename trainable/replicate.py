@@ -1,6 +1,6 @@
 """One replicate: an encoder trained on one draw, evaluated on the way.
 
-Shapes: N rows to score, M training rows, S steps since the last evaluation, K terms recorded at each step.
+Shapes: N rows of the pool, M of them to train on.
 """
 
 from __future__ import annotations

@@ -164,7 +164,7 @@ def _draw_outcomes(rows: Sequence[Row]) -> Figure:
             )
             ends[cell] += count
     axes.set_xlabel("trials")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return _with_legend(axes, len(by_outcome))
 
 

@@ -130,7 +130,7 @@ def _draw_history(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
             _draw_trials(axes, trials, losses[loss], 0.5 * (place + 0.5) / len(losses) - 0.25)
         axes.set_title(wrapped(title, 38))
         axes.set_xlabel("trial")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in panels[::2]:
         axes.set_ylabel(label)
     figure = panels[0].get_figure(root=True)

@@ -47,7 +47,7 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
     cost = Table(
         title="What each cell cost",
         columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
-        + (("broken off",) if told else ()),
+        + (("broken off, of replicates",) if told else ()),
         rows=tuple(_cost_row(name, cost) + ((_lost(cost),) if told else ()) for name, cost in _costs(arms)),
         folded=len(arms) > 12,
     )
@@ -95,8 +95,7 @@ def _lost(cost: Cost) -> str:
     if not cost.lost:
         return "-"
     part = cost.spent.lost / (cost.spent.total or 1.0)
-    replicates = f"{cost.lost} replicate{'s' if cost.lost > 1 else ''}"
-    return f"{duration(cost.spent.lost)} of {replicates} ({share(part)})"
+    return f"{duration(cost.spent.lost)} of {cost.lost} ({share(part)})"
 
 
 def _failure_row(arm: Arm) -> tuple[str, ...]:

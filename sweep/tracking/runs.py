@@ -8,8 +8,8 @@ This is the contract with everybody who reads the runs:
             metrics trials/OUTCOME and best_score/CELL (step: trials that have ended), and confirmed/CELL, the mean test
             score of the winner
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
-            sweep.reports, sweep.trained_on (device and precision), sweep.lost_seconds if workers died of it or with
-            it, and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
+            sweep.reports, sweep.trained_on (device and precision), sweep.lost_seconds if work on it was broken off,
+            and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
             metrics `score` and those of the reports, one step a report; for a failure the artifact failure.txt
     confirmation, finalist
             as a trial, of which they have the configuration; tag sweep.confirmation, their number in the cell; metrics

@@ -133,7 +133,7 @@ def test_work_that_was_done_twice_is_told_where_there_is_some(results: SweepResu
     assert searched.cell == confirmed.cell
     costs = _costs(unlucky, verdict(unlucky))
     assert "broken off" in costs
-    assert costs.count("95 s of 3 replicates") == 2, "of its cell, and of all"
+    assert costs.count("95 s of 3 (") == 2, "of its cell, and of all"
     assert len(re.findall(r"<t[dh][^>]*>all</t", costs)) == 1
 
 
