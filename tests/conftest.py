@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -21,6 +22,10 @@ for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "RAY_")
     del os.environ[_name]
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Generated examples are no timed tests: on a machine that does other things too, any of them can take seconds.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _LETTERS = string.ascii_lowercase + string.digits
 _WORDS = ("the", "a", "is", "was", "good", "great", "fine", "bad", "awful", "poor", "red", "green", "blue", "film")

@@ -30,7 +30,6 @@ STABLE = settings(
     max_examples=200,
     derandomize=True,  # the same examples on every machine; tests/fuzz looks for new ones
     database=None,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

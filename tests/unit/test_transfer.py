@@ -300,7 +300,7 @@ HOSTILE: st.SearchStrategy[Any] = st.sampled_from(
 ) | st.text(max_size=3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_whatever_is_changed_in_a_file_is_refused_or_can_be_read(exported: Path, data: st.DataObject) -> None:
     document = json.loads(exported.read_text())
