@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 
-from sweep.cli import main
+from sweep.cli.commands import main
 
 if __name__ == "__main__":
     code = main()

@@ -17,26 +17,26 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from sweep.cells import Cell, cells
-from sweep.cluster import Cluster, cluster
-from sweep.directory import SweepDirectory
-from sweep.dispatch import Dispatcher
+from sweep.cli.progress import Progress
 from sweep.errors import SweepFailedError
-from sweep.facts import data_records, environment_facts
-from sweep.ledger import Ledger
-from sweep.progress import Progress
+from sweep.execution.ray_cluster import Cluster, cluster
+from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.provenance import data_records, environment_facts
+from sweep.ledger.storage import exclusive, open_storage
+from sweep.scheduling.dispatcher import Dispatcher
+from sweep.scheduling.stop_requests import obeying
+from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
-from sweep.stopping import obeying
-from sweep.storage import exclusive, open_storage
 from sweep.tracking import Projection, Tracker, tracking_uri
 from trainable.datasets import load, pin
 from trainable.draws import draw_of
-from trainable.encoder import check_encoder
+from trainable.encoder.encoder import check_encoder
 from trainable.reports import Outcome
 
 if TYPE_CHECKING:
+    from sweep.execution.trial_inputs import Shipment
     from sweep.report import ReportFiles
-    from sweep.shipment import Shipment
 
 __all__ = ["End", "RunResult", "run"]
 
@@ -180,7 +180,7 @@ def _train(dispatcher: Dispatcher, joined: Cluster, progress: Progress) -> None:
         _stop_on_signal(dispatcher),
         tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch,
     ):
-        from sweep.shipment import pack
+        from sweep.execution.trial_inputs import pack
 
         configs = [config for cell in dispatcher.cells for config in cell.inputs()]
         tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
@@ -195,8 +195,8 @@ def tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratc
     from ray import tune
     from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
-    from sweep.ray_adapters import LedgerScheduler, LedgerSearcher
-    from sweep.worker import Worker
+    from sweep.execution.tune_adapters import LedgerScheduler, LedgerSearcher
+    from sweep.execution.worker import Worker
 
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from sweep.directory import SweepDirectory
 from sweep.errors import LedgerError
-from sweep.ledger import Ledger
+from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import exclusive
 from sweep.run import open_ledger
+from sweep.scheduling.stop_requests import Stop, request_stop
 from sweep.spec.model import SweepSpec
-from sweep.stopping import Stop, request_stop
-from sweep.storage import exclusive
 from sweep.tracking import sync, tracking_uri
 from trainable.reports import Outcome
 

@@ -15,7 +15,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-pytest_plugins = ("tests.integration.postgres_server",)
+pytest_plugins = ("tests.services.postgres_server",)
 
 # Before any heavy library reads them: no test may reach a model hub, a tracking server or a cluster by accident.
 for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "RAY_"))]:

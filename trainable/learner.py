@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.assessment import Assessment, assess_test, assess_validation
+from trainable.evaluation.assessment import Assessment, assess_test, assess_validation
 from trainable.optimiser import learning_rate_factor
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from trainable.batching import Batch, TokenisedRows
     from trainable.config import TrialConfig
-    from trainable.graphs import GraphedModel
+    from trainable.encoder.graphs import GraphedModel
+    from trainable.evaluation.scoring import Scorer
     from trainable.objective import Objective
-    from trainable.scoring import Scorer
 
 __all__ = ["DivergedError", "Learner"]
 

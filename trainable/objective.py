@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from trainable.batching import Batch
-    from trainable.graphs import GraphedModel
+    from trainable.encoder.graphs import GraphedModel
 
 __all__ = ["Embedding", "Objective", "Terms", "autocast", "forward", "sentence_embeddings"]
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from trainable.batching import tokenise, training_batches
 from trainable.draws import initialisation_seed
+from trainable.evaluation.scoring import Scorer
 from trainable.learner import Learner
 from trainable.objective import Objective
 from trainable.optimiser import build_optimiser
-from trainable.scoring import Scorer
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
-    from trainable.encoder import Encoder
+    from trainable.encoder.encoder import Encoder
     from trainable.losses import LossEntry
 
 __all__ = ["Evaluation", "Part", "Trial", "evaluation_points", "evaluations"]
@@ -95,7 +95,7 @@ def _start(trial: Trial, replicate: int) -> Learner:
     """All of it new, or as it was before any training. Each random stream is seeded right before it is used."""
     import torch
 
-    from trainable.graphs import graphed
+    from trainable.encoder.graphs import graphed
 
     config, encoder = trial.config, trial.encoder
     seed = initialisation_seed(config.seed, trial.draws[replicate], trial.initialisation)

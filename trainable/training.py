@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.encoder import free_accelerator, load_encoder
+from trainable.encoder.encoder import free_accelerator, load_encoder
 from trainable.errors import ConfigError
 from trainable.learner import DivergedError
 from trainable.losses import LOSSES, LossEntry
@@ -42,8 +42,8 @@ def replicates(
     Metrics of a report:
     - `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss`, the cross-entropy in nats, of the draw's
       validation rows. All are of the head or, where beta is 0 and the head has learned nothing, of the class scores of
-      `trainable.inference`;
-    - with part "test": the same of the test rows (`test_accuracy`, ...), and what `trainable.assessment.assess_test`
+      `trainable.evaluation.inference`;
+    - with part "test": the same of the test rows (`test_accuracy`, ...), and what `trainable.evaluation.assessment.assess_test`
       adds; the report then has a confusion;
     - means over the steps since the last report: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
       are part of it, `gradient_norm` (before clipping);

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from sweep.directory import SweepDirectory
 from sweep.errors import ClusterError, LedgerError
+from sweep.ledger.directory import SweepDirectory
+from sweep.remote.bundle import Parcel, pack
 from sweep.remote.cluster_file import fitted, read_cluster_file
 from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
-from sweep.remote.parcel import Parcel, pack
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
 from sweep.tracking.store import redacted

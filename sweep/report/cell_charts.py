@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sweep.records.results import SweepResults
 from sweep.report.chart import Chart, Row, grouped, number, text
 from sweep.report.style import ACCENT, GRID, INK, MUTED, PAPER, facets, new_figure, shortened, wrapped
-from sweep.results import SweepResults
 from sweep.verdict import Arm, Comparison, Verdict
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from sweep.records import TrialRecord
+from sweep.records.trial import TrialRecord
 from trainable.ranges import Scalar
 
 if TYPE_CHECKING:

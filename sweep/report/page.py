@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sweep.records.results import SweepResults
 from sweep.report.chart import Chart, Images
 from sweep.report.section import Section
 from sweep.report.tables import ResultTable
-from sweep.results import SweepResults
 from sweep.verdict import Comparison, Verdict
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from functools import partial
 from math import log
 from typing import TYPE_CHECKING
 
-from sweep.records import TrialRecord
+from sweep.records.results import SweepResults
+from sweep.records.trial import TrialRecord
 from sweep.report.chart import Chart, Row, Value, grouped, number, text
 from sweep.report.importance import is_wide, relative_scores
 from sweep.report.style import ACCENT, GRID, MUTED, Mark, facets
 from sweep.report.wording import MINUS
-from sweep.results import SweepResults
 from trainable.ranges import Scalar
 
 if TYPE_CHECKING:

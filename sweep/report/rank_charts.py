@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from sweep.report.chart import Chart, Row, number, text
 from sweep.report.comparison_charts import counted
 from sweep.report.style import INK, MUTED, Mark, new_figure
-from sweep.statistics import Ranks
 from sweep.verdict import Verdict
+from sweep.verdict.statistics import Ranks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

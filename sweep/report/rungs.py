@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweep.agreement import RungAgreement, rung_agreement
-from sweep.records import TrialRecord
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
+from sweep.records.trial import TrialRecord
+from sweep.search.rung_agreement import RungAgreement, rung_agreement
 from sweep.verdict import Verdict
 from trainable.reports import Outcome
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sweep.records import TrialRecord
+from sweep.records.results import SweepResults
+from sweep.records.trial import TrialRecord
 from sweep.report.chart import Chart, Row, grouped, number, text
 from sweep.report.importance import FEW_TRIALS, importances
 from sweep.report.rungs import CellRungs
 from sweep.report.style import PAPER, Mark, facets, legend, legend_height, new_figure, wrapped
-from sweep.results import SweepResults
 from sweep.verdict import Verdict
 from trainable.reports import Outcome
 

@@ -11,14 +11,14 @@ from operator import add
 from pathlib import PurePath
 from typing import Any
 
-from sweep.records import DataRecord
+from sweep.records.results import SweepResults
+from sweep.records.trial import DataRecord
 from sweep.report import cell_charts, search_charts
 from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import CellRungs, cell_rungs
 from sweep.report.section import Section, Table
 from sweep.report.style import Mark
 from sweep.report.wording import configuration, duration, percent, share
-from sweep.results import SweepResults
 from sweep.tracking.store import redacted
 from sweep.verdict import Arm, Cost, Verdict
 

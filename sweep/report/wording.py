@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
 from trainable.ranges import Scalar
 
 __all__ = ["MINUS", "configuration", "duration", "interval", "metric_name", "p_value", "percent", "points", "share"]

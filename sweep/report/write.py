@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from sweep.errors import LedgerError
-from sweep.records import ConfirmationRecord, TrialRecord
+from sweep.records.results import SweepResults
+from sweep.records.trial import ConfirmationRecord, TrialRecord
 from sweep.report.chart import Chart, Images
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
@@ -19,7 +20,6 @@ from sweep.report.style import marks
 from sweep.report.tables import result_table, to_csv, to_latex, to_markdown
 from sweep.report.verdict_sections import verdict_sections
 from sweep.report.wording import metric_name
-from sweep.results import SweepResults
 from sweep.verdict import Verdict, verdict
 
 __all__ = ["ReportFiles", "verdict_json", "write_report"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from sweep.cells import Cell, combinations
+from sweep.spec.cells import Cell, combinations
 from sweep.spec.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown, suggestion

@@ -15,7 +15,7 @@ from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown
 from trainable.datasets import DATASETS
 from trainable.datasets.files import SUFFIXES, located
-from trainable.encoder_places import PACKAGED
+from trainable.encoder.places import PACKAGED
 
 __all__ = ["missing_encoders", "straying_paths", "with_absolute_paths", "with_moved_paths"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
 from sweep.tracking.runs import ROLE_TAG, SWEEP_ROLE
 from sweep.tracking.store import explain, open_client
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from sweep.records import ConfirmationRecord, ReplicateRecord, Role, SweepRecord, TrialRecord
+from sweep.records.trial import ConfirmationRecord, ReplicateRecord, Role, SweepRecord, TrialRecord
 from trainable.draws import CONFIRMATION_START
 from trainable.reports import Outcome
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from sweep.errors import TrackingError
-from sweep.records import ConfirmationRecord, SweepRecord, TrialRecord
+from sweep.records.trial import ConfirmationRecord, SweepRecord, TrialRecord
 from sweep.tracking.artifacts import Artifacts
 from sweep.tracking.known import KnownRun, shared
 from sweep.tracking.points import Point, ended, points, progress, standing

@@ -12,7 +12,7 @@ This is the contract with everybody who reads the runs:
             and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
             metrics `score` and those of the reports, one step a report; for a failure the artifact failure.txt
     confirmation, finalist
-            as a trial, of which they have the configuration; tag sweep.confirmation, their number in the cell; metrics
+            as a trial, of which they have the configuration; tag sweep.scheduling.confirmer, their number in the cell; metrics
             with one step a draw, from 0, and `mean_...` over the draws so far (step: replicates that have ended); of
             draws trained twice, the second training under `reseeded_...`; for replicates that failed the artifact
             failure.txt
@@ -31,7 +31,7 @@ from typing import Any
 
 import yaml
 
-from sweep.records import ConfirmationRecord, Role, SweepRecord, TrialRecord
+from sweep.records.trial import ConfirmationRecord, Role, SweepRecord, TrialRecord
 from sweep.tracking.points import milliseconds, reports
 from sweep.tracking.store import redacted
 from trainable.config import TrialConfig
@@ -87,14 +87,21 @@ def run_key(tags: Mapping[str, str]) -> tuple[str, str | None]:
     role, cell = tags.get(ROLE_TAG, ""), tags.get("sweep.cell")
     if role == TRIAL_ROLE:
         return role, f"{cell}#{tags.get('sweep.trial')}"
-    return role, f"{cell}#{role}-{tags.get('sweep.confirmation')}" if role in set(Role) else None
+    return role, f"{cell}#{role}-{tags.get('sweep.scheduling.confirmer')}" if role in set(Role) else None
 
 
 def sweep_run(sweep: SweepRecord, counted: int) -> WantedRun:
     """The parent run of a sweep. counted: how many of its trials have ended."""
     commit = {"mlflow.source.git.commit": sweep.facts["git_commit"]} if "git_commit" in sweep.facts else {}
     changeable = {f"spec.{key}": value for key, value in _flat(sweep.spec, _VARIABLE)}
-    tags = {ROLE_TAG: SWEEP_ROLE, "sweep.name": sweep.name, ID_TAG: sweep.id, **sweep.facts, **commit, **changeable}
+    tags = {
+        ROLE_TAG: SWEEP_ROLE,
+        "sweep.name": sweep.name,
+        ID_TAG: sweep.id,
+        **sweep.facts,
+        **commit,
+        **changeable,
+    }
     ended = None if sweep.state == "running" else milliseconds(sweep.ended or sweep.created)
     return WantedRun(
         name=sweep.name,
@@ -143,7 +150,7 @@ def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
         tags={
             ROLE_TAG: record.role.value,
             "sweep.trial": str(record.trial),
-            "sweep.confirmation": str(record.number),
+            "sweep.scheduling.confirmer": str(record.number),
             "sweep.attempts": str(sum(record.attempts.values())),
         },
         params=_params(record.config),

@@ -8,7 +8,7 @@ its arms, one for each loss, were confirmed on the same draws, so that every dif
 
 from __future__ import annotations
 
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
 from sweep.verdict.cautions import cautions
 from sweep.verdict.comparisons import compared

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweep.budget import spent
-from sweep.cells import Cell
-from sweep.confirmation import winner
-from sweep.dispatch import outcomes
-from sweep.records import ConfirmationRecord, DataRecord, Role, TrialRecord
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
+from sweep.records.trial import ConfirmationRecord, DataRecord, Role, TrialRecord
+from sweep.scheduling.budget import spent
+from sweep.scheduling.confirmer import winner
+from sweep.scheduling.dispatcher import outcomes
+from sweep.spec.cells import Cell
 from sweep.spec.model import Confirm
-from sweep.statistics import Summary, configuration_variance, seed_variance, summarise
 from sweep.verdict.findings import Arm, Cost, Failures, Variances
 from sweep.verdict.groups import loss_of
+from sweep.verdict.statistics import Summary, configuration_variance, seed_variance, summarise
 from trainable.reports import Outcome, Report
 
 __all__ = ["CellRecords", "arm", "cell_records", "majority_scores"]

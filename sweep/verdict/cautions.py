@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from sweep.agreement import rung_agreement
-from sweep.records import DataRecord, Role
-from sweep.results import SweepResults
-from sweep.rungs import LEAST_TAU
+from sweep.records.results import SweepResults
+from sweep.records.trial import DataRecord, Role
+from sweep.search.rung_agreement import rung_agreement
+from sweep.search.rungs import LEAST_TAU
 from sweep.spec.model import SweepSpec
-from sweep.statistics import LEVEL, smallest_p
 from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sweep.budget import Spent
-from sweep.records import ConfirmationRecord, TrialRecord
-from sweep.statistics import LEVEL, Difference, Ranks, Summary
+from sweep.records.trial import ConfirmationRecord, TrialRecord
+from sweep.scheduling.budget import Spent
+from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
 
 __all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sweep.cells import Cell, combinations
+from sweep.spec.cells import Cell, combinations
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 

@@ -8,8 +8,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.statistics import Ranks, average_ranks, mean_gain
 from sweep.verdict.findings import Arm, Comparison, Gain
+from sweep.verdict.statistics import Ranks, average_ranks, mean_gain
 
 __all__ = ["gains", "ranks"]
 

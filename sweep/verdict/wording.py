@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from math import floor, log10
 
 from sweep.spec.model import Confirm
-from sweep.statistics import Difference, Summary
 from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.statistics import Difference, Summary
 
 __all__ = ["selection", "sentence"]
 

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from tests.benchmarks.protocol import Protocol
-from trainable.encoder_places import PACKAGED
+from trainable.encoder.places import PACKAGED
 
 __all__ = ["ARMS", "Arm", "TrialTimes"]
 

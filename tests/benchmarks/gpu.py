@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from tests.benchmarks.gpu_task import SHAPES, GpuTask
-from tests.benchmarks.tiny import machine, write_results
+from tests.sweeps.tiny_task import machine, write_results
 from trainable.config import TrialConfig
 
 __all__ = ["main", "table"]
@@ -90,7 +90,7 @@ def _name(config: TrialConfig) -> str:
 
 def _startup(config: TrialConfig) -> dict[str, float]:
     """A process's first replicate, of few steps: loading, the way to the GPU, and what its libraries do once."""
-    from trainable.encoder import load_encoder
+    from trainable.encoder.encoder import load_encoder
     from trainable.training import replicates
 
     started = perf_counter()

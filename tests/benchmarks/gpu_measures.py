@@ -10,11 +10,11 @@ from unittest.mock import patch
 
 import torch
 
-from tests.benchmarks.beside import beside
-from trainable import graphs
+from tests.services.poll_while import beside
 from trainable.batching import TokenisedRows
 from trainable.config import TrialConfig
-from trainable.encoder import Encoder
+from trainable.encoder import graphs
+from trainable.encoder.encoder import Encoder
 from trainable.objective import Objective
 from trainable.reports import Report
 from trainable.training import replicates
@@ -92,9 +92,9 @@ def phases(config: TrialConfig) -> dict[str, float]:
         (torch.nn.utils, "clip_grad_norm_", "clipping"),
         (torch.optim.AdamW, "step", "optimiser"),
     ]
-    import trainable.scoring
+    import trainable.evaluation.scoring
 
-    parts.append((trainable.scoring, "run_encoder", "evaluation"))
+    parts.append((trainable.evaluation.scoring, "run_encoder", "evaluation"))
     _train(config.model_copy(update={"steps": 4, "evaluations": 1}))
     patches = [patch.object(owner, name, clock.timed(getattr(owner, name), phase)) for owner, name, phase in parts]
     started = perf_counter()

@@ -19,11 +19,11 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from sweep.directory import SweepDirectory
-from tests.benchmarks.beside import beside
+from sweep.ledger.directory import SweepDirectory
 from tests.benchmarks.options import count
-from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
-from tests.benchmarks.tiny import TinyTask, machine, write_results
+from tests.services.poll_while import beside
+from tests.services.process import CommandFailedError, clean_environment, run_command
+from tests.sweeps.tiny_task import TinyTask, machine, write_results
 
 __all__ = ["EndedTrials", "Sample", "at", "main", "summarise"]
 

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.options import count
-from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.projection import ShownRun, differences, projection
 from tests.benchmarks.summary import Spread
-from tests.benchmarks.tiny import TinyTask, machine, write_results
-from tests.integration.mlflow_server import Server, free_port
+from tests.services.mlflow_server import Server, free_port
+from tests.services.process import CommandFailedError, clean_environment, run_command
+from tests.sweeps.tiny_task import TinyTask, machine, write_results
 
 __all__ = ["Comparison", "Run", "main", "summarise"]
 

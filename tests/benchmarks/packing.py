@@ -16,11 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
 from sweep.spec.reader import load_spec
 from sweep.stored import read_stored
-from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
-from tests.benchmarks.tiny import machine, write_results
+from tests.services.process import CommandFailedError, clean_environment, run_command
+from tests.sweeps.tiny_task import machine, write_results
 
 __all__ = ["PackedRun", "main", "packed_run", "values"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.rungs import default_rungs, falls_behind, is_predictive, later_quality, rung_tau
+from sweep.search.rungs import default_rungs, falls_behind, is_predictive, later_quality, rung_tau
 
 __all__ = ["Choice", "Rule", "Trace", "gain", "replay", "rules"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.cells import Cell, cells
+from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.ranges import Scalar
@@ -152,7 +152,7 @@ def random_configurations(cell: Cell, number: int) -> list[dict[str, Scalar]]:
     """Uniform over the ranges of the cell, from a seed of its own: more of them begin with the same ones."""
     import optuna
 
-    from sweep.space import suggest
+    from sweep.search.sampler import suggest
 
     sampler = optuna.samplers.RandomSampler(seed=zlib.crc32(cell.key.encode()))
     study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), sampler=sampler)

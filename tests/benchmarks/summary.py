@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.arms import ARMS, TrialTimes
-from tests.benchmarks.process import ProcessRun
+from tests.services.process import ProcessRun
 
 __all__ = ["Measurement", "Spread", "account", "measurement", "ratios", "summarise", "tables"]
 

@@ -23,9 +23,9 @@ from typing import Any
 
 from tests.benchmarks.arms import ARMS, TrialTimes
 from tests.benchmarks.options import count
-from tests.benchmarks.process import CommandFailedError, clean_environment, run_command
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, measurement, summarise, tables
+from tests.services.process import CommandFailedError, clean_environment, run_command
 from trainable.errors import TrainableError
 
 __all__ = ["main"]

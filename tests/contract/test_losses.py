@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from trainable.inference import centroid_scores
+from trainable.evaluation.inference import centroid_scores
 from trainable.losses import LOSSES, AnyLoss, LossConfig, LossEntry
 from trainable.ranges import Choice, Range, Scalar
 

@@ -8,7 +8,7 @@ import socket
 from contextlib import suppress
 from random import Random
 
-from tests.faults.scene import NAME, Scene
+from tests.faults.fault_run import NAME, Scene
 
 __all__ = [
     "fill_disk",

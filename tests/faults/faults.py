@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.faults import driver_faults, store_faults, worker_faults
-from tests.faults.needs import Need
-from tests.faults.scene import Scene
+from tests.faults.fault_run import Scene
+from tests.faults.requirements import Need
 
 __all__ = ["FAULTS", "Fault"]
 

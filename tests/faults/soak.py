@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from tests.benchmarks.tiny import machine, write_results
 from tests.faults.faults import FAULTS
-from tests.faults.needs import Need, lacking
-from tests.faults.rounds import Played, Reference, Round, available, play, undisturbed
-from tests.faults.stage import Material, Stage
+from tests.faults.requirements import Need, lacking
+from tests.faults.services import Material, Stage
+from tests.faults.soak_round import Played, Reference, Round, available, play, undisturbed
 from tests.faults.summary import Summary
+from tests.sweeps.tiny_task import machine, write_results
 
 __all__ = ["Soak", "main"]
 

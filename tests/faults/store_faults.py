@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.faults.scene import Scene
+from tests.faults.fault_run import Scene
 
 __all__ = [
     "cut_sessions",

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tests.faults.faults import FAULTS
-from tests.faults.rounds import Played, Round
+from tests.faults.soak_round import Played, Round
 
 __all__ = ["Summary"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.faults import FAULTS, Fault
-from tests.faults.needs import lacking
-from tests.faults.rounds import available, each_once
+from tests.faults.requirements import lacking
 from tests.faults.soak import Soak
+from tests.faults.soak_round import available, each_once
 from tests.faults.summary import Summary
 
 pytestmark = pytest.mark.timeout(1500)  # the first test waits for all sweeps, five minutes on two idle cores

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.faults.scene import STALL_MINUTES, Scene
+from tests.faults.fault_run import STALL_MINUTES, Scene
 from trainable.reports import Outcome
 
 __all__ = ["exhaust_memory", "hang_loader", "kill_head", "kill_node", "kill_worker", "meet_nan"]

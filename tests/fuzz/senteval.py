@@ -18,7 +18,7 @@ _NEXT_FILE = b"\x1e"
 def check(content: bytes) -> None:
     """Raises whatever the files of a task should not be able to raise. Writes them into a folder `task` of the current
     one."""
-    from tests.properties.invariants import check_dataset  # here, so that the driver imports what it covers first
+    from tests.sweeps.invariants import check_dataset  # here, so that the driver imports what it covers first
     from trainable import DatasetConfig
     from trainable.datasets.senteval import SENTEVAL_TASKS
 
@@ -33,4 +33,4 @@ def check(content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    fuzz(check, "trainable.datasets", "tests.properties.invariants")
+    fuzz(check, "trainable.datasets", "tests.sweeps.invariants")

@@ -19,7 +19,7 @@ _SLOWEST = 4.0  # seconds of CPU; a target that is watched runs at half its spee
 def check(content: bytes) -> None:
     """Raises whatever a spec and its overrides should not be able to raise. Writes `spec.yaml` into the current
     folder."""
-    from tests.properties.invariants import check_spec  # here, so that the driver imports what it covers first
+    from tests.sweeps.invariants import check_spec  # here, so that the driver imports what it covers first
 
     spec, *overrides = content.split(_OVERRIDE)
     path = Path.cwd() / "spec.yaml"
@@ -30,4 +30,4 @@ def check(content: bytes) -> None:
 
 
 if __name__ == "__main__":
-    fuzz(check, "sweep.spec.reader", "tests.properties.invariants")
+    fuzz(check, "sweep.spec.reader", "tests.sweeps.invariants")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainable import encoder
 from trainable.config import DatasetConfig, TrialConfig
+from trainable.encoder import encoder
 
 MemoryLeft = Callable[[int], AbstractContextManager[None]]
 

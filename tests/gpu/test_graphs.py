@@ -12,8 +12,8 @@ import torch
 
 from tests.conftest import _SIZES, _save_model, _save_tokenizer
 from tests.gpu.conftest import MemoryLeft
-from trainable import graphs
 from trainable.config import TrialConfig
+from trainable.encoder import graphs
 from trainable.reports import Report
 from trainable.training import replicates
 

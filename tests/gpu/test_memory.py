@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from tests.gpu.conftest import MemoryLeft
-from trainable import encoder
 from trainable.config import TrialConfig
+from trainable.encoder import encoder
 from trainable.reports import Outcome
 from trainable.training import replicates
 

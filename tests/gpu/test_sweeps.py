@@ -15,12 +15,12 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
 from sweep.stored import read_stored
-from tests.benchmarks.tiny import TinyTask
-from tests.command_line import is_worker
-from tests.faults.checks import table
-from tests.waiting import wait_until
+from tests.services.command_line import is_worker
+from tests.services.waiting import wait_until
+from tests.sweeps.checks import table
+from tests.sweeps.tiny_task import TinyTask
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(300)

@@ -13,7 +13,7 @@ import torch
 
 from trainable.batching import Batch
 from trainable.config import TrialConfig
-from trainable.encoder import load_encoder
+from trainable.encoder.encoder import load_encoder
 from trainable.losses import LOSSES
 from trainable.objective import Objective, Terms
 from trainable.reports import Outcome, Report

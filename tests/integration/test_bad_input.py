@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.cli import main
+from sweep.cli.commands import main
 
 ROWS = "text,label\n" + "".join(f"sentence number {i} of class {i % 2},{'ab'[i % 2]}\n" for i in range(40))
 

@@ -26,7 +26,7 @@ from sweep.tracking import fetch_results
 from sweep.tracking.runs import run_of
 from sweep.tracking.store import open_client
 from tests.integration.test_sweep import User
-from tests.sweep_record import MemoryLedger
+from tests.sweeps.memory_ledger import MemoryLedger
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(300)

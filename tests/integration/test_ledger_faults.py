@@ -23,18 +23,18 @@ from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
-from sweep import database
-from sweep.claim import driver
-from sweep.dispatch import Dispatcher
 from sweep.errors import LedgerError
-from sweep.ledger import Ledger
-from sweep.records import Role
-from sweep.storage import exclusive, open_storage
-from tests.integration.postgres_server import LossyLine, PostgresServer, execute
-from tests.unit.grid import grid, report, spec
+from sweep.ledger import postgres as database
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.postgres_lock import driver
+from sweep.ledger.storage import exclusive, open_storage
+from sweep.records.trial import Role
+from sweep.scheduling.dispatcher import Dispatcher
+from tests.services.postgres_server import LossyLine, PostgresServer, execute
+from tests.services.waiting import wait_until
+from tests.sweeps.grid import grid, report, spec
 from tests.unit.test_storage import content as everything
 from tests.unit.test_storage import disk_full, fill
-from tests.waiting import wait_until
 from trainable.reports import Outcome
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ TIMES = ("created", "started", "ended", "time", "id")
 
 HOLD = """
 import sys
-from sweep.storage import exclusive
+from sweep.ledger.storage import exclusive
 with exclusive(*sys.argv[1:]):
     print("held", flush=True)
     sys.stdin.read()

@@ -13,9 +13,9 @@ from types import MappingProxyType
 
 import pytest
 
+from sweep.records.results import SweepResults
 from sweep.report import ReportFiles, write_report
-from sweep.results import SweepResults
-from tests.results_record import synthetic_results
+from tests.sweeps.synthetic_results import synthetic_results
 from trainable.reports import Outcome
 
 SEARCHED = MappingProxyType({"dataset": ["cr"], "shots": [8]})  # no dict, which would only add to the axes

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from sweep.cli import main
-from sweep.directory import SweepDirectory
+from sweep.cli.commands import main
 from sweep.errors import LedgerError, SpecError
+from sweep.ledger.directory import SweepDirectory
 from sweep.report import write_report
 from sweep.spec.reader import load_spec
 from sweep.tracking.artifacts import files
-from tests.results_record import synthetic_results
+from tests.sweeps.synthetic_results import synthetic_results
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for package in ("sweep", "trainable") for path in (ROOT / package).rglob("*.py"))

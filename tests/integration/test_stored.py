@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sweep.cli import main
-from sweep.directory import SweepDirectory
-from sweep.ledger import Ledger
-from sweep.storage import open_storage
+from sweep.cli.commands import main
+from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
 from sweep.tracking.store import open_client
-from tests.sweep_record import migrated_database
-from tests.unit.grid import grid, report, spec
+from tests.sweeps.grid import grid, report, spec
+from tests.sweeps.memory_ledger import migrated_database
 from trainable.reports import Outcome
 
 

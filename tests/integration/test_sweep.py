@@ -20,10 +20,10 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from sweep.records import TrialRecord
+from sweep.records.trial import TrialRecord
 from sweep.stored import read_stored
 from sweep.tracking.store import open_client
-from tests.command_line import is_worker
+from tests.services.command_line import is_worker
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 
@@ -227,7 +227,7 @@ def test_a_worker_that_hangs_is_broken_off_and_its_trial_tried_again(user: User)
     assert process.returncode == 0, output + errors
     log = log_file.read_text()
     assert "no report within 0.2 minutes" in log
-    assert "sweep/worker.py" in log, "the stack says where it hung"
+    assert "sweep/execution/worker.py" in log, "the stack says where it hung"
     assert {record.outcome for record in user.trials} == {Outcome.COMPLETED}
     assert Counter(record.attempts for record in user.trials) == {1: 3, 2: 1}
     assert re.search(r"used .* search, 0:\d\d broken off\)", output), output

@@ -17,9 +17,9 @@ import pytest
 from sweep.errors import TrackingError
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
-from tests.integration.mlflow_server import Line, Server, free_port
-from tests.sweep_record import MemoryLedger, complete, migrated_database
-from tests.waiting import wait_until
+from tests.services.mlflow_server import Line, Server, free_port
+from tests.services.waiting import wait_until
+from tests.sweeps.memory_ledger import MemoryLedger, complete, migrated_database
 from trainable.reports import Outcome
 
 if TYPE_CHECKING:

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from optuna.study import StudyDirection
 
-from sweep.cli import main
+from sweep.cli.commands import main
 from sweep.errors import LedgerError
-from sweep.ledger import Ledger
-from sweep.storage import exclusive, open_storage
-from sweep.transfer import _snapshot, export_sweep, import_sweep
-from tests.integration import postgres_server as real
-from tests.mixed_sweep import continued, mixed_sweep, reopened
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import exclusive, open_storage
+from sweep.ledger.transfer import _snapshot, export_sweep, import_sweep
+from tests.services import postgres_server as real
+from tests.sweeps.mixed_sweep import continued, mixed_sweep, reopened
 
 postgres_server, postgres_url = real.postgres_server, real.postgres_url
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.mlflow_server import free_port
+from tests.services.mlflow_server import free_port
 
 __all__ = ["Bucket", "google_bucket", "s3_bucket"]
 

@@ -17,12 +17,12 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import yaml
 
-from tests.command_line import words
 from tests.multinode.files import read
 from tests.multinode.installed import ROOT, environment
 from tests.multinode.namespaces import Computer, Machine, Network
-from tests.multinode.stranger import Answers
-from tests.waiting import wait_until
+from tests.multinode.port_probe import Answers
+from tests.services.command_line import words
+from tests.services.waiting import wait_until
 
 __all__ = ["FILE", "OwnMachines", "drivers", "knock", "ports", "processes", "trainings"]
 
@@ -85,7 +85,7 @@ def ports(machine: Machine) -> Sequence[int]:
 def knock(client: Machine, host: str, ports: Sequence[int]) -> Mapping[int, Answers]:
     """What a machine that has the token hears from ports of a host with it, without it, and with a wrong one."""
     words = " ".join(map(str, ports))
-    command = f"python -m tests.multinode.stranger {host} {words} < ~/.ray/auth_token"
+    command = f"python -m tests.multinode.port_probe {host} {words} < ~/.ray/auth_token"
     answers = json.loads(client.run(command, seconds=_PATIENCE))
     return {int(port): each for port, each in answers.items()}
 

@@ -16,7 +16,7 @@ import psutil  # type: ignore[import-untyped]
 from tests.multinode.installed import ROOT, environment
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.multinode.pretend_ec2_server import ADDRESS, ENDPOINT, METADATA, REGION
-from tests.waiting import wait_until
+from tests.services.waiting import wait_until
 
 __all__ = ["Event", "PretendEC2"]
 

@@ -17,11 +17,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from sweep.stored import read_stored
-from tests.benchmarks.tiny import TinyTask
-from tests.command_line import words
 from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network
-from tests.waiting import wait_until
+from tests.services.command_line import words
+from tests.services.waiting import wait_until
+from tests.sweeps.tiny_task import TinyTask
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(400)  # a minute and a half on two cores

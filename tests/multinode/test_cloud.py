@@ -11,13 +11,13 @@ from collections import Counter
 
 import pytest
 
-from sweep.records import ConfirmationRecord, TrialRecord
+from sweep.records.trial import ConfirmationRecord, TrialRecord
 from sweep.stored import read_stored
 from sweep.tracking.store import open_client
-from tests.faults.checks import table
-from tests.multinode.cloud_way import EXPERIMENT, LOSSES, SWEEP, Way, go
+from tests.multinode.ec2_scenario import EXPERIMENT, LOSSES, SWEEP, Way, go
 from tests.multinode.installed import require_machines
 from tests.multinode.pretend_ec2 import PretendEC2
+from tests.sweeps.checks import table
 from trainable.reports import Outcome
 
 LONG = "SWEEP_CLUSTER" in os.environ

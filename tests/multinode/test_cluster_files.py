@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from sweep.cli import _parser
+from sweep.cli.commands import _parser
 from tests.multinode.files import CLUSTER, LAUNCHED, parse_ray, prepared, ray_start, read, run_commands
 
 ROOT = CLUSTER.parent

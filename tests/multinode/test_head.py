@@ -16,10 +16,10 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from tests.integration.mlflow_server import free_port
 from tests.multinode.buckets import Bucket, google_bucket, s3_bucket
 from tests.multinode.files import CLUSTER
-from tests.waiting import wait_until
+from tests.services.mlflow_server import free_port
+from tests.services.waiting import wait_until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from sweep.cli import _parser
+from sweep.cli.commands import _parser
 from tests.multinode.files import CLUSTER, read
 from tests.multinode.kuberay_schema import check
 

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
 from sweep.stored import read_stored
-from tests.benchmarks.tiny import TinyTask
-from tests.faults.checks import table
 from tests.multinode.installed import require_machines
 from tests.multinode.namespaces import Machine
 from tests.multinode.own_machines import FILE, OwnMachines, drivers, knock, ports, processes, trainings
-from tests.multinode.stranger import HEALTH, STATISTICS, Answers, Nature, nature
-from tests.waiting import wait_until
+from tests.multinode.port_probe import HEALTH, STATISTICS, Answers, Nature, nature
+from tests.services.waiting import wait_until
+from tests.sweeps.checks import table
+from tests.sweeps.tiny_task import TinyTask
 
 pytestmark = pytest.mark.timeout(500)  # two minutes on two cores
 

@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from sweep.records import ConfirmationRecord, TrialRecord
-from sweep.results import SweepResults
+from sweep.records.results import SweepResults
+from sweep.records.trial import ConfirmationRecord, TrialRecord
 from sweep.stored import read_stored
 from sweep.tracking.points import points
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
-from tests.benchmarks.process import clean_environment
-from tests.benchmarks.tiny import TinyTask
-from tests.faults.checks import table
-from tests.faults.progress import reports_in_postgres
-from tests.faults.sessions import Session
-from tests.integration.mlflow_server import Server, free_port
-from tests.integration.postgres_server import PostgresServer, execute
-from tests.multinode.leash import leash
-from tests.waiting import wait_until
+from tests.services.kill_on_exit import leash
+from tests.services.mlflow_server import Server, free_port
+from tests.services.postgres_server import PostgresServer, execute
+from tests.services.process import clean_environment
+from tests.services.sessions import Session
+from tests.services.waiting import wait_until
+from tests.sweeps.checks import table
+from tests.sweeps.progress import reports_in_postgres
+from tests.sweeps.tiny_task import TinyTask
 
 pytestmark = pytest.mark.timeout(400)  # three sweeps and a server of MLflow: a minute on two cores
 

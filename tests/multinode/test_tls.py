@@ -14,11 +14,11 @@ import pytest
 import yaml
 
 from sweep.stored import read_stored
-from tests.benchmarks.tiny import TinyTask
 from tests.multinode.files import CLUSTER
 from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.multinode.own_machines import knock, ports
+from tests.sweeps.tiny_task import TinyTask
 from trainable.reports import Outcome
 
 pytestmark = pytest.mark.timeout(300)

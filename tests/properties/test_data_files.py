@@ -21,7 +21,7 @@ from tests.properties.data_files import (
     parquet_files,
     senteval_folders,
 )
-from tests.properties.invariants import check_dataset
+from tests.sweeps.invariants import check_dataset
 from trainable import DatasetConfig
 from trainable.datasets import find
 from trainable.errors import DataError

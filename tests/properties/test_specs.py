@@ -17,8 +17,8 @@ from sweep.errors import SpecError
 from sweep.spec.fields import LOSS_FIELDS
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
-from tests.properties.invariants import check_spec
 from tests.properties.spec_texts import override_texts, spec_texts
+from tests.sweeps.invariants import check_spec
 from trainable.losses import LOSSES
 
 STABLE = settings(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from trainable.assessment import (
+from trainable.evaluation.assessment import (
     Mixture,
     Scores,
     assess_test,

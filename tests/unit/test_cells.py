@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from sweep.cells import cells, changes, protocol_fingerprint
+from sweep.spec.cells import cells, changes, protocol_fingerprint
 from sweep.spec.model import SweepSpec
-from tests.unit.grid import grid, spec
+from tests.sweeps.grid import grid, spec
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.cli import _parser, main
+from sweep.cli.commands import _parser, main
 
 SURFACE = {
     "run": ["--address", "--called", "--cluster", "--dir", "--help", "--set", "--via", "spec"],

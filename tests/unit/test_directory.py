@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep.directory import SweepDirectory
 from sweep.errors import LedgerError
+from sweep.ledger.directory import SweepDirectory
 
 
 def test_the_second_driver_is_told_who_is_the_first(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_the_second_driver_is_told_who_is_the_first(tmp_path: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from sweep.directory import SweepDirectory
+from sweep.ledger.directory import SweepDirectory
 with SweepDirectory(Path({str(tmp_path)!r})).locked():
     print("locked", flush=True)
     sys.stdin.read()

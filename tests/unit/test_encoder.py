@@ -12,11 +12,11 @@ from safetensors.torch import load_file, save_file
 from transformers import MPNetConfig
 
 from tests.conftest import _SIZES, _save_model, _save_tokenizer
-from trainable import encoder as module
-from trainable import encoder_places as places
-from trainable.encoder import load_encoder
+from trainable.encoder import encoder as module
+from trainable.encoder import places
+from trainable.encoder.encoder import load_encoder
+from trainable.encoder.graphs import graphed
 from trainable.errors import EncoderError
-from trainable.graphs import graphed
 
 EVERY_ENCODER = pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
 

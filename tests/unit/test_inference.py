@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from trainable import inference
 from trainable.batching import tokenise
 from trainable.datasets.text_data import Rows
-from trainable.encoder import load_encoder
-from trainable.inference import centroid_scores, class_scores, nearest_rows, run_encoder
+from trainable.encoder.encoder import load_encoder
+from trainable.evaluation import inference
+from trainable.evaluation.inference import centroid_scores, class_scores, nearest_rows, run_encoder
 from trainable.losses import LOSSES
 from trainable.losses.soft_triple import SoftTriple
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from sweep.cells import Cell, cells
 from sweep.errors import LedgerError
-from sweep.ledger import Ledger
-from sweep.records import TrialRecord
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.records.trial import TrialRecord
+from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
-from sweep.storage import open_storage
-from tests.unit.grid import grid, report, spec
+from tests.sweeps.grid import grid, report, spec
 from trainable.reports import Outcome, Report
 
 
@@ -239,7 +239,7 @@ def test_the_order_of_ends_outlives_a_clock_that_is_set_back(journal: Path, monk
     ledger, (cell, *_) = opened(journal)
     keys = [ledger.ask(cell, seed=0, budget=8).key for _ in range(3)]
     clocks = iter([time.time() + 3600, time.time(), time.time() + 1])
-    monkeypatch.setattr("sweep.ledger.time.time", lambda: next(clocks))
+    monkeypatch.setattr("sweep.ledger.ledger.time.time", lambda: next(clocks))
     for key in keys:
         ledger.finish(key, Outcome.FAILED, "no")
     monkeypatch.undo()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainable.metrics import classification_metrics, cross_entropy
+from trainable.evaluation.metrics import classification_metrics, cross_entropy
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweep.dispatch import Dispatcher
-from sweep.ledger import Ledger
-from sweep.progress import Progress, duration, remaining_seconds
-from sweep.records import Role
-from sweep.storage import open_storage
-from sweep.summary import best_trial, print_cells
-from tests.unit.grid import grid, report, spec
+from sweep.cli.cells_table import best_trial, print_cells
+from sweep.cli.progress import Progress, duration, remaining_seconds
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.records.trial import Role
+from sweep.scheduling.dispatcher import Dispatcher
+from tests.sweeps.grid import grid, report, spec
 from trainable.draws import CONFIRMATION_START
 from trainable.reports import Outcome, Report
 

@@ -11,10 +11,10 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
 
-from sweep.pruning import FINAL_SCORES, Adaptive, ReplicateAsha, ReplicateWilcoxon, pruner
-from sweep.rungs import LEAST_TRIALS
+from sweep.ledger.storage import open_storage
+from sweep.search.pruning import FINAL_SCORES, Adaptive, ReplicateAsha, ReplicateWilcoxon, pruner
+from sweep.search.rungs import LEAST_TRIALS
 from sweep.spec.blocks import Pruning
-from sweep.storage import open_storage
 
 
 def study_with(*trials: Mapping[int, float]) -> optuna.Study:

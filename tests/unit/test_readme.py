@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep.cells import cells
-from sweep.cli import _parser
+from sweep.cli.commands import _parser
+from sweep.spec.cells import cells
 from sweep.spec.reader import PRESETS, load_spec
 from trainable.losses import LOSSES
 

@@ -10,15 +10,15 @@ from dataclasses import replace
 
 import pytest
 
+from sweep.records.results import SweepResults
 from sweep.report import cell_charts, comparison_charts, rank_charts, search_charts
 from sweep.report.chart import Chart
 from sweep.report.importance import importances
 from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import cell_rungs
 from sweep.report.style import Mark, marks
-from sweep.results import SweepResults
 from sweep.verdict import Verdict, verdict
-from tests.results_record import synthetic_results
+from tests.sweeps.synthetic_results import synthetic_results
 from trainable.losses import LOSSES
 
 KNOWN = marks(list(LOSSES))

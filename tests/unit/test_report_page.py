@@ -8,16 +8,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sweep.records import LostWork
+from sweep.records.results import SweepResults
+from sweep.records.trial import LostWork
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Section, Table
 from sweep.report.style import marks
 from sweep.report.tables import result_table
 from sweep.report.verdict_sections import verdict_sections
-from sweep.results import SweepResults
 from sweep.verdict import Verdict, verdict
-from tests.results_record import synthetic_results
+from tests.sweeps.synthetic_results import synthetic_results
 
 ATTACK = "<script>alert(1)</script>"
 MARKS = marks(["cross_entropy", "soft_triple"])

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from sweep.records.results import SweepResults
 from sweep.report.tables import ResultTable, result_table, to_csv, to_latex, to_markdown
 from sweep.report.write import verdict_json
-from sweep.results import SweepResults
 from sweep.verdict import Verdict, verdict
-from tests.results_record import synthetic_results
+from tests.sweeps.synthetic_results import synthetic_results
 
 GOLDEN = Path(__file__).parent / "golden" / "report"
 

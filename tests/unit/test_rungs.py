@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.rungs import LEAST_TAU, LEAST_TRIALS, default_rungs, falls_behind, is_predictive, later_quality, rung_tau
+from sweep.search.rungs import (
+    LEAST_TAU,
+    LEAST_TRIALS,
+    default_rungs,
+    falls_behind,
+    is_predictive,
+    later_quality,
+    rung_tau,
+)
 
 
 @pytest.mark.parametrize(

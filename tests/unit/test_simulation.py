@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sweep.records import TrialRecord
-from sweep.statistics import LEVEL, draws_needed, holm, mean_gain, mean_interval, power, sign_flip_p, summarise
-from sweep.summary import best_trial
+from sweep.cli.cells_table import best_trial
+from sweep.records.trial import TrialRecord
+from sweep.verdict.statistics import LEVEL, draws_needed, holm, mean_gain, mean_interval, power, sign_flip_p, summarise
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from sweep.cells import cells
+from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES
 from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import mistakes_of

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sweep.statistics import (
+from sweep.verdict.statistics import (
     average_ranks,
     configuration_variance,
     draws_needed,

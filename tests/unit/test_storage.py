@@ -14,7 +14,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import LedgerError
-from sweep.storage import exclusive, open_storage
+from sweep.ledger.storage import exclusive, open_storage
 
 Content = list[tuple[str, dict[str, object], list[FrozenTrial]]]
 

@@ -14,8 +14,8 @@ import pytest
 from sweep.errors import TrackingError
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
-from tests.sweep_record import BEGAN, MemoryLedger, complete, migrated_database
-from tests.waiting import wait_until
+from tests.services.waiting import wait_until
+from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete, migrated_database
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 

@@ -10,7 +10,7 @@ import pytest
 
 from sweep.tracking.artifacts import Artifacts, files
 from sweep.tracking.store import open_client
-from tests.sweep_record import migrated_database
+from tests.sweeps.memory_ledger import migrated_database
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.records import ConfirmationRecord
+from sweep.records.trial import ConfirmationRecord
 from sweep.tracking.points import Point, ended, points, progress, reports, standing
-from tests.sweep_record import BEGAN, MemoryLedger, complete
+from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.reports import Outcome
 
 CELL = "support/4/soft_triple"

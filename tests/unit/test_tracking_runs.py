@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sweep.tracking.runs import run_key, run_of, sweep_run
-from tests.sweep_record import BEGAN, MemoryLedger, complete
+from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 
@@ -127,7 +127,7 @@ def test_a_confirmation_shows_whose_it_is_and_can_be_replayed() -> None:
         "sweep.role": "confirmation",
         "sweep.cell": CELL,
         "sweep.trial": "0",
-        "sweep.confirmation": "0",
+        "sweep.scheduling.confirmer": "0",
         "sweep.reports": "2",
         "sweep.outcome": "completed",
     }

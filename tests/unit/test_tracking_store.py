@@ -11,7 +11,7 @@ import pytest
 from sweep.errors import TrackingError
 from sweep.tracking import Tracker, tracking_uri
 from sweep.tracking.store import redacted
-from tests.sweep_record import MemoryLedger
+from tests.sweeps.memory_ledger import MemoryLedger
 
 
 def test_the_configured_store_comes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

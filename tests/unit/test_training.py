@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 import torch
 
-from trainable import scoring, training
+from trainable import training
 from trainable.batching import Batch
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows
 from trainable.draws import Draw, few_shot_draw
-from trainable.encoder import load_encoder
+from trainable.encoder.encoder import load_encoder
 from trainable.errors import ConfigError, DataError, EncoderError
-from trainable.inference import Outputs, run_encoder
+from trainable.evaluation import scoring
+from trainable.evaluation.inference import Outputs, run_encoder
 from trainable.losses import LOSSES
 from trainable.objective import Embedding, Objective, Terms
 from trainable.replicate import evaluation_points

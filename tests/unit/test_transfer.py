@@ -15,12 +15,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.directory import SweepDirectory
 from sweep.errors import LedgerError
-from sweep.ledger import Ledger
-from sweep.storage import open_storage
-from sweep.transfer import _snapshot, export_sweep, import_sweep
-from tests.mixed_sweep import continued, mixed_spec, mixed_sweep, reopened
+from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.ledger.transfer import _snapshot, export_sweep, import_sweep
+from tests.sweeps.mixed_sweep import continued, mixed_spec, mixed_sweep, reopened
 from trainable.reports import Outcome
 
 

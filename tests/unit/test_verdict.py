@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweep.records import ConfirmationRecord, DataRecord, ReplicateRecord, Role
-from sweep.results import SweepResults
-from sweep.statistics import paired_difference, summarise
+from sweep.records.results import SweepResults
+from sweep.records.trial import ConfirmationRecord, DataRecord, ReplicateRecord, Role
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import majority_scores
-from tests.results_record import synthetic_results
+from sweep.verdict.statistics import paired_difference, summarise
+from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START
-from trainable.metrics import classification_metrics
+from trainable.evaluation.metrics import classification_metrics
 from trainable.reports import Outcome, Report
 
 TWO = ("cross_entropy", "soft_triple")

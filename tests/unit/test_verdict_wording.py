@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from sweep.statistics import Difference, Summary
 from sweep.verdict import Arm, Verdict, verdict
+from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
-from tests.results_record import synthetic_results
+from tests.sweeps.synthetic_results import synthetic_results
 
 
 @cache

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from sweep.dispatch import Dispatcher
-from sweep.ledger import Ledger
-from sweep.storage import open_storage
-from sweep.workload import Cost, Work, least_share, work_of
-from tests.unit.grid import grid, report, spec
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.scheduling.dispatcher import Dispatcher
+from sweep.scheduling.workload import Cost, Work, least_share, work_of
+from tests.sweeps.grid import grid, report, spec
 from trainable.reports import Outcome
 
 RULES: tuple[dict[str, Any], ...] = (

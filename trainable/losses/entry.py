@@ -34,7 +34,7 @@ class LossEntry:
         Embeddings are fp32, labels are int64 in [0, num_classes). None for cross-entropy, which needs only the head.
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
         so that softmax(scores) are the class probabilities of the loss. None when the loss learns no proxies; classes
-        are then scored by their centroids (trainable.inference).
+        are then scored by their centroids (trainable.evaluation.inference).
     needs_pairs: whether a batch must hold at least two rows of a class: without them the loss has no gradient, or only
         pushes rows apart.
     paper: authors, year and identifier. equation: the loss in one line, in the symbols of the paper.

@@ -1,0 +1,80 @@
+"""The table at the end of a sweep, and of `status`: what each cell found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from rich.console import Console
+from rich.table import Table
+
+from sweep.records.results import SweepResults
+from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from sweep.scheduling.budget import is_given_up
+from sweep.scheduling.dispatcher import outcomes
+from trainable.ranges import Scalar
+from trainable.reports import Outcome
+
+__all__ = ["best_trial", "print_cells"]
+
+
+def print_cells(console: Console, results: SweepResults, order: Sequence[str]) -> None:
+    """One row a cell, in the given order: how its trials ended, its best score with its configuration and, where its
+    winner is confirmed, the mean test score."""
+    sweep, records = results.sweep, results.trials
+    tested = {each.cell: each for each in results.confirmations if each.role is Role.CONFIRMATION}
+    table = Table(
+        title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
+    test = ["test score"] if tested else []
+    for name in ("cell", "trials", "best score", *test, "best configuration"):
+        scores = name.endswith("score")
+        table.add_column(name, justify="right" if scores else "left", no_wrap=scores or name == "cell")
+    for key in order:
+        own = [record for record in records if record.cell == key]
+        best = best_trial(own)
+        counts = ", ".join(f"{count} {name}" for name, count in sorted(outcomes(own).items()))
+        score = f"{best.score:.3f}" if best is not None and best.score is not None else "-"
+        confirmed = [_test_score(tested.get(key))] if tested else []
+        table.add_row(key, counts, score, *confirmed, configuration(best.params) if best else "-")
+    console.print(table)
+    for line in _given_up(results, order):
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _given_up(results: SweepResults, order: Sequence[str]) -> Iterator[str]:
+    """A sentence for each cell whose trials kept failing."""
+    failures = results.sweep.spec.get("budget", {}).get("failures")
+    for key in order:
+        own = [record for record in results.trials if record.cell == key]
+        if failures and is_given_up(own, failures):
+            last = max((each for each in own if each.outcome is Outcome.FAILED), key=lambda each: each.number)
+            yield (
+                f"{key} was given up after {failures} failures in a row, the last of them: {last.reason} "
+                "(traceback: failure.txt in MLflow; to try again, mend the cause and raise budget.failures)"
+            )
+
+
+def _test_score(record: ConfirmationRecord | None) -> str:
+    """`0.472 (8 draws)`; a replicate without a score is not among them."""
+    name = f"test_{record.config.metric}" if record is not None else ""
+    reports = [each.report for each in record.replicates] if record is not None else []
+    scores = [each.metrics[name] for each in reports if not each.initialisation and name in each.metrics]
+    return f"{fmean(scores):.3f} ({len(scores)} draws)" if scores else "-"
+
+
+def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The completed trial with the best score, the earlier one among equals.
+
+    Pruned trials do not compete: their scores average fewer draws.
+    """
+    completed = [record for record in records if record.outcome is Outcome.COMPLETED and record.score is not None]
+    return max(completed, key=lambda record: (record.score or 0.0, -record.number), default=None)
+
+
+def configuration(params: dict[str, Scalar] | object) -> str:
+    """`encoder_lr=3.1e-05 beta=0.40 ...`"""
+    assert isinstance(params, dict)
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
+    )

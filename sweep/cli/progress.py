@@ -1,0 +1,170 @@
+"""What a person sees while a sweep runs: a live table in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from sweep.ledger.ledger import Ledger
+from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from sweep.scheduling.dispatcher import Dispatcher, outcomes
+from trainable.reports import Outcome
+
+__all__ = ["Progress", "duration", "remaining_seconds"]
+
+
+@dataclass(slots=True)
+class Progress:
+    """Shows a running sweep on `console`. `changed` may be called from any thread, and never raises."""
+
+    console: Console
+    _ledger: Ledger | None = None
+    _dispatcher: Dispatcher | None = None
+    _started: float = 0.0
+    _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
+    _done_before: float = 0.0
+    _said: set[str] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> Iterator[None]:
+        """Show the sweep for as long as the context is open."""
+        self._ledger, self._dispatcher = ledger, dispatcher
+        self._started, self._working_since = time.monotonic(), None
+        self._done_before = self._work_done()
+        self._said = {each.key for each in ledger.trials() if each.ended is not None}
+        self._said |= {each.key for each in ledger.confirmations() if each.ended is not None}
+        if not self.console.is_terminal:
+            self.console.print(self._headline(), highlight=False)
+            yield
+            return
+        with Live(get_renderable=self._table, console=self.console, refresh_per_second=2, transient=True):
+            yield
+
+    def changed(self, key: str) -> None:
+        """A trial or confirmation changed. Where nobody watches a table, its end is worth a line."""
+        ledger = self._ledger
+        self._working_since = self._working_since or time.monotonic()
+        if ledger is None or self.console.is_terminal:
+            return
+        confirmations = {each.key: each for each in ledger.confirmations()}
+        record = confirmations.get(key) or ledger.trial(key)
+        with self._lock:
+            news = record.ended is not None and record.outcome is not Outcome.INTERRUPTED and key not in self._said
+            self._said.add(key) if news else None
+        if news:
+            self.console.print(self._line(record), highlight=False, soft_wrap=True)
+
+    def _line(self, record: TrialRecord | ConfirmationRecord) -> str:
+        return f"{self._clock()}  {_end(record)}   {self._headline()}"
+
+    def _headline(self) -> str:
+        assert self._ledger is not None
+        ended = sum(record.ended is not None for record in self._ledger.trials())
+        trials = sum(self._budgets().values())
+        done, wanted = sum(self._confirmed().values()), self._wanted() * len(self._budgets())
+        elapsed = time.monotonic() - (self._working_since or time.monotonic())
+        left = remaining_seconds(self._work_done(), self._done_before, self._work(), elapsed)
+        about = f", about {duration(left)} left" if left is not None else ""
+        confirmed = f", {done} of {wanted} confirmation trainings" if wanted else ""
+        return f"{ended} of {trials} trials{confirmed}{about}"
+
+    def _budgets(self) -> Mapping[str, int]:
+        """Trials of each cell, in the order of the spec."""
+        dispatcher = self._dispatcher
+        return {} if dispatcher is None else {cell.key: dispatcher.trials(cell) for cell in dispatcher.cells}
+
+    def _confirmed(self) -> Mapping[str, int]:
+        return self._dispatcher.confirmer.done() if self._dispatcher is not None else {}
+
+    def _wanted(self) -> int:
+        """Trainings of each winner."""
+        return self._dispatcher.spec.confirm.replicates if self._dispatcher is not None else 0
+
+    def _work(self) -> float:
+        """All work of the sweep, in units of one full trial."""
+        return sum(self._budgets().values()) + self._wanted() * len(self._budgets()) / self._replicates()
+
+    def _work_done(self) -> float:
+        assert self._ledger is not None
+        return work_done(self._ledger.trials()) + sum(self._confirmed().values()) / self._replicates()
+
+    def _replicates(self) -> int:
+        return self._dispatcher.spec.protocol.replicates if self._dispatcher is not None else 1
+
+    def _clock(self) -> str:
+        return duration(time.monotonic() - self._started)
+
+    def _table(self) -> Group:
+        assert self._ledger is not None
+        records = self._ledger.trials()
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column("cell")
+        confirmed, wanted = self._confirmed(), self._wanted()
+        for name in ("done", "pruned", "failed", "running", "left", "best", *(["confirmed"] if wanted else [])):
+            table.add_column(name, justify="right")
+        for key, budget in self._budgets().items():
+            tested = [f"{confirmed.get(key, 0)}/{wanted}"] if wanted else []
+            table.add_row(*_row(key, [record for record in records if record.cell == key], budget), *tested)
+        headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
+        draining = self._dispatcher is not None and self._dispatcher.draining
+        hint = "stopping when the replicates that run have ended" if draining else "Ctrl-C stops cleanly"
+        return Group(headline, table, Text(f"{hint}; the same command goes on later", style="dim"))
+
+
+def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ...]:
+    counts = outcomes(records)
+    completed = [record.score for record in records if record.outcome is Outcome.COMPLETED and record.score is not None]
+    bad = counts.get(Outcome.FAILED, 0) + counts.get(Outcome.DIVERGED, 0)
+    return (
+        key,
+        str(counts.get(Outcome.COMPLETED, 0)),
+        str(counts.get(Outcome.PRUNED, 0)),
+        str(bad),
+        str(counts.get("running", 0)),
+        str(max(0, budget - len(records))),
+        f"{max(completed):.3f}" if completed else "-",
+    )
+
+
+def _end(record: TrialRecord | ConfirmationRecord) -> str:
+    """How a record ended, on one line."""
+    if isinstance(record, ConfirmationRecord):
+        scores = [each.report.metrics.get(f"test_{record.config.metric}") for each in record.replicates]
+        known = [score for score in scores if score is not None]
+        test = f"  test {sum(known) / len(known):.3f}" if known and record.role is Role.CONFIRMATION else ""
+        return f"{record.cell} #{record.trial}  {record.role} of {len(record.replicates)} trainings{test}"
+    score = "-" if record.score is None else f"{record.score:.3f}"
+    reason = f"  ({record.reason})" if record.outcome in (Outcome.FAILED, Outcome.DIVERGED) else ""
+    return f"{record.cell} #{record.number}  {record.outcome}  score {score}{reason}"
+
+
+def work_done(records: Sequence[TrialRecord]) -> float:
+    """Work done in units of one full trial. An ended trial counts whole: what pruning saved will not be trained."""
+    return sum(1.0 if record.ended is not None else _share(record) for record in records)
+
+
+def _share(record: TrialRecord) -> float:
+    return len(record.reports) / (record.config.replicates * record.config.evaluations)
+
+
+def remaining_seconds(done: float, before: float, total: float, elapsed: float) -> float | None:
+    """Seconds left at the pace of this run so far; None until there is a pace."""
+    if done - before < 0.5 or elapsed <= 0:
+        return None
+    return (total - done) * elapsed / (done - before)
+
+
+def duration(seconds: float) -> str:
+    """As a person writes it: 0:42, 12:05, 3:07:00."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

@@ -1,0 +1,141 @@
+"""What is said when a run of a sweep is over: the result, where to look, how to go on."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from sweep.cli.cells_table import print_cells
+from sweep.cli.progress import duration
+from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.ledger import Ledger
+from sweep.run import End, RunResult
+from sweep.scheduling.budget import spent
+from sweep.spec.model import SweepSpec
+from sweep.tracking.store import redacted
+
+if TYPE_CHECKING:
+    from sweep.report import ReportFiles
+
+__all__ = ["command", "print_verdict", "say_goodbye"]
+
+
+def say_goodbye(
+    console: Console, spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
+) -> None:
+    """Print the table of cells, and the commands that a person may want next."""
+    console.print()
+    order = [cell.key for cell in result.cells]
+    print_cells(console, result.ledger.results(), order)
+    console.print()
+    if result.report is not None:
+        print_verdict(console, result.report, _there("report", spec, options))
+    elif result.end is not End.INTERRUPTED:
+        console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
+    if result.end is End.FINISHED and not result.trained:
+        console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
+    for label, text in (_used(result.ledger), *_directions(spec, directory, result, options)):
+        console.print(f"{label:<11}{text}")
+
+
+def print_verdict(console: Console, report: ReportFiles, place: str = "") -> None:
+    """What won, one sentence a comparison, and where the whole report lies, or `place` instead."""
+    whole = not console.is_terminal  # a pipe gets whole lines, a person whole words
+    for comparison in report.verdict.comparisons:
+        console.print(f"{comparison.title}: {comparison.sentence}\n", markup=False, soft_wrap=whole)
+    for warning in report.verdict.warnings:
+        console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=whole)
+    console.print(f"{'report':<11}{place or report.page}", markup=False, soft_wrap=True)
+
+
+def _used(ledger: Ledger) -> tuple[str, str]:
+    seconds = spent(ledger.trials(), ledger.confirmations())
+    parts = {"search": seconds.search, "confirmation": seconds.confirmation, "broken off": seconds.lost}
+    told = ", ".join(f"{duration(value)} {name}" for name, value in parts.items() if value)
+    return "used", f"{duration(seconds.total)} of workers, training and scoring ({told or 'nothing yet'})"
+
+
+def _directions(
+    spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
+) -> list[tuple[str, str]]:
+    lines = [
+        ("scores", "best scores are means of the validation metric, by which they were chosen, so they flatter"),
+        (
+            "look",
+            f"{_there('ui', spec, options) or _browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, "
+            f"run {spec.name})",
+        ),
+        ("record", f"{_there('fetch', spec, options) or directory.path}   (ledger, resolved spec, log)"),
+    ]
+    if options.via:
+        lines.append(("cluster", f"its head stays, and costs, until `ray down {shlex.quote(options.via)}`"))
+    if result.projection.missing or result.projection.problem:
+        lines.append(
+            (
+                "MLflow",
+                f"{result.projection}; `python -m sweep sync {shlex.quote(str(directory.path))}` pushes the rest",
+            )
+        )
+    again = options.called or command(options)
+    more = f"{again} --set budget.trials_per_cell={2 * spec.budget.trials_per_cell}"
+    match result.end:
+        case End.FINISHED:
+            lines.append(("extend", more))
+        case End.OUT_OF_BUDGET:
+            lines.append(("go on", f"{again}   ({result.used_up} is used up{_raise(spec, result)})"))
+        case End.INTERRUPTED:
+            lines.append(("go on", f"{again}   (it was interrupted; every finished replicate is kept)"))
+    return lines
+
+
+def _there(action: str, spec: SweepSpec, options: argparse.Namespace) -> str:
+    """The command that brings it to whoever began the sweep from another machine; empty for one that sits at this."""
+    if not options.via:
+        return ""
+    return shlex.join(
+        ["python", "-m", "sweep", action, *([] if action == "ui" else [spec.name]), "--cluster", options.via]
+    )
+
+
+def _raise(spec: SweepSpec, result: RunResult) -> str:
+    """The hours are counted anew by each run; what the whole sweep may use has to be raised."""
+    return "" if spec.budget.hours is not None and "hours" in result.used_up.split() else ": raise it with --set"
+
+
+def _browse(uri: str) -> str:
+    if not uri.startswith(("sqlite:", "postgresql")):
+        return redacted(uri)
+    return (
+        _program("mlflow") + " ui" + ("" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {redacted(uri)}")
+    )
+
+
+def _program(name: str) -> str:
+    """How a person can call a program of this environment: by its name where the shell finds it, else by its path."""
+    own = Path(sys.executable).parent / name
+    found = shutil.which(name)
+    if found is not None and own.exists() and Path(found).samefile(own):
+        return name
+    near = os.path.relpath(own)
+    return str(own) if near.startswith("..") else near
+
+
+def command(options: argparse.Namespace) -> str:
+    """What was typed to run the sweep, as it may be typed again."""
+    words = [_program("python"), "-m", "sweep", "run", *([options.spec] if options.spec != "quickstart" else [])]
+    for override in options.set:
+        words += ["--set", override]
+    if options.dir != "sweeps":
+        words += ["--dir", options.dir]
+    if options.address:
+        words += ["--address", options.address]
+    if options.cluster:
+        words += ["--cluster", options.cluster]
+    return shlex.join(words)

@@ -1,0 +1,132 @@
+"""What trials need of the driver's machine, sent through Ray's object store.
+
+The driver reads every dataset once, and resolves every encoder once. A worker gets the rows themselves, and on another
+machine the encoder's files too, which it keeps in a folder that all workers of the machine share. So a machine that has
+just joined needs neither the files of the spec nor a model hub, and all trials see the very same data.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import ray
+
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.datasets import TextData, load, provide
+from trainable.encoder.places import PACKAGED, encoder_files, provide_encoder
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+__all__ = ["Freight", "Shipment", "kept_encoders", "pack"]
+
+_PIECE = 64 * 2**20  # bytes of a file that travel at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Freight:
+    """The files of one encoder. digest: of their names and contents. folder: where they lie on the driver's machine.
+    files: by name, their contents in pieces."""
+
+    digest: str
+    folder: str
+    files: Mapping[str, Sequence[ObjectRef[bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """References to all that the trials of a sweep need. home: the driver's node. encoders: by name and revision; empty
+    where all trials run on the driver's machine."""
+
+    home: str
+    datasets: Mapping[DatasetConfig, ObjectRef[TextData]]
+    encoders: Mapping[tuple[str, str | None], Freight]
+
+    def deliver(self, config: TrialConfig) -> None:
+        """Provide this process with the data and the encoder of `config`. Called on a worker, before it trains.
+
+        Raises OSError if the machine's disk does not take the encoder.
+        """
+        if config.dataset in self.datasets and _first_time(config.dataset):
+            provide(config.dataset, ray.get(self.datasets[config.dataset]))
+        key = (config.encoder, config.encoder_revision)
+        if key in self.encoders and _first_time(key):
+            provide_encoder(*key, self._folder(self.encoders[key]))
+
+    def _folder(self, freight: Freight) -> Path:
+        if ray.get_runtime_context().get_node_id() == self.home:
+            return Path(freight.folder)
+        return _unpacked(freight)
+
+
+def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> Shipment:
+    """Put into the object store what trials of these configurations need. everywhere: whether they may run on other
+    machines than this one, and so need encoders too.
+
+    Raises TrainableError for data or an encoder that cannot be had.
+    """
+    datasets = {config.dataset: ray.put(load(config.dataset)) for config in configs}
+    named = {(config.encoder, config.encoder_revision) for config in configs if config.encoder not in PACKAGED}
+    encoders = {key: _freight(encoder_files(*key)) for key in sorted(named, key=str)} if everywhere else {}
+    return Shipment(ray.get_runtime_context().get_node_id(), datasets, encoders)
+
+
+def kept_encoders() -> Path:
+    """Where a machine keeps the encoders that it has received: beside the cache of the Hugging Face hub, which a
+    person puts on a large and fast disk (HF_HOME)."""
+    from huggingface_hub.constants import HF_HOME
+
+    return Path(HF_HOME) / "few-shot-sweep" / "encoders"
+
+
+_SEEN: set[object] = set()
+
+
+def _first_time(key: object) -> bool:
+    known = key in _SEEN
+    _SEEN.add(key)
+    return not known
+
+
+def _freight(files: Sequence[Path]) -> Freight:
+    digest = hashlib.sha256()
+    pieces: dict[str, list[ObjectRef[bytes]]] = {}
+    for path in files:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        pieces[path.name] = []
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                pieces[path.name].append(ray.put(piece))
+    return Freight(digest.hexdigest()[:32], str(files[0].parent), pieces)
+
+
+def _unpacked(freight: Freight) -> Path:
+    """The folder of the files on this machine: written by the first worker that needs it, while the others wait."""
+    folder = kept_encoders() / freight.digest
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(folder.with_suffix(".lock")):
+        if not folder.exists():
+            scratch = folder.with_suffix(".new")
+            shutil.rmtree(scratch, ignore_errors=True)  # of a worker that died
+            scratch.mkdir()
+            for name, pieces in freight.files.items():
+                with (scratch / name).open("wb") as file:
+                    for piece in pieces:
+                        file.write(ray.get(piece))
+            scratch.rename(folder)
+    return folder
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,122 @@
+"""The two thin classes through which Ray Tune asks the dispatcher.
+
+Tune's own run is disposable: nothing is restored from it, so the searcher saves nothing, and every decision is the
+ledger's.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from sweep.errors import LedgerError
+from sweep.execution.watchdog import StalledError
+from sweep.scheduling.dispatcher import Dispatcher
+from trainable.reports import Report
+
+__all__ = ["LedgerScheduler", "LedgerSearcher"]
+
+_T = TypeVar("_T")
+
+logger = logging.getLogger(__name__)
+
+
+class LedgerSearcher(Searcher):
+    """Gives Tune the dispatcher's assignments as configurations."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        if self._dispatcher.exhausted:
+            return Searcher.FINISHED  # type: ignore[return-value]  # a string, whatever Ray's annotation says
+        assignment = _recorded(self._dispatcher, self._dispatcher.next)
+        patience = 60 * self._dispatcher.spec.budget.stall_minutes
+        return None if assignment is None else {"assignment": assignment.to_json(), "patience": patience}
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        return True  # the dispatcher counts its slots itself
+
+    def set_search_properties(self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any) -> bool:
+        return True
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        pass  # reports arrive through the scheduler, which decides on them
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        pass
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for its
+        actors, which it might do for ever if a signal has ended Ray's processes too. They end with the driver
+        anyway."""
+        if self._dispatcher.stopping:
+            raise KeyboardInterrupt
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise AssertionError("a Tune run is never restored; the ledger is")
+
+
+class LedgerScheduler(FIFOScheduler):
+    """Records every result, and stops the trials that the dispatcher ends."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._dispatcher = dispatcher
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """None: Tune starts what is pending anyway. A trial named here, while it waits for the worker that it has asked
+        for, would get the next one that falls free instead. Its own would be ended then, while the next trial asks for
+        one more: seconds of more than the slots, and a machine that comes for nothing."""
+        return None
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        report = Report.from_json(json.loads(result["report"]))
+        ends = _recorded(self._dispatcher, lambda: self._dispatcher.report(_key(trial), report))
+        return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        detail = _error(trial)
+        kind, _, told = detail.splitlines()[-1].rpartition(f"{StalledError.__name__}: ")
+        reason = told if kind else detail.splitlines()[-1]
+        logger.warning("%s: %s", _key(trial), detail if kind else reason)
+        began = trial.run_metadata.start_time
+        running = max(0.0, time.time() - began) if began else 0.0  # not what it waited for a machine
+        _recorded(
+            self._dispatcher,
+            lambda: self._dispatcher.lost(_key(trial), reason, detail, stalled=bool(kind), running=running),
+        )
+
+
+def _error(trial: Trial) -> str:
+    """What Tune has written of a trial's last error, with the remote traceback."""
+    path = trial.error_file  # `get_error` looks where it is copied later
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
+    except OSError:
+        text = ""
+    _, _, told = text.rpartition("Failure # ")
+    return told.partition("\n")[2].strip() or "the worker died"
+
+
+def _recorded(dispatcher: Dispatcher, act: Callable[[], _T]) -> _T:
+    """Do what writes to the ledger. A ledger that cannot be written ends the Tune run at once: what is not on record
+    must not go on."""
+    try:
+        return act()
+    except LedgerError as error:
+        dispatcher.fault, dispatcher.stopping = error, True
+        raise KeyboardInterrupt from error
+
+
+def _key(trial: Trial) -> str:
+    return str(json.loads(trial.config["assignment"])["key"])

@@ -1,0 +1,146 @@
+"""The folder of a sweep: the one owner of its file names, and of the right to write in it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from sweep.errors import LedgerError
+
+__all__ = ["SweepDirectory"]
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDirectory:
+    """Where a sweep keeps its ledger, its resolved spec, its log and its report."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """The ledger, unless the spec puts it into a database."""
+        return self.path / "ledger.journal"
+
+    @property
+    def spec(self) -> Path:
+        """The resolved spec of the last run."""
+        return self.path / "spec.yaml"
+
+    @property
+    def log(self) -> Path:
+        """What the driver logs."""
+        return self.path / "sweep.log"
+
+    @property
+    def report(self) -> Path:
+        """The report's folder; it can be made anew from the ledger at any time."""
+        return self.path / "report"
+
+    @property
+    def stop_request(self) -> Path:
+        """What `python -m sweep stop` leaves here for the driver, see sweep.scheduling.stop_requests."""
+        return self.path / "stop-request"
+
+    def create(self) -> None:
+        """Make the folder. Raises LedgerError if that is impossible, if it cannot be written, or if a file in it is a
+        link."""
+        self._check_own()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / ".write-test").touch()
+            (self.path / ".write-test").unlink()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def write_spec(self, text: str) -> None:
+        """Replace the resolved spec as a whole, so that there is always a readable one.
+
+        Raises LedgerError if the disk does not take it.
+        """
+        new = self.spec.with_suffix(".new")
+        try:
+            new.write_text(text, encoding="utf-8")
+            new.replace(self.spec)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the sweep's lock. It dies with the process, so a stale lock cannot exist.
+
+        Raises LedgerError, naming host and process, if another driver holds it.
+        """
+        self._check_own()
+        with self._lock_file() as file:
+            if not _take(file, patience=0.5):
+                raise LedgerError(
+                    f"one driver may run a sweep at a time; {self.path} is in use by {_owner(file)}; wait for it, stop "
+                    f"it with `python -m sweep stop {self.path}`, or give this sweep another name (`--set name=...`)"
+                )
+            try:
+                file.truncate(0)
+                file.write(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+                file.flush()
+                self.stop_request.unlink(missing_ok=True)  # what an earlier driver did not live to see
+            except OSError as error:
+                raise self._unwritable(error) from error
+            yield
+
+    def driver(self) -> str | None:
+        """The driver that holds the lock, in words; None if there is none."""
+        with self._lock_file() as file:
+            return None if _take(file, patience=0) else _owner(file)
+
+    def _check_own(self) -> None:
+        """A link among the files, as a folder from elsewhere may have, would have some other file written, cut short or
+        published."""
+        own = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.report, self.stop_request)
+        links = [path for path in (*own, self.path / "driver.lock") if path.is_symlink()]
+        if links:
+            raise LedgerError(
+                f"the files of a sweep lie in its own folder; {links[0]} is a link to {links[0].readlink()}; put the "
+                "file itself there, remove the link, or choose another place with --dir"
+            )
+
+    def _lock_file(self) -> TextIO:
+        try:
+            return (self.path / "driver.lock").open("a+")
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> LedgerError:
+        return LedgerError(
+            f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); make room or choose "
+            "another place with --dir; the same command then goes on"
+        )
+
+
+def _take(file: TextIO, patience: float) -> bool:
+    """Lock the file, waiting at most `patience` seconds: a look at who holds it takes a moment too."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _owner(file: TextIO) -> str:
+    file.seek(0)
+    try:
+        owner = json.loads(file.read())
+        return f"process {owner['pid']} on {owner['host']}"
+    except (ValueError, KeyError, TypeError):
+        return "another process"

@@ -1,0 +1,72 @@
+"""What a sweep ran on: commit, versions, hardware and data, for the record."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sweep.records.trial import DataRecord
+
+if TYPE_CHECKING:
+    from sweep.spec.cells import Cell
+
+__all__ = ["data_records", "environment_facts"]
+
+_PACKAGES = (
+    "few-shot-sweep",
+    "ray",
+    "optuna",
+    "torch",
+    "transformers",
+    "datasets",
+    "pytorch-metric-learning",
+    "mlflow",
+)
+
+
+def environment_facts() -> Mapping[str, str]:
+    """Facts about this process: `python`, `platform`, `cpus`, `git_commit` and `version.PACKAGE`."""
+    facts = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
+    for package in _PACKAGES:
+        try:
+            facts[f"version.{package}"] = version(package)
+        except PackageNotFoundError:
+            continue
+    commit = _git_commit()
+    return {**facts, "git_commit": commit} if commit else facts
+
+
+def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
+    """By name, what a report says of the datasets of these cells. Raises TrainableError for one that cannot be read."""
+    import numpy as np
+
+    from trainable.datasets import load
+
+    configs = {config.name: config for config in (cell.config(cell.default_params()).dataset for cell in cells)}
+    return {
+        name: DataRecord(
+            name=name,
+            class_names=data.class_names,
+            pool=len(data.pool),
+            test=len(data.test),
+            test_counts=tuple(np.bincount(data.test.labels_N, minlength=len(data.class_names)).tolist()),
+            notes=data.notes,
+        )
+        for name, data in ((name, load(config)) for name, config in configs.items())
+    }
+
+
+def _git_commit() -> str:
+    """The commit of the code that runs, with `-dirty` if it was changed since; empty outside a repository."""
+    here = Path(__file__).parent
+    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip()

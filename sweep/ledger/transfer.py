@@ -1,0 +1,305 @@
+"""A whole sweep as one file, `sweep.ledger.export_format`: out of its ledger, and into another one, a journal file or a database.
+
+An import writes the `id` of the sweep's own study last. Without it a ledger holds no sweep, so that an import that died
+is simply repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import yaml
+from optuna.distributions import distribution_to_json, json_to_distribution
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from pydantic import TypeAdapter, ValidationError
+
+from sweep.errors import LedgerError
+from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.export_format import FORMAT, ExportedSweep, ExportedTrial, belongs
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import exclusive, open_storage
+from sweep.records.results import SweepResults
+from sweep.run import open_ledger
+from sweep.spec.cells import cells
+from sweep.spec.mistakes import mistakes_of
+from sweep.spec.model import SweepSpec
+from sweep.stored import find_stored
+
+__all__ = ["export_sweep", "import_sweep"]
+
+
+def export_sweep(name: str, root: Path, file: Path) -> str:
+    """Write a stored sweep, found by its name or folder, into a new file; what was done, in a sentence.
+
+    A driver may be running: the file holds what the ledger held at one moment. Raises LedgerError if there is no such
+    sweep, if its ledger cannot be read, or if the file exists or cannot be written.
+    """
+    directory, spec = find_stored(name, root)
+    if os.path.lexists(file):
+        raise LedgerError(f"an export makes a new file; {file} exists; give it another name, or move the old one away")
+    open_ledger(spec, directory, write=False).sweep()  # says in words what may be wrong with it
+    try:
+        with _snapshot(spec.ledger or directory.journal) as storage:
+            exported = _exported(storage, spec.name)
+        _write_new(file, json.dumps(exported.model_dump()) + "\n")
+    except OSError as error:
+        raise LedgerError(
+            f"the file of an export must be writable; {file} is not ({error.strerror or error}); make room or choose "
+            "another place"
+        ) from error
+    return f"{spec.name}: {exported.contents()} are in {file}; `python -m sweep import {file}` makes a ledger of it"
+
+
+def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
+    """Make a sweep in `root` from an exported file; what was done, in a sentence.
+
+    ledger: a postgresql:// address, as in a spec; None: a journal file in the sweep's folder. Raises LedgerError if the
+    file is no whole export, if the address is none, or if the place already holds a sweep of that name.
+    """
+    exported, spec = _read(file)
+    spec = _moved(spec, ledger)
+    directory = SweepDirectory(root / spec.name)
+    place = spec.ledger or directory.journal
+    directory.create()
+    with directory.locked(), exclusive(place, spec.name):
+        storage = open_storage(place, write=True, name=spec.name)
+        if Ledger(storage, spec.name).exists():
+            raise LedgerError(
+                f"an import makes a new sweep; one named {spec.name!r} has begun in {place}; choose another place with "
+                "--dir or --ledger"
+            )
+        _clear(storage, spec.name)
+        _fill(storage, exported)
+        directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
+        _begin(storage, exported)
+    same = f"`--set ledger={spec.ledger}`" if spec.ledger else f"`--set ledger=null --dir {root}`"
+    return f"{spec.name}: {exported.contents()} are in {place}; `python -m sweep run SPEC.yaml` with {same} goes on"
+
+
+# ---- out of a ledger -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _snapshot(place: Path | str) -> Iterator[BaseStorage]:
+    """A ledger as it is at one moment, whoever writes to it meanwhile."""
+    if isinstance(place, str):
+        with _transaction(place) as storage:
+            yield storage
+        return
+    with tempfile.TemporaryDirectory(prefix="sweep-export-") as folder:
+        copy = Path(folder) / place.name
+        shutil.copyfile(place, copy)  # a journal only grows, and each beginning of it is a state of its sweep
+        yield open_storage(copy, write=False)
+
+
+@contextmanager
+def _transaction(url: str) -> Iterator[BaseStorage]:
+    """A database as one transaction sees it: nothing that others commit after its beginning."""
+    from sqlalchemy import NullPool, make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    options = {"isolation_level": "REPEATABLE READ", "poolclass": NullPool}
+    try:
+        storage = RDBStorage(address, engine_kwargs=options, skip_table_creation=True)
+        storage.scoped_session.remove()  # the one that opened it has a transaction of its own
+        with storage.engine.connect() as connection, connection.begin():
+            storage.scoped_session.configure(bind=connection)
+            yield storage
+    except (SQLAlchemyError, StorageInternalError) as error:
+        raise LedgerError(
+            f"the database of the ledger must answer until all of it is read; {url} did not "
+            f"({_said(_origin(error))}); run the same command again"
+        ) from error
+
+
+def _exported(storage: BaseStorage, name: str) -> ExportedSweep:
+    """Raises LedgerError if the storage holds what no sweep writes."""
+    studies = [study for study in storage.get_all_studies() if belongs(study.study_name, name)]
+    noted = [
+        {
+            "name": study.study_name,
+            "directions": [direction.name.lower() for direction in study.directions],
+            "user_attrs": study.user_attrs,
+            "trials": [_noted(trial) for trial in storage.get_all_trials(study._study_id, deepcopy=False)],
+        }
+        for study in studies
+    ]
+    spec = next(study.user_attrs.get("spec") for study in studies if study.study_name == name)
+    try:
+        return ExportedSweep.model_validate({"format": FORMAT, "name": name, "spec": spec, "studies": noted})
+    except ValidationError as error:
+        raise LedgerError(
+            f"a ledger that is exported must be whole; that of {name!r} is not ({_said(error)}); restore it from a copy"
+        ) from error
+
+
+def _noted(trial: FrozenTrial) -> dict[str, Any]:
+    """The inverse of `_frozen`."""
+    return {
+        "number": trial.number,
+        "state": trial.state.name,
+        "values": trial.values,
+        "params": {
+            name: {"value": value, "distribution": json.loads(distribution_to_json(trial.distributions[name]))}
+            for name, value in trial.params.items()
+        },
+        "user_attrs": trial.user_attrs,
+        "system_attrs": trial.system_attrs,
+        "intermediate_values": trial.intermediate_values,
+        "datetime_start": trial.datetime_start.timestamp() if trial.datetime_start else None,
+        "datetime_complete": trial.datetime_complete.timestamp() if trial.datetime_complete else None,
+    }
+
+
+def _write_new(file: Path, text: str) -> None:
+    """Write the file as a whole or not at all."""
+    new = file.with_name(f"{file.name}.new")
+    try:
+        with new.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        new.replace(file)
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
+
+
+# ---- into a ledger ---------------------------------------------------------------------------------------------------
+
+_DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
+def _read(file: Path) -> tuple[ExportedSweep, SweepSpec]:
+    """What an export wrote, and its spec. Raises LedgerError for anything else."""
+    try:
+        exported = ExportedSweep.model_validate(json.loads(file.read_text(encoding="utf-8")))
+        spec = _spec(exported)
+        _rehearse(exported, spec)
+    except OSError as error:
+        raise LedgerError(
+            f"the file of an import must be readable; {file} is not ({error.strerror or error}); correct its path or "
+            "its rights"
+        ) from error
+    except _DAMAGE as error:
+        raise LedgerError(
+            f"what is imported must be a file that `python -m sweep export` wrote; {file} is not, or it is damaged "
+            f"({_said(error)}); export the sweep again where its ledger lies"
+        ) from error
+    return exported, spec
+
+
+def _spec(exported: ExportedSweep) -> SweepSpec:
+    try:
+        return SweepSpec.model_validate({**exported.spec, "ledger": None})
+    except ValidationError as error:
+        raise ValueError("; ".join(mistake.at("spec") for mistake in mistakes_of(error))) from error
+
+
+def _moved(spec: SweepSpec, ledger: str | None) -> SweepSpec:
+    """The spec with its ledger at another place."""
+    try:
+        return SweepSpec.model_validate({**spec.resolved(), "ledger": ledger})
+    except ValidationError as error:
+        raise LedgerError("\n".join(f"--ledger: {mistake}" for mistake in mistakes_of(error))) from error
+
+
+def _rehearse(exported: ExportedSweep, spec: SweepSpec) -> None:
+    """Import into memory, where damage does no harm, and read it as reports and runs do. Raises what they raise."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = InMemoryStorage()
+    _fill(storage, exported)
+    _begin(storage, exported)
+    ledger = Ledger(storage, spec.name)
+    ledger.read()
+    results = ledger.results()
+    records = TypeAdapter(SweepResults)
+    text = json.dumps(records.dump_python(results, mode="json", warnings=False), ensure_ascii=False)
+    records.validate_json(text.encode(errors="replace"), strict=True)  # half a character, as in a message, may stay
+    known = {(trial.cell, trial.number) for trial in results.trials}
+    for each in results.confirmations:
+        if (each.cell, each.trial) not in known:
+            raise ValueError(f"the trial of {each.key!r} is not there")
+    with suppress(LedgerError):  # a protocol of another version can be looked at; only a run refuses it
+        Ledger(storage, spec.name).begin(spec.resolved(), cells(spec), {})
+
+
+def _clear(storage: BaseStorage, name: str) -> None:
+    """Remove what an import that died has left."""
+    for study in storage.get_all_studies():
+        if belongs(study.study_name, name):
+            storage.delete_study(study._study_id)
+
+
+def _fill(storage: BaseStorage, exported: ExportedSweep) -> None:
+    """Write all but the `id`."""
+    for study in exported.studies:
+        study_id = storage.create_new_study([StudyDirection.MAXIMIZE], study.name)
+        for key, value in study.user_attrs.items():
+            if (study.name, key) != (exported.name, "id"):
+                storage.set_study_user_attr(study_id, key, value)
+        for trial in study.trials:
+            storage.create_new_trial(study_id, template_trial=_frozen(study.name, trial))
+
+
+def _begin(storage: BaseStorage, exported: ExportedSweep) -> None:
+    """Write the `id`: from here on there is a sweep."""
+    study_id = storage.get_study_id_from_name(exported.name)
+    storage.set_study_user_attr(study_id, "id", exported.root.user_attrs["id"])
+
+
+def _frozen(study: str, trial: ExportedTrial) -> FrozenTrial:
+    """Raises ValueError for what Optuna does not take."""
+    noted = {name: each.distribution.model_dump_json() for name, each in trial.params.items()}
+    try:
+        frozen = FrozenTrial(
+            number=trial.number,
+            trial_id=-1,  # the storage gives it one
+            state=TrialState[trial.state],
+            value=None,
+            values=trial.values,
+            params={name: each.value for name, each in trial.params.items()},
+            distributions={name: json_to_distribution(each) for name, each in noted.items()},
+            user_attrs=dict(trial.user_attrs),
+            system_attrs=dict(trial.system_attrs),
+            intermediate_values=trial.intermediate_values,
+            datetime_start=_moment(trial.datetime_start),
+            datetime_complete=_moment(trial.datetime_complete),
+        )
+        frozen._validate()
+    except _DAMAGE as error:
+        raise ValueError(f"trial {trial.number} of {study!r}: {error}") from error
+    return frozen
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds)  # local, without a zone, as Optuna has them
+
+
+def _origin(error: BaseException) -> BaseException:
+    return _origin(error.__cause__) if error.__cause__ is not None else error
+
+
+def _said(error: BaseException) -> str:
+    """What an exception says, in one line that a terminal can show."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"][:8]))
+        text = ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
+    else:
+        text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= 300 else f"{line[:297]}..."

@@ -1,0 +1,54 @@
+"""From an Optuna trial, as the ledger keeps it, to the record of a sweep's trial."""
+
+from __future__ import annotations
+
+from optuna.trial import FrozenTrial
+
+from sweep.records.trial import LostWork, ReportRecord, TrialRecord
+from trainable.config import TrialConfig
+from trainable.reports import Outcome, Report
+
+__all__ = ["trial_record"]
+
+
+def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) -> TrialRecord:
+    """The record of `trial`. config: its configuration, where it is known."""
+    attrs = trial.user_attrs
+    if config is None:
+        config = TrialConfig.from_flat(attrs["config"])
+    reports = _report_records(trial, config)
+    outcome = attrs.get("outcome")
+    ended = trial.state.is_finished() or outcome == Outcome.INTERRUPTED
+    return TrialRecord(
+        cell=cell_key,
+        number=trial.number,
+        params=attrs["params"],
+        config=config,
+        started=attrs["started"],
+        ended=attrs.get("ended") if ended else None,
+        outcome=Outcome(outcome) if ended and outcome else None,
+        reason=attrs.get("reason", "") if ended else "",
+        detail=attrs.get("detail", "") if ended else "",
+        score=reports[-1].score if reports else None,
+        reports=reports,
+        attempts=attrs["attempts"],
+        lost=tuple(LostWork(**each) for each in attrs.get("lost", ())),
+    )
+
+
+def _report_records(trial: FrozenTrial, config: TrialConfig) -> tuple[ReportRecord, ...]:
+    """The trial's reports in order, each with the score at it: a function of the reports alone."""
+    records: list[ReportRecord] = []
+    finals: list[float] = []
+    for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):
+        attrs = dict(trial.user_attrs[key])
+        recorded = attrs.pop("time")
+        report = Report.from_json(attrs)
+        value = report.metrics.get(f"val_{config.metric}")
+        if value is not None and report.evaluation == config.evaluations:
+            finals.append(value)
+        running = value if report.replicate == 0 else None
+        score = sum(finals) / len(finals) if finals else running
+        number = int(key.removeprefix("report/"))
+        records.append(ReportRecord(number=number, time=recorded, score=score, report=report))
+    return tuple(records)

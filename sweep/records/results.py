@@ -1,0 +1,96 @@
+"""All that a report is made of: the records of one sweep, as values, and as one JSON file that travels with its run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from sweep.errors import LedgerError
+from sweep.records.trial import (
+    ConfirmationRecord,
+    DataRecord,
+    LostWork,
+    ReplicateRecord,
+    ReportRecord,
+    Role,
+    SweepRecord,
+    TrialRecord,
+)
+from trainable.config import TrialConfig
+from trainable.reports import Outcome, Report
+
+__all__ = ["FORMAT", "SweepResults"]
+
+FORMAT = 1
+"""Version of the JSON; a reader refuses one that it does not know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepResults:
+    """The records of a sweep. A report is a function of them alone, wherever they come from: a ledger, or the artifact
+    `results.json` of the sweep's MLflow run."""
+
+    sweep: SweepRecord
+    trials: tuple[TrialRecord, ...]
+    confirmations: tuple[ConfirmationRecord, ...]
+
+    def to_json(self) -> str:
+        """One JSON document; `SweepResults.from_json` of it equals this object."""
+        data = {
+            "format": FORMAT,
+            "sweep": asdict(self.sweep),
+            "trials": [_with_flat_config(record) for record in self.trials],
+            "confirmations": [_with_flat_config(record) for record in self.confirmations],
+        }
+        return json.dumps(data, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> SweepResults:
+        """Raises LedgerError for what is no such document."""
+        try:
+            data = json.loads(text)
+            if data["format"] != FORMAT:
+                raise ValueError(f"format {data['format']} is not {FORMAT}")
+            return cls(
+                sweep=_sweep(data["sweep"]),
+                trials=tuple(map(_trial, data["trials"])),
+                confirmations=tuple(map(_confirmation, data["confirmations"])),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise LedgerError(
+                f"the results of a sweep are a JSON document that `python -m sweep` wrote; this one is not ({said}); "
+                "take `results.json` from the sweep's run in MLflow, or make the report where its ledger lies"
+            ) from error
+
+
+def _with_flat_config(record: TrialRecord | ConfirmationRecord) -> dict[str, Any]:
+    values = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "config"}
+    children = "reports" if isinstance(record, TrialRecord) else "replicates"
+    listed = {name: [asdict(each) for each in values[name]] for name in (children, "lost")}
+    return {**values, "config": record.config.flat(), **listed}
+
+
+def _sweep(data: Mapping[str, Any]) -> SweepRecord:
+    known = {name: DataRecord.from_json(each) for name, each in data["data"].items()}
+    return SweepRecord(**{**data, "data": known})
+
+
+def _trial(data: Mapping[str, Any]) -> TrialRecord:
+    reports = tuple(ReportRecord(**{**each, "report": Report.from_json(each["report"])}) for each in data["reports"])
+    return TrialRecord(**{**_common(data), "reports": reports})
+
+
+def _confirmation(data: Mapping[str, Any]) -> ConfirmationRecord:
+    replicates = tuple(
+        ReplicateRecord(time=each["time"], report=Report.from_json(each["report"])) for each in data["replicates"]
+    )
+    return ConfirmationRecord(**{**_common(data), "role": Role(data["role"]), "replicates": replicates})
+
+
+def _common(data: Mapping[str, Any]) -> dict[str, Any]:
+    outcome = Outcome(data["outcome"]) if data["outcome"] else None
+    lost = tuple(LostWork(**each) for each in data.get("lost", ()))  # documents of old do not say
+    return {**data, "config": TrialConfig.from_flat(data["config"]), "outcome": outcome, "lost": lost}

@@ -1,0 +1,1 @@
+"""What runs next, and what follows from its results: the logic of a sweep, without Ray."""

@@ -1,0 +1,113 @@
+"""What a sweep may use, and what it has used: time, trainings, GPU-hours, scores that are good enough, failures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from trainable.reports import Outcome, Report
+
+if TYPE_CHECKING:
+    from sweep.spec.model import Budget
+
+__all__ = ["Meter", "Spent", "is_given_up", "is_on_target", "spent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that workers have trained and scored. search: finalists included. lost: what was broken off."""
+
+    search: float
+    confirmation: float
+    lost: float
+
+    def __add__(self, other: Spent) -> Spent:
+        """Both together."""
+        return Spent(self.search + other.search, self.confirmation + other.confirmation, self.lost + other.lost)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.search + self.confirmation + self.lost
+
+
+def spent(trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord]) -> Spent:
+    """What these records have cost."""
+    seconds = {
+        role: sum(each.report.seconds for record in confirmations if record.role is role for each in record.replicates)
+        for role in Role
+    }
+    lost = [each for trial in trials for each in trial.lost]
+    lost += [each for record in confirmations for each in record.lost]
+    return Spent(
+        search=sum(trial.useful_seconds for trial in trials) + seconds[Role.FINALIST],
+        confirmation=seconds[Role.CONFIRMATION],
+        lost=sum(each.seconds for each in lost),
+    )
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts what the whole sweep has used. The hours alone are those of one run, so that the next one goes on.
+
+    gpus: GPUs of a trial, known once the cluster is joined.
+    """
+
+    budget: Budget
+    clock: Callable[[], float] = time.monotonic
+    gpus: float = 0.0
+    _replicates: int = 0
+    _seconds: float = 0.0
+    _deadline: float | None = None
+
+    def start(self, trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord]) -> None:
+        """Begin with what the ledger holds. Call once."""
+        if self.budget.hours is not None:
+            self._deadline = self.clock() + 3600 * self.budget.hours
+        for trial in trials:
+            last = trial.config.evaluations
+            self._replicates += sum(_ends_replicate(each.report, last) for each in trial.reports)
+        self._replicates += sum(len(each.replicates) for each in confirmations)
+        self._seconds += spent(trials, confirmations).total
+
+    def count(self, report: Report, *, last: int) -> None:
+        """Count a report. last: number of the evaluation that ends a replicate."""
+        self._replicates += _ends_replicate(report, last)
+        self._seconds += report.seconds
+
+    def lose(self, seconds: float) -> None:
+        """Count what a worker has done in vain, beyond its reports."""
+        self._seconds += seconds
+
+    @property
+    def used_up(self) -> str:
+        """What is used up, in words; empty while nothing is."""
+        budget = self.budget
+        if self._deadline is not None and self.clock() >= self._deadline:
+            return f"the budget of {budget.hours:g} hours"
+        if budget.total_replicates is not None and self._replicates >= budget.total_replicates:
+            return f"the budget of {budget.total_replicates} replicates"
+        if budget.gpu_hours is not None and self._seconds * self.gpus >= 3600 * budget.gpu_hours:
+            return f"the budget of {budget.gpu_hours:g} GPU-hours"
+        return ""
+
+
+def _ends_replicate(report: Report, last: int) -> bool:
+    return report.evaluation == last or report.outcome is not None
+
+
+def is_on_target(trials: Sequence[TrialRecord], budget: Budget) -> bool:
+    """Whether one of a cell's trials is as good as the budget asks for."""
+    target = budget.target_score
+    completed = (each.score for each in trials if each.outcome is Outcome.COMPLETED)
+    return target is not None and any(score is not None and score >= target for score in completed)
+
+
+def is_given_up(trials: Sequence[TrialRecord], failures: int) -> bool:
+    """Whether the last `failures` trials of a cell that have ended all failed, so that more would fail too."""
+    ended = [each for each in trials if each.outcome not in (None, Outcome.INTERRUPTED)]
+    last = sorted(ended, key=lambda each: each.number)[-failures:]
+    return len(last) == failures and all(each.outcome is Outcome.FAILED for each in last)

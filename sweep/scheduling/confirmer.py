@@ -1,0 +1,235 @@
+"""Confirmation: the winner of a cell, trained again on fresh draws and scored on the test part.
+
+What a cell needs next is a function of its records alone (`wanted`), so that a killed sweep goes on where it was. The
+draws of a confirmation are the same for every cell, begin at `CONFIRMATION_START`, and are never used by the search;
+each replicate is handed out by itself, so that one winner occupies the whole cluster if nothing else is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
+from trainable.draws import CONFIRMATION_START
+from trainable.reports import Outcome, Report
+
+if TYPE_CHECKING:
+    from sweep.ledger.ledger import Ledger
+    from sweep.spec.model import Confirm
+
+__all__ = ["Confirmer", "Replicate", "Wanted", "finalists", "wanted", "winner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Replicate:
+    """A draw and one of its initialisations."""
+
+    draw: int
+    initialisation: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.draw}.{self.initialisation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A trial that is to be trained again: as what, and on which replicates."""
+
+    role: Role
+    trial: TrialRecord
+    replicates: tuple[Replicate, ...]
+
+    def missing(self, record: ConfirmationRecord | None) -> list[Replicate]:
+        """The replicates that `record` does not have yet."""
+        done = set() if record is None else {_replicate(each.report) for each in record.replicates}
+        return [each for each in self.replicates if each not in done]
+
+    def record_among(self, confirmations: Sequence[ConfirmationRecord]) -> ConfirmationRecord | None:
+        """The record of this trial in this role, if it was begun."""
+        same = (each for each in confirmations if (each.role, each.trial) == (self.role, self.trial.number))
+        return next(same, None)
+
+
+def wanted(
+    trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord], confirm: Confirm
+) -> tuple[Wanted, ...]:
+    """What a cell needs whose search has ended: the further draws of its finalists and, with them, its winner's test.
+
+    trials, confirmations: those of the cell. Nothing where no trial completed, or where `confirm.draws` is 0.
+    """
+    best = finalists(trials, confirm) if confirm.draws else ()
+    deciders = tuple(Wanted(Role.FINALIST, trial, _further(trial, confirm)) for trial in best) if len(best) > 1 else ()
+    if not best or any(each.missing(each.record_among(confirmations)) for each in deciders):
+        return deciders
+    chosen = winner(trials, confirmations, confirm)
+    assert chosen is not None, "there are finalists"
+    return (*deciders, Wanted(Role.CONFIRMATION, chosen, _fresh(confirm)))
+
+
+def finalists(trials: Sequence[TrialRecord], confirm: Confirm) -> tuple[TrialRecord, ...]:
+    """The best completed trials of a cell, best first: at most `confirm.finalists`, all of them tied with the best.
+
+    A trial is tied when the best one's mean lead over it, on their common draws, is at most one standard error of that
+    lead. With one draw there is no standard error, and only equal scores are tied.
+    """
+    completed = [each for each in trials if each.outcome is Outcome.COMPLETED and each.score is not None]
+    ranked = sorted(completed, key=lambda each: (-(each.score or 0.0), each.number))
+    return tuple(each for each in ranked[: confirm.finalists] if _tied(ranked[0], each))
+
+
+def winner(
+    trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord], confirm: Confirm
+) -> TrialRecord | None:
+    """The finalist with the highest mean over its draws of the search and its further ones; of equals, the earlier."""
+    best = finalists(trials, confirm)
+    if len(best) < 2:
+        return best[0] if best else None
+    return max(best, key=lambda each: (_mean_with_further(each, confirmations), -each.number))
+
+
+def _further(trial: TrialRecord, confirm: Confirm) -> tuple[Replicate, ...]:
+    first = trial.config.replicates
+    return tuple(Replicate(first + number) for number in range(confirm.finalist_draws))
+
+
+def _fresh(confirm: Confirm) -> tuple[Replicate, ...]:
+    draws = [CONFIRMATION_START + number for number in range(confirm.draws)]
+    return (*map(Replicate, draws), *(Replicate(draw, 1) for draw in draws[: confirm.reseeded]))
+
+
+def _tied(best: TrialRecord, other: TrialRecord) -> bool:
+    if other is best:
+        return True
+    leads = [ours - theirs for ours, theirs in zip(best.replicate_scores, other.replicate_scores, strict=False)]
+    error = stdev(leads) / sqrt(len(leads)) if len(leads) > 1 else 0.0
+    return fmean(leads) <= error
+
+
+def _mean_with_further(trial: TrialRecord, confirmations: Sequence[ConfirmationRecord]) -> float:
+    """A replicate that diverged or failed counts as nothing: a finalist has to train."""
+    further = (each for each in confirmations if (each.role, each.trial) == (Role.FINALIST, trial.number))
+    name = f"val_{trial.config.metric}"
+    scores = [each.report.metrics.get(name, 0.0) for record in further for each in record.replicates]
+    return fmean([*trial.replicate_scores, *scores])
+
+
+def _replicate(report: Report) -> Replicate:
+    return Replicate(report.draw, report.initialisation)
+
+
+@dataclass(slots=True)
+class Confirmer:
+    """Hands out the replicates that cells want, and records what comes back. Same contract as the dispatcher."""
+
+    ledger: Ledger
+    confirm: Confirm
+    _cells: dict[str, tuple[Wanted, ...]] = field(default_factory=dict)
+    _queue: list[tuple[str, Replicate]] = field(default_factory=list)  # keys of records, with what they lack
+    _running: dict[str, tuple[str, Replicate]] = field(default_factory=dict)  # by the key of the assignment
+
+    @property
+    def pending(self) -> bool:
+        """Whether any replicate waits or runs."""
+        return bool(self._queue or self._running)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a replicate could be handed out at once."""
+        return bool(self._queue)
+
+    def consider(self, cell: str, trials: Sequence[TrialRecord]) -> None:
+        """The search of `cell` has ended with these trials: begin, go on with, or close what it wants now."""
+        own = [each for each in self.ledger.confirmations() if each.cell == cell]
+        self._cells[cell] = wanted(trials, own, self.confirm)
+        for want in self._cells[cell]:
+            record = want.record_among(own) or self._begin(want)
+            missing = want.missing(record)
+            if not missing and record.outcome is not Outcome.COMPLETED:
+                self.ledger.finish_confirmation(record.key, Outcome.COMPLETED)
+            known = {*self._queue, *self._running.values()}
+            self._queue += [(record.key, each) for each in missing if (record.key, each) not in known]
+
+    def next(self) -> Assignment | None:
+        """The next replicate, if one waits."""
+        if not self._queue:
+            return None
+        key, replicate = self._queue.pop(0)
+        record = self.ledger.count_attempt(key, str(replicate))
+        assignment = Assignment(
+            record=key,
+            config=record.config,
+            draws=(replicate.draw,),
+            initialisation=replicate.initialisation,
+            part="test" if record.role is Role.CONFIRMATION else "validation",
+        )
+        self._running[assignment.key] = (key, replicate)
+        return assignment
+
+    def owns(self, assignment: str) -> bool:
+        """Whether an assignment that runs is one of this object's."""
+        return assignment in self._running
+
+    def report(self, assignment: str, report: Report) -> str:
+        """Record the one report of a replicate; the key of its record."""
+        key, _ = self._running.pop(assignment)
+        self._record(key, report)
+        return key
+
+    def lost(self, assignment: str, reason: str, detail: str, *, stalled: bool, seconds: float) -> str:
+        """The replicate's worker died, and with it so many seconds of its work; it is handed out again, unless that has
+        happened too often."""
+        key, replicate = self._running.pop(assignment)
+        self.ledger.record_lost(key, seconds, reason)
+        times = self.ledger.count_loss(key, str(replicate), stalled=stalled)
+        if times < (MAX_STALLS if stalled else MAX_LOSSES):
+            self._queue.insert(0, (key, replicate))
+        else:
+            self._record(key, _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason))
+        return key
+
+    def interrupt(self, reason: str) -> Iterator[str]:
+        """Close what is open; the next run takes it up again. Yields the keys of the records."""
+        self._queue.clear()
+        self._running.clear()
+        for record in self.ledger.confirmations():
+            if record.outcome is None:
+                self.ledger.finish_confirmation(record.key, Outcome.INTERRUPTED, reason)
+                yield record.key
+
+    def done(self) -> Mapping[str, int]:
+        """By cell, how many replicates its winner's confirmation has."""
+        records = {(each.cell, each.role, each.trial): each for each in self.ledger.confirmations()}
+        found = {}
+        for cell, wants in self._cells.items():
+            for want in wants:
+                if want.role is Role.CONFIRMATION:
+                    record = records.get((cell, want.role, want.trial.number))
+                    found[cell] = len(want.replicates) - len(want.missing(record))
+        return found
+
+    def _begin(self, want: Wanted) -> ConfirmationRecord:
+        config = want.trial.config.model_copy(update={"evaluations": 1})  # nobody may stop it, so nobody looks earlier
+        return self.ledger.begin_confirmation(want.trial, want.role, config)
+
+    def _record(self, key: str, report: Report) -> None:
+        record = self.ledger.record_replicate(key, report)
+        trials = [each for each in self.ledger.trials() if each.cell == record.cell]
+        self.consider(record.cell, trials)
+
+
+def _given_up(replicate: Replicate, reason: str, detail: str) -> Report:
+    return Report(
+        draw=replicate.draw,
+        replicate=0,
+        evaluation=1,
+        step=0,
+        initialisation=replicate.initialisation,
+        outcome=Outcome.FAILED,
+        reason=reason,
+        detail=detail,
+    )

@@ -1,0 +1,254 @@
+"""Which trial runs next, and what follows from its reports: the sweep's logic, without Ray.
+
+Contract with the Ray adapters: `next` and `report` are called from one thread (Tune's loop), return within
+milliseconds, and raise only for bugs of our own, since an exception in a Tune callback ends the whole sweep.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sweep.errors import LedgerError
+from sweep.ledger.ledger import Ledger
+from sweep.records.trial import TrialRecord
+from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
+from sweep.scheduling.budget import Meter, is_given_up, is_on_target
+from sweep.scheduling.confirmer import Confirmer
+from sweep.search.pruning import pruner
+from sweep.spec.cells import Cell
+from sweep.spec.model import SweepSpec
+from trainable.reports import Outcome, Report
+
+__all__ = ["Dispatcher", "outcomes"]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """Work that was handed out. heard: when that was, or when it last reported. spent: seconds, as reported, of the
+    replicate that it trains."""
+
+    heard: float
+    spent: float = 0.0
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Hands out trials until every cell has its budget and its winner is confirmed, and records what comes back.
+
+    Interrupted trials go first, then the confirmations of cells whose search has ended. Then the cell with the least
+    progress gets a new trial; among equals the one with the longest trials, so that no long trial is left for the end.
+    A cell whose trials keep failing, or one that is good enough, gets no more. `changed` is called with the key of each
+    trial, and of each confirmation, that changed.
+
+    stopping: end as soon as possible. draining: let the replicates that run end, and begin no others. fault: why the
+    ledger could not be written, after which nothing may go on.
+    """
+
+    ledger: Ledger
+    spec: SweepSpec
+    cells: Sequence[Cell]
+    slots: int
+    changed: Callable[[str], None]
+    clock: Callable[[], float] = time.monotonic
+    stopping: bool = False
+    draining: bool = False
+    fault: LedgerError | None = None
+    running: set[str] = field(default_factory=set)
+    confirmer: Confirmer = field(init=False)
+    meter: Meter = field(init=False)
+    _waiting: list[str] = field(default_factory=list)
+    _asked: dict[str, int] = field(default_factory=dict)
+    _attempts: dict[str, _Attempt] = field(default_factory=dict)  # the last one on each key, by this process
+    _closed: set[str] = field(default_factory=set)  # cells that are good enough or given up
+
+    def __post_init__(self) -> None:
+        self.confirmer = Confirmer(self.ledger, self.spec.confirm)
+        self.meter = Meter(self.spec.budget, self.clock)
+
+    def start(self) -> None:
+        """Find out what the ledger already holds. Call once, before anything else."""
+        records = self.ledger.trials()
+        self._asked = {cell.key: sum(record.cell == cell.key for record in records) for cell in self.cells}
+        self._waiting = [record.key for record in records if _is_open(record) and not self._settled(record)]
+        self._lay_aside("the driver ended before it")
+        self.meter.start(self.ledger.trials(), self.ledger.confirmations())
+        for cell in self.cells:
+            self._consider(cell.key)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no trial will ever be handed out again. Running ones may still be lost, and then handed out anew."""
+        if self.stopping or self.draining or self.meter.used_up:
+            return True
+        return not (self._waiting or self.running or self._open_cells() or self.confirmer.waiting)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether trials of the budget, or replicates of a confirmation, are still to be handed out."""
+        return bool(self._waiting or self._open_cells() or self.confirmer.waiting)
+
+    def trials(self, cell: Cell) -> int:
+        """How many trials the cell will have when its search has ended, as far as that is known."""
+        return self._asked[cell.key] if cell.key in self._closed else cell.trials(self.spec.budget.trials_per_cell)
+
+    def next(self) -> Assignment | None:
+        """The next trial to run, or None if there is none at the moment."""
+        if self.stopping or self.draining or self.meter.used_up or len(self.running) >= self.slots:
+            return None
+        assignment = self._next_assignment()
+        if assignment is not None:
+            self.running.add(assignment.key)
+            self._attempts[assignment.key] = _Attempt(heard=self.clock())
+            self.changed(assignment.record)
+        return assignment
+
+    def report(self, key: str, report: Report) -> bool:
+        """Record a report. Returns whether the assignment ends with it."""
+        if self.confirmer.owns(key):
+            self.running.discard(key)
+            self.meter.count(report, last=report.evaluation)
+            self.changed(self.confirmer.report(key, report))
+            return True
+        record = self.ledger.record(key, report)
+        self.meter.count(report, last=record.config.evaluations)
+        spent = 0.0 if report.evaluation == record.config.evaluations else self._attempts[key].spent + report.seconds
+        self._attempts[key] = _Attempt(heard=self.clock(), spent=spent)
+        outcome, reason = self._judge(record, report)
+        if outcome is not None:
+            self._end(key, outcome, reason, report.detail)
+        self.changed(key)
+        return outcome is not None
+
+    def lost(
+        self, key: str, reason: str, detail: str = "", *, stalled: bool = False, running: float = math.inf
+    ) -> None:
+        """The worker of an assignment died or was broken off. It is handed out again, unless the same has happened
+        MAX_LOSSES times, or MAX_STALLS times if it `stalled`, without a report in between.
+
+        running: seconds since the worker began with it, where that is known.
+        """
+        if key not in self.running:
+            return
+        seconds = min(running, self.clock() - self._attempts[key].heard)
+        self.meter.lose(seconds)
+        if self.confirmer.owns(key):
+            self.running.discard(key)
+            self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled, seconds=seconds))
+            return
+        times = self.ledger.count_loss(key, stalled=stalled)
+        if times >= (MAX_STALLS if stalled else MAX_LOSSES):
+            self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason, unreported=seconds)
+        else:
+            self._end(key, Outcome.INTERRUPTED, reason, unreported=seconds)
+            self._waiting.append(key)
+        self.changed(key)
+
+    def interrupt(self, reason: str) -> None:
+        """Close what is still running; the next run of the sweep takes it up again."""
+        self.stopping = True
+        trials = sorted(key for key in self.running if not self.confirmer.owns(key))
+        self.running.clear()
+        for key in self.confirmer.interrupt(reason):
+            self.changed(key)
+        for key in trials:
+            self._end(key, Outcome.INTERRUPTED, reason)
+            self.changed(key)
+        for key in self._lay_aside(reason):  # where `start` was not reached
+            self.changed(key)
+
+    def _lay_aside(self, reason: str) -> list[str]:
+        """Close the trials that an earlier process left open, and that have not been handed out since; their keys."""
+        left = [each.key for each in self.ledger.trials() if each.outcome is None and each.key not in self.running]
+        for key in left:
+            self._end(key, Outcome.INTERRUPTED, reason)
+        return left
+
+    def _settled(self, record: TrialRecord) -> bool:
+        """Whether the last report ends the trial, which a process that died between the two could not record."""
+        if not record.reports:
+            return False
+        outcome, reason = self._judge(record, record.reports[-1].report)
+        if outcome is not None:
+            self._end(record.key, outcome, reason)
+        return outcome is not None
+
+    def _consider(self, cell: str) -> None:
+        """Trials of a cell have ended: close the cell if that is enough, and let its winner be confirmed if its search
+        has ended."""
+        trials = [record for record in self.ledger.trials() if record.cell == cell]
+        if is_on_target(trials, self.spec.budget) or is_given_up(trials, self.spec.budget.failures):
+            self._closed.add(cell)
+        if self._searched(cell) and not any(map(_is_open, trials)):
+            self.confirmer.consider(cell, trials)
+
+    def _searched(self, key: str) -> bool:
+        return all(cell.key != key for cell in self._open_cells())
+
+    def _next_assignment(self) -> Assignment | None:
+        if not self._waiting and self.confirmer.waiting:
+            return self.confirmer.next()
+        record = self._next_record()
+        if record is None:
+            return None
+        return Assignment(record=record.key, config=record.config, first=len(record.replicate_scores))
+
+    def _next_record(self) -> TrialRecord | None:
+        if self._waiting:
+            return self.ledger.restart(self._waiting.pop(0))
+        cells = self._open_cells()
+        if not cells:
+            return None
+        cell = min(cells, key=lambda each: (self._asked[each.key], -each.cost(), each.key))
+        self._asked[cell.key] += 1
+        return self.ledger.ask(cell, seed=self.spec.protocol.seed, budget=self.spec.budget.trials_per_cell)
+
+    def _open_cells(self) -> list[Cell]:
+        return [cell for cell in self.cells if self._asked[cell.key] < self.trials(cell)]
+
+    def _judge(self, record: TrialRecord, report: Report) -> tuple[Outcome | None, str]:
+        if report.outcome is not None:
+            return report.outcome, report.reason
+        config = record.config
+        if report.replicate + 1 == config.replicates and report.evaluation == config.evaluations:
+            return Outcome.COMPLETED, ""
+        rule = pruner(self.spec.pruning, config.replicates, config.evaluations)
+        if self.ledger.stops(record.key, rule):
+            return Outcome.PRUNED, f"not among the best of its cell at report {record.reports[-1].number}"
+        if self.stopping or (self.draining and report.evaluation == config.evaluations):
+            return Outcome.INTERRUPTED, "the sweep was stopped"
+        used_up = self.meter.used_up
+        return (Outcome.INTERRUPTED, f"{used_up} is used up") if used_up else (None, "")
+
+    def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "", *, unreported: float = 0.0) -> None:
+        """unreported: seconds of a worker's time since its last report."""
+        self.running.discard(key)
+        if outcome is Outcome.INTERRUPTED:
+            known = self._attempts.get(key)
+            unreported += known.spent if known else _broken_off(self.ledger.trial(key))
+        if unreported > 0:
+            self.ledger.record_lost(key, unreported, reason)
+        record = self.ledger.finish(key, outcome, reason, detail)
+        if outcome is not Outcome.INTERRUPTED:
+            self._consider(record.cell)
+
+
+def _broken_off(record: TrialRecord) -> float:
+    """Seconds of the replicate that is to be trained again, as reported to another process since work was last lost."""
+    since = max((each.time for each in record.lost), default=0.0)
+    return sum(each.report.seconds for each in record.unfinished if each.time > since)
+
+
+def _is_open(record: TrialRecord) -> bool:
+    return record.outcome in (None, Outcome.INTERRUPTED)
+
+
+def outcomes(records: Sequence[TrialRecord]) -> Mapping[str, int]:
+    """How many trials ended how; those that have not ended count as `running`."""
+    counts: dict[str, int] = {}
+    for record in records:
+        name = record.outcome.value if record.outcome is not None else "running"
+        counts[name] = counts.get(name, 0) + 1
+    return counts

@@ -1,0 +1,91 @@
+"""How much there is to train in a sweep, between two bounds: pruning may stop nothing, or all that it ever could."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sweep.search.rungs import LEAST_TRIALS, default_rungs
+from sweep.spec.blocks import Pruning
+from sweep.spec.cells import Cell
+from sweep.spec.model import SweepSpec
+from trainable.config import TrialConfig
+
+__all__ = ["Cost", "Work", "least_share", "work_of"]
+
+_LEAST_DRAWS = 4  # of fewer, the signed-rank test of `wilcoxon` cannot be sure enough to stop a trial
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds of a full trial, and of one training of a confirmation."""
+
+    trial: float
+    confirmation: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Seconds of one trial's slot. search: of all trials to their ends. pruned: where pruning stops all that it could.
+    deciders: of the draws that decide between finalists, if there are ties everywhere. confirmation: of all
+    confirmations. chain: of what can only be done one after the other: a whole trial, then its confirmation."""
+
+    search: float
+    pruned: float
+    deciders: float
+    confirmation: float
+    chain: float
+
+    def duration(self, slots: int) -> tuple[float, float]:
+        """The least and the most seconds that it takes in so many slots of which none waits while there is work.
+
+        The most is Graham's bound (1969): all work shared out evenly, and the longest chain begun last of all.
+        """
+        least, most = self.pruned + self.confirmation, self.search + self.deciders + self.confirmation
+        return max(least / slots, self.chain), most / slots + self.chain * (1 - 1 / slots)
+
+
+def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Cost]) -> Work:
+    """The work of a sweep. costs: of each cell, by its key."""
+    trials = {cell.key: cell.trials(spec.budget.trials_per_cell) for cell in cells}
+    search = {key: count * costs[key].trial for key, count in trials.items()}
+    configs = {cell.key: cell.config(cell.default_params()) for cell in cells}
+    shares = {key: least_share(spec.pruning, configs[key], count) for key, count in trials.items()}
+    confirm = spec.confirm
+    tied = {key: min(confirm.finalists, count) for key, count in trials.items()}
+    draws = {key: count * confirm.finalist_draws if confirm.draws and count > 1 else 0 for key, count in tied.items()}
+    return Work(
+        search=sum(search.values()),
+        pruned=sum(search[key] * shares[key] for key in search),
+        deciders=sum(draws[key] * costs[key].trial / configs[key].replicates for key in draws),
+        confirmation=sum(confirm.replicates * costs[key].confirmation for key in search),
+        chain=max(costs[key].trial + (costs[key].confirmation if confirm.draws else 0.0) for key in search),
+    )
+
+
+def least_share(rule: Pruning, config: TrialConfig, trials: int) -> float:
+    """The share of a cell's search that is trained at the very least.
+
+    A rung stops nobody before it has enough scores to compare. So the first trials pass every rung, and at best all
+    others, each worse than they are, end at the first one.
+    """
+    total = config.replicates * config.evaluations
+    whole, first = _whole_and_first(rule, config)
+    if first >= total:
+        return 1.0
+    whole = min(whole, trials)
+    return (whole + (trials - whole) * first / total) / trials
+
+
+def _whole_and_first(rule: Pruning, config: TrialConfig) -> tuple[int, int]:
+    """How many trials of a cell are never stopped, and the number of the first report that may stop others."""
+    total = config.replicates * config.evaluations
+    if rule.rule == "none":
+        return 0, total
+    if rule.rule == "wilcoxon":
+        return 1, _LEAST_DRAWS * config.evaluations  # it compares with the best completed trial
+    rungs = rule.rungs if rule.rungs is not None else default_rungs(config.replicates, config.evaluations)
+    factor = 2 if rule.rule == "median" else rule.reduction_factor
+    scores = max(factor, rule.min_records if rule.min_records is not None else rule.reduction_factor)
+    pilot = LEAST_TRIALS if rule.adaptive else 0
+    return max(scores - 1, pilot), rungs[0] if rungs else total

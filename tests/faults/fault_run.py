@@ -1,0 +1,287 @@
+"""One sweep that faults strike: its folder, its driver as a real process, and how far its ledger has come."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sweep.errors import LedgerError
+from sweep.ledger.directory import SweepDirectory
+from sweep.records.results import SweepResults
+from sweep.stored import read_stored
+from tests.faults.requirements import Need
+from tests.faults.services import Stage, environment
+from tests.services.postgres_server import execute
+from tests.services.sessions import Session, workers
+from tests.sweeps.progress import Timeline, reports_in_journal, reports_in_postgres
+
+__all__ = ["NAME", "STALL_MINUTES", "TRIALS", "Scene", "Strike"]
+
+NAME = "toy"
+TRIALS = 6  # of each of the two cells
+STALL_MINUTES = 0.4
+_DISK = "12m"
+_PATIENCE = 240.0  # seconds for a command to end
+
+
+@dataclass(slots=True)
+class Strike:
+    """A fault at the moment at which it struck. time: seconds of the monotonic clock. progress: reports in the ledger
+    by then. before: what the ledger held. recovery: seconds to the next report or to the end; None if another fault
+    came earlier."""
+
+    fault: str
+    time: float
+    progress: int
+    before: SweepResults | None
+    recovery: float | None = None
+
+
+@dataclass
+class Scene:
+    """A sweep in a folder on a stage. Use `opened`.
+
+    name: what tells it from the other scenes of its stage. fault: the one whose turn it is. problems: what must not be.
+    behind: whether MLflow may lack something for good reason when the driver has ended.
+    """
+
+    stage: Stage
+    name: str
+    needs: frozenset[Need]
+    fault: str = ""
+    strikes: list[Strike] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    started: float = 0.0
+    behind: bool = False
+    timeline: Timeline = field(init=False)
+    _driver: Session | None = None
+
+    @classmethod
+    @contextmanager
+    def opened(cls, stage: Stage, name: str, needs: frozenset[Need]) -> Iterator[Scene]:
+        """A scene whose sweep has not begun. Whatever it starts is ended with it; its folder stays."""
+        scene = cls(stage, name, needs)
+        scene.folder.mkdir()
+        scene.sweeps.mkdir()
+        try:
+            scene._prepare()
+            with scene.timeline.followed():
+                yield scene
+        finally:
+            scene._close()
+
+    # ---- where things are
+
+    @property
+    def folder(self) -> Path:
+        return self.stage.folder / self.name
+
+    @property
+    def sweeps(self) -> Path:
+        return self.folder / "sweeps"
+
+    @property
+    def directory(self) -> SweepDirectory:
+        return SweepDirectory(self.sweeps / NAME)
+
+    @property
+    def encoder(self) -> Path:
+        """The scene's own one, if it has one."""
+        return self.folder / "encoder"
+
+    @property
+    def switches(self) -> Path:
+        """What the preloaded library looks at, see preload.c."""
+        return self.folder / "switches"
+
+    @property
+    def experiment(self) -> str:
+        return f"faults {self.name}"
+
+    @property
+    def store(self) -> Path:
+        """The database of the sweep's MLflow store."""
+        return self.stage.mlflow.file if Need.SERVER in self.needs else self.folder / "mlflow.db"
+
+    # ---- the driver
+
+    def start(self) -> None:
+        """Start the driver, by the same command each time."""
+        assert self._driver is None or not self.running, "one at a time"
+        self._driver = self._begin(self.command)
+        self.started = time.monotonic()
+
+    @property
+    def command(self) -> list[str]:
+        """What a person types."""
+        joined = ["--address", self.stage.cluster.address] if Need.EMBEDDED not in self.needs else []
+        return ["run", "spec.yaml", *joined]
+
+    @property
+    def driver(self) -> Session:
+        assert self._driver is not None, "start() comes first"
+        return self._driver
+
+    @property
+    def running(self) -> bool:
+        return self.driver.running
+
+    @property
+    def code(self) -> int:
+        """The driver's exit code."""
+        code = self.driver.process.poll()
+        assert code is not None, "it runs"
+        return code
+
+    @property
+    def workers(self) -> list[Any]:
+        """The processes that train."""
+        return workers([self.driver] if Need.EMBEDDED in self.needs else self.stage.cluster.sessions)
+
+    def switch(self, *, seconds: int = 0, refused: int = 0) -> None:
+        """Move the driver's clock by `seconds` from the right time, and refuse memory to the process `refused`."""
+        with self.switches.open("r+b") as file:  # in place: it is mapped
+            file.write(struct.pack("@qq", seconds, refused))
+
+    def call(self, *arguments: str) -> tuple[int, str]:
+        """Run another command of the service to its end; exit code and output."""
+        session = self._begin(list(arguments))
+        try:
+            code = session.process.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.expect(False, f"`sweep {' '.join(arguments)}` did not end within {_PATIENCE:g} s:\n{session.said}")
+            session.kill()
+            code = session.process.wait()
+        self.expect("Traceback" not in session.said, f"a traceback: {session.said}")
+        return code, session.said
+
+    # ---- time
+
+    @property
+    def progress(self) -> int:
+        """How many different reports the ledger holds."""
+        return self.timeline.count()
+
+    def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition for as long as the driver runs. Returns whether it was met. Raises KeyboardInterrupt
+        when all is over."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if self.stage.over.is_set():
+                raise KeyboardInterrupt
+            if not self.running or time.monotonic() > deadline:
+                return condition()
+            time.sleep(0.03)
+        return True
+
+    def begun(self) -> bool:
+        """Wait until the driver has the sweep's lock and its ledger. Returns whether that came to pass."""
+        lock, own = self.directory.path / "driver.lock", f'"pid": {self.driver.process.pid}}}'
+        return self.wait(
+            lambda: lock.exists() and own in lock.read_text(encoding="utf-8") and self.directory.spec.exists(), 60.0
+        )
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass for as long as the driver runs."""
+        self.wait(lambda: False, seconds)
+
+    def strike(self) -> None:
+        """Note that the fault strikes now."""
+        self.strikes.append(Strike(self.fault, time.monotonic(), self.progress, self.results()))
+
+    def expect(self, condition: bool, problem: str) -> None:
+        """Note a problem unless the condition holds."""
+        if not condition:
+            self.problems.append(f"{self.fault}: {problem}" if self.fault else problem)
+
+    def results(self) -> SweepResults | None:
+        """What the ledger holds, if the sweep has begun."""
+        try:
+            return read_stored(NAME, self.sweeps)[1].results()
+        except LedgerError:
+            return None
+
+    # ---- inside
+
+    def _prepare(self) -> None:
+        if Need.SMALL_DISK in self.needs:
+            subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(self.sweeps)], check=True)
+        if Need.OWN_ENCODER in self.needs:
+            shutil.copytree(self.stage.material.encoder, self.encoder)
+        if Need.SERVER in self.needs:
+            self.stage.mlflow.heal()
+        else:
+            self.stage.material.store(self.store)
+        ledger = self._create_database() if Need.POSTGRES in self.needs else None
+        count = reports_in_journal(self.directory.journal) if ledger is None else reports_in_postgres(ledger)
+        self.timeline = Timeline(count, lambda: self._driver is None or self.running)
+        self.switches.write_bytes(bytes(16))
+        (self.folder / "spec.yaml").write_text(yaml.safe_dump(self._spec() | ({"ledger": ledger} if ledger else {})))
+
+    def _create_database(self) -> str:
+        name = f"scene_{self.name}"
+        execute(self.stage.postgres.url, f"CREATE DATABASE {name}")
+        return self.stage.postgres.database(name)
+
+    def _spec(self) -> dict[str, Any]:
+        material = self.stage.material
+        encoder = self.encoder if Need.OWN_ENCODER in self.needs else material.encoder
+        search: dict[str, Any] = {"encoder_lr": {"low": 1e-4, "high": 1e-3, "log": True}}
+        trial: dict[str, Any] = {"embedding": "mean", "max_length": 16}
+        if Need.POISON in self.needs:
+            search["encoder"] = [str(encoder), str(material.poisoned)]
+        else:
+            trial["encoder"] = str(encoder)
+        budget: dict[str, Any] = {"trials_per_cell": TRIALS, "concurrency": 1}
+        server = Need.SERVER in self.needs
+        return {
+            "name": NAME,
+            "datasets": {"films": {"path": str(material.sentences)}},
+            "compare": {"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
+            "search": search,
+            "trial": trial,
+            "protocol": {"replicates": 2, "evaluations": 2, "steps": 120, "validation": 20},
+            "budget": budget | ({"stall_minutes": STALL_MINUTES} if Need.OWN_ENCODER in self.needs else {}),
+            "pruning": {"rule": "asha", "reduction_factor": 3},
+            "confirm": {"draws": 2, "reseeded": 1, "finalists": 2, "finalist_draws": 1},
+            "resources": {"cpu": 1, "gpu": 0},
+            "tracking": {
+                "experiment": self.experiment,
+                "uri": self.stage.mlflow.url if server else f"sqlite:///{self.store}",
+                "required": not server,
+            },
+        }
+
+    def _begin(self, arguments: list[str]) -> Session:
+        output = self.folder / f"output-{len(self.sessions) + 1}.txt"
+        command = [sys.executable, "-m", "sweep", *arguments]
+        self.sessions.append(Session.begin(command, self.folder, self._environment(), output))
+        return self.sessions[-1]
+
+    def _environment(self) -> dict[str, str]:
+        own = environment(self.folder)
+        if self.needs & {Need.CLOCK, Need.MEMORY}:
+            own |= {"LD_PRELOAD": str(self.stage.material.library), "FAULTS_SWITCHES": str(self.switches)}
+            own["RAY_LD_PRELOAD_ON_WORKERS"] = "1"
+        return own
+
+    def _close(self) -> None:
+        for session in self.sessions:
+            session.kill()
+        if self.sweeps.is_mount():
+            kept = self.folder / "kept"
+            shutil.copytree(self.sweeps, kept)
+            subprocess.run(["umount", str(self.sweeps)], check=True)
+            self.sweeps.rmdir()
+            kept.rename(self.sweeps)

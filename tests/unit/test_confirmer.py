@@ -1,0 +1,344 @@
+"""The winner of a cell is confirmed on fresh draws, each once, whatever happens to workers and drivers."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.records.trial import ConfirmationRecord, ReportRecord, Role, TrialRecord
+from sweep.scheduling.assignment import MAX_LOSSES, Assignment
+from sweep.scheduling.confirmer import Replicate, finalists, wanted, winner
+from sweep.scheduling.dispatcher import Dispatcher
+from sweep.spec.model import Confirm
+from tests.sweeps.grid import grid, report, spec
+from trainable.draws import CONFIRMATION_START as FIRST
+from trainable.reports import Outcome, Report
+
+THREE: dict[str, Any] = {"confirm": {"draws": 3, "reseeded": 1}}
+
+
+def dispatcher(path: Path, slots: int = 2, **changes: Any) -> Dispatcher:
+    ledger = Ledger(open_storage(path / "journal", write=True), "small")
+    ledger.begin(spec(**changes).resolved(), grid(**changes), {})
+    made = Dispatcher(ledger, spec(**changes), grid(**changes), slots=slots, changed=lambda key: None)
+    made.start()
+    return made
+
+
+def scored(assignment: Assignment, accuracy: float) -> Report:
+    """The report of a replicate of a confirmation."""
+    assert assignment.draws is not None
+    return Report(
+        draw=assignment.draws[0],
+        replicate=0,
+        evaluation=1,
+        step=4,
+        initialisation=assignment.initialisation,
+        metrics={f"{'test' if assignment.part == 'test' else 'val'}_accuracy": accuracy},
+        confusion=((3, 1), (0, 4)) if assignment.part == "test" else (),
+    )
+
+
+def work(each: Dispatcher, assignment: Assignment) -> None:
+    """Report as a worker would, with scores that depend on configuration and draw alone."""
+    quality = random.Random(str([*sorted(assignment.config.flat().items()), assignment.draws])).random()
+    if assignment.draws is not None:
+        assert each.report(assignment.key, scored(assignment, quality))
+        return
+    for replicate in range(assignment.first, 2):
+        for evaluation in (1, 2):
+            if each.report(assignment.key, report(replicate, evaluation, quality)):
+                return
+
+
+def drain(each: Dispatcher) -> list[Assignment]:
+    done = []
+    while (assignment := each.next()) is not None:
+        work(each, assignment)
+        done.append(assignment)
+    return done
+
+
+def replicates(record: ConfirmationRecord) -> list[tuple[int, int]]:
+    return sorted((each.report.draw, each.report.initialisation) for each in record.replicates)
+
+
+def test_each_winner_is_tested_on_the_same_fresh_draws(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, **THREE)
+    done = drain(each)
+    assert each.exhausted
+    records = each.ledger.confirmations()
+    assert [record.cell for record in records] == [cell.key for cell in each.cells]
+    for record in records:
+        assert record.outcome is Outcome.COMPLETED
+        assert record.role is Role.CONFIRMATION
+        assert replicates(record) == [(FIRST, 0), (FIRST, 1), (FIRST + 1, 0), (FIRST + 2, 0)]
+        own = [trial for trial in each.ledger.trials() if trial.cell == record.cell]
+        best = max(own, key=lambda trial: trial.score or 0)
+        assert record.trial == best.number
+        assert record.config == best.config.model_copy(update={"evaluations": 1})
+    assert {assignment.part for assignment in done if assignment.draws is not None} == {"test"}
+    assert max(assignment.draws or (0,) for assignment in done) < (20_000,)
+
+
+def test_a_confirmation_begins_as_soon_as_its_own_search_has_ended(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, **THREE)
+    order = [(a.record, a.part) for a in drain(each)]
+    first_test = next(position for position, (_, part) in enumerate(order) if part == "test")
+    assert "validation" in {part for _, part in order[first_test:]}, "the other cell was waited for"
+
+
+def test_replicates_of_one_winner_run_side_by_side(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=4, budget={"trials_per_cell": 1}, **THREE)
+    for assignment in [each.next(), each.next()]:
+        assert assignment is not None
+        work(each, assignment)
+    running = [each.next() for _ in range(5)]
+    assert [assignment is None for assignment in running] == [False] * 4 + [True]
+    assert len({assignment.key for assignment in running if assignment is not None}) == 4
+    assert not each.exhausted or each.confirmer.waiting is False
+
+
+def test_without_draws_there_is_no_confirmation(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, confirm={"draws": 0, "finalists": 3})
+    drain(each)
+    assert each.exhausted
+    assert each.ledger.confirmations() == ()
+
+
+def test_a_cell_without_a_completed_trial_has_no_winner(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
+    while (assignment := each.next()) is not None:
+        if assignment.draws is None and assignment.config.loss.name == "soft_triple":
+            each.report(assignment.key, assignment.refused("no memory"))
+        else:
+            work(each, assignment)
+    assert [record.cell for record in each.ledger.confirmations()] == ["support/4/cross_entropy"]
+    assert each.exhausted
+
+
+def test_a_diverged_replicate_is_kept_and_ends_nothing(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
+    while (assignment := each.next()) is not None:
+        if assignment.draws == (FIRST + 1,):
+            lost = Report(
+                draw=FIRST + 1, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="loss is nan"
+            )
+            assert each.report(assignment.key, lost)
+        else:
+            work(each, assignment)
+    for record in each.ledger.confirmations():
+        assert record.outcome is Outcome.COMPLETED
+        assert Counter(each.report.outcome for each in record.replicates) == {None: 3, Outcome.DIVERGED: 1}
+
+
+def test_a_lost_replicate_is_trained_again_and_given_up_in_the_end(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
+    attempts: Counter[str] = Counter()
+    while (assignment := each.next()) is not None:
+        attempts[assignment.key] += 1
+        if assignment.draws == (FIRST + 2,) and assignment.config.loss.name == "soft_triple":
+            each.lost(assignment.key, "segmentation fault")
+        elif assignment.draws == (FIRST,) and attempts[assignment.key] == 1:
+            each.lost(assignment.key, "node died")
+        else:
+            work(each, assignment)
+    records = {record.config.loss.name: record for record in each.ledger.confirmations()}
+    assert all(len(record.replicates) == 4 for record in records.values())
+    reasons = Counter(each.reason for each in records["soft_triple"].lost)
+    assert reasons == {"node died": 2, "segmentation fault": MAX_LOSSES}  # a draw is trained twice
+    (given_up,) = (each.report for each in records["soft_triple"].replicates if each.report.outcome)
+    assert given_up.outcome is Outcome.FAILED
+    assert given_up.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"
+    assert records["soft_triple"].attempts[f"{FIRST + 2}.0"] == MAX_LOSSES
+    assert records["cross_entropy"].attempts[f"{FIRST}.0"] == 2
+
+
+def test_a_second_report_of_a_replicate_changes_nothing(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, **THREE)
+    drain(each)
+    record = each.ledger.confirmations()[0]
+    again = record.replicates[0].report
+    assert each.ledger.record_replicate(record.key, again) == record
+
+
+def test_more_draws_go_on_with_the_same_record(tmp_path: Path) -> None:
+    drain(dispatcher(tmp_path, **THREE))
+    more = dispatcher(tmp_path, confirm={"draws": 5, "reseeded": 1})
+    kept = {record.key: record for record in more.ledger.confirmations()}
+    done = drain(more)
+    assert {assignment.draws for assignment in done} == {(FIRST + 3,), (FIRST + 4,)}
+    for record in more.ledger.confirmations():
+        assert record.replicates[:4] == kept[record.key].replicates
+        assert len(record.replicates) == 6
+        assert record.outcome is Outcome.COMPLETED
+
+
+def test_a_new_winner_gets_a_confirmation_of_its_own(tmp_path: Path) -> None:
+    drain(dispatcher(tmp_path, **THREE))
+    more = dispatcher(tmp_path, budget={"trials_per_cell": 40}, **THREE)
+    drain(more)
+    for cell in more.cells:
+        own = [record for record in more.ledger.confirmations() if record.cell == cell.key]
+        best = max((t for t in more.ledger.trials() if t.cell == cell.key), key=lambda t: (t.score or 0, -t.number))
+        assert own[-1].trial == best.number
+        assert len(own) == len({record.trial for record in own})
+
+
+def test_a_finished_sweep_hands_out_nothing(tmp_path: Path) -> None:
+    drain(dispatcher(tmp_path, **THREE))
+    again = dispatcher(tmp_path, **THREE)
+    assert again.exhausted
+    assert not again.unfinished
+
+
+def test_an_interrupted_confirmation_is_closed_and_taken_up(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2, budget={"trials_per_cell": 1}, **THREE)
+    for _ in range(3):
+        assignment = each.next()
+        assert assignment is not None
+        work(each, assignment)
+    assert each.next() is not None
+    each.interrupt("Ctrl-C")
+    (record,) = (record for record in each.ledger.confirmations() if record.replicates)
+    assert (record.outcome, record.reason) == (Outcome.INTERRUPTED, "Ctrl-C")
+    later = dispatcher(tmp_path, budget={"trials_per_cell": 1}, **THREE)
+    drain(later)
+    assert {record.outcome for record in later.ledger.confirmations()} == {Outcome.COMPLETED}
+    assert all(len(record.replicates) == 4 for record in later.ledger.confirmations())
+
+
+def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"confirm": {"draws": 3, "reseeded": 2, "finalists": 3, "finalist_draws": 2}}
+    (tmp_path / "a").mkdir()
+    undisturbed = dispatcher(tmp_path / "a", slots=1, **changes)
+    drain(undisturbed)
+    (tmp_path / "b").mkdir()
+    generator = random.Random(3)
+    for _ in range(300):
+        each = dispatcher(tmp_path / "b", slots=1, **changes)
+        if each.exhausted:
+            break
+        for _ in range(generator.randrange(4)):
+            if (assignment := each.next()) is not None:
+                work(each, assignment)
+        each.next()  # and dies: nothing is closed
+    ends = [
+        {
+            (record.key, record.trial, record.outcome, *map(str, sorted(scores(record).items())))
+            for record in each.ledger.confirmations()
+        }
+        for each in (undisturbed, dispatcher(tmp_path / "b", slots=1, **changes))
+    ]
+    assert ends[0] == ends[1]
+
+
+def test_finalists_are_closed_when_they_have_decided(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {"confirm": {"draws": 2, "finalists": 40, "finalist_draws": 1}}
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 30}, **changes)
+    generator = random.Random(0)
+    while (assignment := each.next()) is not None:
+        if assignment.draws is not None:
+            each.report(assignment.key, scored(assignment, generator.random()))
+        for replicate in range(2) if assignment.draws is None else ():
+            each.report(assignment.key, report(replicate, 1, 0.5))
+            each.report(assignment.key, report(replicate, 2, generator.random()))
+    roles = Counter(record.role for record in each.ledger.confirmations())
+    assert roles[Role.FINALIST] > 2
+    assert roles[Role.CONFIRMATION] == 2
+    assert {record.outcome for record in each.ledger.confirmations()} == {Outcome.COMPLETED}
+
+
+def scores(record: ConfirmationRecord) -> dict[tuple[int, int], float]:
+    return {
+        (each.report.draw, each.report.initialisation): next(iter(each.report.metrics.values()))
+        for each in record.replicates
+    }
+
+
+# ---- finalists -------------------------------------------------------------------------------------------------------
+
+
+def trial(number: int, *scores: float) -> TrialRecord:
+    """A completed trial of 2 evaluations a replicate, with these final scores."""
+    cell = grid()[0]
+    config = cell.config(cell.default_params()).model_copy(update={"replicates": len(scores)})
+    reports = tuple(
+        ReportRecord(number=2 * index + 2, time=0.0, score=score, report=report(index, 2, score))
+        for index, score in enumerate(scores)
+    )
+    return TrialRecord(
+        cell=cell.key,
+        number=number,
+        params={},
+        config=config,
+        started=0.0,
+        outcome=Outcome.COMPLETED,
+        score=sum(scores) / len(scores),
+        reports=reports,
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "tied"),
+    [
+        ([(0.8, 0.7, 0.9)], [0, 1]),  # leads of 0, 0.1 and 0: the mean is one standard error
+        ([(0.7, 0.7, 0.8)], [0]),  # always a tenth behind
+        ([(0.9, 0.6, 0.9), (0.8, 0.8, 0.89)], [0, 2, 1]),
+        ([(0.8, 0.8, 0.9)] * 4, [0, 1, 2]),  # no more than three
+    ],
+)
+def test_finalists_are_tied_with_the_best_on_common_draws(others: list[tuple[float, ...]], tied: list[int]) -> None:
+    records = [trial(0, 0.8, 0.8, 0.9), *(trial(number, *each) for number, each in enumerate(others, 1))]
+    assert [each.number for each in finalists(records, Confirm(finalists=3))] == tied
+
+
+def test_with_one_draw_only_equal_scores_are_tied() -> None:
+    records = [trial(0, 0.8), trial(1, 0.8), trial(2, 0.79)]
+    assert [each.number for each in finalists(records, Confirm(finalists=3))] == [0, 1]
+
+
+def test_further_draws_decide_between_finalists(tmp_path: Path) -> None:
+    confirm = Confirm(draws=2, finalists=2, finalist_draws=2, reseeded=0)
+    records = [trial(0, 0.8, 0.6), trial(1, 0.6, 0.8)]
+    wants = wanted(records, [], confirm)
+    assert [(each.role, each.trial.number) for each in wants] == [(Role.FINALIST, 0), (Role.FINALIST, 1)]
+    assert wants[0].replicates == (Replicate(2), Replicate(3)), "draws of the search that no trial has used"
+    ledger = Ledger(open_storage(tmp_path / "journal", write=True), "small")
+    ledger.begin(spec().resolved(), grid(), {})
+    for want, score in zip(wants, (0.5, 0.9), strict=True):
+        record = ledger.begin_confirmation(want.trial, want.role, want.trial.config)
+        for replicate in want.replicates:
+            assignment = Assignment(record=record.key, config=record.config, draws=(replicate.draw,))
+            ledger.record_replicate(record.key, scored(assignment, score))
+    chosen = winner(records, ledger.confirmations(), confirm)
+    assert chosen is not None
+    assert chosen.number == 1
+    *deciders, want = wanted(records, ledger.confirmations(), confirm)
+    assert [each.role for each in deciders] == [Role.FINALIST] * 2
+    assert (want.role, want.trial.number, want.replicates) == (
+        Role.CONFIRMATION,
+        1,
+        (Replicate(FIRST), Replicate(FIRST + 1)),
+    )
+
+
+def test_an_assignment_survives_json() -> None:
+    cell = grid()[1]
+    for each in (
+        Assignment(record="a#0", config=cell.config(cell.default_params()), first=1),
+        Assignment(
+            record="a#confirmation-0",
+            config=cell.config(cell.default_params()),
+            draws=(FIRST,),
+            initialisation=1,
+            part="test",
+        ),
+    ):
+        assert Assignment.from_json(each.to_json()) == each

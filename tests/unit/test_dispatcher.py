@@ -1,0 +1,413 @@
+"""The dispatcher fills every cell's budget, exactly once, whatever happens to workers and drivers."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
+from sweep.scheduling.dispatcher import Dispatcher, outcomes
+from tests.sweeps.grid import grid, report, spec
+from trainable.reports import Outcome, Report
+
+
+def dispatcher(path: Path, slots: int = 2, clock: Any = None, **changes: Any) -> Dispatcher:
+    ledger = Ledger(open_storage(path / "journal", write=True), "small")
+    ledger.begin(spec(**changes).resolved(), grid(**changes), {})
+    made = Dispatcher(
+        ledger,
+        spec(**changes),
+        grid(**changes),
+        slots=slots,
+        changed=lambda key: None,
+        clock=clock or time.monotonic,
+    )
+    made.start()
+    return made
+
+
+def work(each: Dispatcher, assignment: Assignment, replicates: int = 2, upto: int = 99) -> None:
+    """Report as a worker would, with scores that depend on the configuration alone."""
+    quality = random.Random(str(sorted(assignment.config.flat().items()))).random()
+    sent = 0
+    for replicate in range(assignment.first, replicates):
+        for evaluation in (1, 2):
+            sent += 1
+            if sent > upto or each.report(assignment.key, report(replicate, evaluation, quality)):
+                return
+
+
+def drain(each: Dispatcher) -> None:
+    while (assignment := each.next()) is not None:
+        work(each, assignment)
+
+
+def test_every_cell_gets_its_budget_once(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path)
+    drain(each)
+    assert each.exhausted
+    assert Counter(record.cell for record in each.ledger.trials()) == {cell.key: 4 for cell in each.cells}
+    assert {record.outcome for record in each.ledger.trials()} == {Outcome.COMPLETED}
+
+
+def test_a_cell_never_gets_more_trials_than_it_has_configurations(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "trial": {"encoder_lr": 1e-4, "beta": 0.5, "proxy_lr": 0.01},
+        "search": {"soft_triple": {"la": 20, "gamma": 0.1, "margin": [0.0, 0.1], "centers_per_class": 5}},
+    }
+    each = dispatcher(tmp_path, **changes)
+    drain(each)
+    assert each.exhausted
+    found = Counter(record.cell.rpartition("/")[2] for record in each.ledger.trials())
+    assert found == {"cross_entropy": 1, "soft_triple": 2}
+    margins = [record.params["loss.margin"] for record in each.ledger.trials() if record.params]
+    assert sorted(map(str, margins)) == ["0.0", "0.1"]  # each once, and not one of them twice
+
+
+def test_cells_progress_equally(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for asked in range(1, 9):
+        assignment = each.next()
+        assert assignment is not None
+        work(each, assignment)
+        counts = Counter(record.cell for record in each.ledger.trials())
+        assert max(counts.values()) - min(counts.get(cell.key, 0) for cell in each.cells) <= 1
+        assert sum(counts.values()) == asked
+
+
+def test_no_more_trials_run_than_there_are_slots(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=3)
+    assignments = [each.next() for _ in range(5)]
+    assert [assignment is None for assignment in assignments] == [False, False, False, True, True]
+    assert not each.exhausted
+
+
+def test_a_lost_trial_goes_on_after_its_completed_replicates(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    assignment = each.next()
+    assert assignment is not None
+    work(each, assignment, upto=3)  # one whole replicate, and half of the next
+    each.lost(assignment.key, "node died")
+    again = each.next()
+    assert again is not None
+    assert (again.key, again.first) == (assignment.key, 1)
+    assert again.config == assignment.config
+    work(each, again)
+    assert each.ledger.trial(again.key).outcome is Outcome.COMPLETED
+    assert len(each.ledger.trial(again.key).reports) == 4
+
+
+def test_the_work_of_a_lost_worker_is_on_record(tmp_path: Path) -> None:
+    now = [100.0]
+    each = dispatcher(tmp_path, slots=1, clock=lambda: now[0])
+    assignment = each.next()
+    assert assignment is not None
+    now[0] += 50.0  # it waits for a machine for 20 of them
+    each.lost(assignment.key, "node died", running=30.0)
+    assignment = each.next()
+    assert assignment is not None
+    half = report(0, 1, 0.5)
+    each.report(assignment.key, replace(half, metrics={**half.metrics, "train_seconds": 3.0, "eval_seconds": 1.0}))
+    now[0] += 7.0
+    each.lost(assignment.key, "no report", stalled=True, running=40.0)
+    expected = [("node died", 30.0), ("no report", 7.0 + 3.0 + 1.0)]
+    read_again = Ledger(open_storage(tmp_path / "journal", write=False), "small")
+    read_again.read()
+    for ledger in (each.ledger, read_again):
+        lost = ledger.trial(assignment.key).lost
+        assert [(work.reason, work.seconds) for work in lost] == expected
+    assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED, "no failure of the trial"
+
+
+def timed(replicate: int, evaluation: int, seconds: float) -> Report:
+    """A report of so much work."""
+    healthy = report(replicate, evaluation, 0.5)
+    return replace(healthy, metrics={**healthy.metrics, "train_seconds": seconds - 1.0, "eval_seconds": 1.0})
+
+
+def lost_seconds(each: Dispatcher, key: str) -> list[float]:
+    return [work.seconds for work in each.ledger.trial(key).lost]
+
+
+def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: Path) -> None:
+    killed = dispatcher(tmp_path, slots=1)
+    assignment = killed.next()
+    assert assignment is not None
+    for replicate, evaluation in ((0, 1), (0, 2), (1, 1)):
+        killed.report(assignment.key, timed(replicate, evaluation, 10.0))
+    for _ in range(2):  # drivers that end before they have handed anything out
+        each = dispatcher(tmp_path, slots=1)
+        assert lost_seconds(each, assignment.key) == [10.0]
+        assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED
+    again = each.next()
+    assert again is not None
+    assert (again.key, again.first) == (assignment.key, 1)
+    each.report(again.key, timed(1, 1, 12.0))  # on record already: whether it came again, another driver cannot know
+    assert lost_seconds(dispatcher(tmp_path, slots=1), assignment.key) == [10.0]
+
+
+def test_what_a_stop_breaks_off_is_lost(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.report(first.key, timed(0, 1, 5.0))
+    each.report(second.key, timed(0, 1, 5.0))
+    each.report(second.key, timed(0, 2, 5.0))
+    each.interrupt("the sweep ended: interrupted")
+    assert lost_seconds(each, first.key) == [5.0]
+    assert lost_seconds(each, second.key) == [], "its replicate had come to its end"
+    assert each.ledger.trial(first.key).lost[0].reason == "the sweep ended: interrupted"
+
+
+def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path: Path) -> None:
+    now = [0.0]
+    budget: dict[str, Any] = {"gpu_hours": 1.0}
+    each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget=budget)
+    each.meter.gpus = 1.0
+    for spent, used_up in ((1500.0, False), (1500.0, False), (650.0, True)):  # 3600 are an hour
+        assignment = each.next()
+        assert assignment is not None
+        each.report(assignment.key, timed(0, 1, spent - 100.0))
+        now[0] += 100.0
+        each.lost(assignment.key, "node died", running=spent)
+        assert bool(each.meter.used_up) is used_up
+    later = dispatcher(tmp_path, slots=1, budget=budget)
+    later.meter.gpus = 3600.0 / 3650.0 * 1.001
+    assert later.meter.used_up
+    later.meter.gpus = 3600.0 / 3650.0 * 0.999
+    assert not later.meter.used_up
+
+
+def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    keys = []
+    for _ in range(MAX_LOSSES):
+        assignment = each.next()
+        assert assignment is not None
+        keys.append(assignment.key)
+        each.lost(assignment.key, "segmentation fault")
+    assert len(set(keys)) == 1
+    record = each.ledger.trial(keys[0])
+    assert record.outcome is Outcome.FAILED
+    assert record.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"
+    assert record.detail == "segmentation fault"
+    drain(each)
+    assert outcomes(each.ledger.trials()) == {"failed": 1, "completed": 7}
+
+
+def test_what_hangs_is_given_up_sooner_with_its_stack(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for _ in range(MAX_STALLS):
+        assignment = each.next()
+        assert assignment is not None
+        each.lost(assignment.key, "no report within 60 minutes", "the stack", stalled=True)
+    record = each.ledger.trials()[0]
+    assert (record.outcome, record.detail) == (Outcome.FAILED, "the stack")
+
+
+def test_deaths_and_stalls_are_counted_apart(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for stalled in (False, True, False):
+        assignment = each.next()
+        assert assignment is not None
+        each.lost(assignment.key, "gone", stalled=stalled)
+    assert each.ledger.trials()[0].outcome is Outcome.INTERRUPTED
+    drain(each)
+    assert outcomes(each.ledger.trials()) == {"completed": 8}
+
+
+def test_losses_with_a_report_in_between_do_not_add_up(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    for upto in [0] * (MAX_LOSSES - 1) + [2] + [0] * (MAX_LOSSES - 2):
+        assignment = each.next()
+        assert assignment is not None
+        if upto:
+            work(each, assignment, upto=upto)
+        each.lost(assignment.key, "the node was taken away")
+    record = each.ledger.trials()[0]
+    assert (record.outcome, record.attempts) == (Outcome.INTERRUPTED, 2 * MAX_LOSSES - 2)
+    drain(each)
+    assert outcomes(each.ledger.trials()) == {"completed": 8}
+
+
+def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+    def fail(assignment: Assignment, each: Dispatcher) -> None:
+        each.report(
+            assignment.key,
+            Report(draw=0, replicate=0, evaluation=1, step=0, outcome=Outcome.FAILED, reason="no such kernel"),
+        )
+
+    each = dispatcher(tmp_path, slots=1, budget={"failures": 2})
+    while (assignment := each.next()) is not None:
+        fail(assignment, each) if assignment.config.loss.name == "soft_triple" else work(each, assignment)
+    assert each.exhausted
+    assert not each.unfinished
+    assert [each.trials(cell) for cell in each.cells] == [4, 2]
+    assert outcomes(each.ledger.trials()) == {"completed": 4, "failed": 2}
+    assert dispatcher(tmp_path, budget={"failures": 2}).exhausted
+    more = dispatcher(tmp_path, budget={"failures": 3})
+    drain(more)
+    assert outcomes(more.ledger.trials()) == {"completed": 6, "failed": 2}
+
+
+def test_a_cell_that_is_good_enough_is_searched_no_further(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"target_score": 0.001})
+    drain(each)
+    assert each.exhausted
+    assert outcomes(each.ledger.trials()) == {"completed": 2}
+    assert dispatcher(tmp_path, budget={"target_score": 0.001}).exhausted
+
+
+def test_replicates_may_be_limited_over_all_runs(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"total_replicates": 5})
+    drain(each)
+    assert each.exhausted
+    assert each.unfinished
+    assert each.meter.used_up == "the budget of 5 replicates"
+    each.interrupt(f"{each.meter.used_up} is used up")
+    assert outcomes(each.ledger.trials()) == {"completed": 2, "interrupted": 1}
+    assert dispatcher(tmp_path, budget={"total_replicates": 5}).next() is None
+    more = dispatcher(tmp_path, budget={"total_replicates": 16})
+    drain(more)
+    assert outcomes(more.ledger.trials()) == {"completed": 8}
+    assert not more.unfinished
+
+
+def test_gpu_hours_count_training_and_scoring_on_gpus_alone(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, budget={"gpu_hours": 0.5})
+    assignment = each.next()
+    assert assignment is not None
+    slow = report(0, 1, 0.5)
+    metrics = {**slow.metrics, "train_seconds": 1800.0, "eval_seconds": 1800.0}
+    assert not each.report(assignment.key, replace(slow, metrics=metrics))  # a CPU has used no GPU-hours
+    each.meter.gpus = 0.5
+    assert each.meter.used_up == "the budget of 0.5 GPU-hours"
+    assert each.report(assignment.key, report(0, 2, 0.5))
+    assert each.ledger.trial(assignment.key).reason == "the budget of 0.5 GPU-hours is used up"
+    later = dispatcher(tmp_path, budget={"gpu_hours": 0.5})
+    later.meter.gpus = 1.0
+    assert later.exhausted
+
+
+def test_a_gentle_stop_lets_the_replicates_that_run_end(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.draining = True
+    assert each.next() is None
+    assert not each.report(first.key, report(0, 1, 0.5))
+    assert each.report(first.key, report(0, 2, 0.5))
+    work(each, second)
+    assert outcomes(each.ledger.trials()) == {"interrupted": 2}
+    assert all(len(record.replicate_scores) == 1 for record in each.ledger.trials())
+    assert each.exhausted
+
+
+def test_losing_a_trial_that_has_ended_changes_nothing(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    assignment = each.next()
+    assert assignment is not None
+    work(each, assignment)
+    each.lost(assignment.key, "too late")
+    assert each.ledger.trial(assignment.key).outcome is Outcome.COMPLETED
+
+
+@pytest.mark.parametrize("outcome", [Outcome.DIVERGED, Outcome.FAILED])
+def test_what_a_worker_says_about_its_end_is_recorded(tmp_path: Path, outcome: Outcome) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    assignment = each.next()
+    assert assignment is not None
+    last = Report(draw=0, replicate=0, evaluation=1, step=1, outcome=outcome, reason="nan at step 1", detail="trace")
+    assert each.report(assignment.key, last)
+    record = each.ledger.trial(assignment.key)
+    assert (record.outcome, record.reason, record.detail) == (outcome, "nan at step 1", "trace")
+
+
+def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
+    each = dispatcher(
+        tmp_path, slots=1, budget={"trials_per_cell": 12}, pruning={"rule": "asha", "reduction_factor": 2}
+    )
+    drain(each)
+    pruned = [record for record in each.ledger.trials() if record.outcome is Outcome.PRUNED]
+    assert 4 <= len(pruned) <= 20
+    assert all(record.reason.startswith("not among the best of its cell at report") for record in pruned)
+    assert all(len(record.reports) < 4 for record in pruned)
+    for cell in each.cells:  # the best of a cell is never pruned
+        own = [record for record in each.ledger.trials() if record.cell == cell.key]
+        best = max(own, key=lambda record: record.score or 0)
+        assert best.outcome is Outcome.COMPLETED
+
+
+def test_the_time_budget_interrupts_and_a_later_run_goes_on(tmp_path: Path) -> None:
+    now = [0.0]
+    each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget={"hours": 1})
+    assignment = each.next()
+    assert assignment is not None
+    now[0] = 3601.0
+    assert each.exhausted
+    assert each.next() is None
+    assert each.report(assignment.key, report(0, 1, 0.5))
+    assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED
+    later = dispatcher(tmp_path, budget={"hours": 1})
+    drain(later)
+    assert outcomes(later.ledger.trials()) == {"completed": 8}
+
+
+def test_stopping_closes_what_runs(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.interrupt("Ctrl-C")
+    assert {each.ledger.trial(a.key).outcome for a in (first, second)} == {Outcome.INTERRUPTED}
+    assert each.exhausted
+
+
+def test_raising_the_budget_adds_just_the_difference(tmp_path: Path) -> None:
+    drain(dispatcher(tmp_path))
+    before = dispatcher(tmp_path)
+    assert before.exhausted
+    kept = before.ledger.trials()
+    more = dispatcher(tmp_path, budget={"trials_per_cell": 6})
+    drain(more)
+    assert len(more.ledger.trials()) == 12
+    assert {record.key: record for record in more.ledger.trials()}.items() >= {
+        record.key: record for record in kept
+    }.items()
+
+
+def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
+    """Drivers die after a random number of reports, in one slot. The end is the same as without any death."""
+    pruning = {"rule": "asha", "reduction_factor": 2}
+    (tmp_path / "a").mkdir()
+    undisturbed = dispatcher(tmp_path / "a", slots=1, pruning=pruning)
+    drain(undisturbed)
+    (tmp_path / "b").mkdir()
+    generator = random.Random(7)
+    for _ in range(200):
+        each = dispatcher(tmp_path / "b", slots=1, pruning=pruning)
+        if each.exhausted:
+            break
+        for _ in range(generator.randrange(3)):
+            if (assignment := each.next()) is not None:
+                work(each, assignment)
+        if (assignment := each.next()) is not None:
+            work(each, assignment, upto=generator.randrange(4))  # and dies: nothing is closed
+    ends = [
+        [
+            (record.key, record.params, record.outcome, record.score, len(record.reports))
+            for record in each.ledger.trials()
+        ]
+        for each in (undisturbed, dispatcher(tmp_path / "b", slots=1, pruning=pruning))
+    ]
+    assert sorted(ends[0], key=str) == sorted(ends[1], key=str)

@@ -1,0 +1,67 @@
+"""A sweep is stopped from another process by a request in its folder."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import LedgerError
+from sweep.ledger.directory import SweepDirectory
+from sweep.scheduling.stop_requests import Stop, obeying, request_stop
+
+
+@contextmanager
+def asked(directory: SweepDirectory, wanted: Stop) -> Iterator[list[str]]:
+    """A driver, while somebody asks it to stop and waits until it has; what that person is told."""
+    told: list[str] = []
+    asking = threading.Thread(target=request_stop, args=(directory, wanted), kwargs={"told": told.append})
+    with directory.locked():
+        asking.start()
+        yield told
+    asking.join(timeout=10)
+    assert not asking.is_alive()
+
+
+def test_a_gentle_request_drains_and_is_taken_away(tmp_path: Path) -> None:
+    directory, drained = SweepDirectory(tmp_path), threading.Event()
+    with asked(directory, Stop.GENTLY) as told, obeying(directory, drained.set):
+        assert drained.wait(timeout=10)
+    assert "when the replicates that run have ended" in told[0]
+    assert not directory.stop_request.exists()
+
+
+def test_an_urgent_request_is_a_signal_to_the_driver(tmp_path: Path) -> None:
+    directory, arrived = SweepDirectory(tmp_path), threading.Event()
+    before = signal.signal(signal.SIGTERM, lambda number, frame: arrived.set())
+    try:
+        with asked(directory, Stop.NOW) as told, obeying(directory, lambda: None):
+            assert arrived.wait(timeout=10)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "at once" in told[0]
+
+
+def test_what_an_earlier_driver_did_not_see_stops_nobody(tmp_path: Path) -> None:
+    directory, drained = SweepDirectory(tmp_path), threading.Event()
+    directory.stop_request.write_text(Stop.NOW)
+    with directory.locked(), obeying(directory, drained.set):
+        assert not drained.wait(timeout=0.5)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"later"])
+def test_a_request_that_is_none_is_no_request(content: bytes, tmp_path: Path) -> None:
+    directory, drained = SweepDirectory(tmp_path), threading.Event()
+    with directory.locked():
+        directory.stop_request.write_bytes(content)
+        with obeying(directory, drained.set):
+            assert not drained.wait(timeout=0.5)
+
+
+def test_only_what_runs_can_be_stopped(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no driver has"):
+        request_stop(SweepDirectory(tmp_path), Stop.GENTLY, told=print)

@@ -1,0 +1,180 @@
+"""How well a trained classifier does on held-out rows, by each way to classify. Arrays in, choices and metrics out.
+
+What a way to classify leaves open is chosen on validation rows, never on the rows that are scored.
+
+Shapes: N rows, K nearest training rows (the nearest first), C classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.evaluation.metrics import classification_metrics, confusion_matrix, cross_entropy
+
+__all__ = [
+    "MOST_NEIGHBOURS",
+    "Assessment",
+    "Mixture",
+    "Scores",
+    "assess_test",
+    "assess_validation",
+    "choose_mixture",
+    "choose_neighbours",
+    "neighbour_scores",
+]
+
+_NEIGHBOURS = (1, 3, 5, 9, 15, 25)
+MOST_NEIGHBOURS = _NEIGHBOURS[-1]
+_WEIGHTS = tuple(n / 20 for n in range(20, -1, -1))
+_TEMPERATURES = tuple(10 ** (n / 2 - 2) for n in range(9))  # 0.01 to 100: cosines as well as scaled ones
+
+Floats = NDArray[np.floating]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scores:
+    """What N labelled rows score by each way to classify. Larger = nearer, but for raw_NC.
+
+    head_NC: logits of the classification head. nearest_NC: of the nearest proxy or centroid
+    (trainable.evaluation.inference.class_scores). cosines_NK, neighbours_NK: similarity and class of the nearest training rows.
+    raw_NC: the proxies' own numbers, without the temperature and the sign that make them scores; for the published rule
+    alone.
+    """
+
+    labels_N: Labels
+    head_NC: Floats
+    nearest_NC: Floats
+    cosines_NK: Floats
+    neighbours_NK: Labels
+    raw_NC: Floats | None = None
+
+    @property
+    def are_finite(self) -> bool:
+        """Whether all of them are numbers that can be compared."""
+        return all(np.isfinite(each).all() for each in (self.head_NC, self.nearest_NC, self.cosines_NK))
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Metrics by name, and the scored test rows by class and predicted class, where test rows were scored."""
+
+    metrics: Mapping[str, float]
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """weight * softmax(head) + (1 - weight) * softmax(nearest / temperature), as arXiv 2211.15202 mixes them with the
+    training beta for a weight and no temperature."""
+
+    weight: float
+    temperature: float
+
+    def probabilities(self, head_NC: Floats, nearest_NC: Floats) -> NDArray[np.float64]:
+        """probabilities_NC; each row sums to 1."""
+        return self.weight * _softmax(head_NC) + (1 - self.weight) * _softmax(nearest_NC / self.temperature)
+
+
+def assess_validation(scores_NC: Floats, labels_N: Labels) -> Assessment:
+    """`val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (nats) of the rule that the search uses."""
+    return Assessment(_metrics("val_", scores_NC, labels_N))
+
+
+def assess_test(validation: Scores, test: Scores, *, beta: float) -> Assessment:
+    """All that a confirmation asks of one trained classifier.
+
+    - `val_*` and `test_*`: `accuracy`, `macro_f1`, `weighted_f1` and `loss` of the rule that the search uses, the head
+      or, where `beta` is 0 and the head has learned nothing, the nearest proxy or centroid; its confusion on the test
+      rows.
+    - `test_WAY_accuracy` and `test_WAY_macro_f1` of `head`, `nearest`, `neighbours` (the nearest training rows vote)
+      and `mixture` (of head and nearest); where `beta` is 0, without head and mixture. Of `published`, the mixture of
+      the papers' code, where there are raw scores.
+    - what was chosen on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`.
+    """
+    parts = {"val_": validation, "test_": test}
+    by_rule = {name: part.head_NC if beta > 0 else part.nearest_NC for name, part in parts.items()}
+    metrics: dict[str, float] = {}
+    for name, part in parts.items():
+        metrics |= _metrics(name, by_rule[name], part.labels_N)
+    ways, choices = _ways(validation, test, beta)
+    for name, scores_NC in ways.items():
+        scored = _metrics(f"test_{name}_", scores_NC, test.labels_N)
+        metrics |= {each: scored[each] for each in (f"test_{name}_accuracy", f"test_{name}_macro_f1")}
+    num_classes = test.nearest_NC.shape[1]
+    counts_CC = confusion_matrix(test.labels_N, by_rule["test_"].argmax(axis=1), num_classes)
+    return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())))
+
+
+def _ways(validation: Scores, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:
+    """scores_NC of the test rows by each way to classify, and what was chosen for them on the validation rows."""
+    num_classes = test.nearest_NC.shape[1]
+    k = choose_neighbours(validation.cosines_NK, validation.neighbours_NK, validation.labels_N, num_classes)
+    votes_NC = neighbour_scores(test.cosines_NK, test.neighbours_NK, k, num_classes)
+    ways: dict[str, Floats] = {"nearest": test.nearest_NC, "neighbours": votes_NC}
+    choices = {"neighbours_k": float(k)}
+    if beta > 0:
+        mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
+        ways |= {"head": test.head_NC, "mixture": mixture.probabilities(test.head_NC, test.nearest_NC)}
+        choices |= {"mixture_weight": mixture.weight, "mixture_temperature": mixture.temperature}
+    if test.raw_NC is not None:
+        ways["published"] = Mixture(beta, 1.0).probabilities(test.head_NC, test.raw_NC)
+    return ways, choices
+
+
+def choose_mixture(head_NC: Floats, nearest_NC: Floats, labels_N: Labels) -> Mixture:
+    """The mixture with the most rows right; of equals, that with the lowest negative log-likelihood; of equals again,
+    the simplest: one way alone before both, then the temperature nearest to 1."""
+    head_probabilities_NC = _softmax(head_NC)
+    nearest_NC_by_temperature = {each: _softmax(nearest_NC / each) for each in _TEMPERATURES}
+
+    def badness(mixture: Mixture) -> tuple[int, float]:
+        nearest_probabilities_NC = nearest_NC_by_temperature[mixture.temperature]
+        mixed_NC = mixture.weight * head_probabilities_NC + (1 - mixture.weight) * nearest_probabilities_NC
+        true_N = mixed_NC[np.arange(len(labels_N)), labels_N]
+        wrong = int((mixed_NC.argmax(axis=1) != labels_N).sum())
+        nll = -float(np.log(np.maximum(true_N, np.finfo(np.float64).tiny)).mean())
+        return wrong, round(nll, 12)  # sums that are equal but for their last bits are equal
+
+    mixtures = [Mixture(weight, temperature) for weight, temperature in product(_WEIGHTS, _TEMPERATURES)]
+    simplest_first = sorted(mixtures, key=lambda each: (min(each.weight, 1 - each.weight), abs(log(each.temperature))))
+    return min(simplest_first, key=badness)
+
+
+def choose_neighbours(cosines_NK: Floats, neighbours_NK: Labels, labels_N: Labels, num_classes: int) -> int:
+    """How many neighbours vote: the number with the most rows right, of equals the smallest."""
+
+    def right(k: int) -> int:
+        predictions_N = neighbour_scores(cosines_NK, neighbours_NK, k, num_classes).argmax(axis=1)
+        return int((predictions_N == labels_N).sum())
+
+    return max((k for k in _NEIGHBOURS if k <= neighbours_NK.shape[1]), key=right)
+
+
+def neighbour_scores(cosines_NK: Floats, neighbours_NK: Labels, k: int, num_classes: int) -> NDArray[np.float64]:
+    """scores_NC: the votes of the `k` nearest training rows and, below one vote in all, their similarities, so that
+    those decide between classes with equally many votes."""
+    num_rows = len(neighbours_NK)
+    votes_NK = 1 + (1 + cosines_NK[:, :k].astype(np.float64)) / 2 / (k + 1)
+    places_NK = np.arange(num_rows)[:, None] * num_classes + neighbours_NK[:, :k]
+    votes = np.bincount(places_NK.ravel(), votes_NK.ravel(), minlength=num_rows * num_classes)
+    votes_NC: NDArray[np.float64] = votes.reshape(num_rows, num_classes).astype(np.float64, copy=False)
+    return votes_NC
+
+
+def _metrics(prefix: str, scores_NC: Floats, labels_N: Labels) -> dict[str, float]:
+    metrics = classification_metrics(labels_N, scores_NC.argmax(axis=1), scores_NC.shape[1])
+    metrics["loss"] = cross_entropy(scores_NC, labels_N)
+    return {prefix + name: value for name, value in metrics.items()}
+
+
+def _softmax(scores_NC: Floats) -> NDArray[np.float64]:
+    powers_NC = np.exp(scores_NC.astype(np.float64) - scores_NC.max(axis=1, keepdims=True))
+    probabilities_NC: NDArray[np.float64] = powers_NC / powers_NC.sum(axis=1, keepdims=True)
+    return probabilities_NC

@@ -1,0 +1,116 @@
+"""Scores of rows by what a replicate has trained: the head, the proxies or centroids, and the training rows themselves.
+
+Shapes: N rows to score, M training rows, K of them nearest to a row, D embedding size, C classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.evaluation.assessment import MOST_NEIGHBOURS, Scores
+from trainable.evaluation.inference import class_scores, nearest_rows, run_encoder
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from trainable.batching import TokenisedRows
+    from trainable.config import TrialConfig
+    from trainable.encoder.encoder import Encoder
+    from trainable.evaluation.inference import Outputs
+    from trainable.losses import LossEntry
+    from trainable.objective import Embedding
+
+__all__ = ["Scorer"]
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorer:
+    """What rows are scored by. metric_loss: with its proxies; None where it is not trained, beta being 1.
+
+    pool, train_M: the training rows, by their indices.
+    """
+
+    config: TrialConfig
+    entry: LossEntry
+    encoder: Encoder
+    metric_loss: nn.Module | None
+    pool: TokenisedRows
+    train_M: Indices
+    num_classes: int
+    device: torch.device
+    bf16: bool
+
+    def by_rule(self, rows: TokenisedRows, scored_N: Indices) -> NDArray[np.float32]:
+        """scores_NC by the rule that the search uses: the head or, where beta is 0 and it has learned nothing, the
+        nearest proxy or centroid."""
+        if self.config.beta > 0:
+            return _array(self._run(rows, scored_N).logits_NC)
+        train_MD = None if self.entry.has_proxies else self._embeddings(self.pool, self.train_M)
+        return _array(self._nearest(self._embeddings(rows, scored_N), train_MD))
+
+    def by_every_way(self, *parts: tuple[TokenisedRows, Indices]) -> tuple[Scores, ...]:
+        """Scores of each part by every way to classify, from one pass over the training rows and each part."""
+        train_MD = self._embeddings(self.pool, self.train_M)
+        return tuple(self._scores(rows, scored_N, train_MD) for rows, scored_N in parts)
+
+    def _scores(self, rows: TokenisedRows, scored_N: Indices, train_MD: Tensor) -> Scores:
+        outputs = self._run(rows, scored_N, embedding=self._embedding)
+        assert outputs.embeddings_ND is not None, "embeddings were asked for"
+        cosines_NK, positions_NK = nearest_rows(
+            outputs.embeddings_ND, train_MD, min(MOST_NEIGHBOURS, len(self.train_M))
+        )
+        return Scores(
+            labels_N=rows.labels_N[scored_N],
+            head_NC=_array(outputs.logits_NC),
+            nearest_NC=_array(self._nearest(outputs.embeddings_ND, train_MD)),
+            cosines_NK=_array(cosines_NK),
+            neighbours_NK=self._train_labels[_array(positions_NK)],
+            raw_NC=self._raw_proxy_scores(outputs.embeddings_ND),
+        )
+
+    def _raw_proxy_scores(self, embeddings_ND: Tensor) -> NDArray[np.float32] | None:
+        """What the papers' code takes for class scores: the library's logits as they are."""
+        import torch
+
+        module: Any = self.metric_loss
+        if not self.config.published or module is None or not self.entry.has_proxies:
+            return None
+        with torch.no_grad():
+            return _array(module.get_logits(embeddings_ND))
+
+    def _nearest(self, embeddings_ND: Tensor, train_MD: Tensor | None) -> Tensor:
+        import torch
+
+        labels_M = torch.from_numpy(self._train_labels).to(self.device)
+        return class_scores(self.entry, self.metric_loss, embeddings_ND, train_MD, labels_M, self.num_classes)
+
+    def _embeddings(self, rows: TokenisedRows, indices_N: Indices) -> Tensor:
+        embeddings_ND = self._run(rows, indices_N, embedding=self._embedding).embeddings_ND
+        assert embeddings_ND is not None, "embeddings were asked for"
+        return embeddings_ND
+
+    def _run(self, rows: TokenisedRows, indices_N: Indices, embedding: Embedding | None = None) -> Outputs:
+        model = self.encoder.model
+        return run_encoder(model, rows, indices_N, device=self.device, bf16=self.bf16, embedding=embedding)
+
+    @property
+    def _embedding(self) -> Embedding:
+        """The papers' code asks its proxies by the first token, though they were trained on all of them."""
+        by_first_token = self.config.published and self.config.embedding == "tokens"
+        return "cls" if by_first_token else self.config.embedding
+
+    @property
+    def _train_labels(self) -> Indices:
+        return self.pool.labels_N[self.train_M]
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    array: NDArray[Any] = tensor.cpu().numpy()
+    return array
