@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import yaml
@@ -23,20 +20,21 @@ from sweep.execution.ray_cluster import Cluster, cluster
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment_facts
-from sweep.ledger.storage import exclusive, open_storage
+from sweep.ledger.storage import exclusive
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
-from trainable.datasets import load, pin
-from trainable.draws import draw_of
-from trainable.encoder.encoder import check_encoder
+from trainable.datasets import pin
 from trainable.reports import Outcome
 
 if TYPE_CHECKING:
-    from sweep.execution.trial_inputs import Shipment
     from sweep.report import ReportFiles
+
+from sweep.execution.tune_run import _stop_on_signal, tune_run
+from sweep.ledger.stored import ledger_place, open_ledger
+from sweep.spec.inputs import check_inputs
 
 __all__ = ["End", "RunResult", "run"]
 
@@ -73,7 +71,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
     SweepFailedError if no trial could be scored.
     """
     directory.create()
-    with directory.locked(), exclusive(_place(spec, directory), spec.name):
+    with directory.locked(), exclusive(ledger_place(spec, directory), spec.name):
         ledger = open_ledger(spec, directory, write=True)
         spec = pinned(spec, ledger)
         grid = cells(spec)
@@ -86,15 +84,6 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, prog
     return result
 
 
-def open_ledger(spec: SweepSpec, directory: SweepDirectory, *, write: bool) -> Ledger:
-    """The ledger of the spec's sweep, in its folder or in the database that the spec names."""
-    return Ledger(open_storage(_place(spec, directory), write=write, name=spec.name), spec.name)
-
-
-def _place(spec: SweepSpec, directory: SweepDirectory) -> Path | str:
-    return spec.ledger or directory.journal
-
-
 def pinned(spec: SweepSpec, ledger: Ledger) -> SweepSpec:
     """The spec with the commit of every hub dataset: the one that the sweep began with, else the newest."""
     recorded = ledger.sweep().spec.get("datasets", {}) if ledger.exists() else {}
@@ -104,17 +93,6 @@ def pinned(spec: SweepSpec, ledger: Ledger) -> SweepSpec:
         same = config.hub is not None and config.revision is None and known.get("hub") == config.hub
         datasets[name] = pin(config.model_copy(update={"revision": known.get("revision")}) if same else config)
     return spec.model_copy(update={"datasets": datasets})
-
-
-def check_inputs(grid: Sequence[Cell]) -> None:
-    """Read every dataset, take one draw of each cell, and look at each encoder, so that bad input ends a sweep before
-    it begins.
-
-    Raises TrainableError.
-    """
-    for config in (config for cell in grid for config in cell.inputs()):
-        check_encoder(config.encoder, config.encoder_revision, config.max_length)
-        draw_of(config, load(config.dataset), 0)
 
 
 def _run(
@@ -186,45 +164,6 @@ def _train(dispatcher: Dispatcher, joined: Cluster, progress: Progress) -> None:
         tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
 
 
-def tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratch: Path) -> None:
-    """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out.
-
-    scratch: a folder for what Tune insists on writing, none of which is kept.
-    """
-    os.environ["TUNE_MAX_PENDING_TRIALS_PG"] = str(joined.slots)
-    from ray import tune
-    from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
-
-    from sweep.execution.tune_adapters import LedgerScheduler, LedgerSearcher
-    from sweep.execution.worker import Worker
-
-    for name in ("ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger
-    # Tune hands these on in the command lines of its workers, where everybody on the machine can read them.
-    ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
-    worker = tune.with_parameters(Worker, shipment=shipment)
-    worker.__qualname__ = Worker.__qualname__  # how processes are titled while they train; else it is Tune's `_Inner`
-    tune.run(
-        worker,
-        name="sweep",
-        search_alg=LedgerSearcher(dispatcher),
-        scheduler=LedgerScheduler(dispatcher),
-        num_samples=-1,
-        resources_per_trial={"cpu": joined.cpu, "gpu": joined.gpu},
-        reuse_actors=True,
-        max_failures=0,  # a lost trial comes back through the dispatcher, at its next unfinished replicate
-        raise_on_failed_trial=False,
-        storage_path=str(scratch.resolve()),
-        trial_dirname_creator=_dirname,
-        verbose=0,
-        log_to_file=False,
-    )
-
-
-def _dirname(trial: object) -> str:
-    return str(getattr(trial, "trial_id", "trial"))
-
-
 def _end(dispatcher: Dispatcher) -> End:
     if dispatcher.stopping:
         return End.INTERRUPTED
@@ -238,28 +177,6 @@ def _state(end: End, ledger: Ledger) -> str:
     if end is not End.FINISHED:
         return "interrupted"
     return "finished" if any(record.score is not None for record in ledger.trials()) else "failed"
-
-
-@contextmanager
-def _stop_on_signal(dispatcher: Dispatcher) -> Iterator[None]:
-    """Ctrl-C or SIGTERM ends the Tune loop cleanly; a second one ends the process at once."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if dispatcher.stopping:
-            raise KeyboardInterrupt
-        dispatcher.stopping = True
-        signal.raise_signal(signal.SIGUSR1)  # Tune's own signal for ending its loop
-
-    for number in before:
-        signal.signal(number, stop)
-    usr1 = signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune installs its handler
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, usr1)
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:

@@ -43,8 +43,8 @@ def replicates(
     - `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss`, the cross-entropy in nats, of the draw's
       validation rows. All are of the head or, where beta is 0 and the head has learned nothing, of the class scores of
       `trainable.evaluation.inference`;
-    - with part "test": the same of the test rows (`test_accuracy`, ...), and what `trainable.evaluation.assessment.assess_test`
-      adds; the report then has a confusion;
+    - with part "test": the same of the test rows (`test_accuracy`, ...), and what
+      `trainable.evaluation.assessment.assess_test` adds; the report then has a confusion;
     - means over the steps since the last report: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
       are part of it, `gradient_norm` (before clipping);
     - since the last report: `train_seconds`, `eval_seconds`; since the replicate's start: `tokens`, the real tokens

@@ -8,11 +8,11 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
+from sweep.cli.formats import configuration
+from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from sweep.records.trial import TrialRecord, outcomes
 from sweep.scheduling.budget import is_given_up
-from sweep.scheduling.dispatcher import outcomes
-from trainable.ranges import Scalar
 from trainable.reports import Outcome
 
 __all__ = ["best_trial", "print_cells"]
@@ -70,11 +70,3 @@ def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
     """
     completed = [record for record in records if record.outcome is Outcome.COMPLETED and record.score is not None]
     return max(completed, key=lambda record: (record.score or 0.0, -record.number), default=None)
-
-
-def configuration(params: dict[str, Scalar] | object) -> str:
-    """`encoder_lr=3.1e-05 beta=0.40 ...`"""
-    assert isinstance(params, dict)
-    return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
-    )

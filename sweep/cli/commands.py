@@ -90,8 +90,8 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         return _on_cluster(options, console, "status", options.sweep)
     from sweep.cli.cells_table import print_cells
+    from sweep.ledger.stored import read_stored
     from sweep.spec.cells import cells
-    from sweep.stored import read_stored
 
     spec, ledger = read_stored(options.sweep, Path(options.dir))
     print_cells(console, ledger.results(), [cell.key for cell in cells(spec)])

@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.cli.cost import print_bill
-from sweep.cli.progress import duration
+from sweep.cli.formats import duration
 from sweep.remote.cluster_file import ClusterFile, fitted
-from sweep.run import check_inputs
 from sweep.scheduling.workload import Cost, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.spec.cells import Cell, cells
+from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.datasets import load

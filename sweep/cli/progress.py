@@ -13,12 +13,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from sweep.cli.formats import duration
 from sweep.ledger.ledger import Ledger
-from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
-from sweep.scheduling.dispatcher import Dispatcher, outcomes
+from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.records.trial import TrialRecord, outcomes
+from sweep.scheduling.dispatcher import Dispatcher
 from trainable.reports import Outcome
 
-__all__ = ["Progress", "duration", "remaining_seconds"]
+__all__ = ["Progress", "remaining_seconds"]
 
 
 @dataclass(slots=True)
@@ -161,10 +163,3 @@ def remaining_seconds(done: float, before: float, total: float, elapsed: float) 
     if done - before < 0.5 or elapsed <= 0:
         return None
     return (total - done) * elapsed / (done - before)
-
-
-def duration(seconds: float) -> str:
-    """As a person writes it: 0:42, 12:05, 3:07:00."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"

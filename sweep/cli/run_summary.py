@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from sweep.addresses import redacted
 from sweep.cli.cells_table import print_cells
-from sweep.cli.progress import duration
+from sweep.cli.formats import duration
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
+from sweep.records.spent import spent
 from sweep.run import End, RunResult
-from sweep.scheduling.budget import spent
 from sweep.spec.model import SweepSpec
-from sweep.tracking.store import redacted
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles

@@ -19,7 +19,8 @@ from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from sweep.records.trial import ConfirmationRecord, LostWork, ReplicateRecord, Role, TrialRecord
+from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
+from sweep.records.trial import LostWork, TrialRecord
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 

@@ -29,11 +29,14 @@ from optuna.trial import FrozenTrial, TrialState
 from sweep.errors import LedgerError
 from sweep.ledger.confirmations import ConfirmationLedger
 from sweep.ledger.trials import trial_record
+from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, DataRecord, LostWork, Role, SweepRecord, TrialRecord
+from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.trial import LostWork, TrialRecord
 from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
-from sweep.spec.cells import Cell, changes, protocol_fingerprint
+from sweep.spec.cells import Cell
+from sweep.spec.fingerprint import changes, protocol_fingerprint
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 

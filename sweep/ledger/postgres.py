@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,9 +17,9 @@ from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 
+from sweep.addresses import redacted, through_psycopg2
 from sweep.errors import LedgerError
 from sweep.ledger.postgres_lock import Claim, driver
-from sweep.tracking.store import redacted
 
 __all__ = ["PATIENCE", "claimed", "open_database"]
 
@@ -63,7 +62,7 @@ def open_database(url: str, name: str | None) -> BaseStorage:
 def claimed(url: str, name: str) -> Iterator[None]:
     """Hold a sweep for this process. Raises LedgerError, naming host and process, if another driver holds it."""
     with _in_words(url):
-        engine = create_engine(_through_psycopg2(url), connect_args=_connect_args(), isolation_level="AUTOCOMMIT")
+        engine = create_engine(through_psycopg2(url), connect_args=_connect_args(), isolation_level="AUTOCOMMIT")
     event.listen(engine, "connect", Claim(name, redacted(url)).begin)
     try:
         with _in_words(url), engine.connect():
@@ -76,18 +75,13 @@ def claimed(url: str, name: str) -> Iterator[None]:
 def _with_tables(url: str) -> RDBStorage:
     """Optuna's storage. Its tables are made under a lock, for two sweeps may begin at once in a new database."""
     settings = {"connect_args": _connect_args(), "pool_pre_ping": True}
-    engine = create_engine(_through_psycopg2(url), **settings)
+    engine = create_engine(through_psycopg2(url), **settings)
     try:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SCHEMA_KEY})
-            return RDBStorage(_through_psycopg2(url), engine_kwargs=settings)
+            return RDBStorage(through_psycopg2(url), engine_kwargs=settings)
     finally:
         engine.dispose()
-
-
-def _through_psycopg2(url: str) -> str:
-    """The address with the library that the project installs: which one SQLAlchemy prefers depends on its version."""
-    return re.sub(r"^postgresql:", "postgresql+psycopg2:", url)
 
 
 def _connect_args() -> dict[str, Any]:

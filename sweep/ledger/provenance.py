@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.records.trial import DataRecord
+from sweep.records.sweep import DataRecord
 
 if TYPE_CHECKING:
     from sweep.spec.cells import Cell

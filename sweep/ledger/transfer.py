@@ -1,4 +1,5 @@
-"""A whole sweep as one file, `sweep.ledger.export_format`: out of its ledger, and into another one, a journal file or a database.
+"""A whole sweep as one file (`sweep.ledger.export_format`): out of its ledger, and into another one, a journal file or
+a database.
 
 An import writes the `id` of the sweep's own study last. Without it a ledger holds no sweep, so that an import that died
 is simply repeated.
@@ -30,12 +31,11 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.export_format import FORMAT, ExportedSweep, ExportedTrial, belongs
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import exclusive, open_storage
+from sweep.ledger.stored import find_stored, open_ledger
 from sweep.records.results import SweepResults
-from sweep.run import open_ledger
 from sweep.spec.cells import cells
 from sweep.spec.mistakes import mistakes_of
 from sweep.spec.model import SweepSpec
-from sweep.stored import find_stored
 
 __all__ = ["export_sweep", "import_sweep"]
 

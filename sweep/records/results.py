@@ -8,16 +8,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from sweep.errors import LedgerError
-from sweep.records.trial import (
-    ConfirmationRecord,
-    DataRecord,
-    LostWork,
-    ReplicateRecord,
-    ReportRecord,
-    Role,
-    SweepRecord,
-    TrialRecord,
-)
+from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
+from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.trial import LostWork, ReportRecord, TrialRecord
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
 

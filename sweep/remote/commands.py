@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.addresses import redacted
 from sweep.errors import ClusterError, LedgerError
 from sweep.ledger.directory import SweepDirectory
 from sweep.remote.bundle import Parcel, pack
@@ -22,7 +23,6 @@ from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
-from sweep.tracking.store import redacted
 
 __all__ = ["browse_on", "fetch_from", "report_on", "run_on", "tell_on"]
 
@@ -97,7 +97,8 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
 
     Raises LedgerError if another sweep of that name lies there, ClusterError if the cluster does not have it.
     """
-    from sweep.stored import find_stored, sync_stored
+    from sweep.ledger.stored import find_stored
+    from sweep.stored import sync_stored
 
     cluster = read_cluster_file(file)
     directory = SweepDirectory(root / _named(sweep))

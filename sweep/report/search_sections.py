@@ -11,15 +11,15 @@ from operator import add
 from pathlib import PurePath
 from typing import Any
 
+from sweep.addresses import redacted
 from sweep.records.results import SweepResults
-from sweep.records.trial import DataRecord
+from sweep.records.sweep import DataRecord
 from sweep.report import cell_charts, search_charts
 from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import CellRungs, cell_rungs
 from sweep.report.section import Section, Table
 from sweep.report.style import Mark
 from sweep.report.wording import configuration, duration, percent, share
-from sweep.tracking.store import redacted
 from sweep.verdict import Arm, Cost, Verdict
 
 __all__ = ["search_sections"]

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from sweep.errors import LedgerError
+from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, TrialRecord
+from sweep.records.trial import TrialRecord
 from sweep.report.chart import Chart, Images
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections

@@ -7,46 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.trial import TrialRecord
 from trainable.reports import Outcome, Report
 
 if TYPE_CHECKING:
     from sweep.spec.model import Budget
 
-__all__ = ["Meter", "Spent", "is_given_up", "is_on_target", "spent"]
+from sweep.records.spent import spent
 
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """Seconds that workers have trained and scored. search: finalists included. lost: what was broken off."""
-
-    search: float
-    confirmation: float
-    lost: float
-
-    def __add__(self, other: Spent) -> Spent:
-        """Both together."""
-        return Spent(self.search + other.search, self.confirmation + other.confirmation, self.lost + other.lost)
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return self.search + self.confirmation + self.lost
-
-
-def spent(trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord]) -> Spent:
-    """What these records have cost."""
-    seconds = {
-        role: sum(each.report.seconds for record in confirmations if record.role is role for each in record.replicates)
-        for role in Role
-    }
-    lost = [each for trial in trials for each in trial.lost]
-    lost += [each for record in confirmations for each in record.lost]
-    return Spent(
-        search=sum(trial.useful_seconds for trial in trials) + seconds[Role.FINALIST],
-        confirmation=seconds[Role.CONFIRMATION],
-        lost=sum(each.seconds for each in lost),
-    )
+__all__ = ["Meter", "is_given_up", "is_on_target"]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sweep.errors import LedgerError
@@ -22,7 +22,7 @@ from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
 from trainable.reports import Outcome, Report
 
-__all__ = ["Dispatcher", "outcomes"]
+__all__ = ["Dispatcher"]
 
 
 @dataclass(slots=True)
@@ -243,12 +243,3 @@ def _broken_off(record: TrialRecord) -> float:
 
 def _is_open(record: TrialRecord) -> bool:
     return record.outcome in (None, Outcome.INTERRUPTED)
-
-
-def outcomes(records: Sequence[TrialRecord]) -> Mapping[str, int]:
-    """How many trials ended how; those that have not ended count as `running`."""
-    counts: dict[str, int] = {}
-    for record in records:
-        name = record.outcome.value if record.outcome is not None else "running"
-        counts[name] = counts.get(name, 0) + 1
-    return counts

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator
 
-__all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking", "has_password", "price_table"]
+from sweep.addresses import has_password
+
+__all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking", "price_table"]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 _CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 
-_SECRET = re.compile(r"(?i)(password|passwd|pwd|token|secret|api_?key)$")  # in the query of an address
 
 MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
 
@@ -203,16 +202,6 @@ def _price(machine: str, price: Any) -> tuple[float, float]:
             f"the price of {machine} is USD per hour: a number, or [low, high], as spot and on demand; received {price}"
         )
     return float(numbers[0]), float(numbers[1])
-
-
-def has_password(address: str) -> bool:
-    """Whether an address holds a password, or a token in the place of a user name."""
-    try:
-        parts = urlsplit(address)
-        secret = parts.password is not None or (parts.scheme in ("http", "https") and "@" in parts.netloc)
-    except ValueError:  # a malformed address, which its user will complain about
-        return "@" in address
-    return secret or any(_SECRET.search(name) for name in parse_qs(parts.query))
 
 
 BLOCKS: Mapping[str, type[BaseModel]] = MappingProxyType(

@@ -10,7 +10,7 @@ from math import prod
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sweep.spec.fields import PROTOCOL_FIELDS, is_used
+from sweep.spec.fields import is_used
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
@@ -18,7 +18,7 @@ from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
 
-__all__ = ["Cell", "cells", "changes", "combinations", "protocol_fingerprint"]
+__all__ = ["Cell", "cells", "combinations"]
 
 _NAMED = ("dataset", "shots", "loss")  # what every key begins with
 _SEARCHED = "searched"  # the loss in the key of a cell that searches over several
@@ -89,28 +89,6 @@ def combinations(spec: SweepSpec) -> Iterator[Cell]:
     for values in product(*others.values()):
         for group in losses:
             yield _cell(spec, dict(zip(others, values, strict=True)), group)
-
-
-def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
-    """JSON data of what must not change while trials of the cell are compared: by loss, fixed fields and ranges."""
-    return {
-        loss: {**cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
-        for loss, space in cell.spaces.items()
-    }
-
-
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """How two fingerprints differ, in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`."""
-    found = []
-    if set(old) != set(new):
-        found.append(f"search.loss: was {', '.join(old)}, is now {', '.join(new)}")
-    for loss in (loss for loss in new if loss in old):
-        for name in dict.fromkeys((*old[loss], *new[loss])):
-            was, now = old[loss].get(name), new[loss].get(name)
-            if was != now:
-                place = _place(name, loss, new[loss].get("dataset"), was, now)
-                found.append(f"{place}: was {_shown(was)}, is now {_shown(now)}")
-    return list(dict.fromkeys(found))
 
 
 # ---- one cell --------------------------------------------------------------------------------------------------------
@@ -202,30 +180,3 @@ def _nearest(values: Range, default: Any) -> Scalar:
 
 
 # ---- fingerprints in words -------------------------------------------------------------------------------------------
-
-
-def _plain(values: Range) -> Any:
-    if isinstance(values, Choice):
-        return list(values.values)
-    return {"low": values.low, "high": values.high, "log": values.log}
-
-
-def _place(name: str, loss: str, dataset: object, was: object, now: object) -> str:
-    """The place in a spec where people write a field."""
-    if name.startswith("loss."):
-        return f"search.{loss}.{name.removeprefix('loss.')}"
-    if name.startswith("dataset."):
-        return f"datasets.{dataset}.{name.removeprefix('dataset.')}"
-    if any(isinstance(each, Mapping | list) for each in (was, now)):
-        return f"search.{name}"
-    return f"{'protocol' if name in PROTOCOL_FIELDS else 'trial'}.{name}"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return f"{_shown(value['low'])}..{_shown(value['high'])}{' (log)' if value['log'] else ''}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
-    if isinstance(value, float):
-        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return "not set" if value is None else str(value)

@@ -19,7 +19,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, has_password, price_table
+from sweep.addresses import has_password
+from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, price_table
 from sweep.spec.completion import Searched, complete
 from sweep.spec.consistency import contradictions
 from sweep.spec.fields import remedy_for_unknown

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import types
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from sweep.addresses import redacted_value
 
 __all__ = ["choices", "in_words", "number_type", "shown", "suggestion"]
 
@@ -56,8 +57,7 @@ def shown(value: object) -> str:
         text = ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
     else:
         text = json.dumps(value, default=str, ensure_ascii=False)
-    text = re.sub(r"://[^\"'<>]*@", "://***@", " ".join(text.split()))
-    text = re.sub(r"(?i)(password|passwd|pwd|token|secret|api_?key)=[^&\s\"']+", r"\1=***", text)
+    text = redacted_value(" ".join(text.split()))
     longest = _LONGEST_PATH if isinstance(value, str) and "/" in value else _LONGEST
     text = text if len(text) <= longest else f"{text[: longest - 3]}..."
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 from rich.console import Console
 
+from sweep.addresses import redacted
 from sweep.errors import TrackingError
-from sweep.tracking.store import redacted
 
 __all__ = ["browse"]
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from sweep.records.trial import ConfirmationRecord, ReplicateRecord, Role, SweepRecord, TrialRecord
+from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
+from sweep.records.sweep import SweepRecord
+from sweep.records.trial import TrialRecord
 from trainable.draws import CONFIRMATION_START
 from trainable.reports import Outcome
 

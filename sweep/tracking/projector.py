@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from sweep.errors import TrackingError
-from sweep.records.trial import ConfirmationRecord, SweepRecord, TrialRecord
+from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.sweep import SweepRecord
+from sweep.records.trial import TrialRecord
 from sweep.tracking.artifacts import Artifacts
 from sweep.tracking.known import KnownRun, shared
 from sweep.tracking.points import Point, ended, points, progress, standing

@@ -12,7 +12,7 @@ This is the contract with everybody who reads the runs:
             and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
             metrics `score` and those of the reports, one step a report; for a failure the artifact failure.txt
     confirmation, finalist
-            as a trial, of which they have the configuration; tag sweep.scheduling.confirmer, their number in the cell; metrics
+            as a trial, of which they have the configuration; tag sweep.confirmation, their number in the cell; metrics
             with one step a draw, from 0, and `mean_...` over the draws so far (step: replicates that have ended); of
             draws trained twice, the second training under `reseeded_...`; for replicates that failed the artifact
             failure.txt
@@ -31,9 +31,11 @@ from typing import Any
 
 import yaml
 
-from sweep.records.trial import ConfirmationRecord, Role, SweepRecord, TrialRecord
+from sweep.addresses import redacted
+from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.records.sweep import SweepRecord
+from sweep.records.trial import TrialRecord
 from sweep.tracking.points import milliseconds, reports
-from sweep.tracking.store import redacted
 from trainable.config import TrialConfig
 from trainable.reports import Outcome
 
@@ -87,7 +89,7 @@ def run_key(tags: Mapping[str, str]) -> tuple[str, str | None]:
     role, cell = tags.get(ROLE_TAG, ""), tags.get("sweep.cell")
     if role == TRIAL_ROLE:
         return role, f"{cell}#{tags.get('sweep.trial')}"
-    return role, f"{cell}#{role}-{tags.get('sweep.scheduling.confirmer')}" if role in set(Role) else None
+    return role, f"{cell}#{role}-{tags.get('sweep.confirmation')}" if role in set(Role) else None
 
 
 def sweep_run(sweep: SweepRecord, counted: int) -> WantedRun:
@@ -150,7 +152,7 @@ def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
         tags={
             ROLE_TAG: record.role.value,
             "sweep.trial": str(record.trial),
-            "sweep.scheduling.confirmer": str(record.number),
+            "sweep.confirmation": str(record.number),
             "sweep.attempts": str(sum(record.attempts.values())),
         },
         params=_params(record.config),

@@ -14,7 +14,9 @@ from sweep.errors import SweepError, TrackingError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["UploadError", "explain", "is_refusal", "open_client", "redacted", "through_psycopg2", "tracking_uri"]
+from sweep.addresses import redacted, through_psycopg2
+
+__all__ = ["UploadError", "explain", "is_refusal", "open_client", "tracking_uri"]
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
@@ -40,12 +42,6 @@ class UploadError(Exception):
 def tracking_uri(configured: str | None) -> str:
     """The store to use: the configured one, else MLFLOW_TRACKING_URI, else a SQLite file in the current folder."""
     return configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
-def through_psycopg2(url: str) -> str:
-    """The address of a database with the library that the project installs for Postgres: which one SQLAlchemy prefers
-    depends on its version."""
-    return re.sub(r"^postgresql:", "postgresql+psycopg2:", url)
 
 
 def open_client(uri: str) -> MlflowClient:
@@ -82,12 +78,6 @@ def explain(error: BaseException, uri: str) -> str:
         return redacted(str(error))
     reason, where = _reason(error), redacted(uri)
     return _explain_refusal(error, reason, where) or _explain_outage(reason, where)
-
-
-def redacted(text: str) -> str:
-    """The text with user names and passwords in addresses replaced."""
-    without_userinfo = re.sub(r"://[^\s\"'<>]*@", "://***@", text)
-    return re.sub(r"(?i)(password|passwd|pwd|token|secret|api_?key)=[^&\s\"']+", r"\1=***", without_userinfo)
 
 
 def _explain_refusal(error: BaseException, reason: str, where: str) -> str:

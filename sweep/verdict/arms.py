@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, DataRecord, Role, TrialRecord
-from sweep.scheduling.budget import spent
-from sweep.scheduling.confirmer import winner
-from sweep.scheduling.dispatcher import outcomes
+from sweep.records.spent import spent
+from sweep.records.sweep import DataRecord
+from sweep.records.trial import TrialRecord, outcomes
+from sweep.search.selection import winner
 from sweep.spec.cells import Cell
 from sweep.spec.model import Confirm
 from sweep.verdict.findings import Arm, Cost, Failures, Variances

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from sweep.records.confirmation import Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import DataRecord, Role
+from sweep.records.sweep import DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.model import SweepSpec

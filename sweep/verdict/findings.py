@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sweep.records.trial import ConfirmationRecord, TrialRecord
-from sweep.scheduling.budget import Spent
+from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.spent import Spent
+from sweep.records.trial import TrialRecord
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
 
 __all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict"]

@@ -53,7 +53,7 @@ def _sweep_command(protocol: Protocol, folder: Path) -> Sequence[str]:
 
 
 def _sweep_trials(folder: Path) -> tuple[TrialTimes, ...]:
-    from sweep.stored import read_stored
+    from sweep.ledger.stored import read_stored
 
     return tuple(
         TrialTimes(

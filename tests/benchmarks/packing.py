@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
 from sweep.spec.reader import load_spec
-from sweep.stored import read_stored
 from tests.services.process import CommandFailedError, clean_environment, run_command
 from tests.sweeps.tiny_task import machine, write_results
 

@@ -17,8 +17,8 @@ import yaml
 
 from sweep.errors import LedgerError
 from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from sweep.stored import read_stored
 from tests.faults.requirements import Need
 from tests.faults.services import Stage, environment
 from tests.services.postgres_server import execute

@@ -15,8 +15,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import torch
 
+from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from sweep.stored import read_stored
 from tests.services.command_line import is_worker
 from tests.services.waiting import wait_until
 from tests.sweeps.checks import table

@@ -28,7 +28,7 @@ from sweep.ledger import postgres as database
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.postgres_lock import driver
 from sweep.ledger.storage import exclusive, open_storage
-from sweep.records.trial import Role
+from sweep.records.confirmation import Role
 from sweep.scheduling.dispatcher import Dispatcher
 from tests.services.postgres_server import LossyLine, PostgresServer, execute
 from tests.services.waiting import wait_until

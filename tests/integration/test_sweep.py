@@ -20,8 +20,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from sweep.ledger.stored import read_stored
 from sweep.records.trial import TrialRecord
-from sweep.stored import read_stored
 from sweep.tracking.store import open_client
 from tests.services.command_line import is_worker
 from trainable.config import TrialConfig

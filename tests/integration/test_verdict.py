@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from sweep.stored import read_stored
 from sweep.tracking.store import open_client
 from tests.integration.test_sweep import User, user, wait_for
 from trainable.draws import CONFIRMATION_START

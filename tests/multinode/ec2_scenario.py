@@ -17,8 +17,8 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from sweep.stored import read_stored
 from tests.multinode.pretend_ec2 import PretendEC2
 from tests.services.command_line import words
 from tests.services.waiting import wait_until

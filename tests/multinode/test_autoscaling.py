@@ -16,7 +16,7 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from sweep.stored import read_stored
+from sweep.ledger.stored import read_stored
 from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.services.command_line import words

@@ -11,8 +11,9 @@ from collections import Counter
 
 import pytest
 
-from sweep.records.trial import ConfirmationRecord, TrialRecord
-from sweep.stored import read_stored
+from sweep.ledger.stored import read_stored
+from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.trial import TrialRecord
 from sweep.tracking.store import open_client
 from tests.multinode.ec2_scenario import EXPERIMENT, LOSSES, SWEEP, Way, go
 from tests.multinode.installed import require_machines

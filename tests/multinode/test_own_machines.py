@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import psutil  # type: ignore[import-untyped]
 import pytest
 
+from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from sweep.stored import read_stored
 from tests.multinode.installed import require_machines
 from tests.multinode.namespaces import Machine
 from tests.multinode.own_machines import FILE, OwnMachines, drivers, knock, ports, processes, trainings

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from sweep.ledger.stored import read_stored
+from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, TrialRecord
-from sweep.stored import read_stored
+from sweep.records.trial import TrialRecord
 from sweep.tracking.points import points
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client

@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
-from sweep.stored import read_stored
+from sweep.ledger.stored import read_stored
 from tests.multinode.files import CLUSTER
 from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network

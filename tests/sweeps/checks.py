@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, Role, TrialRecord
+from sweep.records.trial import TrialRecord
 from sweep.tracking.points import Point, ended, points, progress, reports
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client

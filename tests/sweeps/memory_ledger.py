@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sweep.records.trial import ConfirmationRecord, ReplicateRecord, ReportRecord, Role, SweepRecord, TrialRecord
+from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
+from sweep.records.sweep import SweepRecord
+from sweep.records.trial import ReportRecord, TrialRecord
 from sweep.tracking.store import open_client
 from trainable.config import TrialConfig
 from trainable.draws import CONFIRMATION_START

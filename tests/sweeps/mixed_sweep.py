@@ -10,10 +10,10 @@ import yaml
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
-from sweep.records.trial import Role
+from sweep.ledger.stored import read_stored
+from sweep.records.confirmation import Role
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
-from sweep.stored import read_stored
 from tests.sweeps.grid import report, spec
 from trainable.draws import CONFIRMATION_START
 from trainable.ranges import Scalar

@@ -15,16 +15,10 @@ from typing import Any
 import numpy as np
 
 from sweep.cli.cells_table import best_trial
+from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import (
-    ConfirmationRecord,
-    DataRecord,
-    ReplicateRecord,
-    ReportRecord,
-    Role,
-    SweepRecord,
-    TrialRecord,
-)
+from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.trial import ReportRecord, TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sweep.spec.cells import cells, changes, protocol_fingerprint
+from sweep.spec.cells import cells
+from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.model import SweepSpec
 from tests.sweeps.grid import grid, spec
 from trainable.config import TrialConfig

@@ -11,10 +11,11 @@ import pytest
 
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
-from sweep.records.trial import ConfirmationRecord, ReportRecord, Role, TrialRecord
+from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.records.trial import ReportRecord, TrialRecord
 from sweep.scheduling.assignment import MAX_LOSSES, Assignment
-from sweep.scheduling.confirmer import Replicate, finalists, wanted, winner
 from sweep.scheduling.dispatcher import Dispatcher
+from sweep.search.selection import Replicate, finalists, wanted, winner
 from sweep.spec.model import Confirm
 from tests.sweeps.grid import grid, report, spec
 from trainable.draws import CONFIRMATION_START as FIRST

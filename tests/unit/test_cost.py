@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from sweep.cli.cost import print_bill
+from sweep.cli.formats import duration
 from sweep.cli.plan import print_plan
-from sweep.cli.progress import duration
 from sweep.errors import ClusterError, SpecError
 from sweep.remote.cluster_file import fitted, read_cluster_file
 from sweep.scheduling.workload import Work

@@ -13,8 +13,9 @@ import pytest
 
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
+from sweep.records.trial import outcomes
 from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
-from sweep.scheduling.dispatcher import Dispatcher, outcomes
+from sweep.scheduling.dispatcher import Dispatcher
 from tests.sweeps.grid import grid, report, spec
 from trainable.reports import Outcome, Report
 

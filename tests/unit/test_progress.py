@@ -10,10 +10,11 @@ import pytest
 from rich.console import Console
 
 from sweep.cli.cells_table import best_trial, print_cells
-from sweep.cli.progress import Progress, duration, remaining_seconds
+from sweep.cli.formats import duration
+from sweep.cli.progress import Progress, remaining_seconds
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
-from sweep.records.trial import Role
+from sweep.records.confirmation import Role
 from sweep.scheduling.dispatcher import Dispatcher
 from tests.sweeps.grid import grid, report, spec
 from trainable.draws import CONFIRMATION_START

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sweep.records.results import SweepResults
-from sweep.records.trial import ReportRecord, SweepRecord, TrialRecord
+from sweep.records.sweep import SweepRecord
+from sweep.records.trial import ReportRecord, TrialRecord
 from sweep.search.rung_agreement import CellAgreement, RungAgreement, rung_agreement
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report

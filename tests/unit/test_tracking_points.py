@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sweep.records.trial import ConfirmationRecord
+from sweep.records.confirmation import ConfirmationRecord
 from sweep.tracking.points import Point, ended, points, progress, reports, standing
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.reports import Outcome

@@ -127,7 +127,7 @@ def test_a_confirmation_shows_whose_it_is_and_can_be_replayed() -> None:
         "sweep.role": "confirmation",
         "sweep.cell": CELL,
         "sweep.trial": "0",
-        "sweep.scheduling.confirmer": "0",
+        "sweep.confirmation": "0",
         "sweep.reports": "2",
         "sweep.outcome": "completed",
     }

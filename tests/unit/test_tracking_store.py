@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sweep.addresses import redacted
 from sweep.errors import TrackingError
 from sweep.tracking import Tracker, tracking_uri
-from sweep.tracking.store import redacted
 from tests.sweeps.memory_ledger import MemoryLedger
 
 

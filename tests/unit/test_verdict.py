@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.trial import ConfirmationRecord, DataRecord, ReplicateRecord, Role
+from sweep.records.sweep import DataRecord
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import majority_scores
 from sweep.verdict.statistics import paired_difference, summarise

@@ -43,7 +43,7 @@ class Scores:
     """What N labelled rows score by each way to classify. Larger = nearer, but for raw_NC.
 
     head_NC: logits of the classification head. nearest_NC: of the nearest proxy or centroid
-    (trainable.evaluation.inference.class_scores). cosines_NK, neighbours_NK: similarity and class of the nearest training rows.
+    (`inference.class_scores`). cosines_NK, neighbours_NK: similarity and class of the nearest training rows.
     raw_NC: the proxies' own numbers, without the temperature and the sign that make them scores; for the published rule
     alone.
     """

@@ -1,0 +1,22 @@
+"""How numbers and configurations are written for a person."""
+
+from __future__ import annotations
+
+from trainable.ranges import Scalar
+
+__all__ = ["configuration", "duration"]
+
+
+def duration(seconds: float) -> str:
+    """As a person writes it: 0:42, 12:05, 3:07:00."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def configuration(params: dict[str, Scalar] | object) -> str:
+    """`encoder_lr=3.1e-05 beta=0.40 ...`"""
+    assert isinstance(params, dict)
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
+    )
