@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import find_stored, ledger_place, open_ledger, read_stored
+from sweep.records.sweep import SweepState
 from sweep.scheduling.stop_requests import Stop, request_stop
 from sweep.tracking import sync, tracking_uri
 from trainable.reports import Outcome
@@ -59,5 +60,5 @@ def _close(ledger: Ledger) -> None:
     for confirmation in ledger.confirmations():
         if confirmation.outcome is None:
             ledger.finish_confirmation(confirmation.key, Outcome.INTERRUPTED, "the driver died")
-    if ledger.sweep().state == "running":
-        ledger.end("interrupted")
+    if ledger.sweep().state is SweepState.RUNNING:
+        ledger.end(SweepState.INTERRUPTED)

@@ -56,7 +56,8 @@ def _check_folder() -> None:
 def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.progress import Progress
     from sweep.cli.run_summary import command, say_goodbye
-    from sweep.run import End, run
+    from sweep.run import run
+    from sweep.scheduling.ending import End
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a sweep as cleanly as Ctrl-C does
     if options.cluster:
@@ -66,9 +67,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
     _log_to(directory)
-    result = run(spec, directory, address=options.address, progress=Progress(console))
+    result = run(spec, directory, address=options.address, display=Progress(console))
     say_goodbye(console, spec, directory, result, options)
-    return INTERRUPTED if result.end is End.INTERRUPTED else 0
+    return INTERRUPTED if result.ending.end is End.INTERRUPTED else 0
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:

@@ -17,7 +17,7 @@ from sweep.cli.formats import duration
 from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
-from sweep.scheduling.dispatcher import Dispatcher
+from sweep.scheduling.dispatcher import Dispatcher, State
 from trainable.reports import Outcome
 
 __all__ = ["Progress", "remaining_seconds"]
@@ -117,7 +117,7 @@ class Progress:
             tested = [f"{confirmed.get(key, 0)}/{wanted}"] if wanted else []
             table.add_row(*_row(key, [record for record in records if record.cell == key], budget), *tested)
         headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
-        draining = self._dispatcher is not None and self._dispatcher.draining
+        draining = self._dispatcher is not None and self._dispatcher.state is State.DRAINING
         hint = "stopping when the replicates that run have ended" if draining else "Ctrl-C stops cleanly"
         return Group(headline, table, Text(f"{hint}; the same command goes on later", style="dim"))
 

@@ -18,7 +18,9 @@ from sweep.cli.formats import duration
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.records.spent import spent
-from sweep.run import End, RunResult
+from sweep.run import RunResult
+from sweep.scheduling.budget import Limit, LimitKind
+from sweep.scheduling.ending import End
 from sweep.spec.model import SweepSpec
 
 if TYPE_CHECKING:
@@ -37,9 +39,9 @@ def say_goodbye(
     console.print()
     if result.report is not None:
         print_verdict(console, result.report, _there("report", spec, options))
-    elif result.end is not End.INTERRUPTED:
+    elif result.ending.end is not End.INTERRUPTED:
         console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
-    if result.end is End.FINISHED and not result.trained:
+    if result.ending.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
     for label, text in (_used(result.ledger), *_directions(spec, directory, result, options)):
         console.print(f"{label:<11}{text}")
@@ -85,11 +87,11 @@ def _directions(
         )
     again = options.called or command(options)
     more = f"{again} --set budget.trials_per_cell={2 * spec.budget.trials_per_cell}"
-    match result.end:
+    match result.ending.end:
         case End.FINISHED:
             lines.append(("extend", more))
         case End.OUT_OF_BUDGET:
-            lines.append(("go on", f"{again}   ({result.used_up} is used up{_raise(spec, result)})"))
+            lines.append(("go on", f"{again}   ({result.ending.limit} is used up{_raise(result.ending.limit)})"))
         case End.INTERRUPTED:
             lines.append(("go on", f"{again}   (it was interrupted; every finished replicate is kept)"))
     return lines
@@ -104,9 +106,9 @@ def _there(action: str, spec: SweepSpec, options: argparse.Namespace) -> str:
     )
 
 
-def _raise(spec: SweepSpec, result: RunResult) -> str:
+def _raise(limit: Limit | None) -> str:
     """The hours are counted anew by each run; what the whole sweep may use has to be raised."""
-    return "" if spec.budget.hours is not None and "hours" in result.used_up.split() else ": raise it with --set"
+    return "" if limit is not None and limit.kind is LimitKind.HOURS else ": raise it with --set"
 
 
 def _browse(uri: str) -> str:

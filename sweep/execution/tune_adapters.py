@@ -19,7 +19,7 @@ from ray.tune.search import Searcher
 
 from sweep.errors import LedgerError
 from sweep.execution.watchdog import StalledError
-from sweep.scheduling.dispatcher import Dispatcher
+from sweep.scheduling.dispatcher import Dispatcher, State
 from trainable.reports import Report
 
 __all__ = ["LedgerScheduler", "LedgerSearcher"]
@@ -59,7 +59,7 @@ class LedgerSearcher(Searcher):
         """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for its
         actors, which it might do for ever if a signal has ended Ray's processes too. They end with the driver
         anyway."""
-        if self._dispatcher.stopping:
+        if self._dispatcher.state is State.STOPPED:
             raise KeyboardInterrupt
 
     def restore(self, checkpoint_path: str) -> None:
@@ -114,7 +114,7 @@ def _recorded(dispatcher: Dispatcher, act: Callable[[], _T]) -> _T:
     try:
         return act()
     except LedgerError as error:
-        dispatcher.fault, dispatcher.stopping = error, True
+        dispatcher.fail(error)
         raise KeyboardInterrupt from error
 
 

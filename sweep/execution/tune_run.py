@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,31 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from sweep.execution.ray_cluster import Cluster
-from sweep.scheduling.dispatcher import Dispatcher
+from sweep.scheduling.dispatcher import Dispatcher, State
 
 if TYPE_CHECKING:
     from sweep.execution.trial_inputs import Shipment
 
-__all__ = ["tune_run"]
+__all__ = ["train"]
 
 
-def tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratch: Path) -> None:
+def train(dispatcher: Dispatcher, joined: Cluster) -> None:
+    """Train on the cluster until the dispatcher has nothing left to hand out, or a signal stops it.
+
+    Raises KeyboardInterrupt for a stop, and where the ledger cannot be written (`Dispatcher.fault`).
+    """
+    from sweep.execution.trial_inputs import pack
+
+    dispatcher.join(joined.slots, joined.gpu)
+    with (
+        _stop_on_signal(dispatcher),
+        tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch,
+    ):
+        configs = [config for cell in dispatcher.cells for config in cell.inputs()]
+        _tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
+
+
+def _tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratch: Path) -> None:
     """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out.
 
     scratch: a folder for what Tune insists on writing, none of which is kept.
@@ -65,9 +82,9 @@ def _stop_on_signal(dispatcher: Dispatcher) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, frame: FrameType | None) -> None:
-        if dispatcher.stopping:
+        if dispatcher.state is State.STOPPED:
             raise KeyboardInterrupt
-        dispatcher.stopping = True
+        dispatcher.stop()
         signal.raise_signal(signal.SIGUSR1)  # Tune's own signal for ending its loop
 
     for number in before:

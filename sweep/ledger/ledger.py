@@ -31,7 +31,7 @@ from sweep.ledger.confirmations import ConfirmationLedger
 from sweep.ledger.trials import trial_record
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import LostWork, TrialRecord
 from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
@@ -92,7 +92,12 @@ class Ledger:
                 root.set_user_attr("created", time.time())
                 root.set_user_attr("id", uuid.uuid4().hex)
             known_data = {name: asdict(each) for name, each in (data or {}).items()}
-            for key, value in {"spec": spec, "facts": dict(facts), "data": known_data, "state": "running"}.items():
+            for key, value in {
+                "spec": spec,
+                "facts": dict(facts),
+                "data": known_data,
+                "state": SweepState.RUNNING,
+            }.items():
                 root.set_user_attr(key, value)
             for cell in cells:
                 self._open_cell(cell, known)
@@ -111,14 +116,14 @@ class Ledger:
                 spec=attrs.get("spec", {}),
                 created=attrs["created"],
                 ended=attrs.get("ended"),
-                state=attrs.get("state", "running"),
+                state=SweepState(attrs.get("state", SweepState.RUNNING)),
                 facts=attrs.get("facts", {}),
                 data={name: DataRecord.from_json(each) for name, each in attrs.get("data", {}).items()},
                 run_id=attrs.get("run_id"),
             )
 
-    def end(self, state: str) -> None:
-        """Record how the run of the sweep ended: `finished`, `interrupted` or `failed`."""
+    def end(self, state: SweepState) -> None:
+        """Record how the run of the sweep ended."""
         with self._lock:
             self._root().set_user_attr("ended", time.time())
             self._root().set_user_attr("state", state)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sweep.errors import LedgerError
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
-from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import LostWork, ReportRecord, TrialRecord
 from trainable.config import TrialConfig
 from trainable.reports import Outcome, Report
@@ -68,7 +68,7 @@ def _with_flat_config(record: TrialRecord | ConfirmationRecord) -> dict[str, Any
 
 def _sweep(data: Mapping[str, Any]) -> SweepRecord:
     known = {name: DataRecord.from_json(each) for name, each in data["data"].items()}
-    return SweepRecord(**{**data, "data": known})
+    return SweepRecord(**{**data, "state": SweepState(data["state"]), "data": known})
 
 
 def _trial(data: Mapping[str, Any]) -> TrialRecord:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
 
-__all__ = ["DataRecord", "SweepRecord"]
+__all__ = ["DataRecord", "SweepRecord", "SweepState"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,15 @@ class DataRecord:
         return cls(**{**fields, **{name: tuple(fields[name]) for name in ("class_names", "test_counts", "notes")}})
 
 
+class SweepState(StrEnum):
+    """Whether a sweep is being run, and how its last run ended. FAILED: no trial could be scored."""
+
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
     """The sweep as recorded. id is unique over all sweeps; spec is the resolved spec; facts are git commit, package
@@ -43,7 +53,7 @@ class SweepRecord:
     spec: Mapping[str, Any]
     created: float
     ended: float | None = None
-    state: str = "running"
+    state: SweepState = SweepState.RUNNING
     facts: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, DataRecord] = field(default_factory=dict)
     run_id: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from sweep.records.confirmation import ConfirmationRecord
@@ -16,7 +17,27 @@ if TYPE_CHECKING:
 
 from sweep.records.spent import spent
 
-__all__ = ["Meter", "is_given_up", "is_on_target"]
+__all__ = ["Limit", "LimitKind", "Meter", "is_given_up", "is_on_target"]
+
+
+class LimitKind(StrEnum):
+    """What a budget limits. The hours are those of one run, all else is of the whole sweep."""
+
+    HOURS = "hours"
+    REPLICATES = "replicates"
+    GPU_HOURS = "GPU-hours"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of the budget: `the budget of 8 hours`."""
+
+    kind: LimitKind
+    amount: float
+
+    def __str__(self) -> str:
+        amount = str(self.amount) if isinstance(self.amount, int) else f"{self.amount:g}"
+        return f"the budget of {amount} {self.kind}"
 
 
 @dataclass(slots=True)
@@ -53,16 +74,16 @@ class Meter:
         self._seconds += seconds
 
     @property
-    def used_up(self) -> str:
-        """What is used up, in words; empty while nothing is."""
+    def limit(self) -> Limit | None:
+        """The limit of the budget that is used up; None while there is none."""
         budget = self.budget
-        if self._deadline is not None and self.clock() >= self._deadline:
-            return f"the budget of {budget.hours:g} hours"
+        if budget.hours is not None and self._deadline is not None and self.clock() >= self._deadline:
+            return Limit(LimitKind.HOURS, budget.hours)
         if budget.total_replicates is not None and self._replicates >= budget.total_replicates:
-            return f"the budget of {budget.total_replicates} replicates"
+            return Limit(LimitKind.REPLICATES, budget.total_replicates)
         if budget.gpu_hours is not None and self._seconds * self.gpus >= 3600 * budget.gpu_hours:
-            return f"the budget of {budget.gpu_hours:g} GPU-hours"
-        return ""
+            return Limit(LimitKind.GPU_HOURS, budget.gpu_hours)
+        return None
 
 
 def _ends_replicate(report: Report, last: int) -> bool:

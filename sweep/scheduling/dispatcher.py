@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
@@ -22,7 +23,15 @@ from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
 from trainable.reports import Outcome, Report
 
-__all__ = ["Dispatcher"]
+__all__ = ["Dispatcher", "State"]
+
+
+class State(StrEnum):
+    """Whether a dispatcher hands out work, and what becomes of the work that it has handed out."""
+
+    RUNNING = "running"
+    DRAINING = "draining"  # the replicates that run come to their ends, and no others begin
+    STOPPED = "stopped"  # everything ends as soon as possible
 
 
 @dataclass(slots=True)
@@ -43,8 +52,7 @@ class Dispatcher:
     A cell whose trials keep failing, or one that is good enough, gets no more. `changed` is called with the key of each
     trial, and of each confirmation, that changed.
 
-    stopping: end as soon as possible. draining: let the replicates that run end, and begin no others. fault: why the
-    ledger could not be written, after which nothing may go on.
+    state: whether it hands out work. fault: why the ledger could not be written, after which nothing may go on.
     """
 
     ledger: Ledger
@@ -53,9 +61,8 @@ class Dispatcher:
     slots: int
     changed: Callable[[str], None]
     clock: Callable[[], float] = time.monotonic
-    stopping: bool = False
-    draining: bool = False
-    fault: LedgerError | None = None
+    state: State = field(default=State.RUNNING, init=False)
+    fault: LedgerError | None = field(default=None, init=False)
     running: set[str] = field(default_factory=set)
     confirmer: Confirmer = field(init=False)
     meter: Meter = field(init=False)
@@ -78,10 +85,28 @@ class Dispatcher:
         for cell in self.cells:
             self._consider(cell.key)
 
+    def join(self, slots: int, gpus: float) -> None:
+        """Hand out work for the trials that a cluster holds at once, each of which takes so many GPUs."""
+        self.slots, self.meter.gpus = slots, gpus
+
+    def drain(self) -> None:
+        """Let the replicates that run come to their ends, and begin no others. May be called from any thread."""
+        if self.state is State.RUNNING:
+            self.state = State.DRAINING
+
+    def stop(self) -> None:
+        """End everything as soon as possible. May be called by a signal handler."""
+        self.state = State.STOPPED
+
+    def fail(self, error: LedgerError) -> None:
+        """The ledger cannot be written: stop, since what is not on record must not go on."""
+        self.fault = error
+        self.stop()
+
     @property
     def exhausted(self) -> bool:
         """Whether no trial will ever be handed out again. Running ones may still be lost, and then handed out anew."""
-        if self.stopping or self.draining or self.meter.used_up:
+        if self.state is not State.RUNNING or self.meter.limit is not None:
             return True
         return not (self._waiting or self.running or self._open_cells() or self.confirmer.waiting)
 
@@ -96,7 +121,7 @@ class Dispatcher:
 
     def next(self) -> Assignment | None:
         """The next trial to run, or None if there is none at the moment."""
-        if self.stopping or self.draining or self.meter.used_up or len(self.running) >= self.slots:
+        if self.state is not State.RUNNING or self.meter.limit is not None or len(self.running) >= self.slots:
             return None
         assignment = self._next_assignment()
         if assignment is not None:
@@ -148,7 +173,7 @@ class Dispatcher:
 
     def interrupt(self, reason: str) -> None:
         """Close what is still running; the next run of the sweep takes it up again."""
-        self.stopping = True
+        self.stop()
         trials = sorted(key for key in self.running if not self.confirmer.owns(key))
         self.running.clear()
         for key in self.confirmer.interrupt(reason):
@@ -217,10 +242,11 @@ class Dispatcher:
         rule = pruner(self.spec.pruning, config.replicates, config.evaluations)
         if self.ledger.stops(record.key, rule):
             return Outcome.PRUNED, f"not among the best of its cell at report {record.reports[-1].number}"
-        if self.stopping or (self.draining and report.evaluation == config.evaluations):
+        ends_replicate = report.evaluation == config.evaluations
+        if self.state is State.STOPPED or (self.state is State.DRAINING and ends_replicate):
             return Outcome.INTERRUPTED, "the sweep was stopped"
-        used_up = self.meter.used_up
-        return (Outcome.INTERRUPTED, f"{used_up} is used up") if used_up else (None, "")
+        limit = self.meter.limit
+        return (Outcome.INTERRUPTED, f"{limit} is used up") if limit is not None else (None, "")
 
     def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "", *, unreported: float = 0.0) -> None:
         """unreported: seconds of a worker's time since its last report."""

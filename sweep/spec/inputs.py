@@ -1,19 +1,17 @@
-"""Bad data and encoders are found before a sweep begins."""
+"""What a sweep reads: hub datasets are pinned to a commit, and bad data and encoders found, before it begins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sweep.spec.cells import Cell
-from trainable.datasets import load
+from sweep.spec.model import SweepSpec
+from trainable.datasets import load, pin
 from trainable.draws import draw_of
-from trainable.encoder.encoder import check_encoder
+from trainable.encoder import check_encoder
 
-if TYPE_CHECKING:
-    pass
-
-__all__ = ["check_inputs"]
+__all__ = ["check_inputs", "pinned"]
 
 
 def check_inputs(grid: Sequence[Cell]) -> None:
@@ -25,3 +23,16 @@ def check_inputs(grid: Sequence[Cell]) -> None:
     for config in (config for cell in grid for config in cell.inputs()):
         check_encoder(config.encoder, config.encoder_revision, config.max_length)
         draw_of(config, load(config.dataset), 0)
+
+
+def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
+    """The spec with the commit of every hub dataset: the one that the sweep began with, else the newest.
+
+    recorded: the resolved spec that the sweep began with, as JSON data; empty for a new sweep.
+    """
+    datasets = {}
+    for name, config in spec.datasets.items():
+        known = recorded.get("datasets", {}).get(name, {})
+        same = config.hub is not None and config.revision is None and known.get("hub") == config.hub
+        datasets[name] = pin(config.model_copy(update={"revision": known.get("revision")}) if same else config)
+    return spec.model_copy(update={"datasets": datasets})

@@ -33,7 +33,7 @@ import yaml
 
 from sweep.addresses import redacted
 from sweep.records.confirmation import ConfirmationRecord, Role
-from sweep.records.sweep import SweepRecord
+from sweep.records.sweep import SweepRecord, SweepState
 from sweep.records.trial import TrialRecord
 from sweep.tracking.points import milliseconds, reports
 from trainable.config import TrialConfig
@@ -65,7 +65,12 @@ _TRIAL_STATUS = {
     Outcome.FAILED: "FAILED",
     Outcome.INTERRUPTED: "KILLED",
 }
-_SWEEP_STATUS = {"running": "RUNNING", "finished": "FINISHED", "interrupted": "KILLED", "failed": "FAILED"}
+_SWEEP_STATUS = {
+    SweepState.RUNNING: "RUNNING",
+    SweepState.FINISHED: "FINISHED",
+    SweepState.INTERRUPTED: "KILLED",
+    SweepState.FAILED: "FAILED",
+}
 _CONSTANT = ("trial", "protocol")  # parameters of a run can never change; the ledger keeps these blocks from changing
 _VARIABLE = ("compare", "budget", "pruning", "resources")
 _LONGEST = 5000  # characters of a tag or parameter; MLflow takes 6000
@@ -104,7 +109,7 @@ def sweep_run(sweep: SweepRecord, counted: int) -> WantedRun:
         **commit,
         **changeable,
     }
-    ended = None if sweep.state == "running" else milliseconds(sweep.ended or sweep.created)
+    ended = None if sweep.state is SweepState.RUNNING else milliseconds(sweep.ended or sweep.created)
     return WantedRun(
         name=sweep.name,
         status=_SWEEP_STATUS[sweep.state],

@@ -29,6 +29,7 @@ from sweep.ledger.ledger import Ledger
 from sweep.ledger.postgres_lock import driver
 from sweep.ledger.storage import exclusive, open_storage
 from sweep.records.confirmation import Role
+from sweep.records.sweep import SweepState
 from sweep.scheduling.dispatcher import Dispatcher
 from tests.services.postgres_server import LossyLine, PostgresServer, execute
 from tests.services.waiting import wait_until
@@ -83,7 +84,7 @@ def play(ledger: Ledger, trials: int = 4) -> Iterator[None]:
         yield
         ledger.finish_confirmation(key, Outcome.COMPLETED)
         yield
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     yield
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sweep.errors import TrackingError
+from sweep.records.sweep import SweepState
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
 from tests.services.mlflow_server import Line, Server, free_port
@@ -104,7 +105,7 @@ def test_a_sweep_costs_a_handful_of_requests_a_trial(server: Server, line: Line,
             for key in keys:
                 ledger.finish(key, Outcome.COMPLETED)
                 tracker.notify(key)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     assert len(check(server, experiment, ledger)) == 12
     print(f"{len(line.requests)} requests for 12 trials of 16 reports with 4 metrics")
     assert len(line.requests) <= 5 * 12 + 15
@@ -132,7 +133,7 @@ def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str
     ledger.report(later, 0.75)
     ledger.finish(during, Outcome.COMPLETED)
     ledger.finish(later, Outcome.FAILED, "ValueError: no", "Traceback")
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     assert tracker.close(timeout=60) == Projection(pushed=3, missing=0)
     statuses = [run.info.status for run in check(server, experiment, ledger).values()]
     assert statuses == ["FINISHED", "FINISHED", "FAILED"]
@@ -171,7 +172,7 @@ def test_a_server_that_returns_with_an_older_database_gets_everything(
     shutil.copy(older, database)
     server.start()
     assert statuses(server, experiment) == ["FINISHED", "RUNNING", "RUNNING"]
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     assert tracker.close(timeout=60) == Projection(pushed=3, missing=0)
     check(server, experiment, ledger)
 
@@ -184,7 +185,7 @@ def test_the_last_comparison_sends_only_what_lacks(server: Server, line: Line, u
         tracker.notify(complete(ledger, 0.25, 0.5))
     wait_until(lambda: statuses(server, experiment).count("FINISHED") == 12)
     line.requests.clear()
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     assert tracker.close(timeout=60) == Projection(pushed=12, missing=0)
     assert line.requests.count(LOG) <= 1, "of the sweep's own run"
     assert len(line.requests) <= 8
@@ -219,7 +220,7 @@ def test_a_server_that_fails_for_a_while_loses_nothing(
         ledger.finish(during, Outcome.PRUNED, "below the rung")
         line.status, line.loses = None, lambda path: False
         wait_until(lambda: not tracker.problem)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     check(server, experiment, ledger)
 
 
@@ -235,7 +236,7 @@ def test_a_server_that_takes_long_costs_the_sweep_nothing(
     for key in keys:
         tracker.notify(key)
     assert time.monotonic() - began < 0.3, "nobody waits for an answer"
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     began = time.monotonic()
     projection = tracker.close(timeout=3)
     assert time.monotonic() - began < 3.5
@@ -255,7 +256,7 @@ def test_a_slow_server_gets_everything(server: Server, line: Line, url: str, exp
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         for _ in range(3):
             complete(ledger, 0.25, 0.5)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     check(server, experiment, ledger)
 
 
@@ -285,7 +286,7 @@ def test_a_creation_whose_answer_does_not_come_makes_no_second_run(
             time.sleep(3.5)
         ledger.report(key, 0.5)
         ledger.finish(key, Outcome.COMPLETED)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     check(server, experiment, ledger)
     assert line.requests.count(CREATE) == creations + (1 if fate == "lost" else 2)
 
@@ -307,7 +308,7 @@ def test_a_driver_that_died_before_it_recorded_its_runs_finds_them(server: Serve
             ledger.restart(key)
             ledger.report(key, 0.5)
             ledger.finish(key, Outcome.COMPLETED)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     trials = check(server, experiment, ledger)
     assert {key: run.info.run_id for key, run in trials.items()} == runs
     tracker.close(timeout=30)
@@ -321,15 +322,15 @@ def test_an_interrupted_sweep_is_killed_and_then_finished(
         key = ledger.ask()
         ledger.report(key, 0.25)
         ledger.finish(key, Outcome.INTERRUPTED, "Ctrl-C")
-        ledger.end("interrupted")
+        ledger.end(SweepState.INTERRUPTED)
     (first,) = check(server, experiment, ledger).values()
     assert first.info.status == "KILLED"
-    ledger.end("running")
+    ledger.end(SweepState.RUNNING)
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         ledger.restart(key)
         ledger.report(key, 0.5)
         ledger.finish(key, Outcome.COMPLETED)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     (second,) = check(server, experiment, ledger).values()
     assert (second.info.status, second.info.run_id) == ("FINISHED", first.info.run_id)
     assert capfd.readouterr() == ("", "")
@@ -349,7 +350,7 @@ def test_a_server_that_is_never_there_loses_nothing(
     tracker.start()
     for _ in range(2):
         tracker.notify(complete(ledger, 0.25, 0.5))
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     began = time.monotonic()
     projection = tracker.close(timeout=30)
     assert time.monotonic() - began < 5

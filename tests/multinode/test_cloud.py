@@ -13,6 +13,7 @@ import pytest
 
 from sweep.ledger.stored import read_stored
 from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.tracking.store import open_client
 from tests.multinode.ec2_scenario import EXPERIMENT, LOSSES, SWEEP, Way, go
@@ -40,7 +41,7 @@ def way(tmp_path_factory: pytest.TempPathFactory) -> Way:
 
 
 def test_a_sweep_that_lost_a_machine_ends_as_one_that_was_left_alone(way: Way) -> None:
-    assert way.after.sweep.state == way.alone.sweep.state == "finished"
+    assert way.after.sweep.state == way.alone.sweep.state == SweepState.FINISHED
     assert [each.outcome for each in way.after.trials] == [Outcome.COMPLETED] * len(LOSSES)
     assert table(way.after) == table(way.alone)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
+from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.tracking.points import Point, ended, points, progress, reports
 from sweep.tracking.runs import run_key
@@ -99,7 +100,7 @@ def _training(report: Report) -> str:
 
 
 def _trials(results: SweepResults) -> Iterator[str]:
-    if results.sweep.state != "finished":
+    if results.sweep.state is not SweepState.FINISHED:
         yield f"the sweep is {results.sweep.state}"
     numbers = {cell: [record.number for record in results.trials if record.cell == cell] for cell in _CELLS}
     if any(sorted(found) != list(range(TRIALS)) for found in numbers.values()) or len(results.trials) != 2 * TRIALS:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
-from sweep.records.sweep import SweepRecord
+from sweep.records.sweep import SweepRecord, SweepState
 from sweep.records.trial import ReportRecord, TrialRecord
 from sweep.tracking.store import open_client
 from trainable.config import TrialConfig
@@ -138,7 +138,7 @@ class MemoryLedger:
             self._confirmations[record.key] = record
             return record.key
 
-    def end(self, state: str) -> None:
+    def end(self, state: SweepState) -> None:
         """The sweep's state: `running` when it is taken up again, or how it ended."""
         with self._lock:
             self._sweep = replace(self._sweep, state=state, ended=self._tick())

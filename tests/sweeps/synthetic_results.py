@@ -17,7 +17,7 @@ import numpy as np
 from sweep.cli.cells_table import best_trial
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import ReportRecord, TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
@@ -65,7 +65,7 @@ def synthetic_results(
     missing: Mapping[str, int] | None = None,
     unconfirmed: Sequence[str] = (),
     ends: Sequence[Outcome] = ENDS,
-    state: str = "finished",
+    state: SweepState = SweepState.FINISHED,
     **blocks: Any,
 ) -> SweepResults:
     """The records of a sweep over `datasets` x `shots` x `losses`, a pure function of the arguments.
@@ -93,7 +93,7 @@ def synthetic_results(
         name=spec.name,
         spec=spec.resolved(),
         created=BEGAN,
-        ended=plan.now() if state != "running" else None,
+        ended=plan.now() if state is not SweepState.RUNNING else None,
         state=state,
         facts={"git_commit": "abc123", "version.torch": "2.12.1", "gpu": "none"},
         data={name: _data(name) for name in datasets},

@@ -180,12 +180,12 @@ def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path:
         each.report(assignment.key, timed(0, 1, spent - 100.0))
         now[0] += 100.0
         each.lost(assignment.key, "node died", running=spent)
-        assert bool(each.meter.used_up) is used_up
+        assert (each.meter.limit is not None) is used_up
     later = dispatcher(tmp_path, slots=1, budget=budget)
     later.meter.gpus = 3600.0 / 3650.0 * 1.001
-    assert later.meter.used_up
+    assert later.meter.limit
     later.meter.gpus = 3600.0 / 3650.0 * 0.999
-    assert not later.meter.used_up
+    assert later.meter.limit is None
 
 
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
@@ -273,8 +273,8 @@ def test_replicates_may_be_limited_over_all_runs(tmp_path: Path) -> None:
     drain(each)
     assert each.exhausted
     assert each.unfinished
-    assert each.meter.used_up == "the budget of 5 replicates"
-    each.interrupt(f"{each.meter.used_up} is used up")
+    assert str(each.meter.limit) == "the budget of 5 replicates"
+    each.interrupt(f"{each.meter.limit} is used up")
     assert outcomes(each.ledger.trials()) == {"completed": 2, "interrupted": 1}
     assert dispatcher(tmp_path, budget={"total_replicates": 5}).next() is None
     more = dispatcher(tmp_path, budget={"total_replicates": 16})
@@ -291,7 +291,7 @@ def test_gpu_hours_count_training_and_scoring_on_gpus_alone(tmp_path: Path) -> N
     metrics = {**slow.metrics, "train_seconds": 1800.0, "eval_seconds": 1800.0}
     assert not each.report(assignment.key, replace(slow, metrics=metrics))  # a CPU has used no GPU-hours
     each.meter.gpus = 0.5
-    assert each.meter.used_up == "the budget of 0.5 GPU-hours"
+    assert str(each.meter.limit) == "the budget of 0.5 GPU-hours"
     assert each.report(assignment.key, report(0, 2, 0.5))
     assert each.ledger.trial(assignment.key).reason == "the budget of 0.5 GPU-hours is used up"
     later = dispatcher(tmp_path, budget={"gpu_hours": 0.5})
@@ -304,7 +304,7 @@ def test_a_gentle_stop_lets_the_replicates_that_run_end(tmp_path: Path) -> None:
     first, second = each.next(), each.next()
     assert first is not None
     assert second is not None
-    each.draining = True
+    each.drain()
     assert each.next() is None
     assert not each.report(first.key, report(0, 1, 0.5))
     assert each.report(first.key, report(0, 2, 0.5))

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
+from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
@@ -37,7 +38,7 @@ def asked(ledger: Ledger, cell: Cell) -> TrialRecord:
 def test_a_sweep_keeps_its_id_over_reopening(journal: Path) -> None:
     first = opened(journal)[0].sweep()
     assert opened(journal)[0].sweep().id == first.id
-    assert first.state == "running"
+    assert first.state is SweepState.RUNNING
     assert first.facts == {"python": "3.11"}
 
 

@@ -65,7 +65,7 @@ def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
         warnings=(ATTACK, f"`{ATTACK}`"),
         selection=ATTACK,
     )
-    sweep = replace(results.sweep, name=ATTACK, facts={ATTACK: ATTACK}, state=ATTACK)
+    sweep = replace(results.sweep, name=ATTACK, facts={ATTACK: ATTACK})
     section = Section(
         anchor='"><b>', title=ATTACK, text=(ATTACK,), points=(ATTACK,), listing=ATTACK,
         tables=(Table(title=ATTACK, columns=(ATTACK,), rows=((ATTACK,),), folded=True),),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sweep.errors import TrackingError
+from sweep.records.sweep import SweepState
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
 from tests.services.waiting import wait_until
@@ -90,7 +91,7 @@ def overwrite(target: Path, source: Path) -> None:
 def test_a_finished_sweep_is_there_completely(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
     keys = [complete(ledger, 0.25, 0.5), complete(ledger, 0.75)]
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     assert str(pushed(ledger, uri)) == "all 2 runs are in MLflow"
     parent = parent_of(client)
     assert (parent.info.run_name, parent.info.status) == ("demo", "FINISHED")
@@ -130,7 +131,7 @@ def test_a_running_trial_is_shown_while_it_runs(
         assert trial_of(client, key).info.status == "RUNNING"
         assert parent_of(client).info.status == "RUNNING"
         ledger.finish(key, Outcome.PRUNED, "below the rung")
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     assert {run.info.status for run in all_runs(client)} == {"FINISHED"}
     assert trial_of(client, key).data.tags["sweep.reason"] == "below the rung"
 
@@ -140,7 +141,7 @@ def test_what_nobody_was_notified_of_is_pushed_in_the_end(client: MlflowClient, 
     tracker = Tracker(ledger, experiment="sweeps", uri=uri, required=True)
     tracker.start()
     key = complete(ledger, 0.5)
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     assert tracker.close(timeout=30) == Projection(pushed=1, missing=0)
     assert trial_of(client, key).info.status == parent_of(client).info.status == "FINISHED"
 
@@ -149,7 +150,7 @@ def test_pushing_again_changes_nothing(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
     complete(ledger, 0.5)
     ledger.finish(ledger.ask(), Outcome.FAILED, "no memory", "Traceback")
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     pushed(ledger, uri)
     before = [run.to_dictionary() for run in all_runs(client)]
     points = history(client, parent_of(client), "trials/failed")
@@ -167,13 +168,13 @@ def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str)
     key = ledger.ask()
     ledger.report(key, 0.25)
     ledger.finish(key, Outcome.INTERRUPTED, "the driver died")
-    ledger.end("interrupted")
+    ledger.end(SweepState.INTERRUPTED)
     pushed(ledger, uri)
     interrupted = trial_of(client, key)
     assert interrupted.info.status == parent_of(client).info.status == "KILLED"
     assert interrupted.data.tags["sweep.reason"] == "the driver died"
 
-    ledger.end("running")
+    ledger.end(SweepState.RUNNING)
     ledger.restart(key)
     pushed(ledger, uri)
     running = trial_of(client, key)
@@ -183,7 +184,7 @@ def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str)
 
     ledger.report(key, 0.5)
     ledger.finish(key, Outcome.COMPLETED)
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     pushed(ledger, uri)
     finished = trial_of(client, key)
     assert finished.info.run_id == interrupted.info.run_id
@@ -275,7 +276,7 @@ def test_a_run_that_a_user_deleted_meanwhile_is_made_anew(
         client.delete_run(gone)
         ledger.report(key, 0.5)
         ledger.finish(key, Outcome.COMPLETED)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     run = trial_of(client, key)
     assert gone not in (run.info.run_id, parent_of(client).info.run_id)
     assert run.data.tags["mlflow.parentRunId"] == parent_of(client).info.run_id
@@ -316,7 +317,7 @@ def test_an_artifact_that_cannot_be_stored_is_told_and_leaves_the_rest(
     client.create_experiment("sweeps", artifact_location=str(blocked))
     ledger = MemoryLedger()
     key = complete(ledger, 0.5)
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     projection = pushed(ledger, uri)
     assert (projection.missing, projection.left) == (0, ("the sweep's own run",))
     assert "must be able to store artifacts" in projection.problem
@@ -379,7 +380,7 @@ def test_an_older_database_gets_everything_again(
         shutil.rmtree(trial_of(client, failing).info.artifact_uri.removeprefix("file://"))  # files may be older as well
         overwrite(tmp_path / "mlflow.db", tmp_path / "older.db")
         assert statuses(client) == {"RUNNING": 3, "FINISHED": 1}
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     assert statuses(client) == {"FINISHED": 5, "FAILED": 1}
     for key in (before, during, failing, after):
         run = trial_of(client, key)
@@ -405,7 +406,7 @@ def test_an_emptied_artifact_folder_is_filled_again(
         wait_until(lambda: artifacts(client, parent_of(client)))
         for run in all_runs(client):
             shutil.rmtree(run.info.artifact_uri.removeprefix("file://"))
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     assert artifacts(client, trial_of(client, key)) == ["failure.txt"]
     assert artifacts(client, parent_of(client)) == ["spec.yaml"]
 
@@ -426,7 +427,7 @@ def test_a_sweep_drawn_live_equals_one_drawn_afterwards(
             tracker.notify(ledger.confirm(key, *known))
             wait_until(lambda: len(curves(client).get("mean_test_accuracy", [])) == len(known))  # noqa: B023
         ledger.confirm(key, 0.5, 0.75, 0.25, outcome=Outcome.COMPLETED)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     live = curves(client)
     again = f"sqlite:///{shutil.copy(tmp_path / 'mlflow.db', tmp_path / 'again.db')}"
     for run in all_runs(open_client(again)):
@@ -454,7 +455,7 @@ def test_no_error_ends_the_thread(client: MlflowClient, uri: str, monkeypatch: p
             wait_until(lambda: "division by zero" in tracker.problem)
         key = complete(ledger, 0.5)
         wait_until(lambda: not tracker.problem)
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
     assert trial_of(client, key).info.status == "FINISHED"
 
 
@@ -470,7 +471,7 @@ def test_confirmations_are_nested_too_and_go_on_in_their_run(client: MlflowClien
     ledger = MemoryLedger()
     trial = complete(ledger, 0.5)
     ledger.confirm(trial, 0.5, 0.75)
-    ledger.end("finished")
+    ledger.end(SweepState.FINISHED)
     assert str(pushed(ledger, uri)) == "all 2 runs are in MLflow"
     ledger.confirm(trial, 0.5, 0.75, 0.25, outcome=Outcome.COMPLETED)
     for _ in range(2):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sweep.records.sweep import SweepState
 from sweep.tracking.runs import run_key, run_of, sweep_run
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.config import TrialConfig
@@ -84,7 +85,7 @@ def test_the_status_says_whether_anybody_has_to_act(outcome: Outcome, status: st
 
 def test_the_sweep_shows_spec_and_facts() -> None:
     ledger = MemoryLedger()
-    ledger.end("interrupted")
+    ledger.end(SweepState.INTERRUPTED)
     run = sweep_run(ledger.sweep(), 3)
     assert (run.name, run.status, run.ended) == ("demo", "KILLED", 1000 * (BEGAN + 1))
     assert run.params == {

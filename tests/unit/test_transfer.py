@@ -20,6 +20,7 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.ledger.transfer import _snapshot, export_sweep, import_sweep
+from sweep.records.sweep import SweepState
 from tests.sweeps.mixed_sweep import continued, mixed_spec, mixed_sweep, reopened
 from trainable.reports import Outcome
 
@@ -90,7 +91,7 @@ def test_an_export_is_of_one_moment(tmp_path: Path) -> None:
     ledger = writing(directory)
     with _snapshot(directory.journal) as storage:
         ledger.record_run(None, "another")
-        ledger.end("finished")
+        ledger.end(SweepState.FINISHED)
         (root,) = (study for study in storage.get_all_studies() if study.study_name == "small")
     assert root.user_attrs["run_id"] == "run-sweep"
     assert root.user_attrs["state"] == "running"

@@ -12,7 +12,7 @@ import pytest
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import DataRecord
+from sweep.records.sweep import DataRecord, SweepState
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import majority_scores
 from sweep.verdict.statistics import paired_difference, summarise
@@ -265,7 +265,7 @@ def test_a_training_that_learned_nothing_is_counted() -> None:
 
 
 def test_draws_still_to_come_are_said_and_the_rest_is_used() -> None:
-    found = verdict(small(missing={"soft_triple": 4}, state="interrupted"))
+    found = verdict(small(missing={"soft_triple": 4}, state=SweepState.INTERRUPTED))
     other = arm(only(found), "soft_triple")
     assert other.difference is not None
     assert other.difference.n == 6
