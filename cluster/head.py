@@ -28,7 +28,7 @@ from pathlib import Path
 
 from pyarrow import fs  # type: ignore[import-untyped]
 
-PATIENCE = 180  # seconds for the first start of MLflow's server, which makes its tables
+TIME_LIMIT = 180  # seconds for the first start of MLflow's server, which makes its tables
 
 
 class HeadError(ValueError):
@@ -82,7 +82,7 @@ class Head:
         command += ["--workers", "1", "--artifacts-destination", f"{self.store}/artifacts"]
         log = self.folder / "server.log"
         server = _in_background(command, log, {**environment, **os.environ})
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIME_LIMIT
         while not self._answers():
             if server.poll() is not None or time.monotonic() > deadline:
                 raise HeadError(f"MLflow's server must start at 127.0.0.1:{self.port}; it did not; {log} says why")

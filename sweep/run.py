@@ -15,7 +15,7 @@ from sweep.execution.ray_cluster import cluster
 from sweep.execution.tune_run import train
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
-from sweep.ledger.provenance import data_records, environment_facts
+from sweep.ledger.provenance import data_records, environment
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
 from sweep.records.sweep import SweepState
@@ -76,7 +76,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         spec = pinned(spec, ledger.sweep().spec if ledger.exists() else {})
         grid = cells(spec)
         check_inputs(grid)
-        ledger.begin(spec.resolved(), grid, environment_facts(), data_records(grid))
+        ledger.begin(spec.resolved(), grid, environment(), data_records(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, display)
     if ledger.sweep().state is SweepState.FAILED:

@@ -12,7 +12,7 @@ from sweep.ledger.stored import find_stored, ledger_place, open_ledger, read_sto
 from sweep.records.sweep import SweepState
 from sweep.scheduling.stop_requests import Stop, request_stop
 from sweep.tracking import sync, tracking_uri
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles

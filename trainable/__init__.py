@@ -5,15 +5,15 @@ The entry point is `trainable.training.replicates`, which is imported from its o
 
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.errors import ConfigError, DataError, EncoderError, TrainableError
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = [
     "ConfigError",
     "DataError",
     "DatasetConfig",
     "EncoderError",
+    "Evaluation",
     "Outcome",
-    "Report",
     "TrainableError",
     "TrialConfig",
 ]

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from trainable.config import TrialConfig
 from trainable.errors import ConfigError, TrainableError
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["main", "read_config"]
 
@@ -95,9 +94,9 @@ def _run(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, 
     from trainable.training import replicates  # torch only once the configuration is known to be right
 
     exit_code = 0
-    for report in replicates(config, draws, initialisation=initialisation, part=part):
-        print(json.dumps(asdict(report)), flush=True)  # noqa: T201
-        exit_code = 1 if report.outcome in {Outcome.DIVERGED, Outcome.FAILED} else exit_code
+    for evaluation in replicates(config, draws, initialisation=initialisation, part=part):
+        print(json.dumps(evaluation.to_json()), flush=True)  # noqa: T201
+        exit_code = 1 if evaluation.outcome in {Outcome.DIVERGED, Outcome.FAILED} else exit_code
     return exit_code
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from trainable.encoder.encoder import Encoder
     from trainable.losses import LossEntry
 
-__all__ = ["Evaluation", "Part", "Trial", "evaluation_points", "evaluations"]
+__all__ = ["Measurement", "Part", "Trial", "evaluation_points", "measurements"]
 
 Part = Literal["validation", "test"]
 
@@ -58,7 +58,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
+class Measurement:
     """The state after `step` optimiser steps; metrics, confusion and trained_on are those of a report."""
 
     step: int
@@ -72,7 +72,7 @@ def evaluation_points(steps: int, count: int) -> list[int]:
     return [steps * number // count for number in range(1, count + 1)]
 
 
-def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, None]:
+def measurements(trial: Trial, replicate: int) -> Generator[Measurement, None, None]:
     """Bring the encoder back to its pretrained state, train it on `trial.samples[replicate]`, evaluate it on the way.
 
     All randomness derives from the trial's seed, the draw's index and the initialisation. Raises DivergedError for a
@@ -88,7 +88,7 @@ def evaluations(trial: Trial, replicate: int) -> Generator[Evaluation, None, Non
         scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         metrics = {**scored.metrics, **means, **times, "tokens": float(learner.tokens)}
-        yield Evaluation(point, metrics, learner.trained_on, scored.confusion)
+        yield Measurement(point, metrics, learner.trained_on, scored.confusion)
 
 
 def _start(trial: Trial, replicate: int) -> Learner:

@@ -13,8 +13,8 @@ from trainable.encoder.encoder import free_accelerator, load_encoder
 from trainable.errors import ConfigError
 from trainable.learner import DivergedError
 from trainable.losses import LOSSES, LossEntry
-from trainable.replicate import Evaluation, Part, Trial, evaluations
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
+from trainable.replicate import Measurement, Part, Trial, measurements
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -32,7 +32,7 @@ def replicates(
     first: int = 0,
     initialisation: int = 0,
     part: Part = "validation",
-) -> Iterator[Report]:
+) -> Iterator[Evaluation]:
     """Train on each of `draws` (default: 0 to `config.replicates` - 1), from position `first` on, and report after each
     of `config.evaluations` evenly spaced points, the last one at the last step; with part "test" at the last step only.
 
@@ -79,7 +79,7 @@ def replicates(
         part=part,
         initialisation=initialisation,
     )
-    return _reports(trial, first)
+    return _evaluations(trial, first)
 
 
 def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
@@ -90,43 +90,43 @@ def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
         )
 
 
-def _reports(trial: Trial, first: int) -> Iterator[Report]:
+def _evaluations(trial: Trial, first: int) -> Iterator[Evaluation]:
     _AT_WORK[0] = turn = object()
     try:
         for replicate in range(first, len(trial.draws)):
-            for report in _replicate_reports(trial, replicate, turn):
-                if report.outcome is Outcome.FAILED:
+            for evaluation in _replicate_evaluations(trial, replicate, turn):
+                if evaluation.outcome is Outcome.FAILED:
                     free_accelerator()
-                yield report
-                if report.outcome is not None:
+                yield evaluation
+                if evaluation.outcome is not None:
                     return
     finally:
         if _AT_WORK[0] is turn:  # else one that was forgotten, collected late, would take the gradients of another
             trial.encoder.model.zero_grad(set_to_none=True)
 
 
-def _replicate_reports(trial: Trial, replicate: int, turn: object) -> Iterator[Report]:
-    evaluated = evaluations(trial, replicate)
+def _replicate_evaluations(trial: Trial, replicate: int, turn: object) -> Iterator[Evaluation]:
+    measured = measurements(trial, replicate)
     step = 0
-    for evaluation in range(1, len(trial.points) + 1):
+    for point in range(1, len(trial.points) + 1):
         if _AT_WORK[0] is not turn:
             raise RuntimeError("another trial was begun in this process: exhaust one iterator before the next")
         at = partial(
-            Report,
+            Evaluation,
             draw=trial.draws[replicate],
             replicate=replicate,
-            evaluation=evaluation,
+            point=point,
             initialisation=trial.initialisation,
         )
-        report = _next_report(evaluated, at, step)
-        step = report.step
-        yield report
+        evaluation = _next_evaluation(measured, at, step)
+        step = evaluation.step
+        yield evaluation
 
 
-def _next_report(evaluated: Iterator[Evaluation], at: Callable[..., Report], step: int) -> Report:
-    """The next evaluation, or the outcome that ends the trial. step: the optimiser steps of the last report."""
+def _next_evaluation(measured: Iterator[Measurement], at: Callable[..., Evaluation], step: int) -> Evaluation:
+    """The next evaluation, or the outcome that ends the trial. step: the optimiser steps of the last evaluation."""
     try:
-        done = next(evaluated)
+        done = next(measured)
     except DivergedError as error:
         return at(step=error.step, outcome=Outcome.DIVERGED, reason=str(error))
     except Exception as error:

@@ -13,7 +13,7 @@ from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord, outcomes
 from sweep.scheduling.budget import is_given_up
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["best_trial", "print_cells"]
 
@@ -58,7 +58,7 @@ def _given_up(results: SweepResults, order: Sequence[str]) -> Iterator[str]:
 def _test_score(record: ConfirmationRecord | None) -> str:
     """`0.472 (8 draws)`; a replicate without a score is not among them."""
     name = f"test_{record.config.metric}" if record is not None else ""
-    reports = [each.report for each in record.replicates] if record is not None else []
+    reports = [each.evaluation for each in record.replicates] if record is not None else []
     scores = [each.metrics[name] for each in reports if not each.initialisation and name in each.metrics]
     return f"{fmean(scores):.3f} ({len(scores)} draws)" if scores else "-"
 

@@ -55,7 +55,7 @@ def _check_folder() -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.progress import Progress
-    from sweep.cli.run_summary import command, say_goodbye
+    from sweep.cli.run_summary import command, print_run_summary
     from sweep.run import run
     from sweep.scheduling.ending import End
 
@@ -68,7 +68,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     directory = SweepDirectory(Path(options.dir) / spec.name)
     _log_to(directory)
     result = run(spec, directory, address=options.address, display=Progress(console))
-    say_goodbye(console, spec, directory, result, options)
+    print_run_summary(console, spec, directory, result, options)
     return INTERRUPTED if result.ending.end is End.INTERRUPTED else 0
 
 

@@ -14,7 +14,7 @@ from sweep.remote.cluster_file import ClusterFile, NodeType
 from sweep.scheduling.workload import Work
 from sweep.spec.model import SweepSpec
 
-__all__ = ["print_bill"]
+__all__ = ["print_cost"]
 
 _COMING = (
     240.0  # seconds from a trial that waits to a machine that trains it: booted and installed, measured nowhere yet
@@ -30,7 +30,7 @@ class _Used:
     spot: bool
 
 
-def print_bill(console: Console, spec: SweepSpec, cluster: ClusterFile, work: Work, *, measured: bool) -> None:
+def print_cost(console: Console, spec: SweepSpec, cluster: ClusterFile, work: Work, *, measured: bool) -> None:
     """Print machines, hours and cost of a sweep on a cluster. measured: whether the pace is that of this machine.
 
     Raises ClusterError for a machine without a price, if there are prices.
@@ -58,7 +58,7 @@ def print_bill(console: Console, spec: SweepSpec, cluster: ClusterFile, work: Wo
         soft_wrap=True,
     )
     if used:
-        _print_cost(console, spec, used, (least + _COMING, most + _COMING))
+        _print_price(console, spec, used, (least + _COMING, most + _COMING))
 
 
 def _machines(spec: SweepSpec, cluster: ClusterFile, slots: int | None) -> Iterator[tuple[int, NodeType, int]]:
@@ -82,7 +82,7 @@ def _check_prices(spec: SweepSpec, used: Sequence[_Used]) -> None:
         )
 
 
-def _print_cost(console: Console, spec: SweepSpec, used: Sequence[_Used], seconds: tuple[float, float]) -> None:
+def _print_price(console: Console, spec: SweepSpec, used: Sequence[_Used], seconds: tuple[float, float]) -> None:
     if not spec.prices:
         names = ", ".join(f"{each.machine}: ..." for each in used)
         hint = f"write `prices: {{{names}}}` into the spec, USD per hour, or [spot, on demand]"

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from sweep.cli.cost import print_bill
+from sweep.cli.cost import print_cost
 from sweep.cli.formats import duration
 from sweep.remote.cluster_file import ClusterFile, fitted
-from sweep.scheduling.workload import Cost, Work, work_of
+from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs
@@ -60,7 +60,7 @@ def print_plan(
     if cluster is None:
         _print_time(console, spec, work, measured=training_seconds is None)
     else:
-        print_bill(console, spec, cluster, work, measured=training_seconds is None)
+        print_cost(console, spec, cluster, work, measured=training_seconds is None)
 
 
 def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
@@ -140,15 +140,15 @@ def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool
     console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")
 
 
-def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, Cost]:
+def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, TrainingSeconds]:
     """The costs of each cell, if one training takes so long, its evaluations included."""
-    return {cell.key: Cost(_default_config(cell).replicates * seconds, seconds) for cell in grid}
+    return {cell.key: TrainingSeconds(_default_config(cell).replicates * seconds, seconds) for cell in grid}
 
 
-def _costs(grid: Sequence[Cell]) -> Mapping[str, Cost]:
+def _costs(grid: Sequence[Cell]) -> Mapping[str, TrainingSeconds]:
     """The costs of each cell, from one short replicate for each dataset, encoder and shot count."""
-    measured: dict[tuple[object, ...], Cost] = {}
-    costs: dict[str, Cost] = {}
+    measured: dict[tuple[object, ...], TrainingSeconds] = {}
+    costs: dict[str, TrainingSeconds] = {}
     for cell in grid:
         config = _default_config(cell)
         like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
@@ -158,7 +158,7 @@ def _costs(grid: Sequence[Cell]) -> Mapping[str, Cost]:
     return costs
 
 
-def _measure(config: TrialConfig) -> Cost:
+def _measure(config: TrialConfig) -> TrainingSeconds:
     """Extrapolated from a few steps and one evaluation with warm caches."""
     import torch
 
@@ -170,15 +170,15 @@ def _measure(config: TrialConfig) -> Cost:
     probe = config.model_copy(update={"steps": steps, "evaluations": 1, "replicates": 1})
     try:
         next(replicates(probe))  # loads the encoder and tokenises
-        report = next(replicates(probe))
+        evaluation = next(replicates(probe))
     finally:
         torch.set_num_threads(threads)
-    training = config.steps * report.metrics["train_seconds"] / probe.steps
-    evaluation = report.metrics["eval_seconds"]
+    training = config.steps * evaluation.metrics["train_seconds"] / probe.steps
+    scoring = evaluation.metrics["eval_seconds"]
     data = load(config.dataset)
     scored = len(draw_of(config, data, 0).validation)
-    test = evaluation * len(data.test) / scored  # rows of a dataset cost alike
-    return Cost(config.replicates * (training + config.evaluations * evaluation), training + evaluation + test)
+    test = scoring * len(data.test) / scored  # rows of a dataset cost alike
+    return TrainingSeconds(config.replicates * (training + config.evaluations * scoring), training + scoring + test)
 
 
 def describe(values: Range) -> str:

@@ -18,7 +18,7 @@ from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
 from sweep.scheduling.dispatcher import Dispatcher, State
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["Progress", "remaining_seconds"]
 
@@ -140,7 +140,7 @@ def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ..
 def _end(record: TrialRecord | ConfirmationRecord) -> str:
     """How a record ended, on one line."""
     if isinstance(record, ConfirmationRecord):
-        scores = [each.report.metrics.get(f"test_{record.config.metric}") for each in record.replicates]
+        scores = [each.evaluation.metrics.get(f"test_{record.config.metric}") for each in record.replicates]
         known = [score for score in scores if score is not None]
         test = f"  test {sum(known) / len(known):.3f}" if known and record.role is Role.CONFIRMATION else ""
         return f"{record.cell} #{record.trial}  {record.role} of {len(record.replicates)} trainings{test}"
@@ -155,7 +155,7 @@ def work_done(records: Sequence[TrialRecord]) -> float:
 
 
 def _share(record: TrialRecord) -> float:
-    return len(record.reports) / (record.config.replicates * record.config.evaluations)
+    return len(record.evaluations) / (record.config.replicates * record.config.evaluations)
 
 
 def remaining_seconds(done: float, before: float, total: float, elapsed: float) -> float | None:

@@ -26,10 +26,10 @@ from sweep.spec.model import SweepSpec
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
 
-__all__ = ["command", "print_verdict", "say_goodbye"]
+__all__ = ["command", "print_run_summary", "print_verdict"]
 
 
-def say_goodbye(
+def print_run_summary(
     console: Console, spec: SweepSpec, directory: SweepDirectory, result: RunResult, options: argparse.Namespace
 ) -> None:
     """Print the table of cells, and the commands that a person may want next."""
@@ -59,7 +59,7 @@ def print_verdict(console: Console, report: ReportFiles, place: str = "") -> Non
 
 def _used(ledger: Ledger) -> tuple[str, str]:
     seconds = spent(ledger.trials(), ledger.confirmations())
-    parts = {"search": seconds.search, "confirmation": seconds.confirmation, "broken off": seconds.lost}
+    parts = {"search": seconds.search, "confirmation": seconds.confirmation, "broken off": seconds.discarded}
     told = ", ".join(f"{duration(value)} {name}" for name, value in parts.items() if value)
     return "used", f"{duration(seconds.total)} of workers, training and scoring ({told or 'nothing yet'})"
 

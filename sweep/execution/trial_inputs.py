@@ -25,13 +25,13 @@ from trainable.encoder.places import PACKAGED, encoder_files, provide_encoder
 if TYPE_CHECKING:
     from ray import ObjectRef
 
-__all__ = ["Freight", "Shipment", "kept_encoders", "pack"]
+__all__ = ["EncoderFiles", "TrialInputs", "kept_encoders", "pack"]
 
 _PIECE = 64 * 2**20  # bytes of a file that travel at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Freight:
+class EncoderFiles:
     """The files of one encoder. digest: of their names and contents. folder: where they lie on the driver's machine.
     files: by name, their contents in pieces."""
 
@@ -41,15 +41,15 @@ class Freight:
 
 
 @dataclass(frozen=True, slots=True)
-class Shipment:
+class TrialInputs:
     """References to all that the trials of a sweep need. home: the driver's node. encoders: by name and revision; empty
     where all trials run on the driver's machine."""
 
     home: str
     datasets: Mapping[DatasetConfig, ObjectRef[TextData]]
-    encoders: Mapping[tuple[str, str | None], Freight]
+    encoders: Mapping[tuple[str, str | None], EncoderFiles]
 
-    def deliver(self, config: TrialConfig) -> None:
+    def provide_for(self, config: TrialConfig) -> None:
         """Provide this process with the data and the encoder of `config`. Called on a worker, before it trains.
 
         Raises OSError if the machine's disk does not take the encoder.
@@ -60,13 +60,13 @@ class Shipment:
         if key in self.encoders and _first_time(key):
             provide_encoder(*key, self._folder(self.encoders[key]))
 
-    def _folder(self, freight: Freight) -> Path:
+    def _folder(self, files_of: EncoderFiles) -> Path:
         if ray.get_runtime_context().get_node_id() == self.home:
-            return Path(freight.folder)
-        return _unpacked(freight)
+            return Path(files_of.folder)
+        return _unpacked(files_of)
 
 
-def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> Shipment:
+def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
     """Put into the object store what trials of these configurations need. everywhere: whether they may run on other
     machines than this one, and so need encoders too.
 
@@ -75,7 +75,7 @@ def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> Shipment:
     datasets = {config.dataset: ray.put(load(config.dataset)) for config in configs}
     named = {(config.encoder, config.encoder_revision) for config in configs if config.encoder not in PACKAGED}
     encoders = {key: _freight(encoder_files(*key)) for key in sorted(named, key=str)} if everywhere else {}
-    return Shipment(ray.get_runtime_context().get_node_id(), datasets, encoders)
+    return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders)
 
 
 def kept_encoders() -> Path:
@@ -95,7 +95,7 @@ def _first_time(key: object) -> bool:
     return not known
 
 
-def _freight(files: Sequence[Path]) -> Freight:
+def _freight(files: Sequence[Path]) -> EncoderFiles:
     digest = hashlib.sha256()
     pieces: dict[str, list[ObjectRef[bytes]]] = {}
     for path in files:
@@ -105,19 +105,19 @@ def _freight(files: Sequence[Path]) -> Freight:
             while piece := file.read(_PIECE):
                 digest.update(piece)
                 pieces[path.name].append(ray.put(piece))
-    return Freight(digest.hexdigest()[:32], str(files[0].parent), pieces)
+    return EncoderFiles(digest.hexdigest()[:32], str(files[0].parent), pieces)
 
 
-def _unpacked(freight: Freight) -> Path:
+def _unpacked(files_of: EncoderFiles) -> Path:
     """The folder of the files on this machine: written by the first worker that needs it, while the others wait."""
-    folder = kept_encoders() / freight.digest
+    folder = kept_encoders() / files_of.digest
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.with_suffix(".lock")):
         if not folder.exists():
             scratch = folder.with_suffix(".new")
             shutil.rmtree(scratch, ignore_errors=True)  # of a worker that died
             scratch.mkdir()
-            for name, pieces in freight.files.items():
+            for name, pieces in files_of.files.items():
                 with (scratch / name).open("wb") as file:
                     for piece in pieces:
                         file.write(ray.get(piece))

@@ -20,7 +20,7 @@ from ray.tune.search import Searcher
 from sweep.errors import LedgerError
 from sweep.execution.watchdog import StalledError
 from sweep.scheduling.dispatcher import Dispatcher, State
-from trainable.reports import Report
+from trainable.outcomes import Evaluation
 
 __all__ = ["LedgerScheduler", "LedgerSearcher"]
 
@@ -40,8 +40,8 @@ class LedgerSearcher(Searcher):
         if self._dispatcher.exhausted:
             return Searcher.FINISHED  # type: ignore[return-value]  # a string, whatever Ray's annotation says
         assignment = _recorded(self._dispatcher, self._dispatcher.next)
-        patience = 60 * self._dispatcher.spec.budget.stall_minutes
-        return None if assignment is None else {"assignment": assignment.to_json(), "patience": patience}
+        seconds = 60 * self._dispatcher.spec.budget.stall_minutes
+        return None if assignment is None else {"assignment": assignment.to_json(), "time_limit": seconds}
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         return True  # the dispatcher counts its slots itself
@@ -80,8 +80,8 @@ class LedgerScheduler(FIFOScheduler):
         return None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        report = Report.from_json(json.loads(result["report"]))
-        ends = _recorded(self._dispatcher, lambda: self._dispatcher.report(_key(trial), report))
+        evaluation = Evaluation.from_json(json.loads(result["report"]))
+        ends = _recorded(self._dispatcher, lambda: self._dispatcher.record(_key(trial), evaluation))
         return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
@@ -93,7 +93,7 @@ class LedgerScheduler(FIFOScheduler):
         running = max(0.0, time.time() - began) if began else 0.0  # not what it waited for a machine
         _recorded(
             self._dispatcher,
-            lambda: self._dispatcher.lost(_key(trial), reason, detail, stalled=bool(kind), running=running),
+            lambda: self._dispatcher.worker_lost(_key(trial), reason, detail, stalled=bool(kind), running=running),
         )
 
 

@@ -16,7 +16,7 @@ from sweep.execution.ray_cluster import Cluster
 from sweep.scheduling.dispatcher import Dispatcher, State
 
 if TYPE_CHECKING:
-    from sweep.execution.trial_inputs import Shipment
+    from sweep.execution.trial_inputs import TrialInputs
 
 __all__ = ["train"]
 
@@ -37,7 +37,7 @@ def train(dispatcher: Dispatcher, joined: Cluster) -> None:
         _tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
 
 
-def _tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scratch: Path) -> None:
+def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scratch: Path) -> None:
     """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out.
 
     scratch: a folder for what Tune insists on writing, none of which is kept.
@@ -53,7 +53,7 @@ def _tune_run(dispatcher: Dispatcher, joined: Cluster, shipment: Shipment, scrat
         logging.getLogger(name).setLevel(logging.CRITICAL)  # outcomes and reasons are in the ledger
     # Tune hands these on in the command lines of its workers, where everybody on the machine can read them.
     ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
-    worker = tune.with_parameters(Worker, shipment=shipment)
+    worker = tune.with_parameters(Worker, inputs=inputs)
     worker.__qualname__ = Worker.__qualname__  # how processes are titled while they train; else it is Tune's `_Inner`
     tune.run(
         worker,

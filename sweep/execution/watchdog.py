@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["StalledError", "broken_off", "log_place"]
+__all__ = ["StalledError", "log_place", "time_limit"]
 
 _GRACE = 60.0  # seconds in which Python code would have noticed; after them only the end of the process helps
 
@@ -27,7 +27,7 @@ class _Break(BaseException):
 
 
 @contextmanager
-def broken_off(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Raise StalledError if the block takes longer than `seconds`.
 
     Code that never returns to Python cannot be broken off so: then all stacks are written to the log and the process

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from ray import tune
 
-from sweep.execution.trial_inputs import Shipment
-from sweep.execution.watchdog import broken_off, log_place
+from sweep.execution.trial_inputs import TrialInputs
+from sweep.execution.watchdog import log_place, time_limit
 from sweep.scheduling.assignment import Assignment
 from trainable.errors import TrainableError
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["Worker"]
 
@@ -25,19 +25,19 @@ class Worker(tune.Trainable):
     """Trains what its assignment says; each step is one report. Tune decides after each step whether there is a next
     one. Raises StalledError where a report takes longer than the configuration's `patience`, in seconds."""
 
-    def setup(self, config: dict[str, Any], shipment: Shipment) -> None:  # type: ignore[override]  # with_parameters
+    def setup(self, config: dict[str, Any], inputs: TrialInputs) -> None:  # type: ignore[override]  # with_parameters
         import torch  # noqa: F401  # slow, and no part of a report whose time is limited
         import transformers  # noqa: F401
 
         assignment = Assignment.from_json(config["assignment"])
-        shipment.deliver(assignment.config)
-        self._reports = _reports(assignment)
-        self._patience = float(config["patience"])
+        inputs.provide_for(assignment.config)
+        self._evaluations = _evaluations(assignment)
+        self._time_limit = float(config["time_limit"])
 
     def step(self) -> dict[str, Any]:
-        with broken_off(self._patience):
-            report = next(self._reports)
-        return {"report": json.dumps(asdict(_with_place(report)))}
+        with time_limit(self._time_limit):
+            evaluation = next(self._evaluations)
+        return {"report": json.dumps(_with_log(evaluation).to_json())}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
@@ -45,19 +45,19 @@ class Worker(tune.Trainable):
         return True
 
     def cleanup(self) -> None:
-        self._reports.close()  # type: ignore[attr-defined]  # an iterator from a generator function
+        self._evaluations.close()  # type: ignore[attr-defined]  # an iterator from a generator function
 
 
-def _reports(assignment: Assignment) -> Iterator[Report]:
+def _evaluations(assignment: Assignment) -> Iterator[Evaluation]:
     """The reports of an assignment. Only the death of this process raises: what a trial does wrong is an outcome."""
     try:
-        yield from assignment.reports()
+        yield from assignment.evaluations()
     except TrainableError as error:
         yield assignment.refused(str(error))
 
 
-def _with_place(report: Report) -> Report:
+def _with_log(evaluation: Evaluation) -> Evaluation:
     """A failure with the place of this worker's log, where there may be more to read."""
-    if report.outcome is not Outcome.FAILED:
-        return report
-    return replace(report, detail=f"{report.detail or report.reason}\nlog: {log_place()}\n")
+    if evaluation.outcome is not Outcome.FAILED:
+        return evaluation
+    return replace(evaluation, detail=f"{evaluation.detail or evaluation.reason}\nlog: {log_place()}\n")

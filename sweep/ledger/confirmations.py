@@ -20,9 +20,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
-from sweep.records.trial import LostWork, TrialRecord
+from sweep.records.trial import DiscardedWork, TrialRecord
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["ConfirmationLedger"]
 
@@ -78,13 +78,13 @@ class ConfirmationLedger:
             self._storage.set_trial_user_attr(trial_id, "end", None)
         return self._refresh(record.cell, trial_id)
 
-    def record_lost(self, key: str, work: LostWork) -> None:
+    def record_discarded(self, key: str, work: DiscardedWork) -> None:
         """Record work that was broken off."""
         record, trial_id = self._records[key], self._trial_ids[key]
-        self._storage.set_trial_user_attr(trial_id, "lost", [asdict(each) for each in (*record.lost, work)])
+        self._storage.set_trial_user_attr(trial_id, "lost", [asdict(each) for each in (*record.discarded, work)])
         self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str, *, stalled: bool) -> int:
+    def count_crash(self, key: str, replicate: str, *, stalled: bool) -> int:
         """A worker died or stalled on a replicate; how often that has happened, each kind by itself."""
         trial_id = self._trial_ids[key]
         losses = dict(self._storage.get_trial(trial_id).user_attrs.get("losses", {}))
@@ -93,13 +93,13 @@ class ConfirmationLedger:
         self._storage.set_trial_user_attr(trial_id, "losses", losses)
         return int(losses[replicate])
 
-    def record(self, key: str, report: Report) -> ConfirmationRecord:
+    def record(self, key: str, evaluation: Evaluation) -> ConfirmationRecord:
         """Record a replicate. A second report of the same one changes nothing."""
         record, trial_id = self._records[key], self._trial_ids[key]
-        same = (report.draw, report.initialisation)
-        if any((each.report.draw, each.report.initialisation) == same for each in record.replicates):
+        same = (evaluation.draw, evaluation.initialisation)
+        if any((each.evaluation.draw, each.evaluation.initialisation) == same for each in record.replicates):
             return record
-        attributes = {**asdict(report), "metrics": dict(report.metrics), "time": time.time()}
+        attributes = {**evaluation.to_json(), "time": time.time()}
         self._storage.set_trial_user_attr(trial_id, f"replicate/{len(record.replicates) + 1:04d}", attributes)
         return self._refresh(record.cell, trial_id)
 
@@ -145,11 +145,11 @@ def _record(cell: str, trial: FrozenTrial) -> ConfirmationRecord:
         reason=end.get("reason", ""),
         replicates=tuple(_replicate(attrs[name]) for name in sorted(attrs) if name.startswith("replicate/")),
         attempts=attrs.get("attempts", {}),
-        lost=tuple(LostWork(**each) for each in attrs.get("lost", ())),
+        discarded=tuple(DiscardedWork(**each) for each in attrs.get("lost", ())),
     )
 
 
 def _replicate(attributes: Mapping[str, Any]) -> ReplicateRecord:
     fields = dict(attributes)
     recorded = fields.pop("time")
-    return ReplicateRecord(time=recorded, report=Report.from_json(fields))
+    return ReplicateRecord(time=recorded, evaluation=Evaluation.from_json(fields))

@@ -80,7 +80,7 @@ class SweepDirectory:
         """
         self._check_own()
         with self._lock_file() as file:
-            if not _take(file, patience=0.5):
+            if not _take(file, timeout=0.5):
                 raise LedgerError(
                     f"one driver may run a sweep at a time; {self.path} is in use by {_owner(file)}; wait for it, stop "
                     f"it with `python -m sweep stop {self.path}`, or give this sweep another name (`--set name=...`)"
@@ -97,7 +97,7 @@ class SweepDirectory:
     def driver(self) -> str | None:
         """The driver that holds the lock, in words; None if there is none."""
         with self._lock_file() as file:
-            return None if _take(file, patience=0) else _owner(file)
+            return None if _take(file, timeout=0) else _owner(file)
 
     def _check_own(self) -> None:
         """A link among the files, as a folder from elsewhere may have, would have some other file written, cut short or
@@ -123,9 +123,9 @@ class SweepDirectory:
         )
 
 
-def _take(file: TextIO, patience: float) -> bool:
+def _take(file: TextIO, timeout: float) -> bool:
     """Lock the file, waiting at most `patience` seconds: a look at who holds it takes a moment too."""
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

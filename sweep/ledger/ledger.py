@@ -32,13 +32,13 @@ from sweep.ledger.trials import trial_record
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState
-from sweep.records.trial import LostWork, TrialRecord
+from sweep.records.trial import DiscardedWork, TrialRecord
 from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
 from sweep.spec.cells import Cell
 from sweep.spec.fingerprint import changes, protocol_fingerprint
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["Ledger"]
 
@@ -77,7 +77,7 @@ class Ledger:
         self,
         spec: Mapping[str, Any],
         cells: Sequence[Cell],
-        facts: Mapping[str, str],
+        provenance: Mapping[str, str],
         data: Mapping[str, DataRecord] | None = None,
     ) -> SweepRecord:
         """Create the sweep, or take it up again with its cells.
@@ -94,7 +94,7 @@ class Ledger:
             known_data = {name: asdict(each) for name, each in (data or {}).items()}
             for key, value in {
                 "spec": spec,
-                "facts": dict(facts),
+                "facts": dict(provenance),
                 "data": known_data,
                 "state": SweepState.RUNNING,
             }.items():
@@ -117,7 +117,7 @@ class Ledger:
                 created=attrs["created"],
                 ended=attrs.get("ended"),
                 state=SweepState(attrs.get("state", SweepState.RUNNING)),
-                facts=attrs.get("facts", {}),
+                provenance=attrs.get("facts", {}),
                 data={name: DataRecord.from_json(each) for name, each in attrs.get("data", {}).items()},
                 run_id=attrs.get("run_id"),
             )
@@ -160,16 +160,16 @@ class Ledger:
             self._write(trial_id, attempts=record.attempts + 1, outcome=None, reason="", ended=None)
             return self._refresh(record.cell, trial_id)
 
-    def record(self, key: str, report: Report) -> TrialRecord:
+    def record(self, key: str, evaluation: Evaluation) -> TrialRecord:
         """Record one report. Recording the same report twice changes nothing."""
         with self._lock:
             record, trial_id = self._records[key], self._trial_ids[key]
-            if self._losses(key):
+            if self._crashes(key):
                 self._write(trial_id, losses={})
-            number = report.replicate * record.config.evaluations + report.evaluation
-            if report.outcome is None and any(each.number == number for each in record.reports):
+            number = evaluation.replicate * record.config.evaluations + evaluation.point
+            if evaluation.outcome is None and any(each.number == number for each in record.evaluations):
                 return record  # trained again, since its replicate was lost; MLflow may show it already
-            attributes = {**asdict(report), "metrics": dict(report.metrics), "time": time.time()}
+            attributes = {**evaluation.to_json(), "time": time.time()}
             self._write(trial_id, **{f"report/{number:04d}": attributes})
             updated = self._refresh(record.cell, trial_id)
             self._record_score(trial_id, updated, number)
@@ -187,26 +187,26 @@ class Ledger:
                 self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
             return self._refresh(record.cell, trial_id)
 
-    def count_loss(self, key: str, replicate: str = "", *, stalled: bool) -> int:
+    def count_crash(self, key: str, replicate: str = "", *, stalled: bool) -> int:
         """A worker died or stalled on a trial, or on a replicate of a confirmation; how often, each kind by itself,
         without a report in between."""
         with self._lock:
             if key in self._confirmations:
-                return self._confirmations.count_loss(key, replicate, stalled=stalled)
+                return self._confirmations.count_crash(key, replicate, stalled=stalled)
             kind = "stalls" if stalled else "losses"
-            times = self._losses(key).get(kind, 0) + 1
-            self._write(self._trial_ids[key], losses={**self._losses(key), kind: times})
+            times = self._crashes(key).get(kind, 0) + 1
+            self._write(self._trial_ids[key], losses={**self._crashes(key), kind: times})
             return times
 
-    def record_lost(self, key: str, seconds: float, reason: str) -> None:
+    def record_discarded(self, key: str, seconds: float, reason: str) -> None:
         """Record that so many seconds of work on a trial or a confirmation were broken off."""
-        work = LostWork(time=time.time(), seconds=seconds, reason=reason)
+        work = DiscardedWork(time=time.time(), seconds=seconds, reason=reason)
         with self._lock:
             if key in self._confirmations:
-                self._confirmations.record_lost(key, work)
+                self._confirmations.record_discarded(key, work)
                 return
             record, trial_id = self._records[key], self._trial_ids[key]
-            self._write(trial_id, lost=[asdict(each) for each in (*record.lost, work)])
+            self._write(trial_id, lost=[asdict(each) for each in (*record.discarded, work)])
             self._refresh(record.cell, trial_id)
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
@@ -260,10 +260,10 @@ class Ledger:
         with self._lock:
             return self._confirmations.count_attempt(key, replicate)
 
-    def record_replicate(self, key: str, report: Report) -> ConfirmationRecord:
+    def record_replicate(self, key: str, evaluation: Evaluation) -> ConfirmationRecord:
         """Record a replicate of a confirmation. A second report of the same one changes nothing."""
         with self._lock:
-            return self._confirmations.record(key, report)
+            return self._confirmations.record(key, evaluation)
 
     def finish_confirmation(self, key: str, outcome: Outcome, reason: str = "") -> ConfirmationRecord:
         """Record that a confirmation has all its replicates (COMPLETED), or is left for a later run (INTERRUPTED)."""
@@ -318,16 +318,16 @@ class Ledger:
         """Take in a recorded trial, and write what a dying process may have left out of it."""
         record = self._refresh(cell, trial._trial_id)
         if cell in self._begun and not trial.state.is_finished():
-            for report in record.reports:
-                if report.number not in trial.intermediate_values:
-                    self._record_score(trial._trial_id, record, report.number)
+            for evaluation in record.evaluations:
+                if evaluation.number not in trial.intermediate_values:
+                    self._record_score(trial._trial_id, record, evaluation.number)
         return record
 
-    def _losses(self, key: str) -> dict[str, int]:
+    def _crashes(self, key: str) -> dict[str, int]:
         return dict(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", {}))
 
     def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:
-        score = next(report.score for report in record.reports if report.number == number)
+        score = next(evaluation.score for evaluation in record.evaluations if evaluation.number == number)
         self._write(trial_id, **{FINAL_SCORES: list(record.replicate_scores)})
         if score is not None:
             self._storage.set_trial_intermediate_value(trial_id, number, score)

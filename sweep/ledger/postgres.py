@@ -19,11 +19,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 
 from sweep.addresses import redacted, through_psycopg2
 from sweep.errors import LedgerError
-from sweep.ledger.postgres_lock import Claim, driver
+from sweep.ledger.postgres_lock import PostgresLock, driver
 
-__all__ = ["PATIENCE", "claimed", "open_database"]
+__all__ = ["TIME_LIMIT", "locked_in_postgres", "open_database"]
 
-PATIENCE = 300.0  # seconds for which an operation waits for a database that does not answer
+TIME_LIMIT = 300.0  # seconds for which an operation waits for a database that does not answer
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 10.0  # seconds between two attempts; a cut connection is mostly back at once
 _SCHEMA_KEY = 0x736368656D61  # of the lock under which tables are made
 _SETTINGS = {  # a peer that is gone is noticed within a minute
@@ -53,17 +53,17 @@ def open_database(url: str, name: str | None) -> BaseStorage:
         storage = _with_tables(url)
         event.listen(storage.engine, "handle_error", _raise_cut)
         if name is not None:
-            event.listen(storage.engine, "connect", Claim(name, redacted(url)).join)
+            event.listen(storage.engine, "connect", PostgresLock(name, redacted(url)).join)
             storage.engine.dispose()  # its first connections were made without the claim
-    return _PatientStorage(get_storage(storage), storage.engine, redacted(url))
+    return _RetryingStorage(get_storage(storage), storage.engine, redacted(url))
 
 
 @contextmanager
-def claimed(url: str, name: str) -> Iterator[None]:
+def locked_in_postgres(url: str, name: str) -> Iterator[None]:
     """Hold a sweep for this process. Raises LedgerError, naming host and process, if another driver holds it."""
     with _in_words(url):
         engine = create_engine(through_psycopg2(url), connect_args=_connect_args(), isolation_level="AUTOCOMMIT")
-    event.listen(engine, "connect", Claim(name, redacted(url)).begin)
+    event.listen(engine, "connect", PostgresLock(name, redacted(url)).begin)
     try:
         with _in_words(url), engine.connect():
             pass  # the pool keeps the connection, and with it the lock
@@ -119,17 +119,17 @@ def _raise_cut(context: ExceptionContext) -> None:
         raise _CutError(_reason(error)) from error
 
 
-def _patiently(name: str) -> Any:
+def _retried(name: str) -> Any:
     """A method of a storage that can be repeated as it is: it reads, or writes what may be written twice."""
 
-    def method(self: _PatientStorage, *args: Any, **kwargs: Any) -> Any:
+    def method(self: _RetryingStorage, *args: Any, **kwargs: Any) -> Any:
         return self._persist(lambda repeated: getattr(self._storage, name)(*args, **kwargs))
 
     return method
 
 
 @dataclass(frozen=True, slots=True)
-class _PatientStorage(BaseStorage):
+class _RetryingStorage(BaseStorage):
     """A storage that repeats an operation whose connection was cut.
 
     Nobody knows whether such an operation was done. Only one driver writes, and none of its earlier transactions is
@@ -140,20 +140,20 @@ class _PatientStorage(BaseStorage):
     _engine: Engine
     _where: str
 
-    set_study_user_attr = _patiently("set_study_user_attr")
-    set_study_system_attr = _patiently("set_study_system_attr")
-    get_study_id_from_name = _patiently("get_study_id_from_name")
-    get_study_name_from_id = _patiently("get_study_name_from_id")
-    get_study_directions = _patiently("get_study_directions")
-    get_study_user_attrs = _patiently("get_study_user_attrs")
-    get_study_system_attrs = _patiently("get_study_system_attrs")
-    get_all_studies = _patiently("get_all_studies")
-    set_trial_param = _patiently("set_trial_param")
-    set_trial_intermediate_value = _patiently("set_trial_intermediate_value")
-    set_trial_user_attr = _patiently("set_trial_user_attr")
-    set_trial_system_attr = _patiently("set_trial_system_attr")
-    get_trial = _patiently("get_trial")
-    get_all_trials = _patiently("get_all_trials")
+    set_study_user_attr = _retried("set_study_user_attr")
+    set_study_system_attr = _retried("set_study_system_attr")
+    get_study_id_from_name = _retried("get_study_id_from_name")
+    get_study_name_from_id = _retried("get_study_name_from_id")
+    get_study_directions = _retried("get_study_directions")
+    get_study_user_attrs = _retried("get_study_user_attrs")
+    get_study_system_attrs = _retried("get_study_system_attrs")
+    get_all_studies = _retried("get_all_studies")
+    set_trial_param = _retried("set_trial_param")
+    set_trial_intermediate_value = _retried("set_trial_intermediate_value")
+    set_trial_user_attr = _retried("set_trial_user_attr")
+    set_trial_system_attr = _retried("set_trial_system_attr")
+    get_trial = _retried("get_trial")
+    get_all_trials = _retried("get_all_trials")
 
     def create_new_study(self, directions: Sequence[StudyDirection], study_name: str | None = None) -> int:
         def create(repeated: bool) -> int:
@@ -198,7 +198,7 @@ class _PatientStorage(BaseStorage):
 
     def _persist(self, operation: Callable[[bool], T]) -> T:
         """Do an operation, which is told whether it is repeated. Raises LedgerError if it cannot be done."""
-        deadline, pause, repeated = time.monotonic() + PATIENCE, _FIRST_PAUSE, False
+        deadline, pause, repeated = time.monotonic() + TIME_LIMIT, _FIRST_PAUSE, False
         while True:
             try:
                 if repeated:
@@ -206,7 +206,7 @@ class _PatientStorage(BaseStorage):
                 return operation(repeated)
             except _CutError as error:
                 if time.monotonic() + pause > deadline:
-                    raise self._given_up(f"has not answered for {PATIENCE / 60:.0f} minutes: {error}") from error
+                    raise self._given_up(f"has not answered for {TIME_LIMIT / 60:.0f} minutes: {error}") from error
                 if not repeated:
                     logger.warning(
                         "%s does not answer (%s); its operations are repeated until it does", self._where, error

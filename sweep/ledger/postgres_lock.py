@@ -23,7 +23,7 @@ from sweep.errors import LedgerError
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
 
-__all__ = ["Claim", "driver"]
+__all__ = ["PostgresLock", "driver"]
 
 # Two drivers that meet here are told apart by their application names.
 _OTHERS = """
@@ -46,7 +46,7 @@ def driver() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PostgresLock:
     """The right of this process to write a sweep. name: the sweep; where: its database, without passwords."""
 
     name: str

@@ -15,7 +15,7 @@ from sweep.records.sweep import DataRecord
 if TYPE_CHECKING:
     from sweep.spec.cells import Cell
 
-__all__ = ["data_records", "environment_facts"]
+__all__ = ["data_records", "environment"]
 
 _PACKAGES = (
     "few-shot-sweep",
@@ -29,16 +29,16 @@ _PACKAGES = (
 )
 
 
-def environment_facts() -> Mapping[str, str]:
+def environment() -> Mapping[str, str]:
     """Facts about this process: `python`, `platform`, `cpus`, `git_commit` and `version.PACKAGE`."""
-    facts = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
+    provenance = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
     for package in _PACKAGES:
         try:
-            facts[f"version.{package}"] = version(package)
+            provenance[f"version.{package}"] = version(package)
         except PackageNotFoundError:
             continue
     commit = _git_commit()
-    return {**facts, "git_commit": commit} if commit else facts
+    return {**provenance, "git_commit": commit} if commit else provenance
 
 
 def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:

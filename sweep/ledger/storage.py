@@ -37,7 +37,7 @@ def exclusive(place: Path | str, name: str) -> Iterator[None]:
     if isinstance(place, Path):
         yield
         return
-    from sweep.ledger.postgres import claimed
+    from sweep.ledger.postgres import locked_in_postgres
 
-    with claimed(place, name):
+    with locked_in_postgres(place, name):
         yield

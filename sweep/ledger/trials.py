@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from optuna.trial import FrozenTrial
 
-from sweep.records.trial import LostWork, ReportRecord, TrialRecord
+from sweep.records.trial import DiscardedWork, EvaluationRecord, TrialRecord
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["trial_record"]
 
@@ -16,7 +16,7 @@ def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) 
     attrs = trial.user_attrs
     if config is None:
         config = TrialConfig.from_flat(attrs["config"])
-    reports = _report_records(trial, config)
+    evaluations = _evaluation_records(trial, config)
     outcome = attrs.get("outcome")
     ended = trial.state.is_finished() or outcome == Outcome.INTERRUPTED
     return TrialRecord(
@@ -29,26 +29,26 @@ def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) 
         outcome=Outcome(outcome) if ended and outcome else None,
         reason=attrs.get("reason", "") if ended else "",
         detail=attrs.get("detail", "") if ended else "",
-        score=reports[-1].score if reports else None,
-        reports=reports,
+        score=evaluations[-1].score if evaluations else None,
+        evaluations=evaluations,
         attempts=attrs["attempts"],
-        lost=tuple(LostWork(**each) for each in attrs.get("lost", ())),
+        discarded=tuple(DiscardedWork(**each) for each in attrs.get("lost", ())),
     )
 
 
-def _report_records(trial: FrozenTrial, config: TrialConfig) -> tuple[ReportRecord, ...]:
+def _evaluation_records(trial: FrozenTrial, config: TrialConfig) -> tuple[EvaluationRecord, ...]:
     """The trial's reports in order, each with the score at it: a function of the reports alone."""
-    records: list[ReportRecord] = []
+    records: list[EvaluationRecord] = []
     finals: list[float] = []
     for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):
         attrs = dict(trial.user_attrs[key])
         recorded = attrs.pop("time")
-        report = Report.from_json(attrs)
-        value = report.metrics.get(f"val_{config.metric}")
-        if value is not None and report.evaluation == config.evaluations:
+        evaluation = Evaluation.from_json(attrs)
+        value = evaluation.metrics.get(f"val_{config.metric}")
+        if value is not None and evaluation.point == config.evaluations:
             finals.append(value)
-        running = value if report.replicate == 0 else None
+        running = value if evaluation.replicate == 0 else None
         score = sum(finals) / len(finals) if finals else running
         number = int(key.removeprefix("report/"))
-        records.append(ReportRecord(number=number, time=recorded, score=score, report=report))
+        records.append(EvaluationRecord(number=number, time=recorded, score=score, evaluation=evaluation))
     return tuple(records)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sweep.records.trial import LostWork
+from sweep.records.trial import DiscardedWork
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["ConfirmationRecord", "ReplicateRecord", "Role"]
 
@@ -27,7 +27,7 @@ class ReplicateRecord:
     which draw and initialisation it was; a replicate that diverged or failed has an outcome and no metrics."""
 
     time: float
-    report: Report
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class ConfirmationRecord:
     reason: str = ""
     replicates: tuple[ReplicateRecord, ...] = ()
     attempts: Mapping[str, int] = field(default_factory=dict)
-    lost: tuple[LostWork, ...] = ()
+    discarded: tuple[DiscardedWork, ...] = ()
     run_id: str | None = None
 
     @property
@@ -63,4 +63,4 @@ class ConfirmationRecord:
     @property
     def trained_on(self) -> frozenset[str]:
         """The kinds of devices that trained it, with the precision there."""
-        return frozenset(each.report.trained_on for each in self.replicates) - {""}
+        return frozenset(each.evaluation.trained_on for each in self.replicates) - {""}

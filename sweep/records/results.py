@@ -10,9 +10,9 @@ from typing import Any
 from sweep.errors import LedgerError
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState
-from sweep.records.trial import LostWork, ReportRecord, TrialRecord
+from sweep.records.trial import DiscardedWork, EvaluationRecord, TrialRecord
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["FORMAT", "SweepResults"]
 
@@ -33,9 +33,9 @@ class SweepResults:
         """One JSON document; `SweepResults.from_json` of it equals this object."""
         data = {
             "format": FORMAT,
-            "sweep": asdict(self.sweep),
-            "trials": [_with_flat_config(record) for record in self.trials],
-            "confirmations": [_with_flat_config(record) for record in self.confirmations],
+            "sweep": _sweep_data(self.sweep),
+            "trials": [_trial_data(record) for record in self.trials],
+            "confirmations": [_confirmation_data(record) for record in self.confirmations],
         }
         return json.dumps(data, ensure_ascii=False) + "\n"
 
@@ -59,31 +59,67 @@ class SweepResults:
             ) from error
 
 
-def _with_flat_config(record: TrialRecord | ConfirmationRecord) -> dict[str, Any]:
-    values = {each.name: getattr(record, each.name) for each in fields(record) if each.name != "config"}
-    children = "reports" if isinstance(record, TrialRecord) else "replicates"
-    listed = {name: [asdict(each) for each in values[name]] for name in (children, "lost")}
-    return {**values, "config": record.config.flat(), **listed}
+# Names in the document, by field, where they differ.
+_KEYS = {"provenance": "facts", "evaluations": "reports", "evaluation": "report", "discarded": "lost"}
+
+
+def _data(record: Any, **replaced: Any) -> dict[str, Any]:
+    """The fields of a record by their names in the document."""
+    values = {each.name: getattr(record, each.name) for each in fields(record)} | replaced
+    return {_KEYS.get(name, name): value for name, value in values.items()}
+
+
+def _sweep_data(record: SweepRecord) -> dict[str, Any]:
+    return _data(record, data={name: asdict(each) for name, each in record.data.items()})
+
+
+def _trial_data(record: TrialRecord) -> dict[str, Any]:
+    children = [_data(each, evaluation=each.evaluation.to_json()) for each in record.evaluations]
+    return _data(record, **_common_data(record), evaluations=children)
+
+
+def _confirmation_data(record: ConfirmationRecord) -> dict[str, Any]:
+    children = [_data(each, evaluation=each.evaluation.to_json()) for each in record.replicates]
+    return _data(record, **_common_data(record), replicates=children)
+
+
+def _common_data(record: TrialRecord | ConfirmationRecord) -> dict[str, Any]:
+    return {"config": record.config.flat(), "discarded": [asdict(each) for each in record.discarded]}
 
 
 def _sweep(data: Mapping[str, Any]) -> SweepRecord:
     known = {name: DataRecord.from_json(each) for name, each in data["data"].items()}
-    return SweepRecord(**{**data, "state": SweepState(data["state"]), "data": known})
+    return SweepRecord(**{**_fields(data), "state": SweepState(data["state"]), "data": known})
 
 
 def _trial(data: Mapping[str, Any]) -> TrialRecord:
-    reports = tuple(ReportRecord(**{**each, "report": Report.from_json(each["report"])}) for each in data["reports"])
-    return TrialRecord(**{**_common(data), "reports": reports})
+    evaluations = tuple(
+        EvaluationRecord(**{**_fields(each), "evaluation": Evaluation.from_json(each["report"])})
+        for each in data["reports"]
+    )
+    return TrialRecord(**{**_common(data), "evaluations": evaluations})
 
 
 def _confirmation(data: Mapping[str, Any]) -> ConfirmationRecord:
     replicates = tuple(
-        ReplicateRecord(time=each["time"], report=Report.from_json(each["report"])) for each in data["replicates"]
+        ReplicateRecord(time=each["time"], evaluation=Evaluation.from_json(each["report"]))
+        for each in data["replicates"]
     )
     return ConfirmationRecord(**{**_common(data), "role": Role(data["role"]), "replicates": replicates})
 
 
 def _common(data: Mapping[str, Any]) -> dict[str, Any]:
     outcome = Outcome(data["outcome"]) if data["outcome"] else None
-    lost = tuple(LostWork(**each) for each in data.get("lost", ()))  # documents of old do not say
-    return {**data, "config": TrialConfig.from_flat(data["config"]), "outcome": outcome, "lost": lost}
+    discarded = tuple(DiscardedWork(**each) for each in data.get("lost", ()))  # documents of old do not say
+    return {
+        **_fields(data),
+        "config": TrialConfig.from_flat(data["config"]),
+        "outcome": outcome,
+        "discarded": discarded,
+    }
+
+
+def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a document by the names of fields."""
+    names = {key: name for name, key in _KEYS.items()}
+    return {names.get(key, key): value for key, value in data.items()}

@@ -21,28 +21,32 @@ class Spent:
 
     search: float
     confirmation: float
-    lost: float
+    discarded: float
 
     def __add__(self, other: Spent) -> Spent:
         """Both together."""
-        return Spent(self.search + other.search, self.confirmation + other.confirmation, self.lost + other.lost)
+        return Spent(
+            self.search + other.search, self.confirmation + other.confirmation, self.discarded + other.discarded
+        )
 
     @property
     def total(self) -> float:
         """All of it."""
-        return self.search + self.confirmation + self.lost
+        return self.search + self.confirmation + self.discarded
 
 
 def spent(trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord]) -> Spent:
     """What these records have cost."""
     seconds = {
-        role: sum(each.report.seconds for record in confirmations if record.role is role for each in record.replicates)
+        role: sum(
+            each.evaluation.seconds for record in confirmations if record.role is role for each in record.replicates
+        )
         for role in Role
     }
-    lost = [each for trial in trials for each in trial.lost]
-    lost += [each for record in confirmations for each in record.lost]
+    lost = [each for trial in trials for each in trial.discarded]
+    lost += [each for record in confirmations for each in record.discarded]
     return Spent(
         search=sum(trial.useful_seconds for trial in trials) + seconds[Role.FINALIST],
         confirmation=seconds[Role.CONFIRMATION],
-        lost=sum(each.seconds for each in lost),
+        discarded=sum(each.seconds for each in lost),
     )

@@ -54,6 +54,6 @@ class SweepRecord:
     created: float
     ended: float | None = None
     state: SweepState = SweepState.RUNNING
-    facts: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
     data: Mapping[str, DataRecord] = field(default_factory=dict)
     run_id: str | None = None

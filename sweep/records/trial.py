@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trainable.config import TrialConfig
+from trainable.outcomes import Evaluation, Outcome
 from trainable.ranges import Scalar
-from trainable.reports import Outcome, Report
 
-__all__ = ["LostWork", "ReportRecord", "TrialRecord", "outcomes"]
+__all__ = ["DiscardedWork", "EvaluationRecord", "TrialRecord", "outcomes"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LostWork:
+class DiscardedWork:
     """Work on a replicate that did not come to its end: it is trained again, or its trial given up. seconds: of the
     worker's time, as far as it is known; what a driver that was killed had not heard of yet is not. time: seconds since
     the epoch."""
@@ -24,7 +24,7 @@ class LostWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportRecord:
+class EvaluationRecord:
     """A report as recorded. number counts the trial's reports from 1 (replicate * E + evaluation).
 
     time: seconds since the epoch, when it was recorded. score: what search and pruning see at this report, i.e. the
@@ -35,7 +35,7 @@ class ReportRecord:
     number: int
     time: float
     score: float | None
-    report: Report
+    evaluation: Evaluation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +57,9 @@ class TrialRecord:
     reason: str = ""
     detail: str = ""
     score: float | None = None
-    reports: tuple[ReportRecord, ...] = ()
+    evaluations: tuple[EvaluationRecord, ...] = ()
     attempts: int = 1
-    lost: tuple[LostWork, ...] = ()
+    discarded: tuple[DiscardedWork, ...] = ()
     run_id: str | None = None
 
     @property
@@ -71,24 +71,24 @@ class TrialRecord:
     def replicate_scores(self) -> tuple[float, ...]:
         """The final score of each completed replicate, in order."""
         name, last = f"val_{self.config.metric}", self.config.evaluations
-        reports = (each.report for each in self.reports if each.report.evaluation == last)
-        return tuple(report.metrics[name] for report in reports if name in report.metrics)
+        evaluations = (each.evaluation for each in self.evaluations if each.evaluation.point == last)
+        return tuple(evaluation.metrics[name] for evaluation in evaluations if name in evaluation.metrics)
 
     @property
-    def unfinished(self) -> tuple[ReportRecord, ...]:
+    def unfinished(self) -> tuple[EvaluationRecord, ...]:
         """The reports of a replicate that has not come to its end; an interrupted trial trains it again."""
-        return tuple(each for each in self.reports if each.report.replicate == len(self.replicate_scores))
+        return tuple(each for each in self.evaluations if each.evaluation.replicate == len(self.replicate_scores))
 
     @property
     def useful_seconds(self) -> float:
         """Of workers' time, as reported, less what an interrupted trial trains again."""
         vain = self.unfinished if self.outcome is Outcome.INTERRUPTED else ()
-        return sum(each.report.seconds for each in self.reports) - sum(each.report.seconds for each in vain)
+        return sum(each.evaluation.seconds for each in self.evaluations) - sum(each.evaluation.seconds for each in vain)
 
     @property
     def trained_on(self) -> frozenset[str]:
         """The kinds of devices that trained it, with the precision there."""
-        return frozenset(each.report.trained_on for each in self.reports) - {""}
+        return frozenset(each.evaluation.trained_on for each in self.evaluations) - {""}
 
 
 def outcomes(records: Sequence[TrialRecord]) -> Mapping[str, int]:

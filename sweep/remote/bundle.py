@@ -18,11 +18,11 @@ from sweep.spec.model import SweepSpec
 from sweep.spec.paths import with_moved_paths
 from trainable.containment import contains
 
-__all__ = ["Parcel", "pack"]
+__all__ = ["Bundle", "pack"]
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class Bundle:
     """What lies in `folder`: the file `spec`, and all that it names. digest: of the whole. size: bytes."""
 
     folder: Path
@@ -31,7 +31,7 @@ class Parcel:
     size: int
 
 
-def pack(spec: SweepSpec, folder: Path) -> Parcel:
+def pack(spec: SweepSpec, folder: Path) -> Bundle:
     """Copy the spec, as NAME.yaml with relative paths, and its local files into `folder`.
 
     Raises ClusterError for a file that cannot be read.
@@ -43,7 +43,7 @@ def pack(spec: SweepSpec, folder: Path) -> Parcel:
     )
     (folder / f"{spec.name}.yaml").write_text(text, encoding="utf-8")
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Parcel(folder, f"{spec.name}.yaml", hashlib.sha256(text.encode()).hexdigest()[:16], size)
+    return Bundle(folder, f"{spec.name}.yaml", hashlib.sha256(text.encode()).hexdigest()[:16], size)
 
 
 def _packed(source: Path, folder: Path) -> str:

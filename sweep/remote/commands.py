@@ -17,7 +17,7 @@ from rich.console import Console
 from sweep.addresses import redacted
 from sweep.errors import ClusterError, LedgerError
 from sweep.ledger.directory import SweepDirectory
-from sweep.remote.bundle import Parcel, pack
+from sweep.remote.bundle import Bundle, pack
 from sweep.remote.cluster_file import fitted, read_cluster_file
 from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
@@ -128,11 +128,11 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
 def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> Job:
     """The job that runs this very sweep, else a new one. Raises ClusterError if one with another spec runs."""
     with tempfile.TemporaryDirectory(prefix="sweep-parcel-") as scratch:
-        parcel = pack(spec, Path(scratch))
+        bundle = pack(spec, Path(scratch))
         job = jobs.running(spec.name)
         if job is None:
-            return _submitted(head, jobs, spec, parcel, caller)
-    if job.spec != parcel.digest:
+            return _submitted(head, jobs, spec, bundle, caller)
+    if job.spec != bundle.digest:
         raise ClusterError(
             f"one driver may run a sweep at a time; {spec.name} runs as job {job.id}, with another spec than this; "
             f"stop it first with `python -m sweep stop {spec.name} --cluster {head.path}`, or give this sweep another "
@@ -141,13 +141,13 @@ def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> J
     return job
 
 
-def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, parcel: Parcel, caller: Sequence[str]) -> Job:
+def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, bundle: Bundle, caller: Sequence[str]) -> Job:
     if head.execute(f"mkdir -p ~/{_INPUTS}").code:
         raise ClusterError(f"specs travel to ~/{_INPUTS} of the head, which cannot be made; check its disk")
-    head.send(parcel.folder, f"~/{_INPUTS}")
-    file = shlex.quote(parcel.spec)
+    head.send(bundle.folder, f"~/{_INPUTS}")
+    file = shlex.quote(bundle.spec)
     line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{_SWEEPS}" {shlex.join(caller)}'
-    return jobs.submit(spec.name, parcel.digest, line)
+    return jobs.submit(spec.name, bundle.digest, line)
 
 
 def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:

@@ -9,7 +9,7 @@ from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.search.rung_agreement import RungAgreement, rung_agreement
 from sweep.verdict import Verdict
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["CellRungs", "Rung", "cell_rungs"]
 
@@ -58,7 +58,7 @@ def cell_rungs(results: SweepResults, verdict: Verdict) -> tuple[CellRungs, ...]
 
 def _rung(found: RungAgreement, trials: Sequence[TrialRecord]) -> Rung:
     """A trial passed if it went on to another report, or completed."""
-    last = [max((each.number for each in trial.reports if each.score is not None), default=0) for trial in trials]
+    last = [max((each.number for each in trial.evaluations if each.score is not None), default=0) for trial in trials]
     reached = [(trial, number) for trial, number in zip(trials, last, strict=True) if number >= found.rung]
     passed = [trial for trial, number in reached if number > found.rung or trial.outcome is Outcome.COMPLETED]
     stopped = [trial for trial, number in reached if number == found.rung and trial.outcome is Outcome.PRUNED]

@@ -13,7 +13,7 @@ from sweep.report.importance import FEW_TRIALS, importances
 from sweep.report.rungs import CellRungs
 from sweep.report.style import PAPER, Mark, facets, legend, legend_height, new_figure, wrapped
 from sweep.verdict import Verdict
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

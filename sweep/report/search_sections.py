@@ -43,7 +43,7 @@ def search_sections(
 def _treatment(verdict: Verdict, metric: str) -> Section:
     arms = cell_charts.cell_arms(verdict)
     charts = (cell_charts.outcomes(verdict), cell_charts.spread(verdict, metric))
-    told = any(arm.cost.lost for arm in arms)  # a column of zeros would tell nobody anything
+    told = any(arm.cost.discarded for arm in arms)  # a column of zeros would tell nobody anything
     cost = Table(
         title="What each cell cost",
         columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
@@ -92,10 +92,10 @@ def _cost_row(name: str, cost: Cost) -> tuple[str, ...]:
 
 def _lost(cost: Cost) -> str:
     """Work that came to no end, since a worker or the driver died, or a run was ended."""
-    if not cost.lost:
+    if not cost.discarded:
         return "-"
-    part = cost.spent.lost / (cost.spent.total or 1.0)
-    return f"{duration(cost.spent.lost)} of {cost.lost} ({share(part)})"
+    part = cost.spent.discarded / (cost.spent.total or 1.0)
+    return f"{duration(cost.spent.discarded)} of {cost.discarded} ({share(part)})"
 
 
 def _failure_row(arm: Arm) -> tuple[str, ...]:
@@ -185,13 +185,13 @@ def _making(results: SweepResults) -> Section:
         columns=("what", "value"),
         rows=(
             ("sweep", f"{sweep.id}, begun {began}"),
-            *((name, _shareable(fact)) for name, fact in sweep.facts.items()),
+            *((name, _shareable(fact)) for name, fact in sweep.provenance.items()),
             *_trained_on(results),
         ),
         words=2,
         folded=True,
     )
-    commit = sweep.facts.get("git_commit", "").removesuffix("-dirty")
+    commit = sweep.provenance.get("git_commit", "").removesuffix("-dirty")
     return Section(
         anchor="making",
         title="How it was made",
@@ -206,9 +206,9 @@ def _making(results: SweepResults) -> Section:
 
 def _trained_on(results: SweepResults) -> Iterator[tuple[str, str]]:
     """The kinds of devices, the one with most trainings first. `cpus` and `platform` above are the driver's."""
-    reports = [(trial.key, each.report) for trial in results.trials for each in trial.reports]
+    reports = [(trial.key, each.evaluation) for trial in results.trials for each in trial.evaluations]
     searched = {(key, report.replicate): report.trained_on for key, report in reports if report.trained_on}
-    confirmed = [each.report.trained_on for record in results.confirmations for each in record.replicates]
+    confirmed = [each.evaluation.trained_on for record in results.confirmations for each in record.replicates]
     kinds = Counter(filter(None, (*searched.values(), *confirmed)))
     for kind, count in kinds.most_common():
         yield "trained on", f"{kind}: {count} training{'s' if count > 1 else ''}"

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MAX_LOSSES", "MAX_STALLS", "Assignment"]
+__all__ = ["MAX_CRASHES", "MAX_STALLS", "Assignment"]
 
-MAX_LOSSES = 5
+MAX_CRASHES = 5
 """What has killed its worker this often in a row, without a report in between, is given up: it is likely to be the
 cause."""
 
@@ -53,19 +53,19 @@ class Assignment:
         draws = None if fields["draws"] is None else tuple(fields["draws"])
         return cls(**{**fields, "config": TrialConfig.from_flat(fields["config"]), "draws": draws})
 
-    def reports(self) -> Iterator[Report]:
+    def evaluations(self) -> Iterator[Evaluation]:
         """Train. Raises what `trainable.training.replicates` does."""
         from trainable.training import replicates  # torch is imported by workers, never by the driver
 
         return replicates(self.config, self.draws, first=self.first, initialisation=self.initialisation, part=self.part)
 
-    def refused(self, reason: str) -> Report:
+    def refused(self, reason: str) -> Evaluation:
         """The report of an assignment that cannot even begin."""
         draw = self.first if self.draws is None else self.draws[0]
-        return Report(
+        return Evaluation(
             draw=draw,
             replicate=self.first,
-            evaluation=1,
+            point=1,
             step=0,
             initialisation=self.initialisation,
             outcome=Outcome.FAILED,

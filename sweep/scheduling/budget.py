@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.trial import TrialRecord
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from sweep.spec.model import Budget
@@ -60,14 +60,14 @@ class Meter:
             self._deadline = self.clock() + 3600 * self.budget.hours
         for trial in trials:
             last = trial.config.evaluations
-            self._replicates += sum(_ends_replicate(each.report, last) for each in trial.reports)
+            self._replicates += sum(_ends_replicate(each.evaluation, last) for each in trial.evaluations)
         self._replicates += sum(len(each.replicates) for each in confirmations)
         self._seconds += spent(trials, confirmations).total
 
-    def count(self, report: Report, *, last: int) -> None:
+    def count(self, evaluation: Evaluation, *, last: int) -> None:
         """Count a report. last: number of the evaluation that ends a replicate."""
-        self._replicates += _ends_replicate(report, last)
-        self._seconds += report.seconds
+        self._replicates += _ends_replicate(evaluation, last)
+        self._seconds += evaluation.seconds
 
     def lose(self, seconds: float) -> None:
         """Count what a worker has done in vain, beyond its reports."""
@@ -86,8 +86,8 @@ class Meter:
         return None
 
 
-def _ends_replicate(report: Report, last: int) -> bool:
-    return report.evaluation == last or report.outcome is not None
+def _ends_replicate(evaluation: Evaluation, last: int) -> bool:
+    return evaluation.point == last or evaluation.outcome is not None
 
 
 def is_on_target(trials: Sequence[TrialRecord], budget: Budget) -> bool:

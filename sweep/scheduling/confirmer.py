@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord
-from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
+from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.search.selection import Replicate, Wanted, wanted
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from sweep.ledger.ledger import Ledger
@@ -76,19 +76,19 @@ class Confirmer:
         """Whether an assignment that runs is one of this object's."""
         return assignment in self._running
 
-    def report(self, assignment: str, report: Report) -> str:
+    def record(self, assignment: str, evaluation: Evaluation) -> str:
         """Record the one report of a replicate; the key of its record."""
         key, _ = self._running.pop(assignment)
-        self._record(key, report)
+        self._record(key, evaluation)
         return key
 
-    def lost(self, assignment: str, reason: str, detail: str, *, stalled: bool, seconds: float) -> str:
+    def worker_lost(self, assignment: str, reason: str, detail: str, *, stalled: bool, seconds: float) -> str:
         """The replicate's worker died, and with it so many seconds of its work; it is handed out again, unless that has
         happened too often."""
         key, replicate = self._running.pop(assignment)
-        self.ledger.record_lost(key, seconds, reason)
-        times = self.ledger.count_loss(key, str(replicate), stalled=stalled)
-        if times < (MAX_STALLS if stalled else MAX_LOSSES):
+        self.ledger.record_discarded(key, seconds, reason)
+        times = self.ledger.count_crash(key, str(replicate), stalled=stalled)
+        if times < (MAX_STALLS if stalled else MAX_CRASHES):
             self._queue.insert(0, (key, replicate))
         else:
             self._record(key, _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason))
@@ -118,17 +118,17 @@ class Confirmer:
         config = want.trial.config.model_copy(update={"evaluations": 1})  # nobody may stop it, so nobody looks earlier
         return self.ledger.begin_confirmation(want.trial, want.role, config)
 
-    def _record(self, key: str, report: Report) -> None:
-        record = self.ledger.record_replicate(key, report)
+    def _record(self, key: str, evaluation: Evaluation) -> None:
+        record = self.ledger.record_replicate(key, evaluation)
         trials = [each for each in self.ledger.trials() if each.cell == record.cell]
         self.consider(record.cell, trials)
 
 
-def _given_up(replicate: Replicate, reason: str, detail: str) -> Report:
-    return Report(
+def _given_up(replicate: Replicate, reason: str, detail: str) -> Evaluation:
+    return Evaluation(
         draw=replicate.draw,
         replicate=0,
-        evaluation=1,
+        point=1,
         step=0,
         initialisation=replicate.initialisation,
         outcome=Outcome.FAILED,

@@ -15,13 +15,13 @@ from enum import StrEnum
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
 from sweep.records.trial import TrialRecord
-from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
+from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.scheduling.budget import Meter, is_given_up, is_on_target
 from sweep.scheduling.confirmer import Confirmer
 from sweep.search.pruning import pruner
 from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["Dispatcher", "State"]
 
@@ -130,24 +130,24 @@ class Dispatcher:
             self.changed(assignment.record)
         return assignment
 
-    def report(self, key: str, report: Report) -> bool:
+    def record(self, key: str, evaluation: Evaluation) -> bool:
         """Record a report. Returns whether the assignment ends with it."""
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.meter.count(report, last=report.evaluation)
-            self.changed(self.confirmer.report(key, report))
+            self.meter.count(evaluation, last=evaluation.point)
+            self.changed(self.confirmer.record(key, evaluation))
             return True
-        record = self.ledger.record(key, report)
-        self.meter.count(report, last=record.config.evaluations)
-        spent = 0.0 if report.evaluation == record.config.evaluations else self._attempts[key].spent + report.seconds
+        record = self.ledger.record(key, evaluation)
+        self.meter.count(evaluation, last=record.config.evaluations)
+        spent = 0.0 if evaluation.point == record.config.evaluations else self._attempts[key].spent + evaluation.seconds
         self._attempts[key] = _Attempt(heard=self.clock(), spent=spent)
-        outcome, reason = self._judge(record, report)
+        outcome, reason = self._judge(record, evaluation)
         if outcome is not None:
-            self._end(key, outcome, reason, report.detail)
+            self._end(key, outcome, reason, evaluation.detail)
         self.changed(key)
         return outcome is not None
 
-    def lost(
+    def worker_lost(
         self, key: str, reason: str, detail: str = "", *, stalled: bool = False, running: float = math.inf
     ) -> None:
         """The worker of an assignment died or was broken off. It is handed out again, unless the same has happened
@@ -161,10 +161,10 @@ class Dispatcher:
         self.meter.lose(seconds)
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.changed(self.confirmer.lost(key, reason, detail, stalled=stalled, seconds=seconds))
+            self.changed(self.confirmer.worker_lost(key, reason, detail, stalled=stalled, seconds=seconds))
             return
-        times = self.ledger.count_loss(key, stalled=stalled)
-        if times >= (MAX_STALLS if stalled else MAX_LOSSES):
+        times = self.ledger.count_crash(key, stalled=stalled)
+        if times >= (MAX_STALLS if stalled else MAX_CRASHES):
             self._end(key, Outcome.FAILED, f"{reason} ({times} times in a row)", detail or reason, unreported=seconds)
         else:
             self._end(key, Outcome.INTERRUPTED, reason, unreported=seconds)
@@ -193,9 +193,9 @@ class Dispatcher:
 
     def _settled(self, record: TrialRecord) -> bool:
         """Whether the last report ends the trial, which a process that died between the two could not record."""
-        if not record.reports:
+        if not record.evaluations:
             return False
-        outcome, reason = self._judge(record, record.reports[-1].report)
+        outcome, reason = self._judge(record, record.evaluations[-1].evaluation)
         if outcome is not None:
             self._end(record.key, outcome, reason)
         return outcome is not None
@@ -233,16 +233,16 @@ class Dispatcher:
     def _open_cells(self) -> list[Cell]:
         return [cell for cell in self.cells if self._asked[cell.key] < self.trials(cell)]
 
-    def _judge(self, record: TrialRecord, report: Report) -> tuple[Outcome | None, str]:
-        if report.outcome is not None:
-            return report.outcome, report.reason
+    def _judge(self, record: TrialRecord, evaluation: Evaluation) -> tuple[Outcome | None, str]:
+        if evaluation.outcome is not None:
+            return evaluation.outcome, evaluation.reason
         config = record.config
-        if report.replicate + 1 == config.replicates and report.evaluation == config.evaluations:
+        if evaluation.replicate + 1 == config.replicates and evaluation.point == config.evaluations:
             return Outcome.COMPLETED, ""
         rule = pruner(self.spec.pruning, config.replicates, config.evaluations)
         if self.ledger.stops(record.key, rule):
-            return Outcome.PRUNED, f"not among the best of its cell at report {record.reports[-1].number}"
-        ends_replicate = report.evaluation == config.evaluations
+            return Outcome.PRUNED, f"not among the best of its cell at report {record.evaluations[-1].number}"
+        ends_replicate = evaluation.point == config.evaluations
         if self.state is State.STOPPED or (self.state is State.DRAINING and ends_replicate):
             return Outcome.INTERRUPTED, "the sweep was stopped"
         limit = self.meter.limit
@@ -255,7 +255,7 @@ class Dispatcher:
             known = self._attempts.get(key)
             unreported += known.spent if known else _broken_off(self.ledger.trial(key))
         if unreported > 0:
-            self.ledger.record_lost(key, unreported, reason)
+            self.ledger.record_discarded(key, unreported, reason)
         record = self.ledger.finish(key, outcome, reason, detail)
         if outcome is not Outcome.INTERRUPTED:
             self._consider(record.cell)
@@ -263,8 +263,8 @@ class Dispatcher:
 
 def _broken_off(record: TrialRecord) -> float:
     """Seconds of the replicate that is to be trained again, as reported to another process since work was last lost."""
-    since = max((each.time for each in record.lost), default=0.0)
-    return sum(each.report.seconds for each in record.unfinished if each.time > since)
+    since = max((each.time for each in record.discarded), default=0.0)
+    return sum(each.evaluation.seconds for each in record.unfinished if each.time > since)
 
 
 def _is_open(record: TrialRecord) -> bool:

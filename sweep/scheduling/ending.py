@@ -8,7 +8,7 @@ from enum import StrEnum
 from sweep.records.sweep import SweepState
 from sweep.scheduling.budget import Limit
 from sweep.scheduling.dispatcher import Dispatcher, State
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["End", "Ending", "close"]
 

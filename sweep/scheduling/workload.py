@@ -11,13 +11,13 @@ from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 
-__all__ = ["Cost", "Work", "least_share", "work_of"]
+__all__ = ["TrainingSeconds", "Work", "least_share", "work_of"]
 
 _LEAST_DRAWS = 4  # of fewer, the signed-rank test of `wilcoxon` cannot be sure enough to stop a trial
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class TrainingSeconds:
     """Seconds of a full trial, and of one training of a confirmation."""
 
     trial: float
@@ -45,7 +45,7 @@ class Work:
         return max(least / slots, self.chain), most / slots + self.chain * (1 - 1 / slots)
 
 
-def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Cost]) -> Work:
+def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, TrainingSeconds]) -> Work:
     """The work of a sweep. costs: of each cell, by its key."""
     trials = {cell.key: cell.trials(spec.budget.trials_per_cell) for cell in cells}
     search = {key: count * costs[key].trial for key, count in trials.items()}

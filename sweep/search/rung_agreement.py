@@ -9,7 +9,7 @@ from typing import Any
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.search.rungs import default_rungs, is_predictive, later_quality, rung_tau
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["CellAgreement", "RungAgreement", "rung_agreement"]
 
@@ -77,6 +77,6 @@ def _rung(rung: int, completed: Sequence[TrialRecord]) -> RungAgreement:
 
 def _pair(record: TrialRecord, rung: int) -> Iterator[tuple[float, float]]:
     """Score at the rung and later quality, unless a report lacks its score."""
-    score = next((each.score for each in record.reports if each.number == rung), None)
+    score = next((each.score for each in record.evaluations if each.number == rung), None)
     if score is not None and record.replicate_scores:
         yield score, later_quality(record.replicate_scores, rung, record.config.evaluations)

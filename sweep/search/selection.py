@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord
 from trainable.draws import CONFIRMATION_START
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from sweep.spec.model import Confirm
@@ -40,7 +40,7 @@ class Wanted:
 
     def missing(self, record: ConfirmationRecord | None) -> list[Replicate]:
         """The replicates that `record` does not have yet."""
-        done = set() if record is None else {_replicate(each.report) for each in record.replicates}
+        done = set() if record is None else {_replicate(each.evaluation) for each in record.replicates}
         return [each for each in self.replicates if each not in done]
 
     def record_among(self, confirmations: Sequence[ConfirmationRecord]) -> ConfirmationRecord | None:
@@ -108,9 +108,9 @@ def _mean_with_further(trial: TrialRecord, confirmations: Sequence[ConfirmationR
     """A replicate that diverged or failed counts as nothing: a finalist has to train."""
     further = (each for each in confirmations if (each.role, each.trial) == (Role.FINALIST, trial.number))
     name = f"val_{trial.config.metric}"
-    scores = [each.report.metrics.get(name, 0.0) for record in further for each in record.replicates]
+    scores = [each.evaluation.metrics.get(name, 0.0) for record in further for each in record.replicates]
     return fmean([*trial.replicate_scores, *scores])
 
 
-def _replicate(report: Report) -> Replicate:
-    return Replicate(report.draw, report.initialisation)
+def _replicate(evaluation: Evaluation) -> Replicate:
+    return Replicate(evaluation.draw, evaluation.initialisation)

@@ -50,7 +50,7 @@ class KnownRun:
         )
 
     @property
-    def reports(self) -> int:
+    def evaluations(self) -> int:
         """Number of the last report that is there completely."""
         return int(self.tags.get(REPORTS_TAG, "0"))
 

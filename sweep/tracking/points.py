@@ -13,9 +13,9 @@ from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.sweep import SweepRecord
 from sweep.records.trial import TrialRecord
 from trainable.draws import CONFIRMATION_START
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
-__all__ = ["Point", "ended", "milliseconds", "points", "progress", "reports", "standing"]
+__all__ = ["Point", "ended", "milliseconds", "num_evaluations", "points", "progress", "standing"]
 
 _FINAL = (Outcome.COMPLETED, Outcome.PRUNED, Outcome.DIVERGED, Outcome.FAILED)
 
@@ -34,21 +34,21 @@ def milliseconds(seconds: float) -> int:
     return round(1000 * seconds)
 
 
-def reports(record: TrialRecord | ConfirmationRecord) -> int:
+def num_evaluations(record: TrialRecord | ConfirmationRecord) -> int:
     """How many reports the record has."""
     if isinstance(record, ConfirmationRecord):
         return len(record.replicates)
-    return record.reports[-1].number if record.reports else 0
+    return record.evaluations[-1].number if record.evaluations else 0
 
 
 def points(record: TrialRecord | ConfirmationRecord, *, after: int) -> list[Point]:
     """The metrics of a record's reports whose numbers are above `after`."""
     if isinstance(record, TrialRecord):
         return [
-            Point(name, value, milliseconds(report.time), report.number)
-            for report in record.reports
-            if report.number > after
-            for name, value in {"score": report.score, **report.report.metrics}.items()
+            Point(name, value, milliseconds(evaluation.time), evaluation.number)
+            for evaluation in record.evaluations
+            if evaluation.number > after
+            for name, value in {"score": evaluation.score, **evaluation.evaluation.metrics}.items()
             if value is not None
         ]
     new = record.replicates[after:]
@@ -104,10 +104,10 @@ def standing(
 
 
 def _replicate_points(replicate: ReplicateRecord, record: ConfirmationRecord) -> Iterator[Point]:
-    report = replicate.report
-    step = report.draw - (CONFIRMATION_START if record.role is Role.CONFIRMATION else record.config.replicates)
-    prefix = "reseeded_" if report.initialisation else ""
-    for name, value in report.metrics.items():
+    evaluation = replicate.evaluation
+    step = evaluation.draw - (CONFIRMATION_START if record.role is Role.CONFIRMATION else record.config.replicates)
+    prefix = "reseeded_" if evaluation.initialisation else ""
+    for name, value in evaluation.metrics.items():
         yield Point(prefix + name, value, milliseconds(replicate.time), step)
 
 
@@ -124,7 +124,7 @@ def _means(record: ConfirmationRecord) -> Iterator[Point]:
 
 def _own_metrics(replicate: ReplicateRecord) -> Mapping[str, float]:
     """Those of a draw's first training; what a second one of the same draw shows is the variance of the seed."""
-    return {} if replicate.report.initialisation else replicate.report.metrics
+    return {} if replicate.evaluation.initialisation else replicate.evaluation.metrics
 
 
 def _legal(cell: str) -> str:

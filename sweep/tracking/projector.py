@@ -113,7 +113,7 @@ class Projector:
         shown = {"trials/interrupted": 0.0, **self._metrics}  # so that most sweeps do not have it at all
         state = standing(self._ledger.sweep(), trials, self._ledger.confirmations())
         new = [point for point in state if shown.get(point.name) != point.value]
-        self._push(run, sweep_run(self._ledger.sweep(), len(final)), progress(final, after=run.reports) + new)
+        self._push(run, sweep_run(self._ledger.sweep(), len(final)), progress(final, after=run.evaluations) + new)
         self._metrics.update({point.name: point.value for point in new})
 
     def push(self, record: Record) -> None:
@@ -122,7 +122,7 @@ class Projector:
             return
         wanted = self._wanted(record)
         run = self._runs.get(record.key) or self._create(record.key, wanted)
-        self._push(run, wanted, points(record, after=run.reports))
+        self._push(run, wanted, points(record, after=run.evaluations))
         self._held[record.key] = record
 
     def upload(self, name: str, path: Path) -> None:
@@ -173,7 +173,7 @@ class Projector:
             token = page.token or ""
 
     def _keep_one(self, key: str | None, runs: Sequence[KnownRun], recorded: str | None) -> KnownRun:
-        kept, *others = sorted(runs, key=lambda run: (run.id != recorded, -run.reports, run.id))
+        kept, *others = sorted(runs, key=lambda run: (run.id != recorded, -run.evaluations, run.id))
         for other in others:
             self._client.delete_run(other.id)
         if kept.id != recorded:

@@ -35,9 +35,9 @@ from sweep.addresses import redacted
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.sweep import SweepRecord, SweepState
 from sweep.records.trial import TrialRecord
-from sweep.tracking.points import milliseconds, reports
+from sweep.tracking.points import milliseconds, num_evaluations
 from trainable.config import TrialConfig
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = [
     "ID_TAG",
@@ -99,13 +99,13 @@ def run_key(tags: Mapping[str, str]) -> tuple[str, str | None]:
 
 def sweep_run(sweep: SweepRecord, counted: int) -> WantedRun:
     """The parent run of a sweep. counted: how many of its trials have ended."""
-    commit = {"mlflow.source.git.commit": sweep.facts["git_commit"]} if "git_commit" in sweep.facts else {}
+    commit = {"mlflow.source.git.commit": sweep.provenance["git_commit"]} if "git_commit" in sweep.provenance else {}
     changeable = {f"spec.{key}": value for key, value in _flat(sweep.spec, _VARIABLE)}
     tags = {
         ROLE_TAG: SWEEP_ROLE,
         "sweep.name": sweep.name,
         ID_TAG: sweep.id,
-        **sweep.facts,
+        **sweep.provenance,
         **commit,
         **changeable,
     }
@@ -129,11 +129,11 @@ def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent:
         tags["sweep.outcome"] = record.outcome.value
     if record.reason:
         tags["sweep.reason"] = redacted(record.reason)
-    if record.lost:
-        tags["sweep.lost_seconds"] = f"{sum(each.seconds for each in record.lost):.1f}"
+    if record.discarded:
+        tags["sweep.lost_seconds"] = f"{sum(each.seconds for each in record.discarded):.1f}"
     if record.trained_on:
         tags["sweep.trained_on"] = "; ".join(sorted(record.trained_on))
-    return replace(wanted, tags=_short({**tags, **wanted.tags, **_counted(reports(record))}))
+    return replace(wanted, tags=_short({**tags, **wanted.tags, **_counted(num_evaluations(record))}))
 
 
 def _trial_run(record: TrialRecord) -> WantedRun:
@@ -167,7 +167,7 @@ def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
 
 def _told(record: ConfirmationRecord) -> Iterator[str]:
     """Of each replicate that failed: which it was, why, and its traceback."""
-    for report in (each.report for each in record.replicates if each.report.outcome is Outcome.FAILED):
+    for report in (each.evaluation for each in record.replicates if each.evaluation.outcome is Outcome.FAILED):
         title = f"draw {report.draw}, initialisation {report.initialisation}: {report.reason}"
         yield f"{title}\n{report.detail}".strip()
 

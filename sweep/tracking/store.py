@@ -136,8 +136,8 @@ def _check_database(uri: str, dialect: str) -> None:
         url = sqlalchemy.make_url(through_psycopg2(uri))
         if dialect == "sqlite" and url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        patience = {"connect_timeout": 10} if dialect in ("postgresql", "mysql") else {}
-        engine = sqlalchemy.create_engine(url, connect_args=patience)
+        timeouts = {"connect_timeout": 10} if dialect in ("postgresql", "mysql") else {}
+        engine = sqlalchemy.create_engine(url, connect_args=timeouts)
         try:
             with engine.connect() as connection:
                 if dialect == "sqlite":

@@ -21,7 +21,7 @@ from sweep.spec.model import Confirm
 from sweep.verdict.findings import Arm, Cost, Failures, Variances
 from sweep.verdict.groups import loss_of
 from sweep.verdict.statistics import Summary, configuration_variance, seed_variance, summarise
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["CellRecords", "arm", "cell_records", "majority_scores"]
 
@@ -42,16 +42,16 @@ class CellRecords:
     data: DataRecord | None
 
     @property
-    def reports(self) -> tuple[Report, ...]:
+    def evaluations(self) -> tuple[Evaluation, ...]:
         """Of the confirmation."""
-        return tuple(each.report for each in self.confirmation.replicates) if self.confirmation else ()
+        return tuple(each.evaluation for each in self.confirmation.replicates) if self.confirmation else ()
 
-    def score(self, report: Report) -> float | None:
+    def score(self, evaluation: Evaluation) -> float | None:
         """The test score of a confirmation's report; None where it says nothing of the loss."""
         metric = self.trials[0].config.metric
-        if report.outcome is Outcome.DIVERGED and self.data is not None:
+        if evaluation.outcome is Outcome.DIVERGED and self.data is not None:
             return majority_scores(self.data)[metric]
-        return report.metrics.get(f"test_{metric}") if report.outcome is None else None
+        return evaluation.metrics.get(f"test_{metric}") if evaluation.outcome is None else None
 
 
 def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRecords:
@@ -77,7 +77,7 @@ def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRec
 
 def arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     """The arm of a cell, still without what it takes the other arms to know."""
-    by_draw = {each.draw: each for each in records.reports if each.initialisation == 0}
+    by_draw = {each.draw: each for each in records.evaluations if each.initialisation == 0}
     scores = tuple(records.score(by_draw[draw]) if draw in by_draw else None for draw in draws)
     known = [score for score in scores if score is not None]
     return Arm(
@@ -110,32 +110,32 @@ def majority_scores(data: DataRecord) -> Mapping[str, float]:
 # ---- parts of an arm -------------------------------------------------------------------------------------------------
 
 
-def _inference(reports: Sequence[Report]) -> Mapping[str, Summary]:
+def _inference(evaluations: Sequence[Evaluation]) -> Mapping[str, Summary]:
     found: dict[str, Summary] = {}
     for rule in _RULES:
         name = f"test_{rule}_accuracy"
-        if values := [each.metrics[name] for each in reports if name in each.metrics]:
+        if values := [each.metrics[name] for each in evaluations if name in each.metrics]:
             found[rule] = summarise(values)
     return found
 
 
 def _failures(records: CellRecords) -> Failures:
-    ends = [each.outcome for each in records.reports]
+    ends = [each.outcome for each in records.evaluations]
     return Failures(
         replicates=len(ends),
         diverged=ends.count(Outcome.DIVERGED),
         failed=ends.count(Outcome.FAILED),
-        majority=sum(_is_majority(each, records.data) for each in records.reports),
+        majority=sum(_is_majority(each, records.data) for each in records.evaluations),
     )
 
 
-def _is_majority(report: Report, data: DataRecord | None) -> bool:
+def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     """Whether it was trained to the end, and is right no more often than one answer for all."""
-    if data is None or report.outcome is not None:
+    if data is None or evaluation.outcome is not None:
         return False
-    accuracy = report.metrics.get("test_accuracy")
-    if report.confusion:
-        confusion_CC = np.array(report.confusion)
+    accuracy = evaluation.metrics.get("test_accuracy")
+    if evaluation.confusion:
+        confusion_CC = np.array(evaluation.confusion)
         accuracy = float(confusion_CC.trace() / confusion_CC.sum())
     return accuracy is not None and accuracy <= data.majority_share
 
@@ -155,25 +155,26 @@ def _variances(records: CellRecords, scores: Sequence[float]) -> Variances:
 
 def _seed_variance(records: CellRecords) -> float | None:
     """From the draws that were trained with two initialisations."""
-    known = {(each.draw, each.initialisation): records.score(each) for each in records.reports}
+    known = {(each.draw, each.initialisation): records.score(each) for each in records.evaluations}
     pairs = [(known.get((draw, 0)), again) for (draw, initialisation), again in known.items() if initialisation == 1]
     whole = [(first, second) for first, second in pairs if first is not None and second is not None]
     return seed_variance([first for first, _ in whole], [second for _, second in whole])
 
 
 def _cost(records: CellRecords) -> Cost:
-    again = [each.report for record in records.finalists for each in record.replicates]
-    begun = {(trial.number, each.report.replicate) for trial in records.trials for each in trial.reports}
+    again = [each.evaluation for record in records.finalists for each in record.replicates]
+    begun = {(trial.number, each.evaluation.replicate) for trial in records.trials for each in trial.evaluations}
     confirmations = (*records.finalists, *records.confirmations)
     return Cost(
         trials=outcomes(records.trials),
         replicates=len(begun) + len(again),
         possible_replicates=sum(trial.config.replicates for trial in records.trials) + len(again),
         spent=spent(records.trials, confirmations),
-        lost=sum(len(each.lost) for each in records.trials) + sum(len(each.lost) for each in confirmations),
+        discarded=sum(len(each.discarded) for each in records.trials)
+        + sum(len(each.discarded) for each in confirmations),
     )
 
 
-def _confusion(reports: Sequence[Report]) -> tuple[tuple[int, ...], ...]:
-    found = [np.array(each.confusion) for each in reports if each.confusion]
+def _confusion(evaluations: Sequence[Evaluation]) -> tuple[tuple[int, ...], ...]:
+    found = [np.array(each.confusion) for each in evaluations if each.confusion]
     return tuple(tuple(map(int, row_C)) for row_C in sum(found[1:], start=found[0])) if found else ()

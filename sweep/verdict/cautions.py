@@ -16,7 +16,7 @@ from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
 from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["cautions"]
 
@@ -76,7 +76,7 @@ def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec)
         return
     short = []
     for one in _arms(comparisons):
-        reports = [each.report for each in one.confirmation.replicates] if one.confirmation else []
+        reports = [each.evaluation for each in one.confirmation.replicates] if one.confirmation else []
         done = sum(each.initialisation == 0 for each in reports)
         if one.winner is not None and done < spec.confirm.draws:
             short.append(f"{one.cell} ({done} of {spec.confirm.draws} draws)")

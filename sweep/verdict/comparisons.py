@@ -29,7 +29,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
     """Everything that the other comparisons have no part in."""
     records = [cell_records(results, cell, spec.confirm) for cell in group.cells]
     wanted = range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws)
-    draws = tuple(sorted({*wanted, *(report.draw for each in records for report in each.reports)}))
+    draws = tuple(sorted({*wanted, *(report.draw for each in records for report in each.evaluations)}))
     arms = [arm(each, draws) for each in records]
     baseline = _baseline(spec, arms)
     return Comparison(

@@ -44,7 +44,7 @@ class Cost:
     replicates: int
     possible_replicates: int
     spent: Spent
-    lost: int
+    discarded: int
 
     def __add__(self, other: Cost) -> Cost:
         """Of both together."""
@@ -53,7 +53,7 @@ class Cost:
             replicates=self.replicates + other.replicates,
             possible_replicates=self.possible_replicates + other.possible_replicates,
             spent=self.spent + other.spent,
-            lost=self.lost + other.lost,
+            discarded=self.discarded + other.discarded,
         )
 
     @property

@@ -57,9 +57,9 @@ def _sweep_trials(folder: Path) -> tuple[TrialTimes, ...]:
 
     return tuple(
         TrialTimes(
-            **_times(record.config.encoder_lr, [each.report.metrics for each in record.reports]),
+            **_times(record.config.encoder_lr, [each.evaluation.metrics for each in record.evaluations]),
             asked=record.started,
-            reported=tuple(each.time for each in record.reports),
+            reported=tuple(each.time for each in record.evaluations),
         )
         for record in read_stored("benchmark", folder)[1].trials()
     )

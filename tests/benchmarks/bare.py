@@ -9,7 +9,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,7 @@ def train(configs: Sequence[TrialConfig]) -> list[dict[str, Any]]:
     from trainable.training import replicates
 
     return [
-        {"learning_rate": config.encoder_lr, "reports": [asdict(report) for report in replicates(config)]}
+        {"learning_rate": config.encoder_lr, "reports": [evaluation.to_json() for evaluation in replicates(config)]}
         for config in configs
     ]
 

@@ -16,7 +16,7 @@ from trainable.config import TrialConfig
 from trainable.encoder import graphs
 from trainable.encoder.encoder import Encoder
 from trainable.objective import Objective
-from trainable.reports import Report
+from trainable.outcomes import Evaluation
 from trainable.training import replicates
 
 __all__ = ["cost", "kernels", "phases", "without_graphs"]
@@ -32,10 +32,12 @@ def cost(config: TrialConfig) -> dict[str, Any]:
     looks = Utilisation()
     with beside(looks.look, PERIOD):
         started = perf_counter()
-        reports = _train(config)
+        evaluations = _train(config)
         wall = perf_counter() - started
-    train, evaluation = (sum(report.metrics[name] for report in reports) for name in ("train_seconds", "eval_seconds"))
-    tokens, validated = reports[-1].metrics["tokens"], config.evaluations * int(config.validation)
+    train, evaluation = (
+        sum(evaluation.metrics[name] for evaluation in evaluations) for name in ("train_seconds", "eval_seconds")
+    )
+    tokens, validated = evaluations[-1].metrics["tokens"], config.evaluations * int(config.validation)
     return {
         "loss": config.loss.name,
         "precision": config.precision,
@@ -152,13 +154,13 @@ class Utilisation:
         return sum(self.looks) / len(self.looks) / 100 if self.looks else None
 
 
-def _train(config: TrialConfig) -> list[Report]:
-    reports = list(replicates(config))
-    failed = [report.reason for report in reports if report.outcome is not None]
+def _train(config: TrialConfig) -> list[Evaluation]:
+    evaluations = list(replicates(config))
+    failed = [evaluation.reason for evaluation in evaluations if evaluation.outcome is not None]
     if failed:
         raise RuntimeError(f"{config.loss.name} in {config.precision} failed: {failed[0]}")
     _synchronise()
-    return reports
+    return evaluations
 
 
 def _synchronise() -> None:

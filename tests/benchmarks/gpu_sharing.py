@@ -17,7 +17,7 @@ from trainable.config import TrialConfig
 
 __all__ = ["sharing"]
 
-PATIENCE = 120  # seconds for one round
+TIME_LIMIT = 120  # seconds for one round
 
 
 def sharing(config: TrialConfig, counts: Sequence[int], *, graphs: bool = True) -> list[dict[str, float]]:
@@ -66,8 +66,8 @@ def _end(process: SpawnProcess, line: Connection) -> None:
 
 
 def _hear(line: Connection) -> dict[str, Any]:
-    if not line.poll(PATIENCE):
-        raise TimeoutError(f"a process that trains said nothing for {PATIENCE} s")
+    if not line.poll(TIME_LIMIT):
+        raise TimeoutError(f"a process that trains said nothing for {TIME_LIMIT} s")
     heard: dict[str, Any] = line.recv()
     return heard
 
@@ -87,8 +87,10 @@ def _train(config: TrialConfig) -> dict[str, float]:
 
     from trainable.training import replicates
 
-    reports = list(replicates(config))
-    assert all(report.outcome is None for report in reports), reports[-1].reason
-    sums = {name: sum(report.metrics[name] for report in reports) for name in ("train_seconds", "eval_seconds")}
+    evaluations = list(replicates(config))
+    assert all(evaluation.outcome is None for evaluation in evaluations), evaluations[-1].reason
+    sums = {
+        name: sum(evaluation.metrics[name] for evaluation in evaluations) for name in ("train_seconds", "eval_seconds")
+    }
     reserved = torch.cuda.max_memory_reserved() / 2**30 if torch.cuda.is_available() else 0.0
     return sums | {"reserved_gib": reserved}

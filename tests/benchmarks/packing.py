@@ -82,9 +82,9 @@ def packed_run(
 def values(results: SweepResults) -> dict[tuple[Any, ...], float]:
     """Every metric that was trained, but for seconds, by what was trained and when: a configuration, not its number,
     since the search proposes in the order in which trials end."""
-    reports = [(str(each.config.flat()), line.report) for each in results.trials for line in each.reports]
+    reports = [(str(each.config.flat()), line.evaluation) for each in results.trials for line in each.evaluations]
     for record in results.confirmations:
-        reports += [(str(record.config.flat()), line.report) for line in record.replicates]
+        reports += [(str(record.config.flat()), line.evaluation) for line in record.replicates]
     return {
         (config, report.draw, report.initialisation, report.step, name): value
         for config, report in reports

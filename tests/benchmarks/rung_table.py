@@ -113,14 +113,14 @@ def measure(config: TrialConfig, draw: int) -> list[float]:
 
     Raises RungTableError for a failure, which says nothing about a configuration.
     """
-    from trainable.reports import Outcome
+    from trainable.outcomes import Outcome
     from trainable.training import replicates
 
     scores = []
-    for report in replicates(config, draws=(draw,)):
-        if report.outcome is Outcome.FAILED:
-            raise RungTableError(f"{config.loss.name} on draw {draw} failed: {report.reason}\n{report.detail}")
-        scores.append(round(report.metrics.get("val_accuracy", 0.0), 4))
+    for evaluation in replicates(config, draws=(draw,)):
+        if evaluation.outcome is Outcome.FAILED:
+            raise RungTableError(f"{config.loss.name} on draw {draw} failed: {evaluation.reason}\n{evaluation.detail}")
+        scores.append(round(evaluation.metrics.get("val_accuracy", 0.0), 4))
     return scores + [0.0] * (config.evaluations - len(scores))
 
 

@@ -305,8 +305,8 @@ def test_sweeps_are_compared_by_what_both_have_trained() -> None:
     first, *others = results.trials
     other = replace(first, config=first.config.model_copy(update={"encoder_lr": 0.123}))
     one, *rest = results.confirmations[0].replicates
-    metrics = {**one.report.metrics, "test_accuracy": 0.123}
-    changed = replace(one, report=replace(one.report, metrics=metrics))
+    metrics = {**one.evaluation.metrics, "test_accuracy": 0.123}
+    changed = replace(one, evaluation=replace(one.evaluation, metrics=metrics))
     differing = replace(
         results,
         trials=(other, *others),

@@ -88,10 +88,10 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What an undisturbed sweep came to. reports: how many there are in its ledger."""
+    """What an undisturbed sweep came to. evaluations: how many there are in its ledger."""
 
     table: Table
-    reports: int
+    evaluations: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def play(played: Round, stage: Stage, reference: Reference, say: Callable[[str],
     with Scene.opened(stage, f"s{played.seed}", played.needs) as scene:
         scene.start()
         acts = list(played.acts)
-        while acts and _reach(scene, acts[0].moment, reference.reports):
+        while acts and _reach(scene, acts[0].moment, reference.evaluations):
             act = acts.pop(0)
             overtaken = bool(acts) and acts[0].moment.when is When.START
             _throw(scene, act, overtaken=overtaken, say=say)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import psutil  # type: ignore[import-untyped]
 
 from tests.faults.fault_run import STALL_MINUTES, Scene
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["exhaust_memory", "hang_loader", "kill_head", "kill_node", "kill_worker", "meet_nan"]
 

@@ -14,7 +14,7 @@ from tests.conftest import _SIZES, _save_model, _save_tokenizer
 from tests.gpu.conftest import MemoryLeft
 from trainable.config import TrialConfig
 from trainable.encoder import graphs
-from trainable.reports import Report
+from trainable.outcomes import Evaluation
 from trainable.training import replicates
 
 TIMES = {"train_seconds", "eval_seconds"}
@@ -56,23 +56,25 @@ def _trial(config: TrialConfig, encoder: str, **fields: Any) -> TrialConfig:
     return TrialConfig.model_validate(config.model_dump() | fields)
 
 
-def _metrics(config: TrialConfig) -> Iterator[Report]:
-    for report in replicates(config):
-        assert report.outcome is None, report.detail
-        yield replace(report, metrics={name: report.metrics[name] for name in report.metrics.keys() - TIMES})
+def _metrics(config: TrialConfig) -> Iterator[Evaluation]:
+    for evaluation in replicates(config):
+        assert evaluation.outcome is None, evaluation.detail
+        yield replace(
+            evaluation, metrics={name: evaluation.metrics[name] for name in evaluation.metrics.keys() - TIMES}
+        )
 
 
-def _launched(config: TrialConfig) -> list[Report]:
+def _launched(config: TrialConfig) -> list[Evaluation]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(graphs, "_SHAPES", 0)
         return list(_metrics(config))
 
 
-def _assert_close(reports: list[Report], others: list[Report], tolerance: float) -> None:
-    for report, other in zip(reports, others, strict=True):
+def _assert_close(evaluations: list[Evaluation], others: list[Evaluation], tolerance: float) -> None:
+    for evaluation, other in zip(evaluations, others, strict=True):
         for name, value in other.metrics.items():
             if not name.startswith("val_") or name == "val_loss":
-                assert report.metrics[name] == pytest.approx(value, rel=tolerance), name
+                assert evaluation.metrics[name] == pytest.approx(value, rel=tolerance), name
 
 
 @pytest.mark.parametrize("model_type", sorted(graphs._MODELS))

@@ -16,7 +16,7 @@ import torch
 from tests.gpu.conftest import MemoryLeft
 from trainable.config import TrialConfig
 from trainable.encoder import encoder
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 from trainable.training import replicates
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +41,8 @@ def test_memory_that_runs_out_ends_one_trial_and_not_the_next(
         assert last.reason.startswith("out of memory: CUDA out of memory. Tried to allocate")
         assert last.detail.startswith("Traceback")
         assert torch.cuda.memory_reserved() <= before, "what it had is the device's again, for other processes too"
-        assert all(report.outcome is None for report in replicates(config))
-    assert all(report.outcome is None for report in replicates(_wide(config, wide_bert)))
+        assert all(evaluation.outcome is None for evaluation in replicates(config))
+    assert all(evaluation.outcome is None for evaluation in replicates(_wide(config, wide_bert)))
 
 
 def test_twenty_trials_need_no_more_memory_than_one(config: TrialConfig) -> None:
@@ -53,10 +53,10 @@ def test_twenty_trials_need_no_more_memory_than_one(config: TrialConfig) -> None
     ]
     held = []
     for number in range(20):
-        with closing(replicates(trials[number % 3])) as reports:  # type: ignore[type-var]
-            next(reports)
+        with closing(replicates(trials[number % 3])) as evaluations:  # type: ignore[type-var]
+            next(evaluations)
             if number % 2:  # every other trial is pruned
-                assert [report.outcome for report in reports] == [None] * 3
+                assert [evaluation.outcome for evaluation in evaluations] == [None] * 3
         gc.collect()
         held.append(torch.cuda.memory_allocated())
     assert max(held[3:]) <= held[2]
@@ -74,7 +74,7 @@ def test_two_processes_share_a_gpu(config: TrialConfig, tmp_path: Path) -> None:
     said = [process.communicate(timeout=100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     one, other = ([json.loads(line) for line in text.splitlines()] for text in said)
-    assert [report["outcome"] for report in one] == [None] * 4
-    for report, twin in zip(one, other, strict=True):
-        assert report["metrics"]["val_loss"] == twin["metrics"]["val_loss"]
-        assert report["metrics"]["train_loss"] == twin["metrics"]["train_loss"]
+    assert [evaluation["outcome"] for evaluation in one] == [None] * 4
+    for evaluation, twin in zip(one, other, strict=True):
+        assert evaluation["metrics"]["val_loss"] == twin["metrics"]["val_loss"]
+        assert evaluation["metrics"]["train_loss"] == twin["metrics"]["train_loss"]

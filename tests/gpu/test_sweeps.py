@@ -21,12 +21,12 @@ from tests.services.command_line import is_worker
 from tests.services.waiting import wait_until
 from tests.sweeps.checks import table
 from tests.sweeps.tiny_task import TinyTask
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 200.0  # seconds for a sweep
+TIME_LIMIT = 200.0  # seconds for a sweep
 MIB = 2**20
 HALVES = {"cpu": 1, "gpu": 0.5}
 
@@ -59,7 +59,7 @@ class User:
 
     def run(self, code: int = 0) -> str:
         with self.start() as sweep:
-            output, _ = sweep.communicate(timeout=PATIENCE)
+            output, _ = sweep.communicate(timeout=TIME_LIMIT)
         assert sweep.returncode == code, output
         assert "Traceback" not in output
         return output
@@ -115,10 +115,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> User:
     ours = user(tmp_path_factory.mktemp("sweeps") / "undisturbed", 400, HALVES)
     with ours.start() as sweep:
         try:
-            wait_until(lambda: sweep.poll() is not None or len(trainings(sweep)) == 2, seconds=PATIENCE)
+            wait_until(lambda: sweep.poll() is not None or len(trainings(sweep)) == 2, seconds=TIME_LIMIT)
             assert len(trainings(sweep)) == 2
         finally:
-            output, _ = sweep.communicate(timeout=PATIENCE)
+            output, _ = sweep.communicate(timeout=TIME_LIMIT)
     assert sweep.returncode == 0, output
     return ours
 
@@ -133,9 +133,9 @@ def test_a_killed_worker_gives_its_memory_back_and_its_trial_goes_on(undisturbed
     before = memory_free()
     ours = user(tmp_path / "killed", 400, HALVES)
     with ours.start() as sweep:
-        wait_until(lambda: sweep.poll() is not None or before - memory_free() > 300 * MIB, seconds=PATIENCE)
+        wait_until(lambda: sweep.poll() is not None or before - memory_free() > 300 * MIB, seconds=TIME_LIMIT)
         trainings(sweep)[0].kill()
-        output, _ = sweep.communicate(timeout=PATIENCE)
+        output, _ = sweep.communicate(timeout=TIME_LIMIT)
     assert sweep.returncode == 0, output
     assert sorted(record.attempts for record in ours.results().trials)[-1] == 2
     assert table(ours.results()) == table(undisturbed.results())

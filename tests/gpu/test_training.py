@@ -16,7 +16,7 @@ from trainable.config import TrialConfig
 from trainable.encoder.encoder import load_encoder
 from trainable.losses import LOSSES
 from trainable.objective import Objective, Terms
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 from trainable.training import Part, replicates
 
 TIMES = {"train_seconds", "eval_seconds"}
@@ -34,11 +34,11 @@ def _of(loss: str, config: TrialConfig, **fields: Any) -> TrialConfig:
     return _with(config, loss={"name": loss}, beta=1.0 if LOSSES[loss].build is None else 0.5, **fields)
 
 
-def _reports(config: TrialConfig, part: Part = "validation") -> list[Report]:
+def _evaluations(config: TrialConfig, part: Part = "validation") -> list[Evaluation]:
     """All reports, without times."""
     return [
-        replace(report, metrics={name: value for name, value in report.metrics.items() if name not in TIMES})
-        for report in replicates(config, part=part)
+        replace(evaluation, metrics={name: value for name, value in evaluation.metrics.items() if name not in TIMES})
+        for evaluation in replicates(config, part=part)
     ]
 
 
@@ -54,32 +54,34 @@ def on_cpu() -> Iterator[pytest.MonkeyPatch]:
 @pytest.mark.parametrize("loss", sorted(LOSSES))
 def test_every_loss_trains_and_gives_the_same_reports_again(loss: str, embedding: str, config: TrialConfig) -> None:
     trial = _of(loss, config, embedding=embedding)
-    reports = _reports(trial)
+    evaluations = _evaluations(trial)
     assert next(load_encoder(trial.encoder, None, 2).model.parameters()).is_cuda
-    assert [report.outcome for report in reports] == [None] * 4
-    assert all(math.isfinite(value) for report in reports for value in report.metrics.values())
-    for first, last in (reports[:2], reports[2:]):
+    assert [evaluation.outcome for evaluation in evaluations] == [None] * 4
+    assert all(math.isfinite(value) for evaluation in evaluations for value in evaluation.metrics.values())
+    for first, last in (evaluations[:2], evaluations[2:]):
         assert last.metrics["train_loss"] < first.metrics["train_loss"]
         assert last.metrics["val_accuracy"] > 0.75  # always guessing one class gives a half
     torch.rand(10, device="cuda")  # whatever happens in between
-    assert _reports(trial) == reports, "bit-equal"
+    assert _evaluations(trial) == evaluations, "bit-equal"
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple", "supcon"])
 def test_the_test_part_gives_the_same_report_again(loss: str, config: TrialConfig) -> None:
     trial = _of(loss, config, embedding="tokens", compatibility="published")
-    reports = _reports(trial, "test")
-    assert all(report.metrics["test_accuracy"] > 0.75 for report in reports)
-    assert _reports(trial, "test") == reports
+    evaluations = _evaluations(trial, "test")
+    assert all(evaluation.metrics["test_accuracy"] > 0.75 for evaluation in evaluations)
+    assert _evaluations(trial, "test") == evaluations
 
 
 @pytest.mark.parametrize("fields", [{"batch_size": 5}, {"batch_size": 6, "sampling": "random", "shots": 17}])
 @pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple", "supcon"])
 def test_batches_that_change_train_too(loss: str, fields: dict[str, Any], config: TrialConfig) -> None:
     trial = _of(loss, config, **fields)
-    reports = _reports(trial)
-    assert all(report.outcome is None and report.metrics["val_accuracy"] > 0.5 for report in reports[1::2])
-    assert _reports(trial) == reports
+    evaluations = _evaluations(trial)
+    assert all(
+        evaluation.outcome is None and evaluation.metrics["val_accuracy"] > 0.5 for evaluation in evaluations[1::2]
+    )
+    assert _evaluations(trial) == evaluations
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", FP32), ("bf16", BF16)])
@@ -88,18 +90,18 @@ def test_the_gpu_trains_what_the_cpu_trains(
     loss: str, precision: str, tolerance: float, config: TrialConfig, steady_bert: Path, on_cpu: pytest.MonkeyPatch
 ) -> None:
     trial = _of(loss, config, encoder=str(steady_bert), encoder_lr=1e-3, embedding="mean", steps=10)
-    expected = _reports(_with(trial, precision="fp32"))
+    expected = _evaluations(_with(trial, precision="fp32"))
     on_cpu.undo()
-    for report, other in zip(_reports(_with(trial, precision=precision)), expected, strict=True):
-        assert report.metrics.keys() == other.metrics.keys()
-        assert report.metrics["tokens"] == other.metrics["tokens"]
+    for evaluation, other in zip(_evaluations(_with(trial, precision=precision)), expected, strict=True):
+        assert evaluation.metrics.keys() == other.metrics.keys()
+        assert evaluation.metrics["tokens"] == other.metrics["tokens"]
         for name in ("train_loss", "val_loss"):
-            assert report.metrics[name] == pytest.approx(other.metrics[name], rel=tolerance), name
-        assert report.metrics["val_accuracy"] == pytest.approx(other.metrics["val_accuracy"], abs=tolerance)
+            assert evaluation.metrics[name] == pytest.approx(other.metrics[name], rel=tolerance), name
+        assert evaluation.metrics["val_accuracy"] == pytest.approx(other.metrics["val_accuracy"], abs=tolerance)
 
 
 def test_precision_is_bf16_unless_told_otherwise(config: TrialConfig) -> None:
-    automatic, bf16, fp32 = (_reports(_with(config, precision=each)) for each in ("auto", "bf16", "fp32"))
+    automatic, bf16, fp32 = (_evaluations(_with(config, precision=each)) for each in ("auto", "bf16", "fp32"))
     assert automatic == bf16
     assert automatic[0].metrics["train_loss"] != fp32[0].metrics["train_loss"]
 
@@ -121,4 +123,6 @@ def test_a_loss_that_is_not_finite_is_found_within_16_steps(
     assert 1 <= last.step <= 3, "the step itself, not that of the look"
     assert last.reason.endswith(f"at step {last.step} of 40")
     assert len(begun) == 16, "one look for 16 steps, since each waits for the device"
-    assert all(report.outcome is None for report in replicates(config)), "the next trial starts from sound weights"
+    assert all(evaluation.outcome is None for evaluation in replicates(config)), (
+        "the next trial starts from sound weights"
+    )

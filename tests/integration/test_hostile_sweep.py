@@ -27,7 +27,7 @@ from sweep.tracking.runs import run_of
 from sweep.tracking.store import open_client
 from tests.integration.test_sweep import User
 from tests.sweeps.memory_ledger import MemoryLedger
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 pytestmark = pytest.mark.timeout(300)
 

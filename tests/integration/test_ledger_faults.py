@@ -33,10 +33,10 @@ from sweep.records.sweep import SweepState
 from sweep.scheduling.dispatcher import Dispatcher
 from tests.services.postgres_server import LossyLine, PostgresServer, execute
 from tests.services.waiting import wait_until
-from tests.sweeps.grid import grid, report, spec
+from tests.sweeps.grid import evaluated, grid, spec
 from tests.unit.test_storage import content as everything
 from tests.unit.test_storage import disk_full, fill
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 T = TypeVar("T")
 NAME = "small"
@@ -65,11 +65,11 @@ def play(ledger: Ledger, trials: int = 4) -> Iterator[None]:
             key = ledger.ask(cell, seed=0, budget=trials).key
             yield
             for replicate, evaluation in ((0, 1), (0, 2), (1, 1), (1, 2)):
-                ledger.record(key, report(replicate, evaluation, 0.1 * number + 0.01 * replicate))
+                ledger.record(key, evaluated(replicate, evaluation, 0.1 * number + 0.01 * replicate))
                 yield
-            ledger.count_loss(key, stalled=False)
+            ledger.count_crash(key, stalled=False)
             yield
-            ledger.record_lost(key, 1.0, "gone")
+            ledger.record_discarded(key, 1.0, "gone")
             yield
             ledger.record_run(key, f"run-{number}")
             yield
@@ -80,7 +80,7 @@ def play(ledger: Ledger, trials: int = 4) -> Iterator[None]:
         yield
         ledger.count_attempt(key, "0.0")
         yield
-        ledger.record_replicate(key, report(0, 2, 0.5))
+        ledger.record_replicate(key, evaluated(0, 2, 0.5))
         yield
         ledger.finish_confirmation(key, Outcome.COMPLETED)
         yield
@@ -387,11 +387,13 @@ def drive(journal: Path) -> list[Any]:
     dispatcher = Dispatcher(ledger, spec(), grid(), slots=1, changed=lambda key: None)
     dispatcher.start()
     while (assignment := dispatcher.next()) is not None:
-        reports = [
-            report(replicate, number, 0.1 * replicate) for replicate in range(assignment.first, 2) for number in (1, 2)
+        evaluations = [
+            evaluated(replicate, number, 0.1 * replicate)
+            for replicate in range(assignment.first, 2)
+            for number in (1, 2)
         ]
-        assert [dispatcher.report(assignment.key, each) for each in reports][-1]
-    return [(each.key, each.params, each.score, each.outcome, len(each.reports)) for each in ledger.trials()]
+        assert [dispatcher.record(assignment.key, each) for each in evaluations][-1]
+    return [(each.key, each.params, each.score, each.outcome, len(each.evaluations)) for each in ledger.trials()]
 
 
 @pytest.mark.parametrize("step", [3700, 4300, 5000])

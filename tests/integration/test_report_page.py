@@ -16,7 +16,7 @@ import pytest
 from sweep.records.results import SweepResults
 from sweep.report import ReportFiles, write_report
 from tests.sweeps.synthetic_results import synthetic_results
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 SEARCHED = MappingProxyType({"dataset": ["cr"], "shots": [8]})  # no dict, which would only add to the axes
 ATTACK = "<script>alert(1)</script>"
@@ -30,8 +30,8 @@ def results() -> SweepResults:
     """Two datasets at two numbers of shots, long names, and a class that is called like an attack."""
     made = synthetic_results(shots=(8, 64), losses=("cross_entropy", "soft_triple", "sub_center_arcface"), trials=4)
     data = {**made.sweep.data, "cr": replace(made.sweep.data["cr"], class_names=(ATTACK, "positive"))}
-    facts = {**made.sweep.facts, "gpu": ATTACK, "a_fact_with_a_name_that_no_line_can_break": "x" * 300}
-    return replace(made, sweep=replace(made.sweep, data=data, facts=facts))
+    facts = {**made.sweep.provenance, "gpu": ATTACK, "a_fact_with_a_name_that_no_line_can_break": "x" * 300}
+    return replace(made, sweep=replace(made.sweep, data=data, provenance=facts))
 
 
 @pytest.fixture(scope="module")

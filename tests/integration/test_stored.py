@@ -12,9 +12,9 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.tracking.store import open_client
-from tests.sweeps.grid import grid, report, spec
+from tests.sweeps.grid import evaluated, grid, spec
 from tests.sweeps.memory_ledger import migrated_database
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def dead_sweep(tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch) -> Swe
     ledger.begin(small.resolved(), grid(), {})
     first, second = (ledger.ask(grid()[0], seed=0, budget=8).key for _ in range(2))
     for replicate, evaluation in [(0, 1), (0, 2), (1, 1), (1, 2)]:
-        ledger.record(first, report(replicate, evaluation, 0.5))
+        ledger.record(first, evaluated(replicate, evaluation, 0.5))
     ledger.finish(first, Outcome.COMPLETED)
-    ledger.record(second, report(0, 1, 0.25))
+    ledger.record(second, evaluated(0, 1, 0.25))
     return directory
 
 

@@ -25,7 +25,7 @@ from sweep.records.trial import TrialRecord
 from sweep.tracking.store import open_client
 from tests.services.command_line import is_worker
 from trainable.config import TrialConfig
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -151,7 +151,7 @@ def test_a_sweep_from_the_first_command_to_mlflow(user: User) -> None:
     assert "mlflow ui" in output
     assert "Traceback" not in output
     for record in user.trials:
-        assert [each.number for each in record.reports] == [1, 2, 3, 4]
+        assert [each.number for each in record.evaluations] == [1, 2, 3, 4]
 
     began = time.monotonic()
     again = user.run()
@@ -203,7 +203,7 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
     assert "Traceback" not in output + errors
     assert all(record.outcome is not None for record in user.trials)
     for record in user.trials:
-        assert len(record.reports) % 2 == 0, "a replicate that ran was broken off"
+        assert len(record.evaluations) % 2 == 0, "a replicate that ran was broken off"
     assert_mlflow_mirrors_the_ledger(user)
     user.run()
     assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 12}

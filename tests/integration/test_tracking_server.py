@@ -21,7 +21,7 @@ from sweep.tracking.store import open_client
 from tests.services.mlflow_server import Line, Server, free_port
 from tests.services.waiting import wait_until
 from tests.sweeps.memory_ledger import MemoryLedger, complete, migrated_database
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -88,7 +88,9 @@ def check(server: Server, experiment: str, ledger: MemoryLedger) -> dict[str, Ru
         assert run.data.tags["sweep.outcome"] == record.outcome
         assert run.data.tags["mlflow.parentRunId"] == ledger.sweep().run_id
         points = client.get_metric_history(run.info.run_id, "score")
-        assert sorted((point.step, point.value) for point in points) == [(r.number, r.score) for r in record.reports]
+        assert sorted((point.step, point.value) for point in points) == [
+            (r.number, r.score) for r in record.evaluations
+        ]
     return trials
 
 
@@ -99,7 +101,7 @@ def test_a_sweep_costs_a_handful_of_requests_a_trial(server: Server, line: Line,
             keys = [ledger.ask() for _ in range(4)]
             for number in range(16):
                 for key in keys:
-                    ledger.report(key, number / 16, train_loss=1.0, train_seconds=2.0)
+                    ledger.record(key, number / 16, train_loss=1.0, train_seconds=2.0)
                     tracker.notify(key)
                 time.sleep(0.1)
             for key in keys:
@@ -117,12 +119,12 @@ def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str
     tracker.start()
     before, during = ledger.ask(), ledger.ask()
     for key in (before, during):
-        ledger.report(key, 0.25)
+        ledger.record(key, 0.25)
         tracker.notify(key)
     wait_until(lambda: ledger.trial(during).run_id)
     server.kill()
     began = time.monotonic()
-    ledger.report(during, 0.5)
+    ledger.record(during, 0.5)
     ledger.finish(before, Outcome.PRUNED, "below the rung")
     later = ledger.ask()
     for key in (before, during, later):
@@ -130,7 +132,7 @@ def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str
     assert time.monotonic() - began < 0.1, "an outage must not hold up the sweep"
     wait_until(lambda: tracker.problem)
     server.start()
-    ledger.report(later, 0.75)
+    ledger.record(later, 0.75)
     ledger.finish(during, Outcome.COMPLETED)
     ledger.finish(later, Outcome.FAILED, "ValueError: no", "Traceback")
     ledger.end(SweepState.FINISHED)
@@ -154,14 +156,14 @@ def test_a_server_that_returns_with_an_older_database_gets_everything(
     tracker = Tracker(ledger, experiment=experiment, uri=url, required=True)
     tracker.start()
     before, during = complete(ledger, 0.25), ledger.ask()
-    ledger.report(during, 0.25)
+    ledger.record(during, 0.25)
     for key in (before, during):
         tracker.notify(key)
     wait_until(lambda: statuses(server, experiment) == ["FINISHED", "RUNNING", "RUNNING"])
     database, older = server.database.removeprefix("sqlite:///"), tmp_path / "older.db"
     with closing(sqlite3.connect(database)) as live, closing(sqlite3.connect(older)) as copy:
         live.backup(copy)
-    ledger.report(during, 0.5)
+    ledger.record(during, 0.5)
     ledger.finish(during, Outcome.COMPLETED)
     tracker.notify(during)
     tracker.notify(complete(ledger, 0.75))
@@ -203,20 +205,20 @@ def test_a_server_that_fails_for_a_while_loses_nothing(
     ledger = MemoryLedger()
     with Tracker(ledger, experiment=experiment, uri=url, required=True) as tracker:
         before = ledger.ask()
-        ledger.report(before, 0.25)
+        ledger.record(before, 0.25)
         tracker.notify(before)
         wait_until(lambda: ledger.trial(before).run_id)
         if fate == "errs":
             line.status = 500
         else:
             line.loses = lambda path: True  # the server does what it is told, and nobody hears of it
-        ledger.report(before, 0.5)
+        ledger.record(before, 0.5)
         ledger.finish(before, Outcome.COMPLETED)
         during = ledger.ask()
         for key in (before, during):
             tracker.notify(key)
         wait_until(lambda: tracker.problem)
-        ledger.report(during, 0.5)
+        ledger.record(during, 0.5)
         ledger.finish(during, Outcome.PRUNED, "below the rung")
         line.status, line.loses = None, lambda path: False
         wait_until(lambda: not tracker.problem)
@@ -284,7 +286,7 @@ def test_a_creation_whose_answer_does_not_come_makes_no_second_run(
         wait_until(lambda: not tracker.problem)
         if fate == "late":
             time.sleep(3.5)
-        ledger.report(key, 0.5)
+        ledger.record(key, 0.5)
         ledger.finish(key, Outcome.COMPLETED)
         ledger.end(SweepState.FINISHED)
     check(server, experiment, ledger)
@@ -297,7 +299,7 @@ def test_a_driver_that_died_before_it_recorded_its_runs_finds_them(server: Serve
     tracker.start()
     keys = [ledger.ask(), ledger.ask()]
     for key in keys:
-        ledger.report(key, 0.25)
+        ledger.record(key, 0.25)
         tracker.notify(key)
     wait_until(lambda: all(ledger.trial(key).run_id for key in keys))
     runs = {key: ledger.trial(key).run_id for key in keys}
@@ -306,7 +308,7 @@ def test_a_driver_that_died_before_it_recorded_its_runs_finds_them(server: Serve
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         for key in keys:
             ledger.restart(key)
-            ledger.report(key, 0.5)
+            ledger.record(key, 0.5)
             ledger.finish(key, Outcome.COMPLETED)
         ledger.end(SweepState.FINISHED)
     trials = check(server, experiment, ledger)
@@ -320,7 +322,7 @@ def test_an_interrupted_sweep_is_killed_and_then_finished(
     ledger = MemoryLedger()
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         key = ledger.ask()
-        ledger.report(key, 0.25)
+        ledger.record(key, 0.25)
         ledger.finish(key, Outcome.INTERRUPTED, "Ctrl-C")
         ledger.end(SweepState.INTERRUPTED)
     (first,) = check(server, experiment, ledger).values()
@@ -328,7 +330,7 @@ def test_an_interrupted_sweep_is_killed_and_then_finished(
     ledger.end(SweepState.RUNNING)
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         ledger.restart(key)
-        ledger.report(key, 0.5)
+        ledger.record(key, 0.5)
         ledger.finish(key, Outcome.COMPLETED)
         ledger.end(SweepState.FINISHED)
     (second,) = check(server, experiment, ledger).values()

@@ -15,7 +15,7 @@ from sweep.records.results import SweepResults
 from sweep.tracking.store import open_client
 from tests.integration.test_sweep import User, user, wait_for
 from trainable.draws import CONFIRMATION_START
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 __all__ = ["user"]  # a fixture
 
@@ -42,13 +42,13 @@ def test_a_sweep_ends_with_a_verdict_a_report_and_its_runs(user: User, monkeypat
     assert set(confirmed) == {"films/4/cross_entropy", "films/4/soft_triple"}
     for record in confirmed.values():
         assert record.outcome is Outcome.COMPLETED
-        draws = sorted((each.report.draw, each.report.initialisation) for each in record.replicates)
+        draws = sorted((each.evaluation.draw, each.evaluation.initialisation) for each in record.replicates)
         first = CONFIRMATION_START
         assert draws == [(first, 0), (first, 1), (first + 1, 0), (first + 2, 0)]
         for each in record.replicates:
-            assert sum(map(sum, each.report.confusion)) == found.sweep.data["films"].test
+            assert sum(map(sum, each.evaluation.confusion)) == found.sweep.data["films"].test
             assert {"test_accuracy", "test_nearest_accuracy", "test_neighbours_accuracy", "test_mixture_accuracy"} <= {
-                *each.report.metrics
+                *each.evaluation.metrics
             }
 
     assert "films, 4 labels per class: " in output
@@ -98,7 +98,7 @@ def test_a_driver_killed_in_a_confirmation_loses_no_replicate(user: User) -> Non
     for record in before.confirmations:
         assert after[record.key].replicates[: len(record.replicates)] == record.replicates
     for record in after.values():
-        assert sorted(each.report.draw - CONFIRMATION_START for each in record.replicates) == list(range(6))
+        assert sorted(each.evaluation.draw - CONFIRMATION_START for each in record.replicates) == list(range(6))
     statuses = {run.info.status for run in user.mlflow_runs()}
     assert statuses == {"FINISHED"}
 
@@ -132,7 +132,7 @@ def test_the_search_never_sees_the_test_rows(user: User, toy_csv: Path) -> None:
         own = User(folder)
         own.run()
         found = results(own)
-        searches.append([(t.key, t.params, t.outcome, [each.score for each in t.reports]) for t in found.trials])
-        tests.append([each.report.metrics["test_accuracy"] for c in found.confirmations for each in c.replicates])
+        searches.append([(t.key, t.params, t.outcome, [each.score for each in t.evaluations]) for t in found.trials])
+        tests.append([each.evaluation.metrics["test_accuracy"] for c in found.confirmations for each in c.replicates])
     assert searches[0] == searches[1]
     assert tests[0] != tests[1]

@@ -20,7 +20,7 @@ from tests.multinode.ec2_scenario import EXPERIMENT, LOSSES, SWEEP, Way, go
 from tests.multinode.installed import require_machines
 from tests.multinode.pretend_ec2 import PretendEC2
 from tests.sweeps.checks import table
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 LONG = "SWEEP_CLUSTER" in os.environ
 RUNS = 1 + 2 * len(LOSSES)  # the sweep's, one for each trial, one for each confirmation
@@ -102,4 +102,4 @@ def test_no_machine_is_left(way: Way) -> None:
 
 def replicates(record: TrialRecord) -> list[tuple[str, object]]:
     """The finished ones of a trial, as recorded."""
-    return [(record.key, each) for each in record.reports if each.report.evaluation == record.config.evaluations]
+    return [(record.key, each) for each in record.evaluations if each.evaluation.point == record.config.evaluations]

@@ -23,7 +23,7 @@ from tests.sweeps.tiny_task import TinyTask
 
 pytestmark = pytest.mark.timeout(500)  # two minutes on two cores
 
-PATIENCE = 200.0  # seconds for a sweep
+TIME_LIMIT = 200.0  # seconds for a sweep
 GPU1 = "10.77.0.12"
 LONG = "--set name=long --set protocol.steps=1000000"
 
@@ -47,7 +47,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMachines]:
         write_task(machines.laptop)
         with machines.laptop.start("exec python -m sweep run spec.yaml --dir undisturbed") as undisturbed:
             machines.up()
-            output, _ = undisturbed.communicate(timeout=PATIENCE)
+            output, _ = undisturbed.communicate(timeout=TIME_LIMIT)
         assert undisturbed.returncode == 0, output
         yield machines
         machines.down()
@@ -58,11 +58,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMachines]:
 def swept(cluster: OwnMachines) -> Swept:
     """It is begun from the laptop."""
     with begun(cluster.laptop, "--set resources.gpu=0.5") as sweep:
-        wait_until(lambda: sweep.poll() is not None or len(halted()) == 4, seconds=PATIENCE)
+        wait_until(lambda: sweep.poll() is not None or len(halted()) == 4, seconds=TIME_LIMIT)
         answers = knock_everywhere(cluster)
         leaks = [each for each in processes("") if shows(each, cluster.token)]
         lose_gpu1()
-        output, _ = sweep.communicate(timeout=PATIENCE)
+        output, _ = sweep.communicate(timeout=TIME_LIMIT)
     assert sweep.returncode == 0, output
     assert "Traceback" not in output
     return Swept(results(cluster.head, "sweeps"), answers, leaks)
@@ -155,9 +155,9 @@ def results(machine: Machine, folder: str) -> SweepResults:
 
 
 def test_the_laptop_asks_for_status_and_report(cluster: OwnMachines, swept: Swept) -> None:
-    told = cluster.laptop.run(f"python -m sweep status toy --cluster {FILE}", seconds=PATIENCE)
+    told = cluster.laptop.run(f"python -m sweep status toy --cluster {FILE}", seconds=TIME_LIMIT)
     assert told.startswith("toy: finished")
-    told = cluster.laptop.run(f"python -m sweep report toy --cluster {FILE}", seconds=PATIENCE)
+    told = cluster.laptop.run(f"python -m sweep report toy --cluster {FILE}", seconds=TIME_LIMIT)
     assert "copied to sweeps/toy/report/report.html" in told
     assert "films/4/soft_triple" in (cluster.laptop.home / "sweeps/toy/report/report.html").read_text(encoding="utf-8")
     assert len(swept.results.trials) == 4
@@ -171,10 +171,10 @@ def test_a_sweep_that_loses_a_machine_is_equal_to_one_that_does_not(cluster: Own
 def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMachines, swept: Swept) -> None:
     assert len(swept.results.trials) == 4
     with begun(cluster.laptop, LONG) as first:
-        wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=PATIENCE)
+        wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=TIME_LIMIT)
         (command,) = processes("python", "name=long")
         command.send_signal(signal.SIGINT)
-        left, _ = first.communicate(timeout=PATIENCE)
+        left, _ = first.communicate(timeout=TIME_LIMIT)
     assert first.returncode == 130, left
     assert "left; the sweep goes on" in left
     with begun(cluster.laptop, LONG) as second:
@@ -182,9 +182,9 @@ def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMa
         greeting = second.stdout.readline()
         assert greeting.split(";")[0] in left, "another job, or none"
         assert cluster.laptop.run(f"python -m sweep status long --cluster {FILE}").startswith("long: running")
-        told = cluster.laptop.run(f"python -m sweep stop long --now --cluster {FILE}", seconds=PATIENCE)
+        told = cluster.laptop.run(f"python -m sweep stop long --now --cluster {FILE}", seconds=TIME_LIMIT)
         assert "it ends at once" in told
-        followed, _ = second.communicate(timeout=PATIENCE)
+        followed, _ = second.communicate(timeout=TIME_LIMIT)
     assert second.returncode == 130, followed
     assert "Traceback" not in left + followed
     assert not trainings()

@@ -19,13 +19,13 @@ from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.multinode.own_machines import knock, ports
 from tests.sweeps.tiny_task import TinyTask
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 pytestmark = pytest.mark.timeout(300)
 
 HEAD, GPU = "10.77.0.11", "10.77.0.12"
 TOKEN = "c0ffee" * 10
-PATIENCE = 120.0  # seconds for a command
+TIME_LIMIT = 120.0  # seconds for a command
 START = "ray start --num-gpus=0 --object-store-memory=104857600"
 
 # Ends the greeting as soon as the port has shown who it is; says who vouches for it.
@@ -65,8 +65,8 @@ class TlsCluster:
     gpu: Machine
 
     def start(self) -> None:
-        self.head.run(f"{START} --head --port=6379 --num-cpus=0 --include-dashboard=false", seconds=PATIENCE)
-        self.gpu.run(f"{START} --address={HEAD}:6379 --num-cpus=1", seconds=PATIENCE)
+        self.head.run(f"{START} --head --port=6379 --num-cpus=0 --include-dashboard=false", seconds=TIME_LIMIT)
+        self.gpu.run(f"{START} --address={HEAD}:6379 --num-cpus=1", seconds=TIME_LIMIT)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,7 @@ def test_a_sweep_runs_with_certificates(cluster: TlsCluster) -> None:
         budget={"trials_per_cell": 1},
         confirm={"draws": 1, "reseeded": 0},
     )
-    cluster.head.run(f"python -m sweep run spec.yaml --address {HEAD}:6379", seconds=PATIENCE)
+    cluster.head.run(f"python -m sweep run spec.yaml --address {HEAD}:6379", seconds=TIME_LIMIT)
     results = read_stored("toy", home / "sweeps")[1].results()
     assert [(each.outcome, each.attempts) for each in results.trials] == [(Outcome.COMPLETED, 1)] * 2
     assert [len(each.replicates) for each in results.confirmations] == [1, 1]

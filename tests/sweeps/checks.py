@@ -13,13 +13,13 @@ from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
-from sweep.tracking.points import Point, ended, points, progress, reports
+from sweep.tracking.points import Point, ended, num_evaluations, points, progress
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
 from tests.faults.fault_run import TRIALS, Scene
 from tests.faults.requirements import Need
+from trainable.outcomes import Evaluation, Outcome
 from trainable.ranges import Scalar
-from trainable.reports import Outcome, Report
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -68,7 +68,7 @@ def table(results: SweepResults) -> Table:
             "params": {name: _plain(each) for name, each in record.params.items()},
             "outcome": record.outcome,
             "score": record.score,
-            "reports": {each.number: _timeless(each.report) for each in record.reports},
+            "reports": {each.number: _timeless(each.evaluation) for each in record.evaluations},
         }
         for record in results.trials
     }
@@ -76,7 +76,7 @@ def table(results: SweepResults) -> Table:
         record.key: {
             "trial": record.trial,
             "outcome": record.outcome,
-            "replicates": {_training(each.report): _timeless(each.report) for each in record.replicates},
+            "replicates": {_training(each.evaluation): _timeless(each.evaluation) for each in record.replicates},
         }
         for record in results.confirmations
     }
@@ -88,12 +88,12 @@ def _plain(value: Scalar) -> Scalar:
     return Path(value).name if isinstance(value, str) else value
 
 
-def _timeless(report: Report) -> Mapping[str, float]:
-    return {name: value for name, value in report.metrics.items() if not name.endswith("_seconds")}
+def _timeless(evaluation: Evaluation) -> Mapping[str, float]:
+    return {name: value for name, value in evaluation.metrics.items() if not name.endswith("_seconds")}
 
 
-def _training(report: Report) -> str:
-    return f"{report.draw}.{report.initialisation}"
+def _training(evaluation: Evaluation) -> str:
+    return f"{evaluation.draw}.{evaluation.initialisation}"
 
 
 # ---- the ledger
@@ -114,14 +114,14 @@ def _wrong(record: TrialRecord) -> Iterator[str]:
         yield f"was left {record.outcome or 'open'}"
     if record.outcome is Outcome.FAILED and "out of memory" not in record.reason:
         yield f"failed: {record.reason}"
-    numbers, due = [each.number for each in record.reports], record.config.replicates * record.config.evaluations
+    numbers, due = [each.number for each in record.evaluations], record.config.replicates * record.config.evaluations
     if numbers != list(range(1, len(numbers) + 1)):
         yield f"has the reports {numbers}"
     if record.outcome is Outcome.COMPLETED and len(numbers) != due:
         yield f"completed with {len(numbers)} of {due} reports"
-    for each in record.reports:
-        if each.number != each.report.replicate * record.config.evaluations + each.report.evaluation:
-            yield f"has as report {each.number} the evaluation {each.report.evaluation} of {each.report.replicate}"
+    for each in record.evaluations:
+        if each.number != each.evaluation.replicate * record.config.evaluations + each.evaluation.point:
+            yield f"{each.number} is point {each.evaluation.point} of replicate {each.evaluation.replicate}"
 
 
 def _confirmations(results: SweepResults) -> Iterator[str]:
@@ -131,7 +131,7 @@ def _confirmations(results: SweepResults) -> Iterator[str]:
     finalists = Counter((record.cell, record.role, record.trial) for record in results.confirmations)
     yield from (f"{what} is there {count} times" for what, count in finalists.items() if count > 1)
     for record in results.confirmations:
-        trainings = [_training(each.report) for each in record.replicates]
+        trainings = [_training(each.evaluation) for each in record.replicates]
         due = _TESTED if record.role is Role.CONFIRMATION else 1
         if record.outcome is not Outcome.COMPLETED or len(set(trainings)) != len(trainings) or len(trainings) != due:
             yield f"{record.key} is {record.outcome or 'open'} with the trainings {trainings}"
@@ -142,8 +142,8 @@ def _kept(before: SweepResults, after: SweepResults) -> Iterator[str]:
     trials = {record.key: record for record in after.trials}
     for record in before.trials:
         now = trials.get(record.key)
-        finished = [each for each in record.reports if each.report.evaluation == record.config.evaluations]
-        if now is None or any(each not in now.reports for each in finished):
+        finished = [each for each in record.evaluations if each.evaluation.point == record.config.evaluations]
+        if now is None or any(each not in now.evaluations for each in finished):
             yield f"{record.key} lost a finished replicate"
         elif record.params and now.params != record.params:
             yield f"{record.key} has other parameters than before: {record.params}, {now.params}"
@@ -211,8 +211,8 @@ def _run(client: MlflowClient, run: Run, record: TrialRecord | ConfirmationRecor
     outcome, tags = record.outcome, run.data.tags
     if outcome is None or run.info.status != _STATUS[outcome] or tags.get("sweep.outcome") != outcome:
         yield f"is {run.info.status} with the outcome {tags.get('sweep.outcome')}, the record is {outcome}"
-    if int(tags.get("sweep.reports", 0)) != reports(record):
-        yield f"has sweep.reports {tags.get('sweep.reports')} of {reports(record)}"
+    if int(tags.get("sweep.reports", 0)) != num_evaluations(record):
+        yield f"has sweep.reports {tags.get('sweep.reports')} of {num_evaluations(record)}"
     if tags.get("mlflow.parentRunId") != parent.info.run_id:
         yield "is not nested under the sweep's"
     yield from _history(client, run, points(record, after=0))

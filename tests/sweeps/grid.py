@@ -6,7 +6,7 @@ from typing import Any
 
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
-from trainable.reports import Report
+from trainable.outcomes import Evaluation
 
 
 def spec(**changes: Any) -> SweepSpec:
@@ -31,13 +31,13 @@ def grid(**changes: Any) -> tuple[Cell, ...]:
     return cells(spec(**changes))
 
 
-def report(replicate: int, evaluation: int, accuracy: float) -> Report:
+def evaluated(replicate: int, evaluation: int, accuracy: float) -> Evaluation:
     """A healthy report with a validation accuracy."""
     step = 2 * evaluation
-    return Report(
+    return Evaluation(
         draw=replicate,
         replicate=replicate,
-        evaluation=evaluation,
+        point=evaluation,
         step=step,
         metrics={"val_accuracy": accuracy, "train_loss": 0.5},
     )

@@ -11,11 +11,11 @@ from typing import Any
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.sweep import SweepRecord, SweepState
-from sweep.records.trial import ReportRecord, TrialRecord
+from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.tracking.store import open_client
 from trainable.config import TrialConfig
 from trainable.draws import CONFIRMATION_START
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 BEGAN = 1_700_000_000.0
 SPEC = {
@@ -35,7 +35,11 @@ class MemoryLedger:
         self._lock = threading.RLock()
         self._clock = BEGAN
         self._sweep = SweepRecord(
-            id="5f2c", name="demo", spec=SPEC, created=BEGAN, facts={"git_commit": "abc123", "version.ray": "2.60.0"}
+            id="5f2c",
+            name="demo",
+            spec=SPEC,
+            created=BEGAN,
+            provenance={"git_commit": "abc123", "version.ray": "2.60.0"},
         )
         self._trials: dict[str, TrialRecord] = {}
         self._confirmations: dict[str, ConfirmationRecord] = {}
@@ -78,16 +82,16 @@ class MemoryLedger:
             self._trials[record.key] = record
             return record.key
 
-    def report(self, key: str, score: float, **metrics: float) -> None:
+    def record(self, key: str, score: float, **metrics: float) -> None:
         """The trial's next report."""
         with self._lock:
             record = self._trials[key]
-            number = len(record.reports) + 1
-            report = Report(
-                draw=0, replicate=0, evaluation=number, step=number, metrics={"val_accuracy": score, **metrics}
+            number = len(record.evaluations) + 1
+            evaluation = Evaluation(
+                draw=0, replicate=0, point=number, step=number, metrics={"val_accuracy": score, **metrics}
             )
-            added = ReportRecord(number=number, time=self._tick(), score=score, report=report)
-            self._trials[key] = replace(record, reports=(*record.reports, added), score=score)
+            added = EvaluationRecord(number=number, time=self._tick(), score=score, evaluation=evaluation)
+            self._trials[key] = replace(record, evaluations=(*record.evaluations, added), score=score)
 
     def finish(self, key: str, outcome: Outcome, reason: str = "", detail: str = "") -> None:
         """The end of a trial."""
@@ -109,10 +113,10 @@ class MemoryLedger:
             replicates = tuple(
                 ReplicateRecord(
                     time=self._tick(),
-                    report=Report(
+                    evaluation=Evaluation(
                         draw=CONFIRMATION_START + number % first,
                         replicate=0,
-                        evaluation=1,
+                        point=1,
                         step=4,
                         initialisation=number // first,
                         metrics={"test_accuracy": score},
@@ -164,7 +168,7 @@ def complete(ledger: MemoryLedger, *scores: float, **fields: Any) -> str:
     """A trial that reported these scores and completed. Returns its key."""
     key = ledger.ask(**fields)
     for score in scores:
-        ledger.report(key, score)
+        ledger.record(key, score)
     ledger.finish(key, Outcome.COMPLETED)
     return key
 

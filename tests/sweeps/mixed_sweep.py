@@ -14,10 +14,10 @@ from sweep.ledger.stored import read_stored
 from sweep.records.confirmation import Role
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
-from tests.sweeps.grid import report, spec
+from tests.sweeps.grid import evaluated, spec
 from trainable.draws import CONFIRMATION_START
+from trainable.outcomes import Evaluation, Outcome
 from trainable.ranges import Scalar
-from trainable.reports import Outcome, Report
 
 BUDGET = 8
 """Trials of a cell: with it, one cell is searched by TPE, whose first 4 trials are random, one by brute force."""
@@ -66,18 +66,18 @@ def _searched(ledger: Ledger, cell: Cell) -> str:
     first, second, pruned, diverged, failed, interrupted, running = _asked(ledger, cell, 7)
     for key, score in ((first, 0.5), (second, 0.1 + 0.2)):
         for replicate, evaluation in ((0, 1), (0, 2), (1, 1), (1, 2)):
-            ledger.record(key, report(replicate, evaluation, score))
+            ledger.record(key, evaluated(replicate, evaluation, score))
         ledger.finish(key, Outcome.COMPLETED)
-    ledger.record(pruned, report(0, 1, 0.25))
+    ledger.record(pruned, evaluated(0, 1, 0.25))
     ledger.finish(pruned, Outcome.PRUNED, "behind")
-    end = Report(draw=0, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
+    end = Evaluation(draw=0, replicate=0, point=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
     ledger.record(diverged, end)
     ledger.finish(diverged, Outcome.DIVERGED, end.reason)
-    ledger.count_loss(failed, stalled=False)
-    ledger.record_lost(failed, 2.5, "node died")
+    ledger.count_crash(failed, stalled=False)
+    ledger.record_discarded(failed, 2.5, "node died")
     ledger.finish(failed, Outcome.FAILED, "no memory", "Traceback:\n  …\udcff")
     for key in (interrupted, running):
-        ledger.record(key, report(0, 1, 1 / 3))
+        ledger.record(key, evaluated(0, 1, 1 / 3))
     ledger.finish(interrupted, Outcome.INTERRUPTED, "stopped")
     ledger.record_run(first, "run-first")
     return first
@@ -92,17 +92,17 @@ def _confirmed(ledger: Ledger, trial: str) -> None:
     record = ledger.trial(trial)
     config = record.config.model_copy(update={"evaluations": 1})
     finalist = ledger.begin_confirmation(record, Role.FINALIST, config).key
-    ledger.record_replicate(finalist, report(2, 1, 0.75))
+    ledger.record_replicate(finalist, evaluated(2, 1, 0.75))
     ledger.finish_confirmation(finalist, Outcome.COMPLETED)
     confirmation = ledger.begin_confirmation(record, Role.CONFIRMATION, config).key
     replicate = f"{CONFIRMATION_START}.0"
     ledger.count_attempt(confirmation, replicate)
-    ledger.count_loss(confirmation, replicate, stalled=False)
-    ledger.record_lost(confirmation, 1.5, "node died")
-    scored = Report(
+    ledger.count_crash(confirmation, replicate, stalled=False)
+    ledger.record_discarded(confirmation, 1.5, "node died")
+    scored = Evaluation(
         draw=CONFIRMATION_START,
         replicate=0,
-        evaluation=1,
+        point=1,
         step=4,
         metrics={"test_accuracy": 0.625},
         confusion=((3, 1), (2, 2)),

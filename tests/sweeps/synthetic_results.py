@@ -18,14 +18,14 @@ from sweep.cli.cells_table import best_trial
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState
-from sweep.records.trial import ReportRecord, TrialRecord
+from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 from trainable.draws import CONFIRMATION_START
 from trainable.evaluation.metrics import classification_metrics
+from trainable.outcomes import Evaluation, Outcome
 from trainable.ranges import Choice, IntRange, Range, Scalar
-from trainable.reports import Outcome, Report
 
 __all__ = ["GAIN", "synthetic_results"]
 
@@ -95,7 +95,7 @@ def synthetic_results(
         created=BEGAN,
         ended=plan.now() if state is not SweepState.RUNNING else None,
         state=state,
-        facts={"git_commit": "abc123", "version.torch": "2.12.1", "gpu": "none"},
+        provenance={"git_commit": "abc123", "version.torch": "2.12.1", "gpu": "none"},
         data={name: _data(name) for name in datasets},
     )
     return SweepResults(
@@ -167,13 +167,15 @@ class _Plan:
         config, outcome = cell.config(params), self.ends[number % len(self.ends)]
         started = self.now()
         done = config.replicates if outcome is Outcome.COMPLETED else 1
-        reports = [
-            each for replicate in range(done) for each in self.reports(config, self.quality(cell, number), replicate)
+        evaluations = [
+            each
+            for replicate in range(done)
+            for each in self.evaluations(config, self.quality(cell, number), replicate)
         ]
         if outcome in (Outcome.DIVERGED, Outcome.FAILED):
-            at = {"draw": 1, "replicate": 1, "evaluation": 1, "step": 10}
-            reports.append(Report(**at, outcome=outcome, reason=_REASONS[outcome], detail=""))  # type: ignore[arg-type]
-        recorded = self.recorded(reports, config)
+            at = {"draw": 1, "replicate": 1, "point": 1, "step": 10}
+            evaluations.append(Evaluation(**at, outcome=outcome, reason=_REASONS[outcome], detail=""))  # type: ignore[arg-type]
+        recorded = self.recorded(evaluations, config)
         return TrialRecord(
             cell=cell.key,
             number=number,
@@ -184,7 +186,7 @@ class _Plan:
             outcome=outcome,
             reason=_REASONS[outcome],
             score=next((each.score for each in reversed(recorded) if each.score is not None), None),
-            reports=recorded,
+            evaluations=recorded,
         )
 
     def params(self, cell: Cell, number: int) -> dict[str, Scalar]:
@@ -198,7 +200,7 @@ class _Plan:
     def quality(self, cell: Cell, number: int) -> float:
         return float(self.generator("quality", cell.key, number).normal(0, self.quality_sd))
 
-    def reports(self, config: TrialConfig, quality: float, replicate: int) -> list[Report]:
+    def evaluations(self, config: TrialConfig, quality: float, replicate: int) -> list[Evaluation]:
         """The evaluations of one replicate: each nearer to what the draw gives in the end."""
         found = []
         for evaluation in range(1, config.evaluations + 1):
@@ -206,17 +208,17 @@ class _Plan:
             accuracy = self.accuracy(config, quality, replicate) * (0.6 + 0.4 * share)
             metrics = _scores("val_", accuracy, accuracy - 0.03, accuracy - 0.01) | _training(share)
             step = config.steps * evaluation // config.evaluations
-            found.append(Report(draw=replicate, replicate=replicate, evaluation=evaluation, step=step, metrics=metrics))
+            found.append(Evaluation(draw=replicate, replicate=replicate, point=evaluation, step=step, metrics=metrics))
         return found
 
-    def recorded(self, reports: Sequence[Report], config: TrialConfig) -> tuple[ReportRecord, ...]:
+    def recorded(self, evaluations: Sequence[Evaluation], config: TrialConfig) -> tuple[EvaluationRecord, ...]:
         records, ended = [], list[float]()
-        for number, report in enumerate(reports, start=1):
-            value = report.metrics.get(f"val_{config.metric}")
-            if value is not None and report.evaluation == config.evaluations:
+        for number, evaluation in enumerate(evaluations, start=1):
+            value = evaluation.metrics.get(f"val_{config.metric}")
+            if value is not None and evaluation.point == config.evaluations:
                 ended.append(value)
             score = None if value is None else float(np.mean(ended)) if ended else value
-            records.append(ReportRecord(number=number, time=self.now(), score=score, report=report))
+            records.append(EvaluationRecord(number=number, time=self.now(), score=score, evaluation=evaluation))
         return tuple(records)
 
     # ---- the confirmation --------------------------------------------------------------------------------------------
@@ -228,8 +230,12 @@ class _Plan:
         config = winner.config.model_copy(update={"evaluations": 1})
         quality = float(self.generator("quality", winner.cell, winner.number).normal(0, self.quality_sd))
         started = self.now()
-        reports = [self.replicate(config, quality, *each) for each in wanted]
-        replicates = tuple(ReplicateRecord(time=self.now(), report=report) for report in reports if report is not None)
+        evaluations = [self.replicate(config, quality, *each) for each in wanted]
+        replicates = tuple(
+            ReplicateRecord(time=self.now(), evaluation=evaluation)
+            for evaluation in evaluations
+            if evaluation is not None
+        )
         whole = len(replicates) == len(wanted)
         return ConfirmationRecord(
             cell=winner.cell,
@@ -244,19 +250,19 @@ class _Plan:
             attempts={f"{CONFIRMATION_START + draw}.{initialisation}": 1 for draw, initialisation in wanted},
         )
 
-    def replicate(self, config: TrialConfig, quality: float, draw: int, initialisation: int) -> Report | None:
+    def replicate(self, config: TrialConfig, quality: float, draw: int, initialisation: int) -> Evaluation | None:
         """None where it has not ended yet."""
         index = CONFIRMATION_START + draw
-        at: dict[str, Any] = {"draw": index, "replicate": draw, "evaluation": 1, "initialisation": initialisation}
+        at: dict[str, Any] = {"draw": index, "replicate": draw, "point": 1, "initialisation": initialisation}
         for outcome, counts in self.wrong.items():
             if draw < counts.get(config.loss.name, 0):
                 if outcome is Outcome.INTERRUPTED:
                     return None
-                return Report(**at, step=10, outcome=outcome, reason=_REASONS[outcome])
+                return Evaluation(**at, step=10, outcome=outcome, reason=_REASONS[outcome])
         wanted = self.accuracy(config, quality, index, initialisation)
         noise = self.generator("test", config.model_dump_json(), index, initialisation)
         confusion_CC, metrics = _scored(_data(config.dataset.name), wanted, noise)
-        return Report(**at, step=config.steps, metrics=metrics | _training(1.0), confusion=confusion_CC)
+        return Evaluation(**at, step=config.steps, metrics=metrics | _training(1.0), confusion=confusion_CC)
 
 
 _REASONS = {

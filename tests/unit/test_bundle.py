@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sweep.errors import ClusterError
-from sweep.remote.bundle import Parcel, pack
+from sweep.remote.bundle import Bundle, pack
 from sweep.spec.reader import load_spec
 
 
@@ -29,28 +29,28 @@ def home(tmp_path: Path, tiny_bert: Path) -> Path:
     return folder
 
 
-def packed(home: Path, place: Path, *overrides: str) -> Parcel:
+def packed(home: Path, place: Path, *overrides: str) -> Bundle:
     place.mkdir()
     return pack(load_spec(home / "own.yaml", overrides), place)
 
 
 def test_a_packed_spec_is_the_same_spec_elsewhere(home: Path, tmp_path: Path, tiny_bert: Path) -> None:
-    parcel = packed(home, tmp_path / "parcel")
-    here, there = load_spec(home / "own.yaml"), load_spec(parcel.folder / parcel.spec)
-    assert parcel.spec == "own.yaml"
+    bundle = packed(home, tmp_path / "parcel")
+    here, there = load_spec(home / "own.yaml"), load_spec(bundle.folder / bundle.spec)
+    assert bundle.spec == "own.yaml"
     assert there.name == here.name == "own"
     assert there.budget == here.budget
     for name, dataset in here.datasets.items():
         moved = there.datasets[name]
         assert moved.model_copy(update={"path": None}) == dataset.model_copy(update={"path": None})
         if dataset.path is not None:
-            assert Path(str(moved.path)).is_relative_to(parcel.folder)
+            assert Path(str(moved.path)).is_relative_to(bundle.folder)
             assert Path(str(moved.path)).name == Path(dataset.path).name
     moved_encoder, packaged = there.resolved()["search"]["encoder"]
     assert packaged == "all-MiniLM-L6-v2"
     assert (Path(moved_encoder) / "config.json").read_bytes() == (tiny_bert / "config.json").read_bytes()
-    assert str(home) not in (parcel.folder / parcel.spec).read_text()
-    assert parcel.size > (tiny_bert / "model.safetensors").stat().st_size
+    assert str(home) not in (bundle.folder / bundle.spec).read_text()
+    assert bundle.size > (tiny_bert / "model.safetensors").stat().st_size
 
 
 def test_equal_data_are_one_place_and_changed_data_another(home: Path, tmp_path: Path) -> None:

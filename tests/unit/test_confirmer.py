@@ -12,14 +12,14 @@ import pytest
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import ConfirmationRecord, Role
-from sweep.records.trial import ReportRecord, TrialRecord
-from sweep.scheduling.assignment import MAX_LOSSES, Assignment
+from sweep.records.trial import EvaluationRecord, TrialRecord
+from sweep.scheduling.assignment import MAX_CRASHES, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.search.selection import Replicate, finalists, wanted, winner
 from sweep.spec.model import Confirm
-from tests.sweeps.grid import grid, report, spec
+from tests.sweeps.grid import evaluated, grid, spec
 from trainable.draws import CONFIRMATION_START as FIRST
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 THREE: dict[str, Any] = {"confirm": {"draws": 3, "reseeded": 1}}
 
@@ -32,13 +32,13 @@ def dispatcher(path: Path, slots: int = 2, **changes: Any) -> Dispatcher:
     return made
 
 
-def scored(assignment: Assignment, accuracy: float) -> Report:
+def scored(assignment: Assignment, accuracy: float) -> Evaluation:
     """The report of a replicate of a confirmation."""
     assert assignment.draws is not None
-    return Report(
+    return Evaluation(
         draw=assignment.draws[0],
         replicate=0,
-        evaluation=1,
+        point=1,
         step=4,
         initialisation=assignment.initialisation,
         metrics={f"{'test' if assignment.part == 'test' else 'val'}_accuracy": accuracy},
@@ -50,11 +50,11 @@ def work(each: Dispatcher, assignment: Assignment) -> None:
     """Report as a worker would, with scores that depend on configuration and draw alone."""
     quality = random.Random(str([*sorted(assignment.config.flat().items()), assignment.draws])).random()
     if assignment.draws is not None:
-        assert each.report(assignment.key, scored(assignment, quality))
+        assert each.record(assignment.key, scored(assignment, quality))
         return
     for replicate in range(assignment.first, 2):
         for evaluation in (1, 2):
-            if each.report(assignment.key, report(replicate, evaluation, quality)):
+            if each.record(assignment.key, evaluated(replicate, evaluation, quality)):
                 return
 
 
@@ -67,7 +67,7 @@ def drain(each: Dispatcher) -> list[Assignment]:
 
 
 def replicates(record: ConfirmationRecord) -> list[tuple[int, int]]:
-    return sorted((each.report.draw, each.report.initialisation) for each in record.replicates)
+    return sorted((each.evaluation.draw, each.evaluation.initialisation) for each in record.replicates)
 
 
 def test_each_winner_is_tested_on_the_same_fresh_draws(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_cell_without_a_completed_trial_has_no_winner(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
     while (assignment := each.next()) is not None:
         if assignment.draws is None and assignment.config.loss.name == "soft_triple":
-            each.report(assignment.key, assignment.refused("no memory"))
+            each.record(assignment.key, assignment.refused("no memory"))
         else:
             work(each, assignment)
     assert [record.cell for record in each.ledger.confirmations()] == ["support/4/cross_entropy"]
@@ -128,15 +128,15 @@ def test_a_diverged_replicate_is_kept_and_ends_nothing(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
     while (assignment := each.next()) is not None:
         if assignment.draws == (FIRST + 1,):
-            lost = Report(
-                draw=FIRST + 1, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="loss is nan"
+            lost = Evaluation(
+                draw=FIRST + 1, replicate=0, point=1, step=2, outcome=Outcome.DIVERGED, reason="loss is nan"
             )
-            assert each.report(assignment.key, lost)
+            assert each.record(assignment.key, lost)
         else:
             work(each, assignment)
     for record in each.ledger.confirmations():
         assert record.outcome is Outcome.COMPLETED
-        assert Counter(each.report.outcome for each in record.replicates) == {None: 3, Outcome.DIVERGED: 1}
+        assert Counter(each.evaluation.outcome for each in record.replicates) == {None: 3, Outcome.DIVERGED: 1}
 
 
 def test_a_lost_replicate_is_trained_again_and_given_up_in_the_end(tmp_path: Path) -> None:
@@ -145,19 +145,19 @@ def test_a_lost_replicate_is_trained_again_and_given_up_in_the_end(tmp_path: Pat
     while (assignment := each.next()) is not None:
         attempts[assignment.key] += 1
         if assignment.draws == (FIRST + 2,) and assignment.config.loss.name == "soft_triple":
-            each.lost(assignment.key, "segmentation fault")
+            each.worker_lost(assignment.key, "segmentation fault")
         elif assignment.draws == (FIRST,) and attempts[assignment.key] == 1:
-            each.lost(assignment.key, "node died")
+            each.worker_lost(assignment.key, "node died")
         else:
             work(each, assignment)
     records = {record.config.loss.name: record for record in each.ledger.confirmations()}
     assert all(len(record.replicates) == 4 for record in records.values())
-    reasons = Counter(each.reason for each in records["soft_triple"].lost)
-    assert reasons == {"node died": 2, "segmentation fault": MAX_LOSSES}  # a draw is trained twice
-    (given_up,) = (each.report for each in records["soft_triple"].replicates if each.report.outcome)
+    reasons = Counter(each.reason for each in records["soft_triple"].discarded)
+    assert reasons == {"node died": 2, "segmentation fault": MAX_CRASHES}  # a draw is trained twice
+    (given_up,) = (each.evaluation for each in records["soft_triple"].replicates if each.evaluation.outcome)
     assert given_up.outcome is Outcome.FAILED
-    assert given_up.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"
-    assert records["soft_triple"].attempts[f"{FIRST + 2}.0"] == MAX_LOSSES
+    assert given_up.reason == f"segmentation fault ({MAX_CRASHES} times in a row)"
+    assert records["soft_triple"].attempts[f"{FIRST + 2}.0"] == MAX_CRASHES
     assert records["cross_entropy"].attempts[f"{FIRST}.0"] == 2
 
 
@@ -165,7 +165,7 @@ def test_a_second_report_of_a_replicate_changes_nothing(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1, **THREE)
     drain(each)
     record = each.ledger.confirmations()[0]
-    again = record.replicates[0].report
+    again = record.replicates[0].evaluation
     assert each.ledger.record_replicate(record.key, again) == record
 
 
@@ -246,10 +246,10 @@ def test_finalists_are_closed_when_they_have_decided(tmp_path: Path) -> None:
     generator = random.Random(0)
     while (assignment := each.next()) is not None:
         if assignment.draws is not None:
-            each.report(assignment.key, scored(assignment, generator.random()))
+            each.record(assignment.key, scored(assignment, generator.random()))
         for replicate in range(2) if assignment.draws is None else ():
-            each.report(assignment.key, report(replicate, 1, 0.5))
-            each.report(assignment.key, report(replicate, 2, generator.random()))
+            each.record(assignment.key, evaluated(replicate, 1, 0.5))
+            each.record(assignment.key, evaluated(replicate, 2, generator.random()))
     roles = Counter(record.role for record in each.ledger.confirmations())
     assert roles[Role.FINALIST] > 2
     assert roles[Role.CONFIRMATION] == 2
@@ -258,7 +258,7 @@ def test_finalists_are_closed_when_they_have_decided(tmp_path: Path) -> None:
 
 def scores(record: ConfirmationRecord) -> dict[tuple[int, int], float]:
     return {
-        (each.report.draw, each.report.initialisation): next(iter(each.report.metrics.values()))
+        (each.evaluation.draw, each.evaluation.initialisation): next(iter(each.evaluation.metrics.values()))
         for each in record.replicates
     }
 
@@ -270,8 +270,8 @@ def trial(number: int, *scores: float) -> TrialRecord:
     """A completed trial of 2 evaluations a replicate, with these final scores."""
     cell = grid()[0]
     config = cell.config(cell.default_params()).model_copy(update={"replicates": len(scores)})
-    reports = tuple(
-        ReportRecord(number=2 * index + 2, time=0.0, score=score, report=report(index, 2, score))
+    evaluations = tuple(
+        EvaluationRecord(number=2 * index + 2, time=0.0, score=score, evaluation=evaluated(index, 2, score))
         for index, score in enumerate(scores)
     )
     return TrialRecord(
@@ -282,7 +282,7 @@ def trial(number: int, *scores: float) -> TrialRecord:
         started=0.0,
         outcome=Outcome.COMPLETED,
         score=sum(scores) / len(scores),
-        reports=reports,
+        evaluations=evaluations,
     )
 
 

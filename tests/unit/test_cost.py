@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sweep.cli.cost import print_bill
+from sweep.cli.cost import print_cost
 from sweep.cli.formats import duration
 from sweep.cli.plan import print_plan
 from sweep.errors import ClusterError, SpecError
@@ -25,7 +25,7 @@ def bill(*overrides: str, file: str = "gpu.yaml", measured: bool = False) -> str
     cluster = read_cluster_file(CLUSTERS / file)
     spec = fitted(load_spec("quickstart", ["resources.gpu=auto", *overrides]), cluster)
     out = io.StringIO()
-    print_bill(Console(file=out, width=200), spec, cluster, WORK, measured=measured)
+    print_cost(Console(file=out, width=200), spec, cluster, WORK, measured=measured)
     return out.getvalue()
 
 

@@ -14,10 +14,10 @@ import pytest
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.records.trial import outcomes
-from sweep.scheduling.assignment import MAX_LOSSES, MAX_STALLS, Assignment
+from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
-from tests.sweeps.grid import grid, report, spec
-from trainable.reports import Outcome, Report
+from tests.sweeps.grid import evaluated, grid, spec
+from trainable.outcomes import Evaluation, Outcome
 
 
 def dispatcher(path: Path, slots: int = 2, clock: Any = None, **changes: Any) -> Dispatcher:
@@ -42,7 +42,7 @@ def work(each: Dispatcher, assignment: Assignment, replicates: int = 2, upto: in
     for replicate in range(assignment.first, replicates):
         for evaluation in (1, 2):
             sent += 1
-            if sent > upto or each.report(assignment.key, report(replicate, evaluation, quality)):
+            if sent > upto or each.record(assignment.key, evaluated(replicate, evaluation, quality)):
                 return
 
 
@@ -96,14 +96,14 @@ def test_a_lost_trial_goes_on_after_its_completed_replicates(tmp_path: Path) -> 
     assignment = each.next()
     assert assignment is not None
     work(each, assignment, upto=3)  # one whole replicate, and half of the next
-    each.lost(assignment.key, "node died")
+    each.worker_lost(assignment.key, "node died")
     again = each.next()
     assert again is not None
     assert (again.key, again.first) == (assignment.key, 1)
     assert again.config == assignment.config
     work(each, again)
     assert each.ledger.trial(again.key).outcome is Outcome.COMPLETED
-    assert len(each.ledger.trial(again.key).reports) == 4
+    assert len(each.ledger.trial(again.key).evaluations) == 4
 
 
 def test_the_work_of_a_lost_worker_is_on_record(tmp_path: Path) -> None:
@@ -112,30 +112,30 @@ def test_the_work_of_a_lost_worker_is_on_record(tmp_path: Path) -> None:
     assignment = each.next()
     assert assignment is not None
     now[0] += 50.0  # it waits for a machine for 20 of them
-    each.lost(assignment.key, "node died", running=30.0)
+    each.worker_lost(assignment.key, "node died", running=30.0)
     assignment = each.next()
     assert assignment is not None
-    half = report(0, 1, 0.5)
-    each.report(assignment.key, replace(half, metrics={**half.metrics, "train_seconds": 3.0, "eval_seconds": 1.0}))
+    half = evaluated(0, 1, 0.5)
+    each.record(assignment.key, replace(half, metrics={**half.metrics, "train_seconds": 3.0, "eval_seconds": 1.0}))
     now[0] += 7.0
-    each.lost(assignment.key, "no report", stalled=True, running=40.0)
+    each.worker_lost(assignment.key, "no report", stalled=True, running=40.0)
     expected = [("node died", 30.0), ("no report", 7.0 + 3.0 + 1.0)]
     read_again = Ledger(open_storage(tmp_path / "journal", write=False), "small")
     read_again.read()
     for ledger in (each.ledger, read_again):
-        lost = ledger.trial(assignment.key).lost
+        lost = ledger.trial(assignment.key).discarded
         assert [(work.reason, work.seconds) for work in lost] == expected
     assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED, "no failure of the trial"
 
 
-def timed(replicate: int, evaluation: int, seconds: float) -> Report:
+def timed(replicate: int, evaluation: int, seconds: float) -> Evaluation:
     """A report of so much work."""
-    healthy = report(replicate, evaluation, 0.5)
+    healthy = evaluated(replicate, evaluation, 0.5)
     return replace(healthy, metrics={**healthy.metrics, "train_seconds": seconds - 1.0, "eval_seconds": 1.0})
 
 
 def lost_seconds(each: Dispatcher, key: str) -> list[float]:
-    return [work.seconds for work in each.ledger.trial(key).lost]
+    return [work.seconds for work in each.ledger.trial(key).discarded]
 
 
 def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: P
     assignment = killed.next()
     assert assignment is not None
     for replicate, evaluation in ((0, 1), (0, 2), (1, 1)):
-        killed.report(assignment.key, timed(replicate, evaluation, 10.0))
+        killed.record(assignment.key, timed(replicate, evaluation, 10.0))
     for _ in range(2):  # drivers that end before they have handed anything out
         each = dispatcher(tmp_path, slots=1)
         assert lost_seconds(each, assignment.key) == [10.0]
@@ -151,7 +151,7 @@ def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: P
     again = each.next()
     assert again is not None
     assert (again.key, again.first) == (assignment.key, 1)
-    each.report(again.key, timed(1, 1, 12.0))  # on record already: whether it came again, another driver cannot know
+    each.record(again.key, timed(1, 1, 12.0))  # on record already: whether it came again, another driver cannot know
     assert lost_seconds(dispatcher(tmp_path, slots=1), assignment.key) == [10.0]
 
 
@@ -160,13 +160,13 @@ def test_what_a_stop_breaks_off_is_lost(tmp_path: Path) -> None:
     first, second = each.next(), each.next()
     assert first is not None
     assert second is not None
-    each.report(first.key, timed(0, 1, 5.0))
-    each.report(second.key, timed(0, 1, 5.0))
-    each.report(second.key, timed(0, 2, 5.0))
+    each.record(first.key, timed(0, 1, 5.0))
+    each.record(second.key, timed(0, 1, 5.0))
+    each.record(second.key, timed(0, 2, 5.0))
     each.interrupt("the sweep ended: interrupted")
     assert lost_seconds(each, first.key) == [5.0]
     assert lost_seconds(each, second.key) == [], "its replicate had come to its end"
-    assert each.ledger.trial(first.key).lost[0].reason == "the sweep ended: interrupted"
+    assert each.ledger.trial(first.key).discarded[0].reason == "the sweep ended: interrupted"
 
 
 def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path: Path) -> None:
@@ -177,9 +177,9 @@ def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path:
     for spent, used_up in ((1500.0, False), (1500.0, False), (650.0, True)):  # 3600 are an hour
         assignment = each.next()
         assert assignment is not None
-        each.report(assignment.key, timed(0, 1, spent - 100.0))
+        each.record(assignment.key, timed(0, 1, spent - 100.0))
         now[0] += 100.0
-        each.lost(assignment.key, "node died", running=spent)
+        each.worker_lost(assignment.key, "node died", running=spent)
         assert (each.meter.limit is not None) is used_up
     later = dispatcher(tmp_path, slots=1, budget=budget)
     later.meter.gpus = 3600.0 / 3650.0 * 1.001
@@ -191,15 +191,15 @@ def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path:
 def test_a_trial_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     keys = []
-    for _ in range(MAX_LOSSES):
+    for _ in range(MAX_CRASHES):
         assignment = each.next()
         assert assignment is not None
         keys.append(assignment.key)
-        each.lost(assignment.key, "segmentation fault")
+        each.worker_lost(assignment.key, "segmentation fault")
     assert len(set(keys)) == 1
     record = each.ledger.trial(keys[0])
     assert record.outcome is Outcome.FAILED
-    assert record.reason == f"segmentation fault ({MAX_LOSSES} times in a row)"
+    assert record.reason == f"segmentation fault ({MAX_CRASHES} times in a row)"
     assert record.detail == "segmentation fault"
     drain(each)
     assert outcomes(each.ledger.trials()) == {"failed": 1, "completed": 7}
@@ -210,7 +210,7 @@ def test_what_hangs_is_given_up_sooner_with_its_stack(tmp_path: Path) -> None:
     for _ in range(MAX_STALLS):
         assignment = each.next()
         assert assignment is not None
-        each.lost(assignment.key, "no report within 60 minutes", "the stack", stalled=True)
+        each.worker_lost(assignment.key, "no report within 60 minutes", "the stack", stalled=True)
     record = each.ledger.trials()[0]
     assert (record.outcome, record.detail) == (Outcome.FAILED, "the stack")
 
@@ -220,7 +220,7 @@ def test_deaths_and_stalls_are_counted_apart(tmp_path: Path) -> None:
     for stalled in (False, True, False):
         assignment = each.next()
         assert assignment is not None
-        each.lost(assignment.key, "gone", stalled=stalled)
+        each.worker_lost(assignment.key, "gone", stalled=stalled)
     assert each.ledger.trials()[0].outcome is Outcome.INTERRUPTED
     drain(each)
     assert outcomes(each.ledger.trials()) == {"completed": 8}
@@ -228,23 +228,23 @@ def test_deaths_and_stalls_are_counted_apart(tmp_path: Path) -> None:
 
 def test_losses_with_a_report_in_between_do_not_add_up(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
-    for upto in [0] * (MAX_LOSSES - 1) + [2] + [0] * (MAX_LOSSES - 2):
+    for upto in [0] * (MAX_CRASHES - 1) + [2] + [0] * (MAX_CRASHES - 2):
         assignment = each.next()
         assert assignment is not None
         if upto:
             work(each, assignment, upto=upto)
-        each.lost(assignment.key, "the node was taken away")
+        each.worker_lost(assignment.key, "the node was taken away")
     record = each.ledger.trials()[0]
-    assert (record.outcome, record.attempts) == (Outcome.INTERRUPTED, 2 * MAX_LOSSES - 2)
+    assert (record.outcome, record.attempts) == (Outcome.INTERRUPTED, 2 * MAX_CRASHES - 2)
     drain(each)
     assert outcomes(each.ledger.trials()) == {"completed": 8}
 
 
 def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
     def fail(assignment: Assignment, each: Dispatcher) -> None:
-        each.report(
+        each.record(
             assignment.key,
-            Report(draw=0, replicate=0, evaluation=1, step=0, outcome=Outcome.FAILED, reason="no such kernel"),
+            Evaluation(draw=0, replicate=0, point=1, step=0, outcome=Outcome.FAILED, reason="no such kernel"),
         )
 
     each = dispatcher(tmp_path, slots=1, budget={"failures": 2})
@@ -287,12 +287,12 @@ def test_gpu_hours_count_training_and_scoring_on_gpus_alone(tmp_path: Path) -> N
     each = dispatcher(tmp_path, slots=1, budget={"gpu_hours": 0.5})
     assignment = each.next()
     assert assignment is not None
-    slow = report(0, 1, 0.5)
+    slow = evaluated(0, 1, 0.5)
     metrics = {**slow.metrics, "train_seconds": 1800.0, "eval_seconds": 1800.0}
-    assert not each.report(assignment.key, replace(slow, metrics=metrics))  # a CPU has used no GPU-hours
+    assert not each.record(assignment.key, replace(slow, metrics=metrics))  # a CPU has used no GPU-hours
     each.meter.gpus = 0.5
     assert str(each.meter.limit) == "the budget of 0.5 GPU-hours"
-    assert each.report(assignment.key, report(0, 2, 0.5))
+    assert each.record(assignment.key, evaluated(0, 2, 0.5))
     assert each.ledger.trial(assignment.key).reason == "the budget of 0.5 GPU-hours is used up"
     later = dispatcher(tmp_path, budget={"gpu_hours": 0.5})
     later.meter.gpus = 1.0
@@ -306,8 +306,8 @@ def test_a_gentle_stop_lets_the_replicates_that_run_end(tmp_path: Path) -> None:
     assert second is not None
     each.drain()
     assert each.next() is None
-    assert not each.report(first.key, report(0, 1, 0.5))
-    assert each.report(first.key, report(0, 2, 0.5))
+    assert not each.record(first.key, evaluated(0, 1, 0.5))
+    assert each.record(first.key, evaluated(0, 2, 0.5))
     work(each, second)
     assert outcomes(each.ledger.trials()) == {"interrupted": 2}
     assert all(len(record.replicate_scores) == 1 for record in each.ledger.trials())
@@ -319,7 +319,7 @@ def test_losing_a_trial_that_has_ended_changes_nothing(tmp_path: Path) -> None:
     assignment = each.next()
     assert assignment is not None
     work(each, assignment)
-    each.lost(assignment.key, "too late")
+    each.worker_lost(assignment.key, "too late")
     assert each.ledger.trial(assignment.key).outcome is Outcome.COMPLETED
 
 
@@ -328,8 +328,8 @@ def test_what_a_worker_says_about_its_end_is_recorded(tmp_path: Path, outcome: O
     each = dispatcher(tmp_path, slots=1)
     assignment = each.next()
     assert assignment is not None
-    last = Report(draw=0, replicate=0, evaluation=1, step=1, outcome=outcome, reason="nan at step 1", detail="trace")
-    assert each.report(assignment.key, last)
+    last = Evaluation(draw=0, replicate=0, point=1, step=1, outcome=outcome, reason="nan at step 1", detail="trace")
+    assert each.record(assignment.key, last)
     record = each.ledger.trial(assignment.key)
     assert (record.outcome, record.reason, record.detail) == (outcome, "nan at step 1", "trace")
 
@@ -342,7 +342,7 @@ def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
     pruned = [record for record in each.ledger.trials() if record.outcome is Outcome.PRUNED]
     assert 4 <= len(pruned) <= 20
     assert all(record.reason.startswith("not among the best of its cell at report") for record in pruned)
-    assert all(len(record.reports) < 4 for record in pruned)
+    assert all(len(record.evaluations) < 4 for record in pruned)
     for cell in each.cells:  # the best of a cell is never pruned
         own = [record for record in each.ledger.trials() if record.cell == cell.key]
         best = max(own, key=lambda record: record.score or 0)
@@ -357,7 +357,7 @@ def test_the_time_budget_interrupts_and_a_later_run_goes_on(tmp_path: Path) -> N
     now[0] = 3601.0
     assert each.exhausted
     assert each.next() is None
-    assert each.report(assignment.key, report(0, 1, 0.5))
+    assert each.record(assignment.key, evaluated(0, 1, 0.5))
     assert each.ledger.trial(assignment.key).outcome is Outcome.INTERRUPTED
     later = dispatcher(tmp_path, budget={"hours": 1})
     drain(later)
@@ -406,7 +406,7 @@ def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
             work(each, assignment, upto=generator.randrange(4))  # and dies: nothing is closed
     ends = [
         [
-            (record.key, record.params, record.outcome, record.score, len(record.reports))
+            (record.key, record.params, record.outcome, record.score, len(record.evaluations))
             for record in each.ledger.trials()
         ]
         for each in (undisturbed, dispatcher(tmp_path / "b", slots=1, pruning=pruning))

@@ -15,8 +15,8 @@ from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
-from tests.sweeps.grid import grid, report, spec
-from trainable.reports import Outcome, Report
+from tests.sweeps.grid import evaluated, grid, spec
+from trainable.outcomes import Evaluation, Outcome
 
 
 def opened(path: Path, **changes: object) -> tuple[Ledger, tuple[Cell, ...]]:
@@ -39,7 +39,7 @@ def test_a_sweep_keeps_its_id_over_reopening(journal: Path) -> None:
     first = opened(journal)[0].sweep()
     assert opened(journal)[0].sweep().id == first.id
     assert first.state is SweepState.RUNNING
-    assert first.facts == {"python": "3.11"}
+    assert first.provenance == {"python": "3.11"}
 
 
 def test_the_first_trial_has_the_published_defaults_and_the_rest_differ(journal: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_score_is_the_mean_over_completed_replicates(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
     scores = [
-        ledger.record(key, report(r, e, a)).score for r, e, a in [(0, 1, 0.2), (0, 2, 0.6), (1, 1, 0.1), (1, 2, 0.8)]
+        ledger.record(key, evaluated(r, e, a)).score for r, e, a in [(0, 1, 0.2), (0, 2, 0.6), (1, 1, 0.1), (1, 2, 0.8)]
     ]
     assert scores == pytest.approx([0.2, 0.6, 0.6, 0.7])
 
@@ -74,8 +74,8 @@ def test_the_score_is_the_mean_over_completed_replicates(journal: Path) -> None:
 def test_everything_survives_reopening(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
-    ledger.record(key, report(0, 1, 0.2))
-    ledger.record(key, report(0, 2, 0.6))
+    ledger.record(key, evaluated(0, 1, 0.2))
+    ledger.record(key, evaluated(0, 2, 0.6))
     ledger.finish(key, Outcome.PRUNED, "because")
     ledger.record_run(key, "run-1")
     ledger.record_run(None, "run-0")
@@ -89,7 +89,7 @@ def test_everything_survives_reopening(journal: Path) -> None:
 def test_a_reader_sees_the_same_without_the_spec(journal: Path) -> None:
     ledger, cells = opened(journal)
     for cell in cells:
-        ledger.record(asked(ledger, cell).key, report(0, 1, 0.5))
+        ledger.record(asked(ledger, cell).key, evaluated(0, 1, 0.5))
     reader = Ledger(open_storage(journal, write=False), "small")
     reader.read()
     assert sorted(reader.trials(), key=lambda r: r.key) == sorted(ledger.trials(), key=lambda r: r.key)
@@ -99,20 +99,20 @@ def test_recording_a_report_twice_keeps_one(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
     for _ in range(2):
-        ledger.record(key, report(0, 1, 0.3))
-    assert len(ledger.trial(key).reports) == 1
+        ledger.record(key, evaluated(0, 1, 0.3))
+    assert len(ledger.trial(key).evaluations) == 1
 
 
 def test_an_interrupted_trial_restarts_with_one_more_attempt(journal: Path) -> None:
     ledger, cells = opened(journal)
     record = asked(ledger, cells[0])
-    ledger.record(record.key, report(0, 1, 0.3))
+    ledger.record(record.key, evaluated(0, 1, 0.3))
     assert ledger.finish(record.key, Outcome.INTERRUPTED, "stopped").outcome is Outcome.INTERRUPTED
     ledger, cells = opened(journal)
     again = ledger.restart(record.key)
     assert (again.attempts, again.outcome, again.reason, again.ended) == (2, None, "", None)
     assert again.params == record.params
-    assert len(again.reports) == 1
+    assert len(again.evaluations) == 1
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_an_interrupted_trial_restarts_with_one_more_attempt(journal: Path) -> N
 def test_outcomes_are_told_to_optuna(journal: Path, outcome: Outcome, state: TrialState) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
-    ledger.record(key, report(0, 2, 0.4))
+    ledger.record(key, evaluated(0, 2, 0.4))
     ledger.finish(key, outcome, "why", "traceback")
     (trial,) = ledger._studies[cells[0].key].trials
     assert trial.state is state
@@ -138,7 +138,7 @@ def test_outcomes_are_told_to_optuna(journal: Path, outcome: Outcome, state: Tri
 def test_a_torn_last_record_is_cut_off_and_kept(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
-    ledger.record(key, report(0, 1, 0.3))
+    ledger.record(key, evaluated(0, 1, 0.3))
     whole = journal.read_bytes()
     journal.write_bytes(whole + b'{"op_code": 8, "trial_id"')
     ledger, cells = opened(journal)
@@ -154,7 +154,7 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
     for cell in cells:
         key = asked(full, cell).key
         for replicate, evaluation in [(0, 1), (0, 2), (1, 1), (1, 2)]:
-            full.record(key, report(replicate, evaluation, 0.5))
+            full.record(key, evaluated(replicate, evaluation, 0.5))
         full.finish(key, Outcome.COMPLETED)
     lines = (tmp_path / "full").read_bytes().splitlines(keepends=True)
     for cut in range(len(lines)):
@@ -210,7 +210,7 @@ def test_a_file_that_is_no_journal_is_refused(journal: Path) -> None:
 def test_a_diverged_report_may_have_no_metrics(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
-    end = Report(draw=0, replicate=0, evaluation=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
+    end = Evaluation(draw=0, replicate=0, point=1, step=2, outcome=Outcome.DIVERGED, reason="the loss is nan")
     assert ledger.record(key, end).score is None
     assert ledger.finish(key, Outcome.DIVERGED, end.reason).outcome is Outcome.DIVERGED
 
@@ -231,7 +231,7 @@ def test_a_searched_loss_brings_its_own_space(journal: Path) -> None:
         loss = str(record.params["loss"])
         assert set(record.params) == {"loss", *cell.spaces[loss]}
         assert record.config.loss.name == loss
-        ledger.record(record.key, report(0, 2, 0.1 * (number % 7)))
+        ledger.record(record.key, evaluated(0, 2, 0.1 * (number % 7)))
         ledger.finish(record.key, Outcome.COMPLETED)
     assert {record.config.loss.name for record in ledger.trials()} == set(cell.spaces)
 

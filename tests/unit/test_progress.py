@@ -16,9 +16,9 @@ from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
 from sweep.scheduling.dispatcher import Dispatcher
-from tests.sweeps.grid import grid, report, spec
+from tests.sweeps.grid import evaluated, grid, spec
 from trainable.draws import CONFIRMATION_START
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 
 @pytest.fixture
@@ -28,9 +28,9 @@ def ledger(tmp_path: Path) -> Ledger:
     made.begin(spec().resolved(), grid(), {})
     first, second, _ = (made.ask(grid()[0], seed=0, budget=8).key for _ in range(3))
     for replicate, evaluation, accuracy in [(0, 1, 0.5), (0, 2, 0.6), (1, 1, 0.5), (1, 2, 0.8)]:
-        made.record(first, report(replicate, evaluation, accuracy))
+        made.record(first, evaluated(replicate, evaluation, accuracy))
     made.finish(first, Outcome.COMPLETED)
-    made.record(second, report(0, 1, 0.9))
+    made.record(second, evaluated(0, 1, 0.9))
     made.finish(second, Outcome.PRUNED, "not among the best")
     return made
 
@@ -107,10 +107,10 @@ def confirmed(ledger: Ledger) -> Ledger:
         ledger.count_attempt(key, f"{CONFIRMATION_START + number}.0")
         ledger.record_replicate(
             key,
-            Report(
+            Evaluation(
                 draw=CONFIRMATION_START + number,
                 replicate=0,
-                evaluation=1,
+                point=1,
                 step=4,
                 metrics={"test_accuracy": accuracy},
             ),

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from sweep.records.results import SweepResults
-from sweep.records.trial import LostWork
+from sweep.records.trial import DiscardedWork
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Section, Table
@@ -65,7 +65,7 @@ def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
         warnings=(ATTACK, f"`{ATTACK}`"),
         selection=ATTACK,
     )
-    sweep = replace(results.sweep, name=ATTACK, facts={ATTACK: ATTACK})
+    sweep = replace(results.sweep, name=ATTACK, provenance={ATTACK: ATTACK})
     section = Section(
         anchor='"><b>', title=ATTACK, text=(ATTACK,), points=(ATTACK,), listing=ATTACK,
         tables=(Table(title=ATTACK, columns=(ATTACK,), rows=((ATTACK,),), folded=True),),
@@ -78,11 +78,11 @@ def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
 
 def test_the_kinds_of_devices_stand_below_the_versions(results: SweepResults, found: Verdict) -> None:
     first, last = results.trials[0], results.confirmations[0]
-    on_cpu = (replace(each, report=replace(each.report, trained_on="cpu (fp32)")) for each in first.reports)
-    on_gpu = [replace(each, report=replace(each.report, trained_on="L4 (bf16)")) for each in last.replicates]
+    on_cpu = (replace(each, evaluation=replace(each.evaluation, trained_on="cpu (fp32)")) for each in first.evaluations)
+    on_gpu = [replace(each, evaluation=replace(each.evaluation, trained_on="L4 (bf16)")) for each in last.replicates]
     known = SweepResults(
         sweep=results.sweep,
-        trials=(replace(first, reports=tuple(on_cpu)), *results.trials[1:]),
+        trials=(replace(first, evaluations=tuple(on_cpu)), *results.trials[1:]),
         confirmations=(replace(last, replicates=tuple(on_gpu)), *results.confirmations[1:]),
     )
     making = search_sections(known, found, MARKS, "accuracy")[-1]
@@ -124,11 +124,11 @@ def test_no_trial_at_all_still_makes_a_page(results: SweepResults) -> None:
 def test_work_that_was_done_twice_is_told_where_there_is_some(results: SweepResults, found: Verdict) -> None:
     assert "broken off" not in _costs(results, found)
     searched, confirmed = results.trials[0], results.confirmations[0]
-    lost = [LostWork(time=1.0, seconds=seconds, reason="the machine died") for seconds in (30.0, 60.0, 5.0)]
+    lost = [DiscardedWork(time=1.0, seconds=seconds, reason="the machine died") for seconds in (30.0, 60.0, 5.0)]
     unlucky = replace(
         results,
-        trials=(replace(searched, lost=tuple(lost[:2])), *results.trials[1:]),
-        confirmations=(replace(confirmed, lost=tuple(lost[2:])), *results.confirmations[1:]),
+        trials=(replace(searched, discarded=tuple(lost[:2])), *results.trials[1:]),
+        confirmations=(replace(confirmed, discarded=tuple(lost[2:])), *results.confirmations[1:]),
     )
     assert searched.cell == confirmed.cell
     costs = _costs(unlucky, verdict(unlucky))

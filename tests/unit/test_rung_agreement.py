@@ -10,10 +10,10 @@ import pytest
 
 from sweep.records.results import SweepResults
 from sweep.records.sweep import SweepRecord
-from sweep.records.trial import ReportRecord, TrialRecord
+from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.search.rung_agreement import CellAgreement, RungAgreement, rung_agreement
 from trainable.config import TrialConfig
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 CONFIG = TrialConfig.model_validate(
     {"dataset": {"name": "support"}, "shots": 4, "encoder": "tiny", "replicates": 2, "evaluations": 2}
@@ -23,17 +23,17 @@ RISING, FALLING = (0.1, 0.2, 0.3, 0.4, 0.5), (0.5, 0.4, 0.3, 0.2, 0.1)
 
 def trial(number: int, *values: float, cell: str = "a", config: TrialConfig = CONFIG, **fields: Any) -> TrialRecord:
     """A trial with these validation accuracies, report by report, and the scores that the ledger derives from them."""
-    reports, finals = [], list[float]()
+    evaluations, finals = [], list[float]()
     for n, value in enumerate(values, start=1):
-        replicate, evaluation = (n - 1) // config.evaluations, (n - 1) % config.evaluations + 1
-        if evaluation == config.evaluations:
+        replicate, point = (n - 1) // config.evaluations, (n - 1) % config.evaluations + 1
+        if point == config.evaluations:
             finals.append(value)
         score = sum(finals) / len(finals) if finals else value
-        report = Report(
-            draw=replicate, replicate=replicate, evaluation=evaluation, step=n, metrics={"val_accuracy": value}
+        evaluation = Evaluation(
+            draw=replicate, replicate=replicate, point=point, step=n, metrics={"val_accuracy": value}
         )
-        reports.append(ReportRecord(number=n, time=0.0, score=score, report=report))
-    known = {"outcome": Outcome.COMPLETED, "reports": tuple(reports), **fields}
+        evaluations.append(EvaluationRecord(number=n, time=0.0, score=score, evaluation=evaluation))
+    known = {"outcome": Outcome.COMPLETED, "evaluations": tuple(evaluations), **fields}
     return TrialRecord(cell=cell, number=number, params={}, config=config, started=0.0, **known)
 
 
@@ -92,8 +92,8 @@ def test_running_trials_do_not_count() -> None:
 
 def test_a_report_without_a_score_leaves_its_trial_out_of_the_rung() -> None:
     trials = five(RISING, RISING, RISING)
-    blind = tuple(replace(each, score=None) if each.number == 1 else each for each in trials[0].reports)
-    (found,) = rung_agreement(results([replace(trials[0], reports=blind), *trials[1:]]))
+    blind = tuple(replace(each, score=None) if each.number == 1 else each for each in trials[0].evaluations)
+    (found,) = rung_agreement(results([replace(trials[0], evaluations=blind), *trials[1:]]))
     assert [each.trials for each in found.rungs] == [4, 5]
     assert found.predictive is True  # of the other rung
 

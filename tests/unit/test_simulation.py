@@ -13,7 +13,7 @@ from sweep.cli.cells_table import best_trial
 from sweep.records.trial import TrialRecord
 from sweep.verdict.statistics import LEVEL, draws_needed, holm, mean_gain, mean_interval, power, sign_flip_p, summarise
 from trainable.config import TrialConfig
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 pytestmark = pytest.mark.timeout(300)
 

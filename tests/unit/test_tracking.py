@@ -18,7 +18,7 @@ from sweep.tracking.store import open_client
 from tests.services.waiting import wait_until
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete, migrated_database
 from trainable.config import TrialConfig
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -125,7 +125,7 @@ def test_a_running_trial_is_shown_while_it_runs(
         tracker.notify(key)
         wait_until(lambda: ledger.trial(key).run_id)
         for number in (1, 2):
-            ledger.report(key, number / 4)
+            ledger.record(key, number / 4)
             tracker.notify(key)
             wait_until(lambda: len(history(client, trial_of(client, key))) == number)  # noqa: B023
         assert trial_of(client, key).info.status == "RUNNING"
@@ -166,7 +166,7 @@ def test_pushing_again_changes_nothing(client: MlflowClient, uri: str) -> None:
 def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
-    ledger.report(key, 0.25)
+    ledger.record(key, 0.25)
     ledger.finish(key, Outcome.INTERRUPTED, "the driver died")
     ledger.end(SweepState.INTERRUPTED)
     pushed(ledger, uri)
@@ -182,7 +182,7 @@ def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str)
     assert not {"sweep.outcome", "sweep.reason"} & set(running.data.tags)
     assert running.data.tags["sweep.attempts"] == "2"
 
-    ledger.report(key, 0.5)
+    ledger.record(key, 0.5)
     ledger.finish(key, Outcome.COMPLETED)
     ledger.end(SweepState.FINISHED)
     pushed(ledger, uri)
@@ -230,7 +230,7 @@ def test_thousands_of_points_go_in_several_requests(client: MlflowClient, uri: s
     ledger = MemoryLedger()
     key = ledger.ask()
     for number in range(120):
-        ledger.report(key, 0.5, **{f"metric_{each}": float(number) for each in range(20)})
+        ledger.record(key, 0.5, **{f"metric_{each}": float(number) for each in range(20)})
     ledger.finish(key, Outcome.DIVERGED, "x" * 20_000)
     assert pushed(ledger, uri).missing == 0
     run = trial_of(client, key)
@@ -274,7 +274,7 @@ def test_a_run_that_a_user_deleted_meanwhile_is_made_anew(
         gone = ledger.trial(key).run_id if deleted == "trial" else ledger.sweep().run_id
         assert gone is not None
         client.delete_run(gone)
-        ledger.report(key, 0.5)
+        ledger.record(key, 0.5)
         ledger.finish(key, Outcome.COMPLETED)
         ledger.end(SweepState.FINISHED)
     run = trial_of(client, key)
@@ -289,7 +289,7 @@ def test_what_one_trial_is_refused_does_not_hold_up_the_others(
     monkeypatch.setattr("sweep.tracking.tracker._LAST_PAUSES", (0.0, 0.0))
     ledger = MemoryLedger()
     refused = ledger.ask()
-    ledger.report(refused, 0.5, **{"not/../legal": 1.0})
+    ledger.record(refused, 0.5, **{"not/../legal": 1.0})
     ledger.finish(refused, Outcome.COMPLETED)
     fine = complete(ledger, 0.5)
     projection = pushed(ledger, uri)
@@ -364,12 +364,12 @@ def test_an_older_database_gets_everything_again(
     ledger = MemoryLedger()
     with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
         before, during, failing = complete(ledger, 0.25, 0.5), ledger.ask(), ledger.ask()
-        ledger.report(during, 0.25)
+        ledger.record(during, 0.25)
         for key in (before, during, failing):
             tracker.notify(key)
         wait_until(lambda: statuses(client) == {"RUNNING": 3, "FINISHED": 1})
         overwrite(tmp_path / "older.db", tmp_path / "mlflow.db")
-        ledger.report(during, 0.5)
+        ledger.record(during, 0.5)
         ledger.finish(during, Outcome.COMPLETED)
         ledger.finish(failing, Outcome.FAILED, "no memory", "Traceback")
         after = complete(ledger, 0.75)
@@ -386,7 +386,7 @@ def test_an_older_database_gets_everything_again(
         run = trial_of(client, key)
         assert run.info.run_id == ledger.trial(key).run_id
         assert run.data.tags["sweep.outcome"] == ledger.trial(key).outcome
-        scores = [(report.number, report.score) for report in ledger.trial(key).reports]
+        scores = [(report.number, report.score) for report in ledger.trial(key).evaluations]
         assert [(step, value) for step, value, _ in history(client, run)] == scores
     assert artifacts(client, trial_of(client, failing)) == ["failure.txt"]
     completed = history(client, parent_of(client), "trials/completed")

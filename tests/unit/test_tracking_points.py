@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from sweep.records.confirmation import ConfirmationRecord
-from sweep.tracking.points import Point, ended, points, progress, reports, standing
+from sweep.tracking.points import Point, ended, num_evaluations, points, progress, standing
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 CELL = "support/4/soft_triple"
 
@@ -17,8 +17,8 @@ CELL = "support/4/soft_triple"
 def test_metrics_have_the_number_and_the_time_of_their_report() -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
-    ledger.report(key, 0.25, train_loss=2.0)
-    ledger.report(key, 0.5, train_loss=1.0)
+    ledger.record(key, 0.25, train_loss=2.0)
+    ledger.record(key, 0.5, train_loss=1.0)
     assert points(ledger.trial(key), after=1) == [
         ("score", 0.5, 1000 * (BEGAN + 3), 2),
         ("val_accuracy", 0.5, 1000 * (BEGAN + 3), 2),
@@ -30,11 +30,11 @@ def test_metrics_have_the_number_and_the_time_of_their_report() -> None:
 def test_a_report_without_metrics_gives_no_points() -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
-    assert reports(ledger.trial(key)) == 0
-    ledger.report(key, 0.25)
+    assert num_evaluations(ledger.trial(key)) == 0
+    ledger.record(key, 0.25)
     record = ledger.trial(key)
-    empty = replace(record.reports[0], score=None, report=replace(record.reports[0].report, metrics={}))
-    assert points(replace(record, reports=(empty,)), after=0) == []
+    empty = replace(record.evaluations[0], score=None, evaluation=replace(record.evaluations[0].evaluation, metrics={}))
+    assert points(replace(record, evaluations=(empty,)), after=0) == []
 
 
 def confirmed(ledger: MemoryLedger, *scores: float, reseeded: int = 0) -> ConfirmationRecord:
@@ -52,7 +52,7 @@ def test_metrics_of_a_confirmation_have_one_step_a_draw_and_the_means_so_far() -
         ("mean_test_accuracy", 1): 0.5,
         ("mean_test_accuracy", 2): 0.625,
     }
-    assert reports(record) == 3
+    assert num_evaluations(record) == 3
     assert points(record, after=3) == []
 
 
@@ -60,7 +60,9 @@ def test_metrics_of_a_confirmation_have_one_step_a_draw_and_the_means_so_far() -
 def test_points_pushed_in_parts_are_those_pushed_at_once(cut: int) -> None:
     record = confirmed(MemoryLedger(), 0.5, 0.75, 0.25, 1.0, reseeded=1)
     part = replace(record, replicates=record.replicates[:cut], outcome=None)
-    assert sorted(points(part, after=0) + points(record, after=reports(part))) == sorted(points(record, after=0))
+    assert sorted(points(part, after=0) + points(record, after=num_evaluations(part))) == sorted(
+        points(record, after=0)
+    )
 
 
 def test_progress_counts_outcomes_and_follows_the_best_completed_score() -> None:
@@ -69,7 +71,7 @@ def test_progress_counts_outcomes_and_follows_the_best_completed_score() -> None
     complete(ledger, 0.5, 0.7)
     complete(ledger, 0.9, 0.6)
     ledger.finish(ledger.ask(), Outcome.INTERRUPTED)
-    ledger.report(late, 0.99)
+    ledger.record(late, 0.99)
     ledger.finish(late, Outcome.PRUNED)
     ledger.ask()
     trials = ended(ledger.trials())

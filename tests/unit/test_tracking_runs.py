@@ -11,7 +11,7 @@ from sweep.records.sweep import SweepState
 from sweep.tracking.runs import run_key, run_of, sweep_run
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.config import TrialConfig
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 CELL = "support/4/soft_triple"
 
@@ -19,7 +19,7 @@ CELL = "support/4/soft_triple"
 def test_a_trial_shows_its_place_configuration_and_end() -> None:
     ledger = MemoryLedger()
     key = ledger.ask(encoder_lr=3e-5)
-    ledger.report(key, 0.5)
+    ledger.record(key, 0.5)
     ledger.finish(key, Outcome.PRUNED, "below the rung at report 1")
     run = run_of(ledger.trial(key), ledger.sweep(), "parent")
     assert run.name == f"{CELL.split('/')[2]} #0 of {CELL}"
@@ -47,13 +47,13 @@ def test_a_trial_shows_what_trained_it() -> None:
     key = ledger.ask()
     kinds = ("NVIDIA L4 (bf16)", "NVIDIA A10G (bf16)", "NVIDIA L4 (bf16)", "")
     for _ in kinds:
-        ledger.report(key, 0.5)
+        ledger.record(key, 0.5)
     record = ledger.trial(key)
     seen = (
-        replace(each, report=replace(each.report, trained_on=kind))
-        for each, kind in zip(record.reports, kinds, strict=True)
+        replace(each, evaluation=replace(each.evaluation, trained_on=kind))
+        for each, kind in zip(record.evaluations, kinds, strict=True)
     )
-    run = run_of(replace(record, reports=tuple(seen)), ledger.sweep(), "parent")
+    run = run_of(replace(record, evaluations=tuple(seen)), ledger.sweep(), "parent")
     assert run.tags["sweep.trained_on"] == "NVIDIA A10G (bf16); NVIDIA L4 (bf16)"
 
 
@@ -147,10 +147,10 @@ def test_a_confirmation_tells_which_of_its_replicates_failed_and_why() -> None:
         2: {"outcome": Outcome.FAILED, "reason": "its worker died"},
     }
     replicates = tuple(
-        replace(each, report=replace(each.report, **ends.get(number, {})))
+        replace(each, evaluation=replace(each.evaluation, **ends.get(number, {})))
         for number, each in enumerate(record.replicates)
     )
-    first = replicates[0].report.draw
+    first = replicates[0].evaluation.draw
     run = run_of(replace(record, replicates=replicates), ledger.sweep(), "parent")
     assert run.texts["failure.txt"] == (
         f"draw {first + 1}, initialisation 0: no memory\nTraceback\n  at http://***@host\n\n"

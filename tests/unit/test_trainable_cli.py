@@ -12,7 +12,7 @@ import pytest
 from trainable.__main__ import main, read_config
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses.soft_triple import SoftTriple
-from trainable.reports import Report
+from trainable.outcomes import Evaluation
 
 
 @pytest.fixture
@@ -52,14 +52,16 @@ def test_prints_each_report_as_a_line_of_json(
     path.write_text(json.dumps(config.flat()), encoding="utf-8")
     assert main([str(path), "--draws", "3,0"]) == 0
     output = capfd.readouterr()
-    reports = [json.loads(line) for line in output.out.splitlines()]
-    assert [report["draw"] for report in reports] == [3, 0]
-    assert all(report["outcome"] is None and 0 <= report["metrics"]["val_accuracy"] <= 1 for report in reports)
+    evaluations = [json.loads(line) for line in output.out.splitlines()]
+    assert [evaluation["draw"] for evaluation in evaluations] == [3, 0]
+    assert all(
+        evaluation["outcome"] is None and 0 <= evaluation["metrics"]["val_accuracy"] <= 1 for evaluation in evaluations
+    )
     assert output.err == ""
     assert main([str(path), "--draws", "0", "--part", "test"]) == 0
-    report = json.loads(capfd.readouterr().out)
-    assert report["metrics"].keys() >= {"test_accuracy", "test_nearest_accuracy", "val_accuracy"}
-    assert sum(map(sum, report["confusion"])) == 24  # a quarter of the toy rows
+    evaluation = json.loads(capfd.readouterr().out)
+    assert evaluation["metrics"].keys() >= {"test_accuracy", "test_nearest_accuracy", "val_accuracy"}
+    assert sum(map(sum, evaluation["confusion"])) == 24  # a quarter of the toy rows
 
 
 def test_another_initialisation_trains_the_same_draw_from_another_start(
@@ -70,9 +72,9 @@ def test_another_initialisation_trains_the_same_draw_from_another_start(
     losses = {}
     for number in ("0", "1"):
         assert main([str(path), "--draws", "2", "--initialisation", number]) == 0
-        report = Report.from_json(json.loads(capfd.readouterr().out))
-        assert (report.draw, report.initialisation) == (2, int(number))
-        losses[number] = report.metrics["train_loss"]
+        evaluation = Evaluation.from_json(json.loads(capfd.readouterr().out))
+        assert (evaluation.draw, evaluation.initialisation) == (2, int(number))
+        losses[number] = evaluation.metrics["train_loss"]
     assert losses["0"] != losses["1"]
 
 

@@ -24,8 +24,8 @@ from trainable.evaluation import scoring
 from trainable.evaluation.inference import Outputs, run_encoder
 from trainable.losses import LOSSES
 from trainable.objective import Embedding, Objective, Terms
+from trainable.outcomes import Evaluation, Outcome
 from trainable.replicate import evaluation_points
-from trainable.reports import Outcome, Report
 from trainable.training import replicates
 
 TIMES = {"train_seconds", "eval_seconds"}
@@ -59,10 +59,10 @@ def _metric_loss(**fields: Any) -> dict[str, Any]:
     return {"loss": {"name": "soft_triple", "centers_per_class": 2}, "beta": 0.5} | fields
 
 
-def _timeless(reports: Iterator[Report]) -> list[Report]:
+def _timeless(evaluations: Iterator[Evaluation]) -> list[Evaluation]:
     return [
-        replace(report, metrics={name: value for name, value in report.metrics.items() if name not in TIMES})
-        for report in reports
+        replace(evaluation, metrics={name: value for name, value in evaluation.metrics.items() if name not in TIMES})
+        for evaluation in evaluations
     ]
 
 
@@ -87,15 +87,15 @@ def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: Tria
 
 
 def test_a_report_after_each_evaluation_of_each_draw(config: TrialConfig) -> None:
-    reports = list(replicates(_with(config, evaluations=3), [5, 2]))
-    places = [(report.draw, report.replicate, report.evaluation, report.step) for report in reports]
+    evaluations = list(replicates(_with(config, evaluations=3), [5, 2]))
+    places = [(evaluation.draw, evaluation.replicate, evaluation.point, evaluation.step) for evaluation in evaluations]
     assert places == [(5, 0, 1, 4), (5, 0, 2, 8), (5, 0, 3, 12), (2, 1, 1, 4), (2, 1, 2, 8), (2, 1, 3, 12)]
-    assert all(math.isfinite(value) for report in reports for value in report.metrics.values())
-    assert all(report.outcome is None and report.reason == "" for report in reports)
+    assert all(math.isfinite(value) for evaluation in evaluations for value in evaluation.metrics.values())
+    assert all(evaluation.outcome is None and evaluation.reason == "" for evaluation in evaluations)
 
 
 def test_the_draws_are_the_first_ones_unless_given(config: TrialConfig) -> None:
-    assert [report.draw for report in replicates(_with(config, evaluations=1))] == [0, 1]
+    assert [evaluation.draw for evaluation in replicates(_with(config, evaluations=1))] == [0, 1]
 
 
 def _device() -> str:
@@ -111,13 +111,13 @@ def _device() -> str:
     ],
 )
 def test_the_metrics_of_a_report(fields: dict[str, Any], terms: set[str], config: TrialConfig) -> None:
-    report = next(replicates(_with(config, **fields)))
+    evaluation = next(replicates(_with(config, **fields)))
     scores = {f"val_{name}" for name in ("accuracy", "macro_f1", "weighted_f1", "loss")}
-    assert report.metrics.keys() == scores | terms | TIMES | {"train_loss", "gradient_norm", "tokens"}
-    assert report.metrics["val_loss"] > 0
-    assert report.metrics["gradient_norm"] > 0
-    assert report.confusion == ()
-    assert report.trained_on == f"{_device()} ({'bf16' if torch.cuda.is_available() else 'fp32'})"
+    assert evaluation.metrics.keys() == scores | terms | TIMES | {"train_loss", "gradient_norm", "tokens"}
+    assert evaluation.metrics["val_loss"] > 0
+    assert evaluation.metrics["gradient_norm"] > 0
+    assert evaluation.confusion == ()
+    assert evaluation.trained_on == f"{_device()} ({'bf16' if torch.cuda.is_available() else 'fp32'})"
 
 
 OF_HEAD = {"test_head_accuracy", "test_mixture_accuracy", "mixture_weight", "mixture_temperature"}
@@ -132,33 +132,39 @@ def test_the_test_part_is_scored_once_at_the_end_of_each_replicate(
 ) -> None:
     trial = _with(config, **fields)
     validated, tested = list(replicates(trial)), list(replicates(trial, part="test"))
-    assert [(report.replicate, report.evaluation, report.step) for report in tested] == [(0, 1, 12), (1, 1, 12)]
-    for search, report in zip(validated[1::2], tested, strict=True):
+    assert [(evaluation.replicate, evaluation.point, evaluation.step) for evaluation in tested] == [
+        (0, 1, 12),
+        (1, 1, 12),
+    ]
+    for search, evaluation in zip(validated[1::2], tested, strict=True):
         for name in ("val_accuracy", "val_macro_f1", "val_weighted_f1"):
-            assert report.metrics[name] == search.metrics[name], "the same training, validated at its end"
-        assert report.metrics["val_loss"] == pytest.approx(search.metrics["val_loss"], rel=1e-5)
-        assert report.metrics.keys() >= {"test_accuracy", "test_nearest_accuracy", "test_neighbours_accuracy"}
-        assert report.metrics["test_accuracy"] == report.metrics[f"test_{'head' if present else 'nearest'}_accuracy"]
-        assert (report.metrics.keys() >= OF_HEAD) == present
-        assert report.metrics.keys().isdisjoint(OF_HEAD) != present
-        assert "test_published_accuracy" not in report.metrics
-        confusion_CC = np.array(report.confusion)
+            assert evaluation.metrics[name] == search.metrics[name], "the same training, validated at its end"
+        assert evaluation.metrics["val_loss"] == pytest.approx(search.metrics["val_loss"], rel=1e-5)
+        assert evaluation.metrics.keys() >= {"test_accuracy", "test_nearest_accuracy", "test_neighbours_accuracy"}
+        assert (
+            evaluation.metrics["test_accuracy"]
+            == evaluation.metrics[f"test_{'head' if present else 'nearest'}_accuracy"]
+        )
+        assert (evaluation.metrics.keys() >= OF_HEAD) == present
+        assert evaluation.metrics.keys().isdisjoint(OF_HEAD) != present
+        assert "test_published_accuracy" not in evaluation.metrics
+        confusion_CC = np.array(evaluation.confusion)
         assert confusion_CC.sum() == 24
-        assert confusion_CC.trace() / 24 == pytest.approx(report.metrics["test_accuracy"])
+        assert confusion_CC.trace() / 24 == pytest.approx(evaluation.metrics["test_accuracy"])
 
 
 @pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.build is not None))
 def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.5, embedding="mean", shots=12, steps=40, replicates=1)
-    (report,) = replicates(trial, part="test")
+    (evaluation,) = replicates(trial, part="test")
     for way in ("head", "nearest", "neighbours", "mixture"):
-        assert report.metrics[f"test_{way}_accuracy"] > 0.75, way
+        assert evaluation.metrics[f"test_{way}_accuracy"] > 0.75, way
 
 
 def test_train_loss_is_the_weighted_sum_of_its_terms(config: TrialConfig) -> None:
-    for report in replicates(_with(config, **_metric_loss(beta=0.3))):
-        terms = report.metrics["train_cross_entropy"], report.metrics["train_metric_loss"]
-        assert report.metrics["train_loss"] == pytest.approx(0.3 * terms[0] + 0.7 * terms[1], rel=1e-5)
+    for evaluation in replicates(_with(config, **_metric_loss(beta=0.3))):
+        terms = evaluation.metrics["train_cross_entropy"], evaluation.metrics["train_metric_loss"]
+        assert evaluation.metrics["train_loss"] == pytest.approx(0.3 * terms[0] + 0.7 * terms[1], rel=1e-5)
 
 
 def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> None:
@@ -166,8 +172,8 @@ def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> No
     draw = few_shot_draw(data, sampling="per_class", shots=4, validation="all", index=0, seed=0)
     tokenizer = load_encoder(config.encoder, None, 2).tokenizer
     of_a_step = sum(len(tokenizer(data.pool.texts[row])["input_ids"]) for row in draw.train)
-    reports = list(replicates(config, [0]))
-    assert [report.metrics["tokens"] for report in reports] == [6 * of_a_step, 12 * of_a_step]
+    evaluations = list(replicates(config, [0]))
+    assert [evaluation.metrics["tokens"] for evaluation in evaluations] == [6 * of_a_step, 12 * of_a_step]
 
 
 @pytest.mark.parametrize("fields", [{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
@@ -233,7 +239,7 @@ def test_poisoned_test_rows_leave_every_validation_report_as_it_is(
     honest = rows[60:]
     poisoned = [f"a blue {row.replace('good', 'bad') if n % 2 else row}" for n, row in enumerate(honest[:20])]
     poisoned = [row[: row.rindex(",")] + (",good" if row.endswith("bad") else ",bad") for row in poisoned]
-    reports = {}
+    evaluations = {}
     for name, test in {"honest": honest, "poisoned": poisoned}.items():
         folder = tmp_path / name
         folder.mkdir()
@@ -241,25 +247,25 @@ def test_poisoned_test_rows_leave_every_validation_report_as_it_is(
             (folder / file).write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
         dataset = {"name": "toy", "path": str(folder / "pool.csv"), "test_path": str(folder / "test.csv")}
         trial = _with(config, dataset=dataset, replicates=1, **fields)
-        reports[name] = {part: _timeless(replicates(trial, part=part)) for part in PARTS}
-    assert reports["honest"]["validation"] == reports["poisoned"]["validation"]
-    for report, other in zip(reports["honest"]["test"], reports["poisoned"]["test"], strict=True):
-        changed = {name for name in report.metrics if report.metrics[name] != other.metrics[name]}
+        evaluations[name] = {part: _timeless(replicates(trial, part=part)) for part in PARTS}
+    assert evaluations["honest"]["validation"] == evaluations["poisoned"]["validation"]
+    for evaluation, other in zip(evaluations["honest"]["test"], evaluations["poisoned"]["test"], strict=True):
+        changed = {name for name in evaluation.metrics if evaluation.metrics[name] != other.metrics[name]}
         assert "test_accuracy" in changed
         assert all(name.startswith("test_") for name in changed), "what is trained, validated and chosen is the same"
-        assert report.confusion != other.confusion
+        assert evaluation.confusion != other.confusion
 
 
 @pytest.mark.parametrize("fields", [{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0}])
 def test_a_class_that_the_draw_lacks_is_scored_all_the_same(fields: dict[str, Any], config: TrialConfig) -> None:
     draws = [draw for draw in range(40) if len(_labels(config, draw)) == 1][:2]
-    for report in replicates(
+    for evaluation in replicates(
         _with(config, sampling="random", shots=2, embedding="tokens", **fields), draws, part="test"
     ):
-        assert report.outcome is None
-        assert report.metrics["neighbours_k"] == 1
-        assert report.metrics["test_neighbours_accuracy"] == 0.5  # it only ever says the one class that it knows
-        assert np.array(report.confusion).shape == (2, 2)
+        assert evaluation.outcome is None
+        assert evaluation.metrics["neighbours_k"] == 1
+        assert evaluation.metrics["test_neighbours_accuracy"] == 0.5  # it only ever says the one class that it knows
+        assert np.array(evaluation.confusion).shape == (2, 2)
 
 
 def _labels(config: TrialConfig, index: int) -> set[int]:
@@ -272,12 +278,12 @@ def test_another_initialisation_trains_the_same_rows_from_another_start(config: 
     trial = _with(config, **_metric_loss())
     searched, again, other = (_timeless(replicates(trial, initialisation=number)) for number in (0, 0, 1))
     assert searched == again == _timeless(replicates(trial))
-    assert [report.initialisation for report in other] == [1] * 4
-    for report, changed in zip(searched, other, strict=True):
-        assert (report.draw, report.evaluation) == (changed.draw, changed.evaluation)
-        assert report.metrics["tokens"] == changed.metrics["tokens"], "the same rows"
-        assert report.metrics["train_loss"] != changed.metrics["train_loss"]
-        assert report.metrics["val_loss"] != changed.metrics["val_loss"]
+    assert [evaluation.initialisation for evaluation in other] == [1] * 4
+    for evaluation, changed in zip(searched, other, strict=True):
+        assert (evaluation.draw, evaluation.point) == (changed.draw, changed.point)
+        assert evaluation.metrics["tokens"] == changed.metrics["tokens"], "the same rows"
+        assert evaluation.metrics["train_loss"] != changed.metrics["train_loss"]
+        assert evaluation.metrics["val_loss"] != changed.metrics["val_loss"]
 
 
 def test_as_published_the_metric_loss_sees_padding_up_to_the_longest_row_of_the_pool(
@@ -309,17 +315,17 @@ def test_as_published_the_metric_loss_sees_padding_up_to_the_longest_row_of_the_
 @pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.has_proxies))
 def test_the_published_rule_is_scored_for_losses_with_proxies(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.4, embedding="tokens", compatibility="published", replicates=1)
-    (report,) = replicates(trial, part="test")
-    assert report.outcome is None
-    assert 0 <= report.metrics["test_published_accuracy"] <= 1
+    (evaluation,) = replicates(trial, part="test")
+    assert evaluation.outcome is None
+    assert 0 <= evaluation.metrics["test_published_accuracy"] <= 1
     assert trial.proxy_lr is None
 
 
 @pytest.mark.parametrize("fields", [{}, {"loss": {"name": "supcon"}}, _metric_loss(beta=1.0)])
 def test_without_proxies_there_is_no_published_rule(fields: dict[str, Any], config: TrialConfig) -> None:
-    (report,) = replicates(_with(config, compatibility="published", replicates=1, **fields), part="test")
-    assert report.outcome is None
-    assert "test_published_accuracy" not in report.metrics
+    (evaluation,) = replicates(_with(config, compatibility="published", replicates=1, **fields), part="test")
+    assert evaluation.outcome is None
+    assert "test_published_accuracy" not in evaluation.metrics
 
 
 def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig) -> None:
@@ -341,9 +347,9 @@ def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig
 def test_the_test_part_is_scored_whole(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load(config.dataset)
     flipped = replace(data, test=replace(data.test, labels_N=1 - data.test.labels_N))
-    accuracy = [report.metrics["test_accuracy"] for report in replicates(config, part="test")]
+    accuracy = [evaluation.metrics["test_accuracy"] for evaluation in replicates(config, part="test")]
     monkeypatch.setattr(training, "load", lambda _: flipped)
-    assert [report.metrics["test_accuracy"] for report in replicates(config, part="test")] == pytest.approx(
+    assert [evaluation.metrics["test_accuracy"] for evaluation in replicates(config, part="test")] == pytest.approx(
         [1 - each for each in accuracy]
     )
 
@@ -362,19 +368,19 @@ def test_pairs_of_sentences_train(config: TrialConfig, tmp_path: Path) -> None:
 def test_every_precision_and_embedding_trains(config: TrialConfig) -> None:
     for embedding in ("cls", "mean", "tokens"):
         trial = _with(config, precision="bf16", embedding=embedding, replicates=1, steps=2, **_metric_loss())
-        assert all(report.outcome is None for report in replicates(trial))
+        assert all(evaluation.outcome is None for evaluation in replicates(trial))
 
 
 def test_a_loss_that_is_not_finite_ends_the_trial_as_diverged(config: TrialConfig) -> None:
-    reports = list(replicates(_unchecked(config, encoder_lr=1e30, warmup=0.0)))
-    last = reports[-1]
+    evaluations = list(replicates(_unchecked(config, encoder_lr=1e30, warmup=0.0)))
+    last = evaluations[-1]
     assert last.outcome is Outcome.DIVERGED
     assert 1 <= last.step <= 3
-    assert (last.replicate, last.evaluation) == (0, 1)
+    assert (last.replicate, last.point) == (0, 1)
     assert last.reason.endswith(f"at step {last.step} of 12")
     assert "train_loss is nan" in last.reason
     assert last.metrics == {}
-    assert len(reports) == 1
+    assert len(evaluations) == 1
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -400,26 +406,26 @@ def test_an_error_in_the_middle_is_a_failure_with_its_reason(
     def score(*_: object, **__: object) -> None:
         raise error
 
-    reports = replicates(config)
-    first = next(reports)
+    evaluations = replicates(config)
+    first = next(evaluations)
     monkeypatch.setattr(scoring, "run_encoder", score)
-    last, *rest = reports
+    last, *rest = evaluations
     assert first.outcome is None
     assert not rest
     assert last.outcome is Outcome.FAILED
     assert last.reason.startswith(reason)
     assert "\n" not in last.reason
     assert last.detail.startswith("Traceback")
-    assert (last.replicate, last.evaluation, last.step) == (0, 2, 6)
+    assert (last.replicate, last.point, last.step) == (0, 2, 6)
 
 
 def test_an_allocation_that_cannot_be_met_is_out_of_memory(
     config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Objective, "__call__", lambda *_, **__: torch.empty(1 << 60))
-    (report,) = replicates(config)
-    assert report.outcome is Outcome.FAILED
-    assert report.reason.startswith("out of memory: ")
+    (evaluation,) = replicates(config)
+    assert evaluation.outcome is Outcome.FAILED
+    assert evaluation.reason.startswith("out of memory: ")
 
 
 def test_a_failing_device_is_no_outcome(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -445,7 +451,7 @@ def test_pair_losses_need_two_rows_of_a_class(loss: str, config: TrialConfig) ->
     trial = _with(config, loss={"name": loss}, beta=0.5, shots=1, replicates=1, steps=2)
     with pytest.raises(ConfigError, match="shots must be at least 2; received 1"):
         replicates(trial)
-    assert all(report.outcome is None for report in replicates(_with(trial, embedding="tokens")))
+    assert all(evaluation.outcome is None for evaluation in replicates(_with(trial, embedding="tokens")))
 
 
 def test_beginning_another_trial_ends_the_one_at_work(config: TrialConfig) -> None:
@@ -464,8 +470,8 @@ def test_a_pruned_trial_leaves_no_gradients_and_no_tensors(config: TrialConfig) 
         return sum(issubclass(type(thing), torch.Tensor) for thing in gc.get_objects())
 
     def prune() -> None:
-        with closing(replicates(_with(config, **_metric_loss()))) as reports:  # type: ignore[type-var]
-            next(reports)
+        with closing(replicates(_with(config, **_metric_loss()))) as evaluations:  # type: ignore[type-var]
+            next(evaluations)
 
     prune()
     before = tensors()

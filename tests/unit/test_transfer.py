@@ -22,7 +22,7 @@ from sweep.ledger.storage import open_storage
 from sweep.ledger.transfer import _snapshot, export_sweep, import_sweep
 from sweep.records.sweep import SweepState
 from tests.sweeps.mixed_sweep import continued, mixed_spec, mixed_sweep, reopened
-from trainable.reports import Outcome
+from trainable.outcomes import Outcome
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +265,7 @@ DAMAGE: dict[str, Callable[[Any], Any]] = {
     ),
     "user_attrs.reason.list.0: Recursion": lambda d: _first(d)["user_attrs"].update(reason=_deep(500)),
     "trials.0.attempts": lambda d: _first(d)["user_attrs"].update(attempts="3"),
-    "trials.0.reports.0.report.metrics": lambda d: _report(d)["metrics"].update(train_loss="high"),
+    "trials.0.evaluations.0.evaluation.metrics": lambda d: _report(d)["metrics"].update(train_loss="high"),
     "KeyError: 'time'": lambda d: _report(d).pop("time"),
     "lost": lambda d: _first(d)["user_attrs"].update(outcome="lost"),
     "loss": lambda d: _first(d)["user_attrs"]["config"].update(loss="lost"),

@@ -19,7 +19,7 @@ from sweep.verdict.statistics import paired_difference, summarise
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START
 from trainable.evaluation.metrics import classification_metrics
-from trainable.reports import Outcome, Report
+from trainable.outcomes import Evaluation, Outcome
 
 TWO = ("cross_entropy", "soft_triple")
 CLEAR: dict[str, Any] = {"gain": {"soft_triple": 0.1}, "noise_sd": 0.01, "quality_sd": 0.0}
@@ -74,7 +74,7 @@ def test_scores_are_those_of_the_records_paired_by_draw() -> None:
     comparison = only(verdict(results))
     assert comparison.draws == tuple(range(CONFIRMATION_START, CONFIRMATION_START + 10))
     for record, found in zip(results.confirmations, comparison.arms, strict=True):
-        first = [each.report for each in record.replicates if each.report.initialisation == 0]
+        first = [each.evaluation for each in record.replicates if each.evaluation.initialisation == 0]
         assert found.scores == tuple(report.metrics["test_accuracy"] for report in first)
         assert found.summary == summarise([score for score in found.scores if score is not None])
         assert found.winner is not None
@@ -144,7 +144,7 @@ def test_variances_that_cannot_be_told_are_none() -> None:
 
 def test_the_score_is_the_metric_of_the_sweep() -> None:
     results = small(protocol={"metric": "macro_f1"})
-    report = results.confirmations[0].replicates[0].report
+    report = results.confirmations[0].replicates[0].evaluation
     found = verdict(results)
     assert only(found).arms[0].scores[0] == report.metrics["test_macro_f1"]
     assert "validation macro F1" in found.selection
@@ -257,8 +257,8 @@ def test_a_training_that_learned_nothing_is_counted() -> None:
         results.confirmations,
         tuple((0, 0, count, 0, 0, 0) for count in (9, 94, 138, 65, 81, 113)),
     )
-    report = replace(first.replicates[0].report, confusion=confusion)
-    broken = replace(first, replicates=(replace(first.replicates[0], report=report), *first.replicates[1:]))
+    evaluation = replace(first.replicates[0].evaluation, confusion=confusion)
+    broken = replace(first, replicates=(replace(first.replicates[0], evaluation=evaluation), *first.replicates[1:]))
     found = verdict(replace(results, confirmations=(broken, *others)))
     assert only(found).arms[0].failures.majority == 1
     assert "1 no better than the majority class" in warned(found, "went wrong")
@@ -354,8 +354,8 @@ def test_finalists_decide_and_their_cost_is_the_searchs() -> None:
 
 
 def _finalist(like: ConfirmationRecord, number: int, trial: int, score: float) -> ConfirmationRecord:
-    report = Report(draw=3, replicate=0, evaluation=1, step=40, metrics={"val_accuracy": 0.8 + score})
-    replicates = (ReplicateRecord(time=0.0, report=report),)
+    evaluation = Evaluation(draw=3, replicate=0, point=1, step=40, metrics={"val_accuracy": 0.8 + score})
+    replicates = (ReplicateRecord(time=0.0, evaluation=evaluation),)
     return replace(like, number=number, role=Role.FINALIST, trial=trial, replicates=replicates)
 
 
@@ -375,7 +375,7 @@ def test_a_rich_validation_set_for_a_few_labels() -> None:
 def trained_on(record: ConfirmationRecord, *kinds: str) -> ConfirmationRecord:
     """The record with its replicates trained on these kinds of devices in turn."""
     turns = zip(record.replicates, cycle(kinds), strict=False)
-    replicates = (replace(each, report=replace(each.report, trained_on=kind)) for each, kind in turns)
+    replicates = (replace(each, evaluation=replace(each.evaluation, trained_on=kind)) for each, kind in turns)
     return replace(record, replicates=tuple(replicates))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.execution.watchdog import StalledError, broken_off, log_place
+from sweep.execution.watchdog import StalledError, log_place, time_limit
 
 
 def hang_in_a_read(fifo: Path) -> None:
@@ -24,7 +24,7 @@ def hang_in_a_read(fifo: Path) -> None:
 
 def test_a_hanging_read_is_broken_off_with_its_stack(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data.csv")
-    with pytest.raises(StalledError, match=r"no report within 0\.001.* minutes") as caught, broken_off(0.1):
+    with pytest.raises(StalledError, match=r"no report within 0\.001.* minutes") as caught, time_limit(0.1):
         hang_in_a_read(tmp_path / "data.csv")
     stack = "".join(traceback.format_exception(caught.value))
     assert "hang_in_a_read" in stack
@@ -32,7 +32,7 @@ def test_a_hanging_read_is_broken_off_with_its_stack(tmp_path: Path) -> None:
 
 def test_what_ends_in_time_is_left_alone_and_leaves_nothing_behind() -> None:
     before = signal.getsignal(signal.SIGALRM)
-    with broken_off(0.05):
+    with time_limit(0.05):
         pass
     signal.sigtimedwait([], 0.1)  # long enough for a forgotten alarm to come
     assert signal.getsignal(signal.SIGALRM) is before
@@ -45,7 +45,7 @@ import ctypes, signal
 import sweep.execution.watchdog
 sweep.execution.watchdog._GRACE = 0.2
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
-with sweep.execution.watchdog.broken_off(0.1):
+with sweep.execution.watchdog.time_limit(0.1):
     ctypes.PyDLL(None).sleep(60)  # keeps the interpreter
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)

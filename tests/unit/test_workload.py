@@ -11,9 +11,9 @@ import pytest
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.scheduling.dispatcher import Dispatcher
-from sweep.scheduling.workload import Cost, Work, least_share, work_of
-from tests.sweeps.grid import grid, report, spec
-from trainable.reports import Outcome
+from sweep.scheduling.workload import TrainingSeconds, Work, least_share, work_of
+from tests.sweeps.grid import evaluated, grid, spec
+from trainable.outcomes import Outcome
 
 RULES: tuple[dict[str, Any], ...] = (
     {"rule": "asha", "reduction_factor": 2},
@@ -46,12 +46,12 @@ def trained(folder: Path, changes: dict[str, Any], qualities: tuple[int, ...]) -
         assignment = each.next()
         assert assignment is not None
         points = ((r, e) for r in range(assignment.config.replicates) for e in (1, 2))
-        while not each.report(assignment.key, report(*next(points), quality / 10)):
+        while not each.record(assignment.key, evaluated(*next(points), quality / 10)):
             pass
     trials = ledger.trials()
     assert {trial.outcome for trial in trials} <= {Outcome.COMPLETED, Outcome.PRUNED}
     total = trials[0].config.replicates * trials[0].config.evaluations
-    return sum(len(trial.reports) for trial in trials) / (total * len(qualities))
+    return sum(len(trial.evaluations) for trial in trials) / (total * len(qualities))
 
 
 def share(changes: dict[str, Any]) -> float:
@@ -89,7 +89,9 @@ def test_few_trials_are_never_stopped() -> None:
 def test_the_work_of_a_sweep_is_that_of_its_cells() -> None:
     changes = {"pruning": {"rule": "none"}, "confirm": {"draws": 3, "reseeded": 1, "finalists": 2, "finalist_draws": 5}}
     first, second = cells = grid(**changes)
-    work = work_of(cells, spec(**changes), {first.key: Cost(10.0, 2.0), second.key: Cost(20.0, 7.0)})
+    work = work_of(
+        cells, spec(**changes), {first.key: TrainingSeconds(10.0, 2.0), second.key: TrainingSeconds(20.0, 7.0)}
+    )
     assert work == Work(
         search=4 * 10.0 + 4 * 20.0,
         pruned=4 * 10.0 + 4 * 20.0,
@@ -122,5 +124,5 @@ def test_cells_keep_their_own_shares() -> None:
     protocol = {"replicates": None, "evaluations": 2, "steps": 4}
     changes = {**blocks({"rule": "asha", "reduction_factor": 2}), "compare": axes, "protocol": protocol}
     cells = grid(**changes)
-    work = work_of(cells, spec(**changes), {cell.key: Cost(8.0, 1.0) for cell in cells})
+    work = work_of(cells, spec(**changes), {cell.key: TrainingSeconds(8.0, 1.0) for cell in cells})
     assert work.pruned == pytest.approx(8.0 * ((1 + 3 * 1 / 2) + (1 + 3 * 1 / 8)))
