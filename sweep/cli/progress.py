@@ -57,8 +57,7 @@ class Progress:
         self._working_since = self._working_since or time.monotonic()
         if ledger is None or self.console.is_terminal:
             return
-        confirmations = {each.key: each for each in ledger.confirmations()}
-        record = confirmations.get(key) or ledger.trial(key)
+        record = ledger.get(key)
         with self._lock:
             news = record.ended is not None and record.outcome is not Outcome.INTERRUPTED and key not in self._said
             self._said.add(key) if news else None

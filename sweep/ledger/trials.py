@@ -1,17 +1,218 @@
-"""From an Optuna trial, as the ledger keeps it, to the record of a sweep's trial."""
+"""The part of the ledger that holds the trials of the search: one Optuna study for each cell.
+
+study NAME/CELL          user attributes: protocol, what must not change under the same name; run/NUMBER, the MLflow run
+                         of a trial (here, because a finished trial cannot be written any more)
+  trial                  parameters; intermediate value n = score at evaluation n; state
+    user attributes      config, params, started, attempts, losses (crashes in a row), lost (discarded work),
+                         report/0001 ... (evaluations), outcome, reason, detail, ended
+"""
 
 from __future__ import annotations
 
-from optuna.trial import FrozenTrial
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from sweep.errors import LedgerError
 from sweep.records.trial import DiscardedWork, EvaluationRecord, TrialRecord
+from sweep.search.pruning import FINAL_SCORES
+from sweep.search.sampler import propose
+from sweep.spec.cells import Cell
+from sweep.spec.fingerprint import changes, protocol_fingerprint
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
 
-__all__ = ["trial_record"]
+__all__ = ["TrialLedger"]
+
+# Diverged trials are told as PRUNED, so that the search learns to avoid them; failed ones say nothing about their
+# values.
+_STATES = {
+    Outcome.COMPLETED: TrialState.COMPLETE,
+    Outcome.PRUNED: TrialState.PRUNED,
+    Outcome.DIVERGED: TrialState.PRUNED,
+    Outcome.FAILED: TrialState.FAIL,
+}
 
 
-def trial_record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) -> TrialRecord:
+class TrialLedger:
+    """The trials of one sweep in its storage. Callers hold the ledger's lock."""
+
+    def __init__(self, storage: BaseStorage, name: str) -> None:
+        self._storage = storage
+        self._name = name
+        self._prefix = f"{name}/"
+        self._begun: set[str] = set()  # cells that this object may write to
+        self._studies: dict[str, optuna.Study] = {}
+        self._records: dict[str, TrialRecord] = {}
+        self._trial_ids: dict[str, int] = {}
+        self._last_end = 0.0
+
+    def check_protocols(self, cells: Sequence[Cell]) -> None:
+        """Raise LedgerError if a cell's search space or protocol is not the one recorded, naming what changed."""
+        recorded = set(self._recorded_cells())
+        mistakes = [
+            f"cell {key}: is in the ledger, but not in the spec" for key in recorded - {cell.key for cell in cells}
+        ]
+        for cell in cells:
+            if cell.key in recorded:
+                old = self._load(cell.key).user_attrs.get("protocol")
+                found = changes(old, _json(protocol_fingerprint(cell))) if old is not None else []
+                mistakes += [f"cell {cell.key}: {change}" for change in found]
+        if mistakes:
+            listing = "\n  ".join(sorted(mistakes))
+            raise LedgerError(
+                f"the trials of a sweep must share one search space and protocol; sweep {self._name!r} was begun with "
+                f"another one:\n"
+                f"  {listing}\ngive the changed spec another name (`--set name=...`), or undo the change"
+            )
+
+    def begin(self, cells: Sequence[Cell]) -> None:
+        """Create the studies of new cells, and read those that the storage holds."""
+        recorded = set(self._recorded_cells())
+        for cell in cells:
+            study = self._load(cell.key) if cell.key in recorded else self._create(cell.key)
+            if "protocol" not in study.user_attrs:
+                study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
+            self._begun.add(cell.key)
+            self._read_cell(cell.key)
+
+    def read(self) -> None:
+        """Take in all that the storage holds."""
+        for key in self._recorded_cells():
+            self._read_cell(key)
+
+    def all(self) -> tuple[TrialRecord, ...]:
+        """Every trial, in the order in which they were asked for."""
+        return tuple(self._records.values())
+
+    def get(self, key: str) -> TrialRecord:
+        """One trial by its key."""
+        return self._records[key]
+
+    def ask(self, cell: Cell, *, seed: int, budget: int) -> TrialRecord:
+        """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
+        study = self._studies[cell.key]
+        trial, params = propose(cell, study.get_trials(deepcopy=False), seed=seed, budget=budget)
+        config = cell.config(params).flat()
+        trial.user_attrs = {"started": time.time(), "attempts": 1, "params": params, "config": config}
+        return self._refresh(cell.key, self._storage.create_new_trial(study._study_id, template_trial=trial))
+
+    def restart(self, key: str) -> TrialRecord:
+        """Hand out an interrupted trial again; it resumes after its last completed replicate."""
+        record, trial_id = self._records[key], self._trial_ids[key]
+        self._write(trial_id, attempts=record.attempts + 1, outcome=None, reason="", ended=None)
+        return self._refresh(record.cell, trial_id)
+
+    def record(self, key: str, evaluation: Evaluation) -> TrialRecord:
+        """Record one evaluation. Recording the same one twice changes nothing."""
+        record, trial_id = self._records[key], self._trial_ids[key]
+        if self._crashes(key):
+            self._write(trial_id, losses={})
+        number = evaluation.replicate * record.config.evaluations + evaluation.point
+        if evaluation.outcome is None and any(known.number == number for known in record.evaluations):
+            return record  # trained again, since its replicate was lost; MLflow may show it already
+        self._write(trial_id, **{f"report/{number:04d}": {**evaluation.to_json(), "time": time.time()}})
+        updated = self._refresh(record.cell, trial_id)
+        self._record_score(trial_id, updated, number)
+        return updated
+
+    def finish(self, key: str, outcome: Outcome, reason: str = "", detail: str = "") -> TrialRecord:
+        """Record how a trial ended. An interrupted trial stays open and can be restarted."""
+        record, trial_id = self._records[key], self._trial_ids[key]
+        # After all others, whatever the clock says: the order in which trials ended is part of the record.
+        ended = max(time.time(), self._last_end + 0.001)
+        self._write(trial_id, outcome=outcome.value, reason=reason, detail=detail, ended=ended)
+        if outcome in _STATES:
+            value = [record.score] if outcome is Outcome.COMPLETED and record.score is not None else None
+            self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
+        return self._refresh(record.cell, trial_id)
+
+    def count_crash(self, key: str, replicate: str, *, stalled: bool) -> int:
+        """A worker died or stalled on a trial; how often, each kind by itself, without an evaluation in between."""
+        kind = "stalls" if stalled else "losses"
+        times = self._crashes(key).get(kind, 0) + 1
+        self._write(self._trial_ids[key], losses={**self._crashes(key), kind: times})
+        return times
+
+    def record_discarded(self, key: str, work: DiscardedWork) -> None:
+        """Record work that was interrupted, and is to be done again."""
+        record, trial_id = self._records[key], self._trial_ids[key]
+        self._write(trial_id, lost=[asdict(known) for known in (*record.discarded, work)])
+        self._refresh(record.cell, trial_id)
+
+    def record_run(self, key: str, run_id: str) -> None:
+        """Record the MLflow run of a trial."""
+        record = self._records[key]
+        self._studies[record.cell].set_user_attr(f"run/{record.number}", run_id)
+        self._records[key] = replace(record, run_id=run_id)
+
+    def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
+        """Whether the pruning rule stops the trial after its last evaluation."""
+        trial = self._storage.get_trial(self._trial_ids[key])
+        return rule.prune(self._studies[self._records[key].cell], trial)
+
+    # ---- inside
+
+    def _recorded_cells(self) -> list[str]:
+        names = [study.study_name for study in self._storage.get_all_studies()]
+        return [name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)]
+
+    def _load(self, cell: str) -> optuna.Study:
+        return optuna.load_study(study_name=self._prefix + cell, storage=self._storage)
+
+    def _create(self, cell: str) -> optuna.Study:
+        return optuna.create_study(study_name=self._prefix + cell, storage=self._storage, direction="maximize")
+
+    def _read_cell(self, key: str) -> None:
+        study = self._studies[key] = self._load(key)
+        runs = {name: value for name, value in study.user_attrs.items() if name.startswith("run/")}
+        for trial in study.get_trials(deepcopy=False):
+            record = self._complete(key, trial)
+            self._records[record.key] = replace(record, run_id=runs.get(f"run/{record.number}"))
+
+    def _complete(self, cell: str, trial: FrozenTrial) -> TrialRecord:
+        """Take in a recorded trial, and write what a dying process may have left out of it."""
+        record = self._refresh(cell, trial._trial_id)
+        if cell in self._begun and not trial.state.is_finished():
+            for evaluation in record.evaluations:
+                if evaluation.number not in trial.intermediate_values:
+                    self._record_score(trial._trial_id, record, evaluation.number)
+        return record
+
+    def _crashes(self, key: str) -> dict[str, int]:
+        return dict(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", {}))
+
+    def _record_score(self, trial_id: int, record: TrialRecord, number: int) -> None:
+        score = next(evaluation.score for evaluation in record.evaluations if evaluation.number == number)
+        self._write(trial_id, **{FINAL_SCORES: list(record.replicate_scores)})
+        if score is not None:
+            self._storage.set_trial_intermediate_value(trial_id, number, score)
+
+    def _write(self, trial_id: int, **attributes: Any) -> None:
+        for key, value in attributes.items():
+            self._storage.set_trial_user_attr(trial_id, key, value)
+
+    def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
+        trial = self._storage.get_trial(trial_id)
+        known = self._records.get(f"{cell}#{trial.number}")
+        record = _record(cell, trial, known.config if known else None)
+        self._records[record.key] = replace(record, run_id=known.run_id) if known else record
+        self._last_end = max(self._last_end, record.ended or 0.0)
+        self._trial_ids[record.key] = trial_id
+        return record
+
+
+def _json(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) -> TrialRecord:
     """The record of `trial`. config: its configuration, where it is known."""
     attrs = trial.user_attrs
     if config is None:

@@ -244,7 +244,7 @@ def test_a_database_that_stays_away_is_said_in_words(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(database, "PATIENCE", 0.3)
+    monkeypatch.setattr(database, "TIME_LIMIT", 0.3)
     address = postgres_url.replace("postgres@", "postgres:s3cret@")
     ledger = opened(address)
     steps = play(ledger)

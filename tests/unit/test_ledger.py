@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.trial import TrialState
 
@@ -129,7 +130,7 @@ def test_outcomes_are_told_to_optuna(journal: Path, outcome: Outcome, state: Tri
     key = asked(ledger, cells[0]).key
     ledger.record(key, evaluated(0, 2, 0.4))
     ledger.finish(key, outcome, "why", "traceback")
-    (trial,) = ledger._studies[cells[0].key].trials
+    (trial,) = optuna.load_study(study_name=f"small/{cells[0].key}", storage=open_storage(journal, write=False)).trials
     assert trial.state is state
     record = opened(journal)[0].trial(key)
     assert (record.outcome, record.reason, record.detail) == (outcome, "why", "traceback")
