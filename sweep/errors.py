@@ -3,6 +3,8 @@
     SweepError(ValueError)
     ├── SpecError        the spec is invalid; holds every mistake found          exit code 2
     ├── LedgerError      the record belongs to another protocol, or is in use    exit code 2
+    ├── StoredSweepError there is no such sweep, or no such document of one      exit code 2
+    ├── FolderError      a folder, or a file in it, cannot be used as asked      exit code 2
     ├── TrackingError    the MLflow server cannot be used                        exit code 2
     ├── ClusterError     the Ray cluster cannot be joined or is too small        exit code 2
     └── SweepFailedError the sweep ran and cannot give a result                  exit code 1
@@ -15,7 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["ClusterError", "LedgerError", "SpecError", "SweepError", "SweepFailedError", "TrackingError"]
+__all__ = [
+    "ClusterError",
+    "FolderError",
+    "LedgerError",
+    "SpecError",
+    "StoredSweepError",
+    "SweepError",
+    "SweepFailedError",
+    "TrackingError",
+]
 
 
 class SweepError(ValueError):
@@ -32,6 +43,14 @@ class SpecError(SweepError):
 
 class LedgerError(SweepError):
     """The ledger of a sweep does not fit what is asked of it, or somebody else is writing it."""
+
+
+class StoredSweepError(SweepError):
+    """A sweep that was named, or a document of one, is not there or cannot be read."""
+
+
+class FolderError(SweepError):
+    """A folder, or a file in it, cannot be used as asked: not writable, a link to somewhere else, or taken."""
 
 
 class TrackingError(SweepError):

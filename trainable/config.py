@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from trainable.errors import FieldConflictError
 from trainable.losses import LOSSES, AnyLoss
 from trainable.losses.cross_entropy import CrossEntropy
 from trainable.ranges import Scalar
@@ -129,17 +130,19 @@ class TrialConfig(BaseModel):
     def _fields_agree(self) -> Self:
         entry = LOSSES[self.loss.name]
         if entry.build is None and self.beta != 1:
-            raise ValueError(f"beta must be 1 for {entry.name}, which has no metric loss; received {self.beta}")
+            rule = f"beta must be 1 for {entry.name}, which has no metric loss; received {self.beta}"
+            raise FieldConflictError(rule, ["beta"])
         if self.proxy_lr is not None and not entry.has_proxies:
-            raise ValueError(f"proxy_lr is for losses with proxies; {entry.name} has none; received {self.proxy_lr}")
+            rule = f"proxy_lr is for losses with proxies; {entry.name} has none; received {self.proxy_lr}"
+            raise FieldConflictError(rule, ["proxy_lr"])
         for name, rate in (("head_lr", self.head_lr), ("proxy_lr", self.proxy_lr)):
             if self.published and rate is not None:
-                raise ValueError(
-                    f"all weights train at encoder_lr with compatibility: published; received {name}={rate}: leave it "
-                    "out, or set compatibility: none"
-                )
+                rule = "all weights train at encoder_lr with compatibility: published"
+                remedy = "leave it out, or set compatibility: none"
+                raise FieldConflictError(f"{rule}; received {name}={rate}: {remedy}", [name, "compatibility"])
         if self.evaluations > self.steps:
-            raise ValueError(f"evaluations must be at most steps ({self.steps}); received {self.evaluations}")
+            rule = f"evaluations must be at most steps ({self.steps}); received {self.evaluations}"
+            raise FieldConflictError(rule, ["evaluations", "steps"])
         return self
 
     @property

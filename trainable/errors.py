@@ -5,12 +5,16 @@
     ├── DataError        the dataset cannot be read, or is too small for what is asked of it
     └── EncoderError     the encoder cannot be loaded
 
+    FieldConflictError(ValueError)   fields of a trial contradict each other; pydantic reports it with the others
+
 Every message gives the rule, the value received and the remedy.
 """
 
 from __future__ import annotations
 
-__all__ = ["ConfigError", "DataError", "EncoderError", "TrainableError"]
+from collections.abc import Sequence
+
+__all__ = ["ConfigError", "DataError", "EncoderError", "FieldConflictError", "TrainableError"]
 
 
 class TrainableError(ValueError):
@@ -27,3 +31,14 @@ class DataError(TrainableError):
 
 class EncoderError(TrainableError):
     """An encoder cannot be found or loaded."""
+
+
+class FieldConflictError(ValueError):
+    """Fields of a trial, each valid by itself, contradict each other.
+
+    fields: their names; a change of any of them can resolve the conflict.
+    """
+
+    def __init__(self, message: str, fields: Sequence[str]) -> None:
+        super().__init__(message)
+        self.fields = tuple(fields)

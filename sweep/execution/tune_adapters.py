@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ray import cloudpickle
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -85,20 +86,21 @@ class LedgerScheduler(FIFOScheduler):
         return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        detail = _error(trial)
-        kind, _, told = detail.splitlines()[-1].rpartition(f"{StalledError.__name__}: ")
-        reason = told if kind else detail.splitlines()[-1]
-        logger.warning("%s: %s", _key(trial), detail if kind else reason)
+        detail, stall = _traceback(trial), _stall(trial)
+        reason = detail.splitlines()[-1] if stall is None else str(stall)
+        logger.warning("%s: %s", _key(trial), reason if stall is None else detail)
         began = trial.run_metadata.start_time
         running = max(0.0, time.time() - began) if began else 0.0  # not what it waited for a machine
         _recorded(
             self._dispatcher,
-            lambda: self._dispatcher.worker_lost(_key(trial), reason, detail, stalled=bool(kind), running=running),
+            lambda: self._dispatcher.worker_lost(
+                _key(trial), reason, detail, stalled=stall is not None, running=running
+            ),
         )
 
 
-def _error(trial: Trial) -> str:
-    """What Tune has written of a trial's last error, with the remote traceback."""
+def _traceback(trial: Trial) -> str:
+    """What Tune has written of a trial's last error: the remote traceback, whose last line is the error itself."""
     path = trial.error_file  # `get_error` looks where it is copied later
     try:
         text = Path(path).read_text(encoding="utf-8", errors="replace") if path else ""
@@ -106,6 +108,17 @@ def _error(trial: Trial) -> str:
         text = ""
     _, _, told = text.rpartition("Failure # ")
     return told.partition("\n")[2].strip() or "the worker died"
+
+
+def _stall(trial: Trial) -> StalledError | None:
+    """The trial's last error, if it is that a step exceeded its time limit."""
+    path = trial.pickled_error_file
+    try:
+        error = cloudpickle.loads(Path(path).read_bytes()) if path else None
+    except Exception:  # an error of a foreign class may not come back from its pickle; ours does
+        return None
+    cause = getattr(error, "cause", None)
+    return cause if isinstance(cause, StalledError) else None
 
 
 def _recorded(dispatcher: Dispatcher, act: Callable[[], _T]) -> _T:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from sweep.errors import LedgerError
+from sweep.errors import FolderError, LedgerError
 
 __all__ = ["SweepDirectory"]
 
@@ -50,7 +50,7 @@ class SweepDirectory:
         return self.path / "stop-request"
 
     def create(self) -> None:
-        """Make the folder. Raises LedgerError if that is impossible, if it cannot be written, or if a file in it is a
+        """Make the folder. Raises FolderError if that is impossible, if it cannot be written, or if a file in it is a
         link."""
         self._check_own()
         try:
@@ -63,7 +63,7 @@ class SweepDirectory:
     def write_spec(self, text: str) -> None:
         """Replace the resolved spec as a whole, so that there is always a readable one.
 
-        Raises LedgerError if the disk does not take it.
+        Raises FolderError if the disk does not take it.
         """
         new = self.spec.with_suffix(".new")
         try:
@@ -76,7 +76,8 @@ class SweepDirectory:
     def locked(self) -> Iterator[None]:
         """Hold the sweep's lock. It dies with the process, so a stale lock cannot exist.
 
-        Raises LedgerError, naming host and process, if another driver holds it.
+        Raises LedgerError, naming host and process, if another driver holds it, and FolderError if the folder cannot be
+        written.
         """
         self._check_own()
         with self._lock_file() as file:
@@ -105,7 +106,7 @@ class SweepDirectory:
         own = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.report, self.stop_request)
         links = [path for path in (*own, self.path / "driver.lock") if path.is_symlink()]
         if links:
-            raise LedgerError(
+            raise FolderError(
                 f"the files of a sweep lie in its own folder; {links[0]} is a link to {links[0].readlink()}; put the "
                 "file itself there, remove the link, or choose another place with --dir"
             )
@@ -116,8 +117,8 @@ class SweepDirectory:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def _unwritable(self, error: OSError) -> LedgerError:
-        return LedgerError(
+    def _unwritable(self, error: OSError) -> FolderError:
+        return FolderError(
             f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); make room or choose "
             "another place with --dir; the same command then goes on"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from sweep.errors import LedgerError
+from sweep.errors import StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
@@ -28,7 +28,7 @@ def ledger_place(spec: SweepSpec, directory: SweepDirectory) -> Path | str:
 def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
     """The resolved spec and the ledger of a stored sweep, to look at.
 
-    Raises LedgerError if there is none, naming those that there are.
+    Raises StoredSweepError if there is none, naming those that there are.
     """
     directory, spec = find_stored(name, root)
     ledger = open_ledger(spec, directory, write=False)
@@ -37,13 +37,13 @@ def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
 
 
 def find_stored(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
-    """The folder and the resolved spec of a stored sweep. Raises LedgerError if there is none."""
+    """The folder and the resolved spec of a stored sweep. Raises StoredSweepError if there is none."""
     for path in (Path(name), root / name):
         directory = SweepDirectory(path)
         if directory.spec.is_file():
             return directory, _read_spec(directory)
     known = sorted(path.parent.name for path in root.glob("*/spec.yaml")) if root.is_dir() else []
-    raise LedgerError(
+    raise StoredSweepError(
         f"a sweep is found by its name or its folder; there is none at {name!r}; "
         + (f"{root} holds {', '.join(known)}" if known else f"{root} holds none; `python -m sweep run` begins one")
     )
@@ -54,7 +54,7 @@ def _read_spec(directory: SweepDirectory) -> SweepSpec:
         return SweepSpec.model_validate(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
         first = str(error).strip().splitlines()[0]
-        raise LedgerError(
+        raise StoredSweepError(
             f"the resolved spec of a sweep must be readable; {directory.spec} is not: {first}; `python -m sweep run` "
             f"with the "
             "sweep's own spec writes it anew"

@@ -26,7 +26,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter, ValidationError
 
-from sweep.errors import LedgerError
+from sweep.errors import FolderError, LedgerError, StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.export_format import FORMAT, ExportedSweep, ExportedTrial, belongs
 from sweep.ledger.ledger import Ledger
@@ -43,19 +43,19 @@ __all__ = ["export_sweep", "import_sweep"]
 def export_sweep(name: str, root: Path, file: Path) -> str:
     """Write a stored sweep, found by its name or folder, into a new file; what was done, in a sentence.
 
-    A driver may be running: the file holds what the ledger held at one moment. Raises LedgerError if there is no such
-    sweep, if its ledger cannot be read, or if the file exists or cannot be written.
+    A driver may be running: the file holds what the ledger held at one moment. Raises StoredSweepError if there is
+    no such sweep, LedgerError if its ledger cannot be read, and FolderError if the file exists or cannot be written.
     """
     directory, spec = find_stored(name, root)
     if os.path.lexists(file):
-        raise LedgerError(f"an export makes a new file; {file} exists; give it another name, or move the old one away")
+        raise FolderError(f"an export makes a new file; {file} exists; give it another name, or move the old one away")
     open_ledger(spec, directory, write=False).sweep()  # says in words what may be wrong with it
     try:
         with _snapshot(spec.ledger or directory.journal) as storage:
             exported = _exported(storage, spec.name)
         _write_new(file, json.dumps(exported.model_dump()) + "\n")
     except OSError as error:
-        raise LedgerError(
+        raise FolderError(
             f"the file of an export must be writable; {file} is not ({error.strerror or error}); make room or choose "
             "another place"
         ) from error
@@ -65,8 +65,9 @@ def export_sweep(name: str, root: Path, file: Path) -> str:
 def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
     """Make a sweep in `root` from an exported file; what was done, in a sentence.
 
-    ledger: a postgresql:// address, as in a spec; None: a journal file in the sweep's folder. Raises LedgerError if the
-    file is no whole export, if the address is none, or if the place already holds a sweep of that name.
+    ledger: a postgresql:// address, as in a spec; None: a journal file in the sweep's folder. Raises
+    StoredSweepError if the file is no whole export, and LedgerError if the address is none, or if the place already
+    holds a sweep of that name.
     """
     exported, spec = _read(file)
     spec = _moved(spec, ledger)
@@ -190,12 +191,12 @@ def _read(file: Path) -> tuple[ExportedSweep, SweepSpec]:
         spec = _spec(exported)
         _rehearse(exported, spec)
     except OSError as error:
-        raise LedgerError(
+        raise StoredSweepError(
             f"the file of an import must be readable; {file} is not ({error.strerror or error}); correct its path or "
             "its rights"
         ) from error
     except _DAMAGE as error:
-        raise LedgerError(
+        raise StoredSweepError(
             f"what is imported must be a file that `python -m sweep export` wrote; {file} is not, or it is damaged "
             f"({_said(error)}); export the sweep again where its ledger lies"
         ) from error

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sweep.errors import LedgerError
+from sweep.errors import StoredSweepError
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import DiscardedWork, EvaluationRecord, TrialRecord
@@ -41,7 +41,7 @@ class SweepResults:
 
     @classmethod
     def from_json(cls, text: str) -> SweepResults:
-        """Raises LedgerError for what is no such document."""
+        """Raises StoredSweepError for what is no such document."""
         try:
             data = json.loads(text)
             if data["format"] != FORMAT:
@@ -53,7 +53,7 @@ class SweepResults:
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise LedgerError(
+            raise StoredSweepError(
                 f"the results of a sweep are a JSON document that `python -m sweep` wrote; this one is not ({said}); "
                 "take `results.json` from the sweep's run in MLflow, or make the report where its ledger lies"
             ) from error

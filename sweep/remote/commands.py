@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.addresses import redacted
-from sweep.errors import ClusterError, LedgerError
+from sweep.errors import ClusterError, FolderError, StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.remote.bundle import Bundle, pack
 from sweep.remote.cluster_file import fitted, read_cluster_file
@@ -95,7 +95,7 @@ def browse_on(file: str, port: int | None, console: Console) -> int:
 def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
     """Bring a sweep's folder from the head to `root`, again for news, and its runs to this machine's MLflow.
 
-    Raises LedgerError if another sweep of that name lies there, ClusterError if the cluster does not have it.
+    Raises FolderError if another sweep of that name lies there, ClusterError if the cluster does not have it.
     """
     from sweep.ledger.stored import find_stored
     from sweep.stored import sync_stored
@@ -104,7 +104,7 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
     directory = SweepDirectory(root / _named(sweep))
     origin = directory.path / _ORIGIN
     if directory.path.exists() and not (origin.is_file() and origin.read_text(encoding="utf-8") == cluster.name):
-        raise LedgerError(
+        raise FolderError(
             f"a fetched sweep takes the place of what was fetched before, and of nothing else; {directory.path} did "
             f"not come from cluster {cluster.name}; choose another place with --dir"
         )
@@ -169,7 +169,7 @@ def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
 
 
 def _named(sweep: str) -> str:
-    """Raises LedgerError for what is no name: folders are those of the head."""
+    """Raises StoredSweepError for what is no name: folders are those of the head."""
     if not sweep or Path(sweep).name != sweep or sweep.startswith("."):
-        raise LedgerError(f"a sweep on a cluster is called by its name; received {sweep!r}; leave the folder out")
+        raise StoredSweepError(f"a sweep on a cluster is called by its name; received {sweep!r}; leave the folder out")
     return sweep

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.errors import LedgerError
+from sweep.errors import FolderError
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
@@ -45,7 +45,7 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
 
     The same results give the same bytes: nothing depends on the clock, the machine or the network.
 
-    Raises LedgerError for a folder that is a link or cannot be written.
+    Raises FolderError for a folder that is a link or cannot be written.
     """
     found = verdict(results)
     metric = metric_name(results)
@@ -72,7 +72,7 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
             ),
         )
     except OSError as error:
-        raise LedgerError(
+        raise FolderError(
             f"the folder of a report must be writable; {folder} is not ({error.strerror or error}); make room, or "
             "choose another place with --out"
         ) from error
@@ -112,7 +112,7 @@ def _prepare(folder: Path) -> None:
     figures = folder / "figures"
     for place in (folder, figures):
         if place.is_symlink():
-            raise LedgerError(
+            raise FolderError(
                 f"a report is written into a folder of its own; {place} is a link to {place.readlink()}; remove the "
                 "link, or name another folder with --out"
             )

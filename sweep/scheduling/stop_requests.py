@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sweep.errors import LedgerError
+from sweep.errors import FolderError, StoredSweepError
 
 if TYPE_CHECKING:
     from sweep.ledger.directory import SweepDirectory
@@ -70,11 +70,11 @@ def obeying(directory: SweepDirectory, drain: Callable[[], None]) -> Iterator[No
 def request_stop(directory: SweepDirectory, wanted: Stop, *, told: Callable[[str], None]) -> None:
     """Ask the driver of a sweep to stop, and wait until it has. told: receives one sentence for the person who waits.
 
-    Raises LedgerError if no driver runs.
+    Raises StoredSweepError if no driver runs, and FolderError if its folder cannot be written.
     """
     driver = directory.driver()
     if driver is None:
-        raise LedgerError(
+        raise StoredSweepError(
             f"only a sweep that runs can be stopped; no driver has {directory.path}; `python -m sweep status` tells "
             "how it ended"
         )
@@ -93,7 +93,7 @@ def _write(directory: SweepDirectory, wanted: Stop) -> None:
         new.write_text(wanted, encoding="utf-8")
         new.replace(directory.stop_request)
     except OSError as error:
-        raise LedgerError(
+        raise FolderError(
             f"a request to stop is a file in the sweep's folder, which must be writable; {directory.path} is not "
             f"({error.strerror or error}); send SIGINT to the driver instead"
         ) from error

@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from sweep.spec.cells import Cell, combinations
-from sweep.spec.fields import PROTOCOL_FIELDS, TRIAL_FIELDS
+from sweep.spec.fields import PROTOCOL_FIELDS
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown, suggestion
 from trainable.config import TrialConfig
+from trainable.errors import FieldConflictError
 from trainable.ranges import Choice, Range, Scalar
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from sweep.spec.model import SweepSpec
 
 __all__ = ["contradictions"]
 
 _MAX_CELLS = 10_000
 _MAX_TRIALS = 1_000_000
-_MAX_REPORTS = 9999  # the ledger numbers the reports of a trial with four digits
+_MAX_EVALUATIONS = 9999  # the ledger numbers the evaluations of a trial with four digits
 _MAX_KEY = 400  # characters of a cell's name: a database keeps 512 of it with the sweep's name
 _FEW = 2**6  # corners of a space that are tried
 _MOST_TRIED = 10_000  # configurations in all: an enormous sweep is refused or begun within seconds
@@ -37,7 +40,7 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
     if too_large:
         return too_large
     every = tuple(combinations(spec))
-    return [*_keys(every), *_reports(spec), *_baseline(spec), *_invalid_trials(spec, every)]
+    return [*_keys(every), *_evaluations(spec), *_baseline(spec), *_invalid_trials(spec, every)]
 
 
 def _sizes(spec: SweepSpec) -> list[Mistake]:
@@ -82,19 +85,18 @@ def _keys(every: Sequence[Cell]) -> Iterator[Mistake]:
             return
 
 
-def _reports(spec: SweepSpec) -> Iterator[Mistake]:
+def _evaluations(spec: SweepSpec) -> Iterator[Mistake]:
     replicates = max(_values(spec, "replicates", spec.protocol.replicates))
     totals = [replicates * evaluations for evaluations in _values(spec, "evaluations", spec.protocol.evaluations)]
-    if max(totals) > _MAX_REPORTS:
-        rule = f"replicates x evaluations must be at most {_MAX_REPORTS}"
+    if max(totals) > _MAX_EVALUATIONS:
+        rule = f"replicates x evaluations must be at most {_MAX_EVALUATIONS}"
         yield Mistake(
             place=_place(spec, "replicates"), rule=rule, received=str(max(totals)), remedy="lower one of the two"
         )
     rungs = spec.pruning.rungs
     if rungs is not None and rungs[-1] >= max(totals):
-        rule = (
-            f"a rung is the number of a report before a trial's last, which is {max(totals)} (replicates x evaluations)"
-        )
+        last = f"{max(totals)} (replicates x evaluations)"
+        rule = f"a rung is the number of an evaluation before a trial's last, which is {last}"
         yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
 
 
@@ -128,7 +130,7 @@ def _corner_cells(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[tuple[Cell
         for loss, fixed in cell.fixed.items():
             if not _is_corner(fixed, axes):
                 continue
-            decisive = {name: each for name, each in fixed.items() if name.partition(".")[0] not in _NO_PART_IN_RULES}
+            decisive = {name: value for name, value in fixed.items() if name.partition(".")[0] not in _NO_PART_IN_RULES}
             if (like := (loss, frozenset(decisive.items()), tuple(cell.spaces[loss].items()))) not in seen:
                 seen.add(like)
                 yield cell, loss
@@ -158,14 +160,15 @@ def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str) -> Iterator[list[Mi
         try:
             TrialConfig.from_flat({**cell.fixed[loss], **dict(zip(space, values, strict=True)), "loss": loss})
         except ValidationError as error:
-            yield [_refused(spec, loss, each["msg"]) for each in error.errors(include_url=False)]
+            yield [_refused(spec, loss, details) for details in error.errors(include_url=False)]
         else:
             yield []
 
 
-def _refused(spec: SweepSpec, loss: str, message: str) -> Mistake:
-    rule = message.removeprefix("Value error, ")
-    fields = [word for word in rule.split() if word in TRIAL_FIELDS]
+def _refused(spec: SweepSpec, loss: str, details: ErrorDetails) -> Mistake:
+    conflict = details.get("ctx", {}).get("error")
+    fields = conflict.fields if isinstance(conflict, FieldConflictError) else ()
+    rule = details["msg"] if conflict is None else str(conflict)
     places = sorted((_place(spec, name) for name in fields), key=lambda place: place[0] == "protocol")
     remedy = f"change {' or '.join(f'`{name}`' for name in fields)}" if fields else ""
     return Mistake(place=places[0] if places else ("search", loss), rule=rule, remedy=remedy)
@@ -178,7 +181,7 @@ def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:
         yield from product(*ends)
         return
     for side in (0, -1):
-        base = [each[side] for each in ends]
+        base = [pair[side] for pair in ends]
         for first, second in pairs(range(len(ends)), 2):
             for pair in product(ends[first], ends[second]):
                 corner = list(base)

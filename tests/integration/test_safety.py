@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sweep.cli.commands import main
-from sweep.errors import LedgerError, SpecError
+from sweep.errors import FolderError, SpecError
 from sweep.ledger.directory import SweepDirectory
 from sweep.report import write_report
 from sweep.spec.reader import load_spec
@@ -173,7 +173,7 @@ def test_no_report_is_written_through_a_linked_folder(link: str, tmp_path: Path,
     (folder / "precious.png").touch()
     (tmp_path / "sweep" / link).parent.mkdir(parents=True)
     (tmp_path / "sweep" / link).symlink_to(folder)
-    with pytest.raises(LedgerError, match=r"a folder of its own; .* is a link to .*remove the link"):
+    with pytest.raises(FolderError, match=r"a folder of its own; .* is a link to .*remove the link"):
         write_report(synthetic_results(datasets=("cr",), trials=1, draws=0), tmp_path / "sweep" / "report")
     assert [path.name for path in folder.iterdir()] == ["precious.png"]
 
@@ -189,7 +189,7 @@ def test_no_report_is_written_through_a_linked_file(folder: Path, private: Path)
 
 def test_a_report_that_cannot_be_written_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LedgerError, match=r"the folder of a report must be writable; .*file.*--out"):
+    with pytest.raises(FolderError, match=r"the folder of a report must be writable; .*file.*--out"):
         write_report(synthetic_results(datasets=("cr",), trials=1, draws=0), tmp_path / "file" / "report")
 
 
@@ -197,9 +197,9 @@ def test_a_report_that_cannot_be_written_is_refused_in_words(tmp_path: Path) -> 
 def test_no_file_of_a_sweep_is_written_through_a_link(file: str, folder: Path, private: Path) -> None:
     (folder / file).symlink_to(private)
     directory = SweepDirectory(folder)
-    with pytest.raises(LedgerError, match=r"lie in its own folder; .* is a link to .*remove the link"):
+    with pytest.raises(FolderError, match=r"lie in its own folder; .* is a link to .*remove the link"):
         directory.create()
-    with pytest.raises(LedgerError, match="is a link to"), directory.locked():
+    with pytest.raises(FolderError, match="is a link to"), directory.locked():
         pass
     assert private.read_text() == ROWS
 

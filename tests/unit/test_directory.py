@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.errors import LedgerError
+from sweep.errors import FolderError, LedgerError
 from sweep.ledger.directory import SweepDirectory
 
 
@@ -36,7 +36,7 @@ with SweepDirectory(Path({str(tmp_path)!r})).locked():
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LedgerError, match=r"must be writable.*choose another place with --dir"):
+    with pytest.raises(FolderError, match=r"must be writable.*choose another place with --dir"):
         SweepDirectory(tmp_path / "file" / "sweep").create()
 
 

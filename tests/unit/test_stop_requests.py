@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sweep.errors import LedgerError
+from sweep.errors import StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.scheduling.stop_requests import Stop, obeying, request_stop
 
@@ -63,5 +63,5 @@ def test_a_request_that_is_none_is_no_request(content: bytes, tmp_path: Path) ->
 
 
 def test_only_what_runs_can_be_stopped(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="no driver has"):
+    with pytest.raises(StoredSweepError, match="no driver has"):
         request_stop(SweepDirectory(tmp_path), Stop.GENTLY, told=print)

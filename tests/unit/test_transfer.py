@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sweep.errors import LedgerError
+from sweep.errors import FolderError, LedgerError, StoredSweepError, SweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
@@ -116,15 +116,15 @@ def test_an_import_that_died_is_repeated(exported: Path, tmp_path: Path, share: 
 def test_an_export_replaces_no_file(original: SweepDirectory, tmp_path: Path) -> None:
     file = tmp_path / "small.json"
     file.write_text("mine")
-    with pytest.raises(LedgerError, match=r"makes a new file; .*small.json exists; give it another name"):
+    with pytest.raises(FolderError, match=r"makes a new file; .*small.json exists; give it another name"):
         export_sweep("small", original.path.parent, file)
     assert file.read_text() == "mine"
 
 
 def test_an_export_needs_a_place_and_a_sweep(original: SweepDirectory, tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match=r"must be writable; .*No such file or directory"):
+    with pytest.raises(FolderError, match=r"must be writable; .*No such file or directory"):
         export_sweep("small", original.path.parent, tmp_path / "nowhere" / "small.json")
-    with pytest.raises(LedgerError, match="found by its name or its folder; there is none at 'large'"):
+    with pytest.raises(StoredSweepError, match="found by its name or its folder; there is none at 'large'"):
         export_sweep("large", original.path.parent, tmp_path / "large.json")
     assert list(tmp_path.iterdir()) == []
 
@@ -177,7 +177,7 @@ def refusal(content: str | bytes) -> str:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sweep.json"
         file.write_bytes(content.encode(errors="surrogatepass") if isinstance(content, str) else content)
-        with pytest.raises(LedgerError, match="what is imported must be a file that") as caught:
+        with pytest.raises(StoredSweepError, match="what is imported must be a file that") as caught:
             import_sweep(file, Path(folder) / "to", None)
         assert [each.name for each in Path(folder).iterdir()] == ["sweep.json"]
     assert str(caught.value).isprintable()
@@ -186,9 +186,9 @@ def refusal(content: str | bytes) -> str:
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match=r"must be readable; .* is not \(Is a directory\)"):
+    with pytest.raises(StoredSweepError, match=r"must be readable; .* is not \(Is a directory\)"):
         import_sweep(tmp_path, tmp_path / "to", None)
-    with pytest.raises(LedgerError, match=r"must be readable; .* is not \(No such file"):
+    with pytest.raises(StoredSweepError, match=r"must be readable; .* is not \(No such file"):
         import_sweep(tmp_path / "sweep.json", tmp_path / "to", None)
     assert list(tmp_path.iterdir()) == []
 
@@ -315,7 +315,7 @@ def test_whatever_is_changed_in_a_file_is_refused_or_can_be_read(exported: Path,
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "sweep.json"
         file.write_text(json.dumps(document))
-        with suppress(LedgerError):
+        with suppress(SweepError):
             import_sweep(file, Path(folder), None)
             reopened(Path(folder)).results()
 
