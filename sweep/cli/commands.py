@@ -205,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Find out which fine-tuning loss works on few labels, and believe the answer.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run a sweep, or go on with it")
+    run = commands.add_parser("run", help="run a sweep, or resume it")
     plan = commands.add_parser("plan", help="show what a sweep would do and how long it would take")
     for command in (run, plan):
         command.add_argument(
@@ -237,9 +237,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """The commands on sweeps that have begun."""
     status = commands.add_parser("status", help="show what a running or finished sweep has found")
-    stop = commands.add_parser(
-        "stop", help="stop a running sweep, from another terminal or machine; it can go on later"
-    )
+    stop = commands.add_parser("stop", help="stop a running sweep, from another terminal or machine; it can be resumed")
     stop.add_argument("--now", action="store_true", help="do not wait for the replicates that run")
     report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
     report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")

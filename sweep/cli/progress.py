@@ -118,7 +118,7 @@ class Progress:
         headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
         draining = self._dispatcher is not None and self._dispatcher.state is State.DRAINING
         hint = "stopping when the replicates that run have ended" if draining else "Ctrl-C stops cleanly"
-        return Group(headline, table, Text(f"{hint}; the same command goes on later", style="dim"))
+        return Group(headline, table, Text(f"{hint}; the same command resumes it", style="dim"))
 
 
 def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is said when a run of a sweep is over: the result, where to look, how to go on."""
+"""What is printed when a run of a sweep has ended: the result, where to look, how to resume or extend it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def print_verdict(console: Console, report: ReportFiles, place: str = "") -> Non
 
 def _used(ledger: Ledger) -> tuple[str, str]:
     seconds = spent(ledger.trials(), ledger.confirmations())
-    parts = {"search": seconds.search, "confirmation": seconds.confirmation, "broken off": seconds.discarded}
+    parts = {"search": seconds.search, "confirmation": seconds.confirmation, "discarded": seconds.discarded}
     told = ", ".join(f"{duration(value)} {name}" for name, value in parts.items() if value)
     return "used", f"{duration(seconds.total)} of workers, training and scoring ({told or 'nothing yet'})"
 
@@ -70,18 +70,18 @@ def _directions(
     lines = [
         ("scores", "best scores are means of the validation metric, by which they were chosen, so they flatter"),
         (
-            "look",
+            "MLflow",
             f"{_there('ui', spec, options) or _browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, "
             f"run {spec.name})",
         ),
-        ("record", f"{_there('fetch', spec, options) or directory.path}   (ledger, resolved spec, log)"),
+        ("folder", f"{_there('fetch', spec, options) or directory.path}   (ledger, resolved spec, log)"),
     ]
     if options.via:
         lines.append(("cluster", f"its head stays, and costs, until `ray down {shlex.quote(options.via)}`"))
     if result.projection.missing or result.projection.problem:
         lines.append(
             (
-                "MLflow",
+                "sync",
                 f"{result.projection}; `python -m sweep sync {shlex.quote(str(directory.path))}` pushes the rest",
             )
         )
@@ -91,9 +91,9 @@ def _directions(
         case End.FINISHED:
             lines.append(("extend", more))
         case End.OUT_OF_BUDGET:
-            lines.append(("go on", f"{again}   ({result.ending.limit} is used up{_raise(result.ending.limit)})"))
+            lines.append(("resume", f"{again}   ({result.ending.limit} is used up{_raise(result.ending.limit)})"))
         case End.INTERRUPTED:
-            lines.append(("go on", f"{again}   (it was interrupted; every finished replicate is kept)"))
+            lines.append(("resume", f"{again}   (it was interrupted; every finished replicate is kept)"))
     return lines
 
 

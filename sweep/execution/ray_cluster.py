@@ -39,8 +39,13 @@ _ENVIRONMENT = {
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster that has been joined. slots: trials that fit on it at once. gpu: GPUs of a trial, `auto` resolved.
-    nodes: for the record. alone: whether it is Ray on this machine, started for this sweep, and ends with it."""
+    """A cluster that has been joined.
+
+    slots: trials that fit on it at once.
+    cpu, gpu: CPUs and GPUs of a trial, `auto` resolved.
+    nodes: what the cluster consists of, for the log.
+    alone: whether it is Ray on this machine, started for this sweep, and ends with it.
+    """
 
     slots: int
     cpu: float
@@ -146,14 +151,14 @@ def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | 
             f"a trial needs {wanted.cpu:g} CPU and {gpu:g} GPU on one node; the nodes have {have}; lower `resources`, "
             "or set `budget.concurrency` if the cluster adds nodes on demand"
         )
-    facts = {
+    found = {
         "ray.cpus": f"{sum(node.get('CPU', 0) for node in alive):g}",
         "ray.gpus": f"{gpus:g}",
         "ray.nodes": str(len(alive)),
     }
     if kinds := sorted({name.removeprefix(_KIND) for node in alive for name in node if name.startswith(_KIND)}):
-        facts["ray.gpu_kinds"] = ", ".join(kinds)
-    return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=facts, alone=not place)
+        found["ray.gpu_kinds"] = ", ".join(kinds)
+    return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=found, alone=not place)
 
 
 def _fits(node: Mapping[str, float], cpu: float, gpu: float) -> int:

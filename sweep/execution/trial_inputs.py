@@ -32,8 +32,12 @@ _PIECE = 64 * 2**20  # bytes of a file that travel at a time
 
 @dataclass(frozen=True, slots=True)
 class EncoderFiles:
-    """The files of one encoder. digest: of their names and contents. folder: where they lie on the driver's machine.
-    files: by name, their contents in pieces."""
+    """The files of one encoder, as they travel.
+
+    digest: a hash of their names and contents.
+    folder: where they lie on the driver's machine.
+    files: by name, references to their contents in pieces.
+    """
 
     digest: str
     folder: str
@@ -42,8 +46,12 @@ class EncoderFiles:
 
 @dataclass(frozen=True, slots=True)
 class TrialInputs:
-    """References to all that the trials of a sweep need. home: the driver's node. encoders: by name and revision; empty
-    where all trials run on the driver's machine."""
+    """References to all that the trials of a sweep need.
+
+    home: the driver's node.
+    datasets: the rows of each dataset.
+    encoders: the files of each encoder, by name and revision; empty where all trials run on the driver's machine.
+    """
 
     home: str
     datasets: Mapping[DatasetConfig, ObjectRef[TextData]]
@@ -60,10 +68,10 @@ class TrialInputs:
         if key in self.encoders and _first_time(key):
             provide_encoder(*key, self._folder(self.encoders[key]))
 
-    def _folder(self, files_of: EncoderFiles) -> Path:
+    def _folder(self, files: EncoderFiles) -> Path:
         if ray.get_runtime_context().get_node_id() == self.home:
-            return Path(files_of.folder)
-        return _unpacked(files_of)
+            return Path(files.folder)
+        return _unpacked(files)
 
 
 def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
@@ -74,7 +82,7 @@ def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
     """
     datasets = {config.dataset: ray.put(load(config.dataset)) for config in configs}
     named = {(config.encoder, config.encoder_revision) for config in configs if config.encoder not in PACKAGED}
-    encoders = {key: _freight(encoder_files(*key)) for key in sorted(named, key=str)} if everywhere else {}
+    encoders = {key: _put(encoder_files(*key)) for key in sorted(named, key=str)} if everywhere else {}
     return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders)
 
 
@@ -95,7 +103,7 @@ def _first_time(key: object) -> bool:
     return not known
 
 
-def _freight(files: Sequence[Path]) -> EncoderFiles:
+def _put(files: Sequence[Path]) -> EncoderFiles:
     digest = hashlib.sha256()
     pieces: dict[str, list[ObjectRef[bytes]]] = {}
     for path in files:
@@ -108,16 +116,16 @@ def _freight(files: Sequence[Path]) -> EncoderFiles:
     return EncoderFiles(digest.hexdigest()[:32], str(files[0].parent), pieces)
 
 
-def _unpacked(files_of: EncoderFiles) -> Path:
+def _unpacked(files: EncoderFiles) -> Path:
     """The folder of the files on this machine: written by the first worker that needs it, while the others wait."""
-    folder = kept_encoders() / files_of.digest
+    folder = kept_encoders() / files.digest
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _alone(folder.with_suffix(".lock")):
         if not folder.exists():
             scratch = folder.with_suffix(".new")
             shutil.rmtree(scratch, ignore_errors=True)  # of a worker that died
             scratch.mkdir()
-            for name, pieces in files_of.files.items():
+            for name, pieces in files.files.items():
                 with (scratch / name).open("wb") as file:
                     for piece in pieces:
                         file.write(ray.get(piece))

@@ -51,7 +51,7 @@ class LedgerSearcher(Searcher):
         return True
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        pass  # reports arrive through the scheduler, which decides on them
+        pass  # evaluations arrive through the scheduler, which decides on them
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         pass
@@ -81,7 +81,7 @@ class LedgerScheduler(FIFOScheduler):
         return None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        evaluation = Evaluation.from_json(json.loads(result["report"]))
+        evaluation = Evaluation.from_json(json.loads(result["evaluation"]))
         ends = _recorded(self._dispatcher, lambda: self._dispatcher.record(_key(trial), evaluation))
         return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
 
@@ -123,7 +123,7 @@ def _stall(trial: Trial) -> StalledError | None:
 
 def _recorded(dispatcher: Dispatcher, act: Callable[[], _T]) -> _T:
     """Do what writes to the ledger. A ledger that cannot be written ends the Tune run at once: what is not on record
-    must not go on."""
+    must not be built upon."""
     try:
         return act()
     except LedgerError as error:

@@ -1,4 +1,4 @@
-"""The end of a worker's patience: a step that hangs is broken off, and tells where it hung."""
+"""Watchdog: interrupts a step that exceeds its time limit, and reports where it hung."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Break(BaseException):
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise StalledError if the block takes longer than `seconds`.
 
-    Code that never returns to Python cannot be broken off so: then all stacks are written to the log and the process
-    ends. Only the main thread can be broken off.
+    Code that never returns to Python cannot be interrupted so: then all stacks are written to the log and the process
+    ends. Only the main thread can be interrupted.
     """
     assert threading.current_thread() is threading.main_thread(), "signals reach the main thread alone"
     before = signal.signal(signal.SIGALRM, _break)
@@ -40,7 +40,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     try:
         yield
     except _Break as stack:
-        raise StalledError(f"no report within {seconds / 60:g} minutes (budget.stall_minutes)") from stack
+        raise StalledError(f"no evaluation within {seconds / 60:g} minutes (budget.stall_minutes)") from stack
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()

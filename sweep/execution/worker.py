@@ -22,11 +22,13 @@ __all__ = ["Worker"]
 
 
 class Worker(tune.Trainable):
-    """Trains what its assignment says; each step is one report. Tune decides after each step whether there is a next
-    one. Raises StalledError where a report takes longer than the configuration's `patience`, in seconds."""
+    """Trains what its assignment says; each step is one evaluation, after which Tune decides whether there is a next.
+
+    Raises StalledError where a step takes longer than the configuration's `time_limit`, in seconds.
+    """
 
     def setup(self, config: dict[str, Any], inputs: TrialInputs) -> None:  # type: ignore[override]  # with_parameters
-        import torch  # noqa: F401  # slow, and no part of a report whose time is limited
+        import torch  # noqa: F401  # slow, and no part of a step whose time is limited
         import transformers  # noqa: F401
 
         assignment = Assignment.from_json(config["assignment"])
@@ -37,11 +39,11 @@ class Worker(tune.Trainable):
     def step(self) -> dict[str, Any]:
         with time_limit(self._time_limit):
             evaluation = next(self._evaluations)
-        return {"report": json.dumps(_with_log(evaluation).to_json())}
+        return {"evaluation": json.dumps(_with_log(evaluation).to_json())}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self.setup(new_config)  # type: ignore[call-arg]  # with_parameters adds the shipment
+        self.setup(new_config)  # type: ignore[call-arg]  # with_parameters adds the inputs
         return True
 
     def cleanup(self) -> None:
@@ -49,7 +51,7 @@ class Worker(tune.Trainable):
 
 
 def _evaluations(assignment: Assignment) -> Iterator[Evaluation]:
-    """The reports of an assignment. Only the death of this process raises: what a trial does wrong is an outcome."""
+    """The evaluations of an assignment. Only infrastructure raises: what a trial does wrong is an outcome."""
     try:
         yield from assignment.evaluations()
     except TrainableError as error:

@@ -79,7 +79,7 @@ class ConfirmationLedger:
         return self._refresh(record.cell, trial_id)
 
     def record_discarded(self, key: str, work: DiscardedWork) -> None:
-        """Record work that was broken off."""
+        """Record work that was interrupted, and is to be done again."""
         record, trial_id = self._records[key], self._trial_ids[key]
         self._storage.set_trial_user_attr(trial_id, "lost", [asdict(each) for each in (*record.discarded, work)])
         self._refresh(record.cell, trial_id)
@@ -94,7 +94,7 @@ class ConfirmationLedger:
         return int(losses[replicate])
 
     def record(self, key: str, evaluation: Evaluation) -> ConfirmationRecord:
-        """Record a replicate. A second report of the same one changes nothing."""
+        """Record a replicate. A second evaluation of the same one changes nothing."""
         record, trial_id = self._records[key], self._trial_ids[key]
         same = (evaluation.draw, evaluation.initialisation)
         if any((each.evaluation.draw, each.evaluation.initialisation) == same for each in record.replicates):
@@ -104,7 +104,7 @@ class ConfirmationLedger:
         return self._refresh(record.cell, trial_id)
 
     def finish(self, key: str, outcome: Outcome, reason: str = "") -> ConfirmationRecord:
-        """Record how a confirmation ended: COMPLETED, or INTERRUPTED for one that a later run goes on with."""
+        """Record how a confirmation ended: COMPLETED, or INTERRUPTED for one that a later run resumes."""
         record, trial_id = self._records[key], self._trial_ids[key]
         end = {"outcome": outcome.value, "reason": reason, "time": time.time()}
         self._storage.set_trial_user_attr(trial_id, "end", end)

@@ -120,12 +120,12 @@ class SweepDirectory:
     def _unwritable(self, error: OSError) -> FolderError:
         return FolderError(
             f"the sweep's folder must be writable; {self.path} is not ({error.strerror or error}); make room or choose "
-            "another place with --dir; the same command then goes on"
+            "another place with --dir; the same command then resumes"
         )
 
 
 def _take(file: TextIO, timeout: float) -> bool:
-    """Lock the file, waiting at most `patience` seconds: a look at who holds it takes a moment too."""
+    """Lock the file, waiting at most `timeout` seconds: a look at who holds it takes a moment too."""
     deadline = time.monotonic() + timeout
     while True:
         try:

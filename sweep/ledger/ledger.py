@@ -203,7 +203,7 @@ class Ledger:
             return self._confirmations.count_attempt(key, replicate)
 
     def record_replicate(self, key: str, evaluation: Evaluation) -> ConfirmationRecord:
-        """Record a replicate of a confirmation. A second report of the same one changes nothing."""
+        """Record a replicate of a confirmation. A second evaluation of the same one changes nothing."""
         with self._lock:
             return self._confirmations.record(key, evaluation)
 

@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 def open_database(url: str, name: str | None) -> BaseStorage:
     """The Optuna storage in a Postgres database.
 
-    name: the sweep that will be written, of which every connection then holds the claim; None for those who only look.
+    name: the sweep that will be written, of which every connection then holds the lock; None for those who only look.
     Raises LedgerError if the database cannot be used.
     """
     with _in_words(url):
@@ -54,7 +54,7 @@ def open_database(url: str, name: str | None) -> BaseStorage:
         event.listen(storage.engine, "handle_error", _raise_cut)
         if name is not None:
             event.listen(storage.engine, "connect", PostgresLock(name, redacted(url)).join)
-            storage.engine.dispose()  # its first connections were made without the claim
+            storage.engine.dispose()  # its first connections were made without the lock
     return _RetryingStorage(get_storage(storage), storage.engine, redacted(url))
 
 
@@ -226,7 +226,7 @@ class _RetryingStorage(BaseStorage):
     def _given_up(self, what: str) -> LedgerError:
         return LedgerError(
             f"the database of the ledger must take what is written to it; {self._where} {what}; when it does again, "
-            "the same command goes on"
+            "the same command resumes"
         )
 
 

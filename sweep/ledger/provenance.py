@@ -30,7 +30,7 @@ _PACKAGES = (
 
 
 def environment() -> Mapping[str, str]:
-    """Facts about this process: `python`, `platform`, `cpus`, `git_commit` and `version.PACKAGE`."""
+    """What this process runs on: `python`, `platform`, `cpus`, `git_commit` and `version.PACKAGE`."""
     provenance = {"python": platform.python_version(), "platform": platform.platform(), "cpus": str(os.cpu_count())}
     for package in _PACKAGES:
         try:

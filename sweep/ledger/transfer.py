@@ -86,7 +86,7 @@ def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         _begin(storage, exported)
     same = f"`--set ledger={spec.ledger}`" if spec.ledger else f"`--set ledger=null --dir {root}`"
-    return f"{spec.name}: {exported.contents()} are in {place}; `python -m sweep run SPEC.yaml` with {same} goes on"
+    return f"{spec.name}: {exported.contents()} are in {place}; `python -m sweep run SPEC.yaml` with {same} resumes it"
 
 
 # ---- out of a ledger -------------------------------------------------------------------------------------------------

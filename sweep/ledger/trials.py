@@ -238,7 +238,7 @@ def _record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) -> Tr
 
 
 def _evaluation_records(trial: FrozenTrial, config: TrialConfig) -> tuple[EvaluationRecord, ...]:
-    """The trial's reports in order, each with the score at it: a function of the reports alone."""
+    """The trial's evaluations in order, each with the score at it: a function of the evaluations alone."""
     records: list[EvaluationRecord] = []
     finals: list[float] = []
     for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):

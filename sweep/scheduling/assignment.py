@@ -15,18 +15,23 @@ if TYPE_CHECKING:
 __all__ = ["MAX_CRASHES", "MAX_STALLS", "Assignment"]
 
 MAX_CRASHES = 5
-"""What has killed its worker this often in a row, without a report in between, is given up: it is likely to be the
+"""What has killed its worker this often in a row, without an evaluation in between, is given up: it is likely to be the
 cause."""
 
 MAX_STALLS = 2
-"""The same for what has hung: it costs the whole patience each time."""
+"""The same for what has hung: it costs the whole time limit each time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Train `config` on `draws` (default: the trial's own) from position `first` on, and score `part`.
+    """Train a configuration on some draws, and score one part of the data.
 
-    record: key of the record that its reports belong to. initialisation: which of a draw's initialisations.
+    record: key of the record that the evaluations belong to.
+    config: the configuration to train.
+    first: position among the draws of the first one to train.
+    draws: numbers of the draws; None for the trial's own.
+    initialisation: which of a draw's initialisations is trained.
+    part: the part that is scored.
     """
 
     record: str
@@ -60,7 +65,7 @@ class Assignment:
         return replicates(self.config, self.draws, first=self.first, initialisation=self.initialisation, part=self.part)
 
     def refused(self, reason: str) -> Evaluation:
-        """The report of an assignment that cannot even begin."""
+        """The evaluation of an assignment that cannot even begin."""
         draw = self.first if self.draws is None else self.draws[0]
         return Evaluation(
             draw=draw,

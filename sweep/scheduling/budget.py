@@ -42,7 +42,7 @@ class Limit:
 
 @dataclass(slots=True)
 class Meter:
-    """Counts what the whole sweep has used. The hours alone are those of one run, so that the next one goes on.
+    """Counts what the whole sweep has used. The hours alone are those of one run; the next run may use as many again.
 
     gpus: GPUs of a trial, known once the cluster is joined.
     """
@@ -65,12 +65,12 @@ class Meter:
         self._seconds += spent(trials, confirmations).total
 
     def count(self, evaluation: Evaluation, *, last: int) -> None:
-        """Count a report. last: number of the evaluation that ends a replicate."""
+        """Count an evaluation. last: number of the point that ends a replicate."""
         self._replicates += _ends_replicate(evaluation, last)
         self._seconds += evaluation.seconds
 
     def lose(self, seconds: float) -> None:
-        """Count what a worker has done in vain, beyond its reports."""
+        """Count discarded work beyond the evaluations that were reported."""
         self._seconds += seconds
 
     @property

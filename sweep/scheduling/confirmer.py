@@ -1,6 +1,6 @@
 """Confirmation: the winner of a cell, trained again on fresh draws and scored on the test part.
 
-What a cell needs next is a function of its records alone (`wanted`), so that a killed sweep goes on where it was. The
+What a cell needs next is a function of its records alone (`wanted`), so that a killed sweep resumes where it was. The
 draws of a confirmation are the same for every cell, begin at `CONFIRMATION_START`, and are never used by the search;
 each replicate is handed out by itself, so that one winner occupies the whole cluster if nothing else is left to do.
 """
@@ -45,7 +45,7 @@ class Confirmer:
         return bool(self._queue)
 
     def consider(self, cell: str, trials: Sequence[TrialRecord]) -> None:
-        """The search of `cell` has ended with these trials: begin, go on with, or close what it wants now."""
+        """The search of `cell` has ended with these trials: begin, resume, or close what it wants now."""
         own = [each for each in self.ledger.confirmations() if each.cell == cell]
         self._cells[cell] = wanted(trials, own, self.confirm)
         for want in self._cells[cell]:
@@ -77,7 +77,7 @@ class Confirmer:
         return assignment in self._running
 
     def record(self, assignment: str, evaluation: Evaluation) -> str:
-        """Record the one report of a replicate; the key of its record."""
+        """Record the one evaluation of a replicate; the key of its record."""
         key, _ = self._running.pop(assignment)
         self._record(key, evaluation)
         return key

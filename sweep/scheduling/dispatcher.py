@@ -1,6 +1,6 @@
-"""Which trial runs next, and what follows from its reports: the sweep's logic, without Ray.
+"""Which trial runs next, and what follows from its evaluations: the sweep's logic, without Ray.
 
-Contract with the Ray adapters: `next` and `report` are called from one thread (Tune's loop), return within
+Contract with the Ray adapters: `next` and `record` are called from one thread (Tune's loop), return within
 milliseconds, and raise only for bugs of our own, since an exception in a Tune callback ends the whole sweep.
 """
 
@@ -52,7 +52,7 @@ class Dispatcher:
     A cell whose trials keep failing, or one that is good enough, gets no more. `changed` is called with the key of each
     trial, and of each confirmation, that changed.
 
-    state: whether it hands out work. fault: why the ledger could not be written, after which nothing may go on.
+    state: whether it hands out work. fault: why the ledger could not be written, after which the sweep must stop.
     """
 
     ledger: Ledger
@@ -99,7 +99,7 @@ class Dispatcher:
         self.state = State.STOPPED
 
     def fail(self, error: LedgerError) -> None:
-        """The ledger cannot be written: stop, since what is not on record must not go on."""
+        """The ledger cannot be written: stop, since what is not on record must not be built upon."""
         self.fault = error
         self.stop()
 
@@ -131,7 +131,7 @@ class Dispatcher:
         return assignment
 
     def record(self, key: str, evaluation: Evaluation) -> bool:
-        """Record a report. Returns whether the assignment ends with it."""
+        """Record an evaluation. Returns whether the assignment ends with it."""
         if self.confirmer.owns(key):
             self.running.discard(key)
             self.meter.count(evaluation, last=evaluation.point)
@@ -150,8 +150,8 @@ class Dispatcher:
     def worker_lost(
         self, key: str, reason: str, detail: str = "", *, stalled: bool = False, running: float = math.inf
     ) -> None:
-        """The worker of an assignment died or was broken off. It is handed out again, unless the same has happened
-        MAX_LOSSES times, or MAX_STALLS times if it `stalled`, without a report in between.
+        """The worker of an assignment died or was interrupted. The assignment is handed out again, unless the same has
+        happened MAX_CRASHES times, or MAX_STALLS times if it `stalled`, without an evaluation in between.
 
         running: seconds since the worker began with it, where that is known.
         """
@@ -192,7 +192,7 @@ class Dispatcher:
         return left
 
     def _settled(self, record: TrialRecord) -> bool:
-        """Whether the last report ends the trial, which a process that died between the two could not record."""
+        """Whether the last evaluation ends the trial, which a process that died between the two could not record."""
         if not record.evaluations:
             return False
         outcome, reason = self._judge(record, record.evaluations[-1].evaluation)
@@ -241,7 +241,7 @@ class Dispatcher:
             return Outcome.COMPLETED, ""
         rule = pruner(self.spec.pruning, config.replicates, config.evaluations)
         if self.ledger.stops(record.key, rule):
-            return Outcome.PRUNED, f"not among the best of its cell at report {record.evaluations[-1].number}"
+            return Outcome.PRUNED, f"not among the best of its cell at evaluation {record.evaluations[-1].number}"
         ends_replicate = evaluation.point == config.evaluations
         if self.state is State.STOPPED or (self.state is State.DRAINING and ends_replicate):
             return Outcome.INTERRUPTED, "the sweep was stopped"
@@ -249,11 +249,11 @@ class Dispatcher:
         return (Outcome.INTERRUPTED, f"{limit} is used up") if limit is not None else (None, "")
 
     def _end(self, key: str, outcome: Outcome, reason: str, detail: str = "", *, unreported: float = 0.0) -> None:
-        """unreported: seconds of a worker's time since its last report."""
+        """unreported: seconds of a worker's time since its last evaluation."""
         self.running.discard(key)
         if outcome is Outcome.INTERRUPTED:
             known = self._attempts.get(key)
-            unreported += known.spent if known else _broken_off(self.ledger.trial(key))
+            unreported += known.spent if known else _unfinished_seconds(self.ledger.trial(key))
         if unreported > 0:
             self.ledger.record_discarded(key, unreported, reason)
         record = self.ledger.finish(key, outcome, reason, detail)
@@ -261,7 +261,7 @@ class Dispatcher:
             self._consider(record.cell)
 
 
-def _broken_off(record: TrialRecord) -> float:
+def _unfinished_seconds(record: TrialRecord) -> float:
     """Seconds of the replicate that is to be trained again, as reported to another process since work was last lost."""
     since = max((each.time for each in record.discarded), default=0.0)
     return sum(each.evaluation.seconds for each in record.unfinished if each.time > since)

@@ -18,7 +18,11 @@ _LEAST_DRAWS = 4  # of fewer, the signed-rank test of `wilcoxon` cannot be sure 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSeconds:
-    """Seconds of a full trial, and of one training of a confirmation."""
+    """How long training takes.
+
+    trial: seconds of a full trial.
+    confirmation: seconds of one training of a confirmation.
+    """
 
     trial: float
     confirmation: float
@@ -26,9 +30,14 @@ class TrainingSeconds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Seconds of one trial's slot. search: of all trials to their ends. pruned: where pruning stops all that it could.
-    deciders: of the draws that decide between finalists, if there are ties everywhere. confirmation: of all
-    confirmations. chain: of what can only be done one after the other: a whole trial, then its confirmation."""
+    """The work of a sweep, in seconds of a slot that holds one trial.
+
+    search: all trials, trained to their ends.
+    pruned: the same where pruning stops all that it could.
+    deciders: the draws that decide between finalists, if there are ties everywhere.
+    confirmation: all confirmations.
+    chain: what can only be done one after the other: a whole trial, then its confirmation.
+    """
 
     search: float
     pruned: float
@@ -78,7 +87,7 @@ def least_share(rule: Pruning, config: TrialConfig, trials: int) -> float:
 
 
 def _whole_and_first(rule: Pruning, config: TrialConfig) -> tuple[int, int]:
-    """How many trials of a cell are never stopped, and the number of the first report that may stop others."""
+    """How many trials of a cell are never stopped, and the number of the first evaluation that may stop others."""
     total = config.replicates * config.evaluations
     if rule.rule == "none":
         return 0, total

@@ -180,7 +180,7 @@ def test_ctrl_c_is_clean_and_the_same_command_goes_on(user: User) -> None:
     code, output = user.stop(process, signal.SIGINT)
     assert code == 130, output
     assert "Traceback" not in output
-    assert "go on" in output
+    assert "resume" in output
     assert all(record.outcome is not None for record in user.trials)
     assert any(record.outcome is Outcome.INTERRUPTED for record in user.trials)
     assert_mlflow_mirrors_the_ledger(user)
@@ -197,13 +197,13 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
     told, errors = stopping.communicate(timeout=60)
     assert stopping.returncode == 0, told + errors
     assert f"process {process.pid} on" in told
-    assert "the command that began it goes on" in told
+    assert "the command that began it resumes" in told
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
     assert all(record.outcome is not None for record in user.trials)
     for record in user.trials:
-        assert len(record.evaluations) % 2 == 0, "a replicate that ran was broken off"
+        assert len(record.evaluations) % 2 == 0, "a replicate that ran was interrupted"
     assert_mlflow_mirrors_the_ledger(user)
     user.run()
     assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 12}
@@ -217,7 +217,7 @@ def test_a_worker_that_hangs_is_broken_off_and_its_trial_tried_again(user: User)
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 1, process)
     log_file = user.folder / "sweeps" / "toy" / "sweep.log"
-    while "no report within" not in log_file.read_text():  # it was met between two reports
+    while "no evaluation within" not in log_file.read_text():  # it was met between two reports
         (worker,) = (each for each in workers(process) if each.status() != psutil.STATUS_ZOMBIE)
         worker.suspend()
         time.sleep(13)
@@ -226,11 +226,11 @@ def test_a_worker_that_hangs_is_broken_off_and_its_trial_tried_again(user: User)
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 0, output + errors
     log = log_file.read_text()
-    assert "no report within 0.2 minutes" in log
+    assert "no evaluation within 0.2 minutes" in log
     assert "sweep/execution/worker.py" in log, "the stack says where it hung"
     assert {record.outcome for record in user.trials} == {Outcome.COMPLETED}
     assert Counter(record.attempts for record in user.trials) == {1: 3, 2: 1}
-    assert re.search(r"used .* search, 0:\d\d broken off\)", output), output
+    assert re.search(r"used .* search, 0:\d\d discarded\)", output), output
 
 
 def test_a_second_driver_is_refused(user: User) -> None:

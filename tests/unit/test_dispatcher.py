@@ -210,7 +210,7 @@ def test_what_hangs_is_given_up_sooner_with_its_stack(tmp_path: Path) -> None:
     for _ in range(MAX_STALLS):
         assignment = each.next()
         assert assignment is not None
-        each.worker_lost(assignment.key, "no report within 60 minutes", "the stack", stalled=True)
+        each.worker_lost(assignment.key, "no evaluation within 60 minutes", "the stack", stalled=True)
     record = each.ledger.trials()[0]
     assert (record.outcome, record.detail) == (Outcome.FAILED, "the stack")
 

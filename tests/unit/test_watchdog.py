@@ -1,4 +1,4 @@
-"""A step that hangs is broken off, wherever it hangs, and says where."""
+"""A step that hangs is interrupted, wherever it hangs, and says where."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def hang_in_a_read(fifo: Path) -> None:
 
 def test_a_hanging_read_is_broken_off_with_its_stack(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data.csv")
-    with pytest.raises(StalledError, match=r"no report within 0\.001.* minutes") as caught, time_limit(0.1):
+    with pytest.raises(StalledError, match=r"no evaluation within 0\.001.* minutes") as caught, time_limit(0.1):
         hang_in_a_read(tmp_path / "data.csv")
     stack = "".join(traceback.format_exception(caught.value))
     assert "hang_in_a_read" in stack
