@@ -164,14 +164,14 @@ def _fetch(options: argparse.Namespace, console: Console) -> int:
 
 
 def _export(options: argparse.Namespace, console: Console) -> int:
-    from sweep.ledger.transfer import export_sweep
+    from sweep.ledger.exporter import export_sweep
 
     console.print(export_sweep(options.sweep, Path(options.dir), Path(options.file)), markup=False, soft_wrap=True)
     return 0
 
 
 def _import(options: argparse.Namespace, console: Console) -> int:
-    from sweep.ledger.transfer import import_sweep
+    from sweep.ledger.importer import import_sweep
 
     console.print(import_sweep(Path(options.file), Path(options.dir), options.ledger), markup=False, soft_wrap=True)
     return 0

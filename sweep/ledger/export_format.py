@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from trainable.ranges import Scalar
 
-__all__ = ["FORMAT", "ExportedStudy", "ExportedSweep", "ExportedTrial", "belongs"]
+__all__ = ["FORMAT", "ExportedStudy", "ExportedSweep", "ExportedTrial", "belongs", "first_line"]
 
 FORMAT = 1
 """Version of the file; a reader refuses one that it does not know."""
@@ -133,3 +133,15 @@ class ExportedSweep(_Part):
 def belongs(study: str, sweep: str) -> bool:
     """Whether a study of that name is part of a sweep of that name."""
     return study == sweep or study.startswith((f"{sweep}/", f"{sweep}@confirmation/"))
+
+
+def first_line(error: BaseException) -> str:
+    """What an exception says, in one line that a terminal can show."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"][:8]))
+        text = ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
+    else:
+        text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= 300 else f"{line[:297]}..."

@@ -35,11 +35,6 @@ class Confirmer:
     _running: dict[str, tuple[str, Replicate]] = field(default_factory=dict)  # by the key of the assignment
 
     @property
-    def pending(self) -> bool:
-        """Whether any replicate waits or runs."""
-        return bool(self._queue or self._running)
-
-    @property
     def waiting(self) -> bool:
         """Whether a replicate could be handed out at once."""
         return bool(self._queue)

@@ -12,9 +12,10 @@ from optuna.study import StudyDirection
 
 from sweep.cli.commands import main
 from sweep.errors import LedgerError
+from sweep.ledger.exporter import _snapshot, export_sweep
+from sweep.ledger.importer import import_sweep
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import exclusive, open_storage
-from sweep.ledger.transfer import _snapshot, export_sweep, import_sweep
 from tests.services import postgres_server as real
 from tests.sweeps.mixed_sweep import continued, mixed_sweep, reopened
 

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 
 from sweep.errors import FolderError, LedgerError, StoredSweepError, SweepError
 from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.exporter import _snapshot, export_sweep
+from sweep.ledger.importer import import_sweep
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
-from sweep.ledger.transfer import _snapshot, export_sweep, import_sweep
 from sweep.records.sweep import SweepState
 from tests.sweeps.mixed_sweep import continued, mixed_spec, mixed_sweep, reopened
 from trainable.outcomes import Outcome

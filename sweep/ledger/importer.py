@@ -1,5 +1,4 @@
-"""A whole sweep as one file (`sweep.ledger.export_format`): out of its ledger, and into another one, a journal file or
-a database.
+"""A whole sweep from one file (`sweep.ledger.export_format`) into a new ledger, a journal file or a database.
 
 An import writes the `id` of the sweep's own study last. Without it a ledger holds no sweep, so that an import that died
 is simply repeated.
@@ -8,58 +7,30 @@ is simply repeated.
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import optuna
 import yaml
-from optuna.distributions import distribution_to_json, json_to_distribution
-from optuna.exceptions import StorageInternalError
-from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
+from optuna.distributions import json_to_distribution
+from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import TypeAdapter, ValidationError
 
-from sweep.errors import FolderError, LedgerError, StoredSweepError
+from sweep.errors import LedgerError, StoredSweepError
 from sweep.ledger.directory import SweepDirectory
-from sweep.ledger.export_format import FORMAT, ExportedSweep, ExportedTrial, belongs
+from sweep.ledger.export_format import ExportedSweep, ExportedTrial, belongs, first_line
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import exclusive, open_storage
-from sweep.ledger.stored import find_stored, open_ledger
+from sweep.ledger.stored import ledger_place
 from sweep.records.results import SweepResults
 from sweep.spec.cells import cells
 from sweep.spec.mistakes import mistakes_of
 from sweep.spec.model import SweepSpec
 
-__all__ = ["export_sweep", "import_sweep"]
-
-
-def export_sweep(name: str, root: Path, file: Path) -> str:
-    """Write a stored sweep, found by its name or folder, into a new file; what was done, in a sentence.
-
-    A driver may be running: the file holds what the ledger held at one moment. Raises StoredSweepError if there is
-    no such sweep, LedgerError if its ledger cannot be read, and FolderError if the file exists or cannot be written.
-    """
-    directory, spec = find_stored(name, root)
-    if os.path.lexists(file):
-        raise FolderError(f"an export makes a new file; {file} exists; give it another name, or move the old one away")
-    open_ledger(spec, directory, write=False).sweep()  # says in words what may be wrong with it
-    try:
-        with _snapshot(spec.ledger or directory.journal) as storage:
-            exported = _exported(storage, spec.name)
-        _write_new(file, json.dumps(exported.model_dump()) + "\n")
-    except OSError as error:
-        raise FolderError(
-            f"the file of an export must be writable; {file} is not ({error.strerror or error}); make room or choose "
-            "another place"
-        ) from error
-    return f"{spec.name}: {exported.contents()} are in {file}; `python -m sweep import {file}` makes a ledger of it"
+__all__ = ["import_sweep"]
 
 
 def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
@@ -72,7 +43,7 @@ def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
     exported, spec = _read(file)
     spec = _moved(spec, ledger)
     directory = SweepDirectory(root / spec.name)
-    place = spec.ledger or directory.journal
+    place = ledger_place(spec, directory)
     directory.create()
     with directory.locked(), exclusive(place, spec.name):
         storage = open_storage(place, write=True, name=spec.name)
@@ -90,93 +61,6 @@ def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
 
 
 # ---- out of a ledger -------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _snapshot(place: Path | str) -> Iterator[BaseStorage]:
-    """A ledger as it is at one moment, whoever writes to it meanwhile."""
-    if isinstance(place, str):
-        with _transaction(place) as storage:
-            yield storage
-        return
-    with tempfile.TemporaryDirectory(prefix="sweep-export-") as folder:
-        copy = Path(folder) / place.name
-        shutil.copyfile(place, copy)  # a journal only grows, and each beginning of it is a state of its sweep
-        yield open_storage(copy, write=False)
-
-
-@contextmanager
-def _transaction(url: str) -> Iterator[BaseStorage]:
-    """A database as one transaction sees it: nothing that others commit after its beginning."""
-    from sqlalchemy import NullPool, make_url
-    from sqlalchemy.exc import SQLAlchemyError
-
-    address = make_url(url).set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
-    options = {"isolation_level": "REPEATABLE READ", "poolclass": NullPool}
-    try:
-        storage = RDBStorage(address, engine_kwargs=options, skip_table_creation=True)
-        storage.scoped_session.remove()  # the one that opened it has a transaction of its own
-        with storage.engine.connect() as connection, connection.begin():
-            storage.scoped_session.configure(bind=connection)
-            yield storage
-    except (SQLAlchemyError, StorageInternalError) as error:
-        raise LedgerError(
-            f"the database of the ledger must answer until all of it is read; {url} did not "
-            f"({_said(_origin(error))}); run the same command again"
-        ) from error
-
-
-def _exported(storage: BaseStorage, name: str) -> ExportedSweep:
-    """Raises LedgerError if the storage holds what no sweep writes."""
-    studies = [study for study in storage.get_all_studies() if belongs(study.study_name, name)]
-    noted = [
-        {
-            "name": study.study_name,
-            "directions": [direction.name.lower() for direction in study.directions],
-            "user_attrs": study.user_attrs,
-            "trials": [_noted(trial) for trial in storage.get_all_trials(study._study_id, deepcopy=False)],
-        }
-        for study in studies
-    ]
-    spec = next(study.user_attrs.get("spec") for study in studies if study.study_name == name)
-    try:
-        return ExportedSweep.model_validate({"format": FORMAT, "name": name, "spec": spec, "studies": noted})
-    except ValidationError as error:
-        raise LedgerError(
-            f"a ledger that is exported must be whole; that of {name!r} is not ({_said(error)}); restore it from a copy"
-        ) from error
-
-
-def _noted(trial: FrozenTrial) -> dict[str, Any]:
-    """The inverse of `_frozen`."""
-    return {
-        "number": trial.number,
-        "state": trial.state.name,
-        "values": trial.values,
-        "params": {
-            name: {"value": value, "distribution": json.loads(distribution_to_json(trial.distributions[name]))}
-            for name, value in trial.params.items()
-        },
-        "user_attrs": trial.user_attrs,
-        "system_attrs": trial.system_attrs,
-        "intermediate_values": trial.intermediate_values,
-        "datetime_start": trial.datetime_start.timestamp() if trial.datetime_start else None,
-        "datetime_complete": trial.datetime_complete.timestamp() if trial.datetime_complete else None,
-    }
-
-
-def _write_new(file: Path, text: str) -> None:
-    """Write the file as a whole or not at all."""
-    new = file.with_name(f"{file.name}.new")
-    try:
-        with new.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        new.replace(file)
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
 
 
 # ---- into a ledger ---------------------------------------------------------------------------------------------------
@@ -198,7 +82,7 @@ def _read(file: Path) -> tuple[ExportedSweep, SweepSpec]:
     except _DAMAGE as error:
         raise StoredSweepError(
             f"what is imported must be a file that `python -m sweep export` wrote; {file} is not, or it is damaged "
-            f"({_said(error)}); export the sweep again where its ledger lies"
+            f"({first_line(error)}); export the sweep again where its ledger lies"
         ) from error
     return exported, spec
 
@@ -288,19 +172,3 @@ def _frozen(study: str, trial: ExportedTrial) -> FrozenTrial:
 
 def _moment(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds)  # local, without a zone, as Optuna has them
-
-
-def _origin(error: BaseException) -> BaseException:
-    return _origin(error.__cause__) if error.__cause__ is not None else error
-
-
-def _said(error: BaseException) -> str:
-    """What an exception says, in one line that a terminal can show."""
-    if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"][:8]))
-        text = ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
-    else:
-        text = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    return line if len(line) <= 300 else f"{line[:297]}..."
