@@ -20,6 +20,8 @@ __all__ = ["open_journal"]
 
 logger = logging.getLogger(__name__)
 
+_NUMBER = "record"  # the key of a record's number, from 0; Optuna passes over it
+
 
 def open_journal(path: Path, *, write: bool) -> BaseStorage:
     """The Optuna storage in a journal file.
@@ -48,27 +50,48 @@ class _JournalFile(JournalFileBackend):
     """Optuna's journal file, for one writer: an append that fails leaves the file as it was, and can be repeated.
 
     Optuna's own lock file is not used: it is one more thing that a full disk refuses, and the sweep's lock is held.
+    Each record bears its number, so that a line which is lost is missed. Records of earlier versions bear none.
     """
+
+    def __init__(self, file_path: str) -> None:
+        super().__init__(file_path)
+        self._written = (0, 0)  # where the last append ended: in bytes, and in records
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add records at the end. Raises LedgerError, and adds none of them, if the disk does not take them all."""
-        records = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         try:
             with Path(self._file_path).open("r+b", buffering=0) as file:
-                _append(file, records.encode())
+                end = _end(file)
+                count = self._count(file, end)
+                numbered = ({**log, _NUMBER: count + index} for index, log in enumerate(logs))
+                records = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in numbered).encode()
+                _append(file, end, records)
+                self._written = (end + len(records), count + len(logs))
         except OSError as error:
             raise _unwritable(Path(self._file_path), error) from error
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """The records from that number on. Raises LedgerError if one of them is damaged."""
+        """The records from that number on. Raises LedgerError if one of them is damaged or lost."""
         try:
-            yield from super().read_logs(log_number_from)
+            for position, log in enumerate(super().read_logs(log_number_from), start=log_number_from):
+                if log.get(_NUMBER, position) != position:
+                    raise ValueError(
+                        f"line {position + 1} holds record {log[_NUMBER] + 1}, so lines before it are lost"
+                    )
+                yield log
         except (OSError, ValueError) as error:
             raise _unreadable(Path(self._file_path), error) from error
 
+    def _count(self, file: FileIO, end: int) -> int:
+        """How many records end before `end`."""
+        known_end, known = self._written
+        if end == known_end:
+            return known
+        file.seek(0)
+        return file.readall()[:end].count(b"\n")
 
-def _append(file: FileIO, records: bytes) -> None:
-    end = _end(file)
+
+def _append(file: FileIO, end: int, records: bytes) -> None:
     try:
         file.truncate(end)
         file.seek(end)
