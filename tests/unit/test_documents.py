@@ -65,7 +65,7 @@ def parse(parser: argparse.ArgumentParser, given: str) -> argparse.Namespace:
 
 def test_there_is_something_to_check() -> None:
     assert len(DOCUMENTS) >= 12
-    assert len({given.split()[0] for _, given in SWEEP_COMMANDS}) == len(commands._COMMANDS), "each command is shown"
+    assert {given.split()[0] for _, given in SWEEP_COMMANDS} >= set(commands._COMMANDS), "each command is shown"
     assert len(TRAINABLE_COMMANDS) >= 2
     assert len({given for _, given in TARGETS}) >= 5
     assert len(PROGRAMS) >= 7
