@@ -3,7 +3,6 @@ training."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from rich.table import Table
 
 from sweep.cli.cost import print_cost
 from sweep.cli.formats import duration
+from sweep.execution.machine import allotted_cpus
 from sweep.remote.cluster_file import ClusterFile, fitted
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
@@ -134,7 +134,7 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
 
 
 def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:
-    slots = spec.budget.concurrency or max(1, int((os.cpu_count() or 1) // spec.resources.cpu))
+    slots = spec.budget.concurrency or max(1, int(allotted_cpus() // spec.resources.cpu))
     pace = f"on {slots} slots" + (" like this machine's, from a few measured steps" if measured else "")
     added = f", then {duration(work.confirmation / slots)} for the confirmations" if spec.confirm.draws else ""
     console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")

@@ -8,11 +8,13 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sweep.errors import ClusterError
+from sweep.execution.machine import allotted_cpus
+from sweep.execution.private_ray import private_ray
 
 if TYPE_CHECKING:
     from sweep.spec.model import Resources
@@ -62,36 +64,54 @@ def cluster(address: str | None, resources: Resources, concurrency: int | None) 
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    import ray
-
     place = address or os.environ.get("RAY_ADDRESS")
-    _join(place)
-    try:
-        yield _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
-    finally:
-        _leave()
+    with private_ray() if place is None else nullcontext():
+        import ray
+
+        _join(place)
+        try:
+            yield _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
+        finally:
+            _leave()
 
 
 def _join(place: str | None) -> None:
-    import ray
-
     if place is not None:
         _check_address(place)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         with _own_sigterm():
-            if place:
-                ray.init(address=place, **quiet)
+            if place is None:
+                _start()
             else:
-                ray.init(address="local", include_dashboard=False, **quiet)
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError, OSError) as error:
+                _init(address=place)
+    except Exception as error:  # Ray raises plain ones, of any kind
         where = f"the Ray cluster at {place!r} must answer" if place else "Ray must start on this machine"
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         reached = (
             "check that `ray status` works here; a cluster with a token wants RAY_AUTH_MODE=token in this environment"
         )
-        remedy = reached if place else "see /tmp/ray/session_latest/logs"
+        remedy = reached if place else "see /tmp/ray/session_latest/logs, or try again when the machine is less busy"
         raise ClusterError(f"{where}; received: {first}; {remedy}") from error
+
+
+def _start() -> None:
+    """Start Ray on this machine, once more if it does not come up: on a busy machine it may take longer than the half
+    minute that it gives itself."""
+    import ray
+
+    own = {"address": "local", "include_dashboard": False, "num_cpus": allotted_cpus()}
+    try:
+        _init(**own)
+    except Exception as error:
+        logger.warning("Ray did not start, and is started once more: %s", error)
+        ray.shutdown()
+        _init(**own)
+
+
+def _init(**arguments: Any) -> None:
+    import ray
+
+    ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
 
 
 @contextmanager

@@ -6,10 +6,12 @@ It stays alive between trials (`reuse_actors`), so that libraries, encoder weigh
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import ray
 from ray import tune
 
 from sweep.execution.trial_inputs import TrialInputs
@@ -18,7 +20,7 @@ from sweep.scheduling.assignment import Assignment
 from trainable.errors import TrainableError
 from trainable.outcomes import Evaluation, Outcome
 
-__all__ = ["Worker"]
+__all__ = ["Worker", "hide_unreserved_gpus"]
 
 
 class Worker(tune.Trainable):
@@ -28,6 +30,7 @@ class Worker(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], inputs: TrialInputs) -> None:  # type: ignore[override]  # with_parameters
+        hide_unreserved_gpus()
         import torch  # noqa: F401  # slow, and no part of a step whose time is limited
         import transformers  # noqa: F401
 
@@ -48,6 +51,15 @@ class Worker(tune.Trainable):
 
     def cleanup(self) -> None:
         self._evaluations.close()  # type: ignore[attr-defined]  # an iterator from a generator function
+
+
+def hide_unreserved_gpus() -> None:
+    """Leave this process only the GPUs that Ray has reserved for it: none, where it has reserved none.
+
+    Ray itself leaves the machine's GPUs visible to a worker without one. Called before CUDA is initialised.
+    """
+    if not ray.get_gpu_ids():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def _evaluations(assignment: Assignment) -> Iterator[Evaluation]:

@@ -1,0 +1,48 @@
+"""What of this machine is this process's to use."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+__all__ = ["allotted_cpus"]
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def allotted_cpus(cgroup: Path = _CGROUP) -> int:
+    """CPUs that this process may use: by its affinity, by the quota of its control group, and by SLURM, which need not
+    enforce what it allots. At least 1.
+
+    cgroup: where the control groups of version 2 are mounted.
+    """
+    limits = [len(os.sched_getaffinity(0)), *_quotas(cgroup), *_slurm()]
+    return max(1, min(limits))
+
+
+def _quotas(mount: Path) -> list[int]:
+    """The quotas of this process's control group and of all above it: in a container, those of the container."""
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+        own = next(line.removeprefix("0::/") for line in lines if line.startswith("0::/"))
+    except (OSError, StopIteration):
+        return []
+    groups = [mount, *(mount.joinpath(*Path(own).parts[:depth]) for depth in range(1, len(Path(own).parts) + 1))]
+    return [quota for group in groups if (quota := _quota(group / "cpu.max")) is not None]
+
+
+def _quota(file: Path) -> int | None:
+    try:
+        limit, period = file.read_text(encoding="utf-8").split()
+        return None if limit == "max" else math.ceil(int(limit) / int(period))
+    except (OSError, ValueError):
+        return None
+
+
+def _slurm() -> list[int]:
+    """Of a batch job: the CPUs of a task, else those of the node."""
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"):
+        if (value := os.environ.get(name, "")).isdigit():
+            return [int(value)]
+    return []
