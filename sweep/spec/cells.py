@@ -48,6 +48,10 @@ class Cell:
         params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
         return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
 
+    def default_config(self) -> TrialConfig:
+        """The configuration with the published defaults: the first trial of the cell."""
+        return self.config(self.default_params())
+
     def inputs(self) -> Iterator[TrialConfig]:
         """Configurations that have every dataset and every encoder of the cell's trials between them."""
         for loss, space in self.spaces.items():
@@ -67,7 +71,7 @@ class Cell:
 
     def cost(self) -> int:
         """The size of a trial in rows, to order cells by: training on a row costs three times as much as scoring it."""
-        config = self.config(self.default_params())
+        config = self.default_config()
         rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
         scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
         assert isinstance(scored, int)
@@ -177,6 +181,3 @@ def _nearest(values: Range, default: Any) -> Scalar:
         return default if default in values.values else values.values[0]
     numbers = [value for value in values.values if isinstance(value, int | float)]
     return min(numbers, key=lambda value: abs(value - default), default=values.values[0])
-
-
-# ---- fingerprints in words -------------------------------------------------------------------------------------------
