@@ -17,10 +17,10 @@ from sweep.search.rungs import default_rungs
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
+from sweep.spec.wording import range_in_words
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
 
@@ -112,7 +112,7 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
         first = cell.default_params()
         for loss, space in cell.spaces.items():
             for name, values in space.items():
-                if (row := (loss, name, describe(values))) not in seen:
+                if (row := (loss, name, range_in_words(values))) not in seen:
                     seen.add(row)
                     table.add_row(*row, str(first.get(name, "-")))
     console.print(table)
@@ -175,13 +175,6 @@ def _measure(config: TrialConfig) -> TrainingSeconds:
     scored = len(draw_of(config, data, 0).validation)
     test = scoring * len(data.test) / scored  # rows of a dataset cost alike
     return TrainingSeconds(config.replicates * (training + config.evaluations * scoring), training + scoring + test)
-
-
-def describe(values: Range) -> str:
-    """`1e-05 to 1e-04, log` or `0.1 | 0.5`."""
-    if isinstance(values, Choice):
-        return " | ".join(map(str, values.values))
-    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
 
 
 def _table(*columns: str) -> Table:
