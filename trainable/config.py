@@ -100,14 +100,14 @@ class TrialConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, description="seed of the draws and the initialisations")
 
-    encoder: str = Field(description="hub id, folder, or name of a packaged encoder")
+    encoder: str = Field(description="hub id, folder, or name of a packaged encoder (`all-MiniLM-L6-v2`)")
     encoder_revision: str | None = Field(None, description="commit of a hub encoder; default: the newest")
     embedding: Literal["cls", "mean", "tokens"] = Field(
         "cls", description="what the metric loss sees: the first token, the mean of the tokens, or every real token"
     )
     max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 
-    loss: AnyLoss = Field(CrossEntropy(), description="loss that is trained with, its own fields included")
+    loss: AnyLoss = Field(CrossEntropy(), description="loss that trials are trained with")
     beta: float = Field(
         0.5,
         ge=0,

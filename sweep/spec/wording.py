@@ -91,7 +91,7 @@ def _alternatives(annotation: Any, metadata: Sequence[Any]) -> list[str]:
     if origin is Literal:
         return [f"`{name}`" for name in get_args(annotation)]
     if origin is tuple:
-        return [f"a list, each of it {in_words(get_args(annotation)[0])}"]
+        return [f"a list, each item {in_words(get_args(annotation)[0])}"]
     return [_plain(annotation, metadata)]
 
 
@@ -119,9 +119,8 @@ def _whole_bounds(metadata: Sequence[Any]) -> str:
 
 def _real_bounds(metadata: Sequence[Any]) -> str:
     names = {"ge": "of at least", "gt": "greater than", "le": "at most", "lt": "less than"}
-    bounds = [
-        f"{words} {_bound(metadata, name):g}" for name, words in names.items() if _bound(metadata, name) is not None
-    ]
+    found = {words: bound for name, words in names.items() if (bound := _bound(metadata, name)) is not None}
+    bounds = [f"{words} {int(bound) if bound == int(bound) else bound}" for words, bound in found.items()]
     return f" {' and '.join(bounds)}" if bounds else ""
 
 
