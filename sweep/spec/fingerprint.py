@@ -15,7 +15,7 @@ __all__ = ["changes", "protocol_fingerprint"]
 
 
 def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
-    """The fixed fields and search ranges of each loss of the cell, as JSON data. If they change, a sweep is refused."""
+    """The fixed fields and search ranges of each loss of the cell, as JSON data. A resumed sweep must have the same."""
     return {
         loss: {**cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
         for loss, space in cell.spaces.items()
