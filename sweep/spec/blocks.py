@@ -155,7 +155,7 @@ class Pruning(BaseModel):
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Strict(False)] = Field(
         None,
         min_length=1,
-        description="evaluation points, numbered over all replicates of a trial, at which trials are judged; default: "
+        description="numbers of evaluations, counted over all replicates of a trial, at which it is judged; default: "
         "half-way through the first replicate, then after 1, 2, 4, ... replicates",
     )
     adaptive: bool = Field(
@@ -176,7 +176,7 @@ class Pruning(BaseModel):
     @classmethod
     def _ascending(cls, rungs: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if rungs is not None and list(rungs) != sorted(set(rungs)):
-            raise ValueError("rungs are evaluation points in ascending order, each once")
+            raise ValueError("rungs are numbers of evaluations in ascending order, each once")
         return rungs
 
 
