@@ -10,11 +10,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sweep.spec.blocks import Protocol
 from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES
 from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import mistakes_of
-from sweep.spec.model import Protocol, SweepSpec
+from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
