@@ -1,8 +1,8 @@
 """The configuration of one trial: everything that decides its scores, and nothing else.
 
-A `TrialConfig` has two equal forms. The nested form is ordinary JSON. The flat form has one scalar for each key
-(`loss`, `loss.margin`, `dataset`, `dataset.path`, ...) and is what MLflow shows; `TrialConfig.from_flat(config.flat())`
-is `config`.
+A `TrialConfig` has two forms. The nested form is ordinary JSON. The flat form has one scalar for each key (`loss`,
+`loss.margin`, `dataset`, `dataset.path`, ...) and is what MLflow shows. `TrialConfig.from_flat(config.flat())` equals
+`config`.
 """
 
 from __future__ import annotations
@@ -21,27 +21,39 @@ __all__ = ["DatasetConfig", "TrialConfig"]
 
 
 class DatasetConfig(BaseModel):
-    """Where a dataset lies and how to read it. Either `hub` or `path` is given; neither means the embedded data."""
+    """Where a dataset lies and how it is read. Either `hub` or `path` is given; neither means the embedded data."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(description="the name of the dataset in cells, tables and MLflow", pattern=r"^[\w.\-]+$")
-    hub: str | None = Field(None, description="a Hugging Face dataset id")
-    hub_config: str | None = Field(None, description="the configuration of the hub dataset, as `sst2` of nyu-mll/glue")
-    revision: str | None = Field(None, description="the commit of the hub dataset; the sweep records the one it used")
-    path: str | None = Field(None, description="a file (csv, tsv, jsonl, parquet) or a folder")
-    test_path: str | None = Field(None, description="the file of the test part, where it is a file of its own")
+    name: str = Field(description="name of the dataset in cells, tables and MLflow", pattern=r"^[\w.\-]+$")
+    hub: str | None = Field(None, description="Hugging Face dataset id, as `SetFit/subj`; give this or `path`")
+    hub_config: str | None = Field(
+        None, description="configuration of the hub dataset, as `sst2` of nyu-mll/glue; default: its only one"
+    )
+    revision: str | None = Field(
+        None,
+        description="commit of the hub dataset; default: the newest one when the sweep begins, which the sweep records",
+    )
+    path: str | None = Field(None, description="file (csv, tsv, jsonl, parquet) or folder; give this or `hub`")
+    test_path: str | None = Field(
+        None, description="file of the test part; default: `path` holds it, or it is held out of `path`"
+    )
     senteval: str | None = Field(
-        None, description="read `path` as the SentEval folder of this task (MR, CR, TREC, ...)"
+        None,
+        description="task (MR, CR, TREC, ...) whose SentEval folder `path` is; default: `path` has a format of its own",
     )
-    text: str = Field("text", description="the column of the sentence")
-    text_pair: str | None = Field(None, description="the column of the second sentence, for tasks on pairs")
-    label: str = Field("label", description="the column of the class")
-    train_split: str = Field("train", description="the split that few-shot samples and validation rows come from")
+    text: str = Field("text", description="column of the sentence")
+    text_pair: str | None = Field(
+        None, description="column of the second sentence, for tasks on pairs; default: there is none"
+    )
+    label: str = Field("label", description="column of the class")
+    train_split: str = Field("train", description="split that draws and validation rows are taken from")
     test_split: str | None = Field(
-        None, description="the split kept for confirmation; default `test` where there is one"
+        None, description="split kept for the confirmation; default: `test`, else `validation`, else a held-out share"
     )
-    test_share: float = Field(0.25, gt=0, lt=1, description="share held out as the test part where no test part exists")
+    test_share: float = Field(
+        0.25, gt=0, lt=1, description="share of each class held out as the test part if the data has none"
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -53,68 +65,99 @@ class DatasetConfig(BaseModel):
 
 
 class TrialConfig(BaseModel):
-    """One configuration of one cell: data, encoder, loss, optimiser and protocol of a trial.
+    """The configuration of a trial: its data, encoder, loss, optimiser and protocol.
 
-    `compatibility: published` trains as the code of arXiv 2211.15195 and 2211.15202 does where that differs:
+    `compatibility: published` trains as the code of arXiv 2211.15195 and 2211.15202 does. It differs from the default:
 
     - With `embedding: tokens` rows are padded to the longest of the pool (at most `max_length`), and the metric loss
       sees padding too, with its sentence's label. A sentence is then scored by its first token, not by the mean.
     - Head and proxies train at the encoder's rate: `head_lr` and `proxy_lr` are refused.
-    - Biases, norm weights and proxies decay as all else does.
-    - `schedule: cosine` is laid out for 120 steps, however many are taken: after them the rate rises again.
-    - On the test part the published rule is scored besides ours: a mixture of probabilities weighed by the training
-      `beta`, without a temperature, and with ProxyNCA's distances taken for similarities (`test_published_accuracy`).
+    - Weight decay applies to biases, norm weights and proxies too.
+    - `schedule: cosine` spans 120 steps, however many are taken: after them the rate rises again.
+    - On the test part, the papers' rule is scored beside this project's (`test_published_accuracy`): a mixture of
+      probabilities weighted by the training `beta`, without a temperature, in which ProxyNCA's distances are taken for
+      similarities.
 
-    Left as fields: the papers' draws are `sampling: random`, which is not stratified, with `batch_size: 64`. As here,
-    the last step counts. Not reproduced: what crashes, the wrong token labels of one repository, the cross-validation
-    on the pool, and a first step at rate 0.
+    The papers' draws and batches are fields of their own: `sampling: random`, which is not stratified, and
+    `batch_size: 64`. In their code too, the weights of the last step are the ones that are scored. Four properties of
+    it are not reproduced: its crashes, the wrong token labels of one repository, the cross-validation on the pool, and
+    a first step at rate 0.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    dataset: DatasetConfig
-    shots: PositiveInt = Field(description="labelled rows per class (`sampling: per_class`) or in all (`random`)")
-    sampling: Literal["per_class", "random"] = Field("per_class", description="how a draw takes its rows")
+    dataset: DatasetConfig = Field(
+        description="dataset: a name under `datasets`, a known name, a file or folder, or a hub id org/name"
+    )
+    shots: PositiveInt = Field(
+        description="labelled rows of a draw, per class (`sampling: per_class`) or in all (`random`)"
+    )
+    sampling: Literal["per_class", "random"] = Field(
+        "per_class", description="how a draw takes its rows: equally many of each class, or regardless of classes"
+    )
     validation: Literal["all", "shots"] | PositiveInt = Field(
-        "all", description="validation rows: every row left, as many as the draw has, or a number"
+        "all",
+        description="rows that score a trial: `all` that a draw leaves, as many as it has (`shots`), or a number",
     )
-    seed: int = Field(0, ge=0, description="the seed from which draws and initialisations derive")
+    seed: int = Field(0, ge=0, description="seed of the draws and the initialisations")
 
-    encoder: str = Field(description="a hub id, a folder, or the name of a packaged encoder")
-    encoder_revision: str | None = Field(None, description="the commit of a hub encoder")
+    encoder: str = Field(description="hub id, folder, or name of a packaged encoder (`all-MiniLM-L6-v2`)")
+    encoder_revision: str | None = Field(None, description="commit of a hub encoder; default: the newest")
     embedding: Literal["cls", "mean", "tokens"] = Field(
-        "cls", description="what the metric loss sees: the first token, the mean, or every real token"
+        "cls", description="what the metric loss sees: the first token, the mean of the tokens, or every real token"
     )
-    max_length: int = Field(64, ge=4, le=8192, description="tokens kept of a row")
+    max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 
-    loss: AnyLoss = Field(CrossEntropy(), description="the loss and its fields")
-    beta: float = Field(0.5, ge=0, le=1, description="weight of cross-entropy; 1 - beta is the metric loss's")
+    loss: AnyLoss = Field(CrossEntropy(), description="loss that trials are trained with")
+    beta: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="weight of cross-entropy, the metric loss having 1 - beta; always 1 for cross_entropy alone",
+    )
 
     encoder_lr: float = Field(2e-5, gt=0, le=1, description="peak learning rate of the encoder")
-    head_lr: float | None = Field(None, gt=0, le=1, description="of the classification head; default: as the encoder")
-    proxy_lr: float | None = Field(None, gt=0, le=10, description="of the loss's proxies; default 0.01, if it has any")
-    weight_decay: float = Field(0.01, ge=0, le=1, description="AdamW's decay of encoder and head, not of proxies")
-    schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="decay after the warm-up")
-    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps in which the learning rate rises")
-    clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
-    steps: PositiveInt = Field(120, description="optimiser steps of one replicate")
+    head_lr: float | None = Field(
+        None, gt=0, le=1, description="peak learning rate of the classification head; default: that of the encoder"
+    )
+    proxy_lr: float | None = Field(
+        None, gt=0, le=10, description="peak learning rate of the loss's proxies; default: 0.01 for losses with proxies"
+    )
+    weight_decay: float = Field(
+        0.01, ge=0, le=1, description="AdamW's weight decay of the matrices of encoder and head, not of proxies"
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="course of the learning rate after the warm-up"
+    )
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps during which the learning rate rises")
+    clip: float = Field(1.0, gt=0, description="norm to which larger gradients are clipped")
+    steps: PositiveInt = Field(120, description="optimiser steps of a replicate")
     batch_size: int = Field(32, ge=2, description="rows of a step; a smaller draw is used whole at every step")
-    precision: Literal["auto", "fp32", "bf16"] = Field("auto", description="auto: bf16 autocast on GPU, fp32 on CPU")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="precision of training and scoring; auto: bf16 autocast on GPU, fp32 on CPU"
+    )
 
     compatibility: Literal["none", "published"] = Field(
         "none",
-        description="published: one learning rate, decay of all weights, padding in the metric loss, and a cosine over "
-        "120 steps, as in the papers' code",
+        description="published: trains as the papers' code does, with one learning rate, decay of all weights, padding "
+        "in the metric loss, and a cosine over 120 steps",
     )
 
-    replicates: PositiveInt = Field(4, description="draws on which the configuration is trained and scored")
-    evaluations: PositiveInt = Field(4, description="evaluations of a replicate, evenly spaced, the last at its end")
-    metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field("accuracy", description="what the score averages")
+    replicates: PositiveInt = Field(
+        4, description="draws on which the configuration is trained and scored; its score is the mean over them"
+    )
+    evaluations: PositiveInt = Field(
+        4, description="evaluations of a replicate, evenly spaced over its steps, the last at its end"
+    )
+    metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field(
+        "accuracy", description="metric on validation rows that the score averages"
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _fill_what_depends_on_the_loss(cls, data: Any) -> Any:
-        """Cross-entropy alone has beta 1; only losses with proxies have a proxy learning rate, unless all have one."""
+        """Sets `beta` to 1 for cross-entropy alone, and the default `proxy_lr` for losses with proxies, unless one
+        learning rate serves all weights."""
         entry = LOSSES.get(_loss_name(data))
         if not isinstance(data, Mapping) or entry is None:
             return data
@@ -151,17 +194,17 @@ class TrialConfig(BaseModel):
         return self.compatibility == "published"
 
     def flat(self) -> dict[str, Scalar]:
-        """One scalar for each key; a nested part's name stands under the key of the part. Fields that are unset, and a
-        dataset's defaults, are left out."""
+        """The configuration with one scalar for each key; the name of the loss stands under `loss`, that of the dataset
+        under `dataset`. Fields that are unset, and a dataset's defaults, are left out."""
         nested = self.model_dump(mode="json", exclude_none=True)
         nested["dataset"] = self.dataset.model_dump(mode="json", exclude_defaults=True)
         return _flatten(nested)
 
     @classmethod
     def from_flat(cls, flat: Mapping[str, Any]) -> TrialConfig:
-        """The inverse of `flat`; values may also be strings, as MLflow gives them back.
+        """The configuration whose flat form this is. Values may also be strings, as MLflow gives them back.
 
-        Raises pydantic.ValidationError for what the fields do not allow.
+        Raises pydantic.ValidationError for values that a field does not allow.
         """
         return cls.model_validate(_nest(flat))
 
@@ -176,7 +219,7 @@ def _flatten(nested: Mapping[str, Any]) -> dict[str, Scalar]:
     flat: dict[str, Scalar] = {}
     for key, value in nested.items():
         if isinstance(value, Mapping):
-            flat.update({key if part == "name" else f"{key}.{part}": each for part, each in value.items()})
+            flat.update({key if name == "name" else f"{key}.{name}": scalar for name, scalar in value.items()})
         else:
             flat[key] = value
     return flat

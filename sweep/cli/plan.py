@@ -17,10 +17,10 @@ from sweep.search.rungs import default_rungs
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
+from sweep.spec.wording import range_in_words
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.ranges import Choice, Range
 
 __all__ = ["print_plan"]
 
@@ -64,7 +64,7 @@ def print_plan(
 
 
 def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
-    return sum(cell.trials(spec.budget.trials_per_cell) * _default_config(cell).replicates for cell in grid)
+    return sum(cell.trials(spec.budget.trials_per_cell) * cell.default_config().replicates for cell in grid)
 
 
 def _confirmation(spec: SweepSpec, count: int) -> str:
@@ -78,14 +78,10 @@ def _confirmation(spec: SweepSpec, count: int) -> str:
     )
 
 
-def _default_config(cell: Cell) -> TrialConfig:
-    return cell.config(cell.default_params())
-
-
 def _print_data(console: Console, grid: Sequence[Cell]) -> None:
     table = _table("dataset", "classes", "pool", "test", "majority", "shots", "training rows", "validation rows")
     seen: set[tuple[str, str, int]] = set()
-    for config in map(_default_config, grid):
+    for config in map(Cell.default_config, grid):
         if (row := (config.dataset.name, config.sampling, config.shots)) in seen:
             continue
         seen.add(row)
@@ -103,7 +99,7 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
         )
     console.print(table)
     for note in dict.fromkeys(
-        f"{c.dataset.name}: {note}" for c in map(_default_config, grid) for note in load(c.dataset).notes
+        f"{c.dataset.name}: {note}" for c in map(Cell.default_config, grid) for note in load(c.dataset).notes
     ):
         console.print(f"  {note}", style="dim")
     console.print()
@@ -116,7 +112,7 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
         first = cell.default_params()
         for loss, space in cell.spaces.items():
             for name, values in space.items():
-                if (row := (loss, name, describe(values))) not in seen:
+                if (row := (loss, name, range_in_words(values))) not in seen:
                     seen.add(row)
                     table.add_row(*row, str(first.get(name, "-")))
     console.print(table)
@@ -124,7 +120,7 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
 
 
 def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
-    config = _default_config(grid[0])
+    config = grid[0].default_config()
     rungs = (
         spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
     )
@@ -142,7 +138,7 @@ def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool
 
 def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, TrainingSeconds]:
     """The costs of each cell, if one training takes so long, its evaluations included."""
-    return {cell.key: TrainingSeconds(_default_config(cell).replicates * seconds, seconds) for cell in grid}
+    return {cell.key: TrainingSeconds(cell.default_config().replicates * seconds, seconds) for cell in grid}
 
 
 def _costs(grid: Sequence[Cell]) -> Mapping[str, TrainingSeconds]:
@@ -150,7 +146,7 @@ def _costs(grid: Sequence[Cell]) -> Mapping[str, TrainingSeconds]:
     measured: dict[tuple[object, ...], TrainingSeconds] = {}
     costs: dict[str, TrainingSeconds] = {}
     for cell in grid:
-        config = _default_config(cell)
+        config = cell.default_config()
         like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
         if like not in measured:
             measured[like] = _measure(config)
@@ -179,13 +175,6 @@ def _measure(config: TrialConfig) -> TrainingSeconds:
     scored = len(draw_of(config, data, 0).validation)
     test = scoring * len(data.test) / scored  # rows of a dataset cost alike
     return TrainingSeconds(config.replicates * (training + config.evaluations * scoring), training + scoring + test)
-
-
-def describe(values: Range) -> str:
-    """`1e-05 to 1e-04, log` or `0.1 | 0.5`."""
-    if isinstance(values, Choice):
-        return " | ".join(map(str, values.values))
-    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
 
 
 def _table(*columns: str) -> Table:

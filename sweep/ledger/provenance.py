@@ -47,7 +47,7 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
 
     from trainable.datasets import load
 
-    configs = {config.name: config for config in (cell.config(cell.default_params()).dataset for cell in cells)}
+    configs = {config.name: config for config in (cell.default_config().dataset for cell in cells)}
     return {
         name: DataRecord(
             name=name,

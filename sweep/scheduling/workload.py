@@ -58,7 +58,7 @@ def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Training
     """The work of a sweep. costs: of each cell, by its key."""
     trials = {cell.key: cell.trials(spec.budget.trials_per_cell) for cell in cells}
     search = {key: count * costs[key].trial for key, count in trials.items()}
-    configs = {cell.key: cell.config(cell.default_params()) for cell in cells}
+    configs = {cell.key: cell.default_config() for cell in cells}
     shares = {key: least_share(spec.pruning, configs[key], count) for key, count in trials.items()}
     confirm = spec.confirm
     tied = {key: min(confirm.finalists, count) for key, count in trials.items()}

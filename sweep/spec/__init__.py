@@ -1,6 +1,7 @@
-"""What a sweep shall do, from YAML to a complete and consistent `SweepSpec`.
+"""The specification of a sweep: from a YAML file to a complete and consistent `SweepSpec`, and to its cells.
 
-    reader -> layers (file, --set) -> document (YAML with places) -> paths -> model: blocks, completion, consistency
+    reader -> document (YAML with lines) -> layers (file, --set) -> paths -> model: completion, blocks, consistency
 
-Every mistake has a place, a rule, the value received and a remedy (`mistakes`, `wording`); all are reported at once.
+All mistakes are reported at once, each with its place, rule, received value and remedy (`mistakes`, `wording`).
+`README.md` here is the reference of every field; `reference` renders it.
 """

@@ -1,4 +1,7 @@
-"""The blocks of a spec whose fields are always the same. What trials are made of is in `sweep.spec.fields`."""
+"""The blocks of a spec with a fixed set of fields, each a frozen pydantic model.
+
+The fields of a trial, which `compare`, `search` and `trial` share out among them, are in `sweep.spec.fields`.
+"""
 
 from __future__ import annotations
 
@@ -14,91 +17,122 @@ from sweep.addresses import has_password
 __all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking", "price_table"]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-_CLEAN = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+_STRIPPED = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 
-
-MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
+_MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
 
 
 class Protocol(BaseModel):
-    """How a trial is trained and scored: fields of a trial that all trials of a comparison usually share."""
+    """How a trial is trained and scored. These are fields of a trial that all trials of a comparison usually share."""
 
     model_config = _STRICT
 
     replicates: int = Field(
-        4, ge=1, le=MAX_REPLICATES, description="draws on which each configuration is trained and scored"
+        4,
+        ge=1,
+        le=_MAX_REPLICATES,
+        description="draws on which each configuration is trained and scored; its score is the mean over them",
     )
     evaluations: int = Field(
-        4, ge=1, le=1000, description="evaluations of a replicate, evenly spaced, the last at its end"
+        4, ge=1, le=1000, description="evaluations of a replicate, evenly spaced over its steps, the last at its end"
     )
     steps: int = Field(120, ge=1, le=1_000_000, description="optimiser steps of a replicate")
     validation: Literal["all", "shots"] | Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        "all", description="validation rows: every row left, as many as the draw has, or a number"
+        "all",
+        description="rows that score a trial: `all` that a draw leaves, as many as it has (`shots`), or a number",
     )
-    metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field("accuracy", description="what the score averages")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="the seed of draws, initialisations and the search")
+    metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field(
+        "accuracy", description="metric on validation rows that the score averages"
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the draws, the initialisations and the search")
 
 
 class Budget(BaseModel):
-    """How much is tried."""
+    """How much is tried, and what may be spent on it."""
 
     model_config = _STRICT
 
-    trials_per_cell: int = Field(16, ge=1, le=10_000, description="trials of each cell; may be raised later")
-    hours: float | None = Field(None, gt=0, le=100_000, description="wall-clock limit of one run; the next run goes on")
+    trials_per_cell: int = Field(
+        16, ge=1, le=10_000, description="trials of each cell; may be raised later, which extends the sweep"
+    )
+    hours: float | None = Field(
+        None,
+        gt=0,
+        le=100_000,
+        description="wall-clock limit of one run, in hours; the next run resumes the sweep; default: no limit",
+    )
     gpu_hours: float | None = Field(
         None,
         gt=0,
         le=10_000_000,
-        description="limit of the sweep's training and scoring, lost work included: hours times GPUs of a trial",
+        description="limit of the whole sweep in GPU-hours of training and scoring (hours times GPUs of a trial), "
+        "discarded work included; default: no limit",
     )
     total_replicates: int | None = Field(
-        None, ge=1, le=100_000_000, description="limit of the sweep's trainings, those of confirmations included"
+        None,
+        ge=1,
+        le=100_000_000,
+        description="limit of the whole sweep in replicates, those of confirmations included; default: no limit",
     )
     target_score: float | None = Field(
-        None, gt=0, le=1, description="the search of a cell ends once a completed trial scores as much"
+        None,
+        gt=0,
+        le=1,
+        description="score at which the search of a cell ends, once a completed trial reaches it; default: none",
     )
     failures: int = Field(
-        5, ge=1, le=10_000, description="trials of a cell that may fail in a row; then the cell is given up"
+        5, ge=1, le=10_000, description="failed trials in a row after which a cell is given up; the others continue"
     )
     stall_minutes: float = Field(
         60.0,
         gt=0,
         le=100_000,
-        description="time for one report, from the start of a replicate or from the report before; a worker that takes "
-        "longer is broken off and its trial handed out again",
+        description="time limit of one evaluation in minutes, from the start of a replicate or from the evaluation "
+        "before; a worker that takes longer is interrupted and its trial handed out again",
     )
-    concurrency: int | None = Field(None, ge=1, le=100_000, description="trials at a time; default: as many as fit")
+    concurrency: int | None = Field(
+        None, ge=1, le=100_000, description="trials that run at a time; default: as many as the cluster has room for"
+    )
 
 
 class Confirm(BaseModel):
-    """How the winner of each cell is confirmed: fresh draws, scored on the test part, which the search never sees."""
+    """How the winner of each cell is confirmed: on fresh draws and the test part, neither of which the search sees."""
 
     model_config = _STRICT
 
     draws: int = Field(
-        20, ge=0, le=1000, description="fresh draws on which each winner is trained and tested; 0: no confirmation"
+        20,
+        ge=0,
+        le=1000,
+        description="fresh draws on which each cell's winner is trained, and scored on the test part; 0: no "
+        "confirmation",
     )
     baseline: str | None = Field(
         None,
-        description="the loss that the others are compared with; default: cross_entropy if it is compared, else the "
-        "first loss",
+        description="loss that the others are compared with; default: cross_entropy if it is compared, else the first "
+        "loss",
     )
     finalists: int = Field(
-        1, ge=1, le=100, description="best trials, tied within noise, among which further draws decide; 1: no decider"
+        1,
+        ge=1,
+        le=100,
+        description="best trials of a cell, tied within noise, that are trained on further draws to choose the winner; "
+        "1: the best score wins",
     )
-    finalist_draws: int = Field(4, ge=1, le=1000, description="further draws of the search for each finalist")
+    finalist_draws: int = Field(
+        4, ge=1, le=1000, description="further draws of the search on which each finalist is trained"
+    )
     reseeded: int = Field(
         4,
         ge=0,
         le=1000,
-        description="confirmation draws that are trained a second time with another initialisation, which tells the "
+        description="confirmation draws that are trained a second time with another initialisation, to tell the "
         "variance of the seed from that of the draw",
     )
 
     @property
     def replicates(self) -> int:
-        """Trainings of one winner."""
+        """How many replicates the confirmation of one winner trains."""
         return self.draws + min(self.draws, self.reseeded)
 
 
@@ -107,20 +141,27 @@ class Pruning(BaseModel):
 
     model_config = _STRICT
 
-    rule: Literal["asha", "median", "wilcoxon", "none"] = Field("asha", description="the rule that stops trials early")
-    reduction_factor: int = Field(3, ge=2, le=100, description="asha: one in so many goes on past a rung")
+    rule: Literal["asha", "median", "wilcoxon", "none"] = Field(
+        "asha",
+        description="rule that stops trials early: asynchronous successive halving, halving at the median, Wilcoxon's "
+        "test against the best trial, or none",
+    )
+    reduction_factor: int = Field(
+        3, ge=2, le=100, description="asha: at a rung, the best 1 / reduction_factor of the trials continue"
+    )
     min_records: int | None = Field(
-        None, ge=2, le=10_000, description="scores that a rung needs before it stops a trial; default: reduction_factor"
+        None, ge=2, le=10_000, description="scores at a rung before it may stop a trial; default: reduction_factor"
     )
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...] | None, Strict(False)] = Field(
         None,
         min_length=1,
-        description="report numbers at which trials are judged; default: half-way through the first replicate, then "
-        "after 1, 2, 4, ... replicates",
+        description="numbers of evaluations, counted over all replicates of a trial, at which it is judged; default: "
+        "half-way through the first replicate, then after 1, 2, 4, ... replicates",
     )
     adaptive: bool = Field(
         False,
-        description="whether a rung stops trials of a cell only once, and while, it is seen to predict the final order",
+        description="whether a rung stops trials only after a pilot, and only while the cell's completed trials show "
+        "that it predicts their final order",
     )
 
     @field_validator("adaptive")
@@ -135,18 +176,19 @@ class Pruning(BaseModel):
     @classmethod
     def _ascending(cls, rungs: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if rungs is not None and list(rungs) != sorted(set(rungs)):
-            raise ValueError("rungs are report numbers in ascending order, each once")
+            raise ValueError("rungs are numbers of evaluations in ascending order, each once")
         return rungs
 
 
 class Resources(BaseModel):
-    """What one trial occupies on a machine."""
+    """What one trial occupies on a machine while it runs."""
 
     model_config = _STRICT
 
     cpu: float = Field(1.0, gt=0, le=4096, description="CPU cores of a trial; may be a fraction")
     gpu: Literal["auto"] | Annotated[float, Field(ge=0, le=1024)] = Field(
-        "auto", description="GPUs of a trial: 0, a fraction of one, a whole number, or `auto` (one where there are any)"
+        "auto",
+        description="GPUs of a trial: 0, a fraction of one, a whole number, or `auto` (one if the cluster has any)",
     )
 
     @field_validator("gpu")
@@ -158,15 +200,21 @@ class Resources(BaseModel):
 
 
 class Tracking(BaseModel):
-    """Where the runs are shown."""
+    """Where MLflow keeps the sweep's runs."""
 
-    model_config = _CLEAN
+    model_config = _STRIPPED
 
-    experiment: str = Field("few-shot-sweep", min_length=1, max_length=250, description="the MLflow experiment")
+    experiment: str = Field("few-shot-sweep", min_length=1, max_length=250, description="MLflow experiment of the runs")
     uri: str | None = Field(
-        None, min_length=1, description="the MLflow store; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db here"
+        None,
+        min_length=1,
+        description="address of the MLflow store; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db in the "
+        "current folder",
     )
-    required: bool = Field(True, description="whether a store that does not answer refuses the run")
+    required: bool = Field(
+        True,
+        description="whether a run is refused if the store does not answer at its start; otherwise it keeps trying",
+    )
 
     @field_validator("experiment")
     @classmethod
@@ -188,7 +236,10 @@ class Tracking(BaseModel):
 
 
 def price_table(prices: Any) -> Mapping[str, tuple[float, float]]:
-    """The lowest and highest price of each machine. Raises ValueError for what is no price."""
+    """The lowest and the highest price in USD per hour of each kind of machine.
+
+    Raises ValueError for anything but a number or a pair of them.
+    """
     if not isinstance(prices, Mapping):
         raise ValueError("prices is a mapping from kinds of machines to USD per hour, as `g6.xlarge: [0.35, 0.80]`")
     return {str(machine): _price(str(machine), price) for machine, price in prices.items()}
@@ -196,7 +247,7 @@ def price_table(prices: Any) -> Mapping[str, tuple[float, float]]:
 
 def _price(machine: str, price: Any) -> tuple[float, float]:
     bounds = list(price) if isinstance(price, list | tuple) else [price, price]
-    numbers = [each for each in bounds if isinstance(each, int | float) and not isinstance(each, bool)]
+    numbers = [bound for bound in bounds if isinstance(bound, int | float) and not isinstance(bound, bool)]
     if len(bounds) != 2 or len(numbers) != 2 or not 0 <= numbers[0] <= numbers[1] < math.inf:
         raise ValueError(
             f"the price of {machine} is USD per hour: a number, or [low, high], as spot and on demand; received {price}"
@@ -214,4 +265,4 @@ BLOCKS: Mapping[str, type[BaseModel]] = MappingProxyType(
         "tracking": Tracking,
     }
 )
-"""The blocks by their names in a spec."""
+"""The models of these blocks by the names that they have in a spec."""

@@ -1,4 +1,4 @@
-"""Cells: the combinations of the compared axes. Trials compete only inside their own cell."""
+"""Cells: the combinations of the compared axes. Trials compete only within their own cell."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Cell", "cells", "combinations"]
 
-_NAMED = ("dataset", "shots", "loss")  # what every key begins with
+_NAMED = ("dataset", "shots", "loss")  # every key begins with their values
 _SEARCHED = "searched"  # the loss in the key of a cell that searches over several
 
 
@@ -28,9 +28,9 @@ _SEARCHED = "searched"  # the loss in the key of a cell that searches over sever
 class Cell:
     """One combination of the compared fields.
 
-    key: dataset/shots/loss[/field=value ...]; the loss is `searched` where the search chooses it. fixed: by loss, the
-    flat fields of a trial (`TrialConfig.flat`) that are equal for all trials with that loss. spaces: by loss, the range
-    of each flat field that is searched. With several losses, the loss is searched too.
+    key: `dataset/shots/loss[/field=value ...]`; the loss is `searched` if the cell searches over several.
+    fixed: for each loss, the flat fields (`TrialConfig.flat`) that all its trials share.
+    spaces: for each loss, the search range of every other flat field. With several losses, the loss is searched too.
     """
 
     key: str
@@ -38,18 +38,22 @@ class Cell:
     spaces: Mapping[str, Mapping[str, Range]]
 
     def config(self, params: Mapping[str, Scalar]) -> TrialConfig:
-        """The trial with these values of the searched fields by flat name, `loss` among them where it is searched."""
+        """The trial with these values of the searched fields, by flat name; a searched `loss` is one of them."""
         loss = str(params.get("loss", next(iter(self.spaces))))
         return TrialConfig.from_flat({**self.fixed[loss], **params, "loss": loss})
 
     def default_params(self) -> dict[str, Scalar]:
-        """The defaults that the papers publish, as near as the ranges allow: what the first trial of a cell tries."""
+        """The defaults that the papers publish, moved into the ranges: the first trial of a cell tries them."""
         loss, space = next(iter(self.spaces.items()))
         params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
         return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
 
+    def default_config(self) -> TrialConfig:
+        """The configuration with the published defaults: the first trial of the cell."""
+        return self.config(self.default_params())
+
     def inputs(self) -> Iterator[TrialConfig]:
-        """Configurations that have every dataset and every encoder of the cell's trials between them."""
+        """Configurations that together name every dataset and every encoder that a trial of the cell may use."""
         for loss, space in self.spaces.items():
             choices = {name: values.values for name, values in space.items() if isinstance(values, Choice)}
             read = {name: choices[name] for name in ("encoder", "encoder_revision") if name in choices}
@@ -58,32 +62,33 @@ class Cell:
                 yield self.config({**first, "loss": loss, **dict(zip(read, values, strict=True))})
 
     def size(self) -> int:
-        """How many different configurations the cell has; more than any budget where a real number is searched."""
+        """The number of different configurations; larger than any budget if a real number is searched."""
         return sum(prod(map(_count, space.values())) for space in self.spaces.values())
 
     def trials(self, budget: int) -> int:
-        """How many trials the cell gets of a budget: never more than it has configurations."""
+        """The number of trials of the cell: the budget, but never more than the cell has configurations."""
         return min(budget, self.size())
 
     def cost(self) -> int:
-        """The size of a trial in rows, to order cells by: training on a row costs three times as much as scoring it."""
-        config = self.config(self.default_params())
+        """The cost of a trial in scored rows, by which cells are ordered; training on a row costs as much as scoring
+        three."""
+        config = self.default_config()
         rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
         scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
         assert isinstance(scored, int)
         return config.replicates * (3 * config.steps * min(config.batch_size, rows) + config.evaluations * scored)
 
 
-_TYPICAL_CLASSES, _TYPICAL_POOL = 4, 2000  # what the configuration alone does not tell
+_TYPICAL_CLASSES, _TYPICAL_POOL = 4, 2000  # assumed, since a configuration does not tell them
 
 
 def cells(spec: SweepSpec) -> tuple[Cell, ...]:
-    """The cells of a spec, in the order of its axes. Combinations that differ in what a loss ignores are one cell."""
+    """The cells of a spec in the order of its axes. Combinations that differ only in what a loss ignores are one."""
     return tuple({cell.key: cell for cell in combinations(spec)}.values())
 
 
 def combinations(spec: SweepSpec) -> Iterator[Cell]:
-    """The product of the axes. A key comes twice where a loss ignores what an axis compares."""
+    """A cell for each combination of the axes. Those that differ only in what a loss ignores have the same key."""
     losses = _losses(spec)
     others = {name: values for name, values in spec.compare.items() if name != "loss"}
     for values in product(*others.values()):
@@ -95,7 +100,8 @@ def combinations(spec: SweepSpec) -> Iterator[Cell]:
 
 
 def _losses(spec: SweepSpec) -> list[tuple[str, ...]]:
-    """The losses of each cell that shares its other axes: one in each, or all in one where they are searched."""
+    """The losses of every cell of one combination of the other axes: a compared loss has a cell of its own, losses that
+    are searched over share one."""
     if "loss" in spec.compare:
         return [(str(loss),) for loss in spec.compare["loss"]]
     searched = spec.search.get("loss", spec.trial.get("loss"))
@@ -110,9 +116,8 @@ def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], losses: tuple[str, ...]) 
     compatibility = str(fields.get("compatibility", "none"))
     for loss in losses:
         own = {f"loss.{name}": value for name, value in _loss_fields(spec, loss).items()}
-        used = {
-            name: value for name, value in {**fields, **values, **own}.items() if is_used(name, loss, compatibility)
-        }
+        given = {**fields, **values, **own}
+        used = {name: value for name, value in given.items() if is_used(name, loss, compatibility)}
         spaces[loss] = {name: value for name, value in used.items() if _is_range(value)}
         constants = {name: value for name, value in used.items() if not _is_range(value)}
         fixed[loss] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), "loss": loss}
@@ -137,16 +142,13 @@ def _flat(config: DatasetConfig) -> dict[str, Scalar]:
 def _key(fields: Mapping[str, Any], axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> str:
     loss = losses[0] if len(losses) == 1 else _SEARCHED
     compatibility = str(fields.get("compatibility", "none"))
-    others = [
-        name for name in axes if name not in _NAMED and any(is_used(name, each, compatibility) for each in losses)
-    ]
-    return "/".join(
-        [str(fields["dataset"]), str(fields["shots"]), loss, *(f"{name}={_short(axes[name])}" for name in others)]
-    )
+    used = [name for name in axes if any(is_used(name, own, compatibility) for own in losses)]
+    others = [f"{name}={_short(axes[name])}" for name in used if name not in _NAMED]
+    return "/".join([str(fields["dataset"]), str(fields["shots"]), loss, *others])
 
 
 def _short(value: Scalar) -> str:
-    """A folder by its name, since cells are named after what they compare and not after where it lies."""
+    """The value as a key shows it: a folder by its last name, wherever it lies."""
     return PurePath(value).name if isinstance(value, str) and value.startswith("/") else str(value)
 
 
@@ -155,21 +157,21 @@ def _short(value: Scalar) -> str:
 
 @cache
 def _published(loss: str) -> Mapping[str, Scalar]:
-    """The defaults of every field that can be searched, by flat name."""
+    """The default of every field that can be searched, by flat name."""
     dataset = DatasetConfig(name="any")
     flat = TrialConfig.model_validate({"dataset": dataset, "shots": 1, "encoder": "any", "loss": {"name": loss}}).flat()
     return {"head_lr": flat["encoder_lr"], **flat}
 
 
 def _count(values: Range) -> int:
-    """How many different values a range holds; of real numbers more than any budget asks for."""
+    """The number of different values in a range; for real numbers, more than any budget asks for."""
     if isinstance(values, Choice):
         return len(values.values)
     return values.high - values.low + 1 if isinstance(values, IntRange) else 10**9
 
 
 def _nearest(values: Range, default: Any) -> Scalar:
-    """The value of a range that is nearest to the default; without a nearest one, the first."""
+    """The value of a range that is nearest to the default; its first value if there is no number to compare."""
     if not isinstance(values, Choice):
         low, high = values.low, values.high
         return low if default is None else min(max(default, low), high)
@@ -177,6 +179,3 @@ def _nearest(values: Range, default: Any) -> Scalar:
         return default if default in values.values else values.values[0]
     numbers = [value for value in values.values if isinstance(value, int | float)]
     return min(numbers, key=lambda value: abs(value - default), default=values.values[0])
-
-
-# ---- fingerprints in words -------------------------------------------------------------------------------------------

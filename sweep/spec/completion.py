@@ -1,4 +1,7 @@
-"""From what a spec says to what it means: every field of a trial in one place, defaults filled in, datasets found."""
+"""Completion of a spec: every field of a trial gets one place, defaults are filled in, and datasets are found.
+
+Values are checked on the way by the rules of their fields (`sweep.spec.fields`).
+"""
 
 from __future__ import annotations
 
@@ -22,26 +25,28 @@ from trainable.errors import DataError
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 
-__all__ = ["Searched", "complete"]
+__all__ = ["REQUIRED", "Searched", "complete"]
 
 Searched: TypeAlias = Range | Scalar
-"""What a field under `search` holds: a range, or one value, which fixes the field."""
+"""What a field under `search` holds: a range to search, or one value, which fixes the field."""
 
 _BLOCKS = ("datasets", "compare", "search", "trial", "protocol")
 _HOMES = ("compare", "search", "protocol", "trial")
-_REQUIRED = {
+REQUIRED: Mapping[str, str] = {
     "dataset": "list the datasets under `compare.dataset`",
     "shots": "list the numbers of labelled rows under `compare.shots`",
     "loss": "list the losses under `compare.loss`",
     "encoder": "name it under `trial.encoder`, such as `all-MiniLM-L6-v2` or `roberta-base`",
 }
+"""The fields of a trial that have no default, each with the remedy where it is missing."""
 _BOUNDS = ("low", "high", "log")
 
 
 def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
-    """The spec's data with the blocks `datasets`, `compare`, `search` and `trial` checked and made explicit.
+    """The data of a spec with its blocks `datasets`, `compare`, `search`, `trial` and `protocol` completed, and the
+    mistakes in them.
 
-    Completing what is complete changes nothing. Other blocks are returned as they are.
+    Completing complete data changes nothing. Other blocks are returned as they are.
     """
     malformed = {name for name in _BLOCKS if not isinstance(given.get(name, {}), Mapping)}
     completion = _Completion({name: given.get(name, {}) for name in _BLOCKS if name not in malformed}, malformed)
@@ -50,7 +55,7 @@ def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
         completion.refuse((name,), "must be a mapping of fields", given[name], remedy)
     completed = completion.blocks()
     if "protocol" in malformed:
-        completed["protocol"] = given["protocol"]  # whoever validates that block refuses it
+        completed["protocol"] = given["protocol"]  # its model refuses it
     return {**given, **completed}, completion.mistakes
 
 
@@ -67,7 +72,7 @@ class _Completion:
         self.mistakes.append(Mistake(place=place, rule=rule, received=received, remedy=remedy))
 
     def blocks(self) -> dict[str, Any]:
-        """Everything, explicit. A block's order is that of the file, with what was not given before or after it."""
+        """The completed blocks. Fields keep the order of the file; those that were not given stand before or after."""
         self._check_places()
         compare = dict(self._axes())
         search = dict(self._searches())
@@ -88,18 +93,17 @@ class _Completion:
         return self.given.get(name, {})
 
     def _check_places(self) -> None:
-        """Each field of a trial stands in one place, and those without default somewhere."""
+        """Refuses a field of a trial that stands in several blocks, or is required and stands in none."""
         for name in TRIAL_FIELDS:
             given = [home for home in _HOMES if name in self._block(home)]
             homes = [home for home in given if _may_hold(home, name)]
             if len(homes) > 1:
                 others = " and ".join(f"{home}.{name}" for home in homes[:-1])
-                self.refuse(
-                    (homes[-1], name), f"is also set by {others}", remedy="a field has one place: keep one of them"
-                )
+                remedy = "a field has one place: keep one of them"
+                self.refuse((homes[-1], name), f"is also set by {others}", remedy=remedy)
             block = "trial" if name == "encoder" else "compare"
-            if name in _REQUIRED and not given and block not in self.malformed:
-                self.refuse((block, name), "must be given", remedy=_REQUIRED[name])
+            if name in REQUIRED and not given and block not in self.malformed:
+                self.refuse((block, name), "must be given", remedy=REQUIRED[name])
 
     # ---- compare -----------------------------------------------------------------------------------------------------
 
@@ -111,10 +115,8 @@ class _Completion:
             elif isinstance(value, Mapping):
                 self.refuse(place, "must be a list of values to compare", value, self._where_ranges_go(name))
             else:
-                yield (
-                    name,
-                    self._values(TRIAL_FIELDS[name], value if isinstance(value, list | tuple) else [value], place),
-                )
+                values = value if isinstance(value, list | tuple) else [value]
+                yield name, self._values(TRIAL_FIELDS[name], values, place)
 
     @staticmethod
     def _where_ranges_go(name: str) -> str:
@@ -122,12 +124,12 @@ class _Completion:
 
     def _values(self, rule: FieldRule, values: Iterable[Any], place: Place) -> tuple[Scalar, ...]:
         accepted: list[Scalar] = []
-        for number, each in enumerate(values):
-            value = rule.accept(each, (*place, number))
+        for number, given in enumerate(values):
+            value = rule.accept(given, (*place, number))
             if isinstance(value, Mistake):
                 self.mistakes.append(value)
             elif value in accepted:
-                self.refuse((*place, number), "a list of values must not repeat one", each, "remove it")
+                self.refuse((*place, number), "a list of values must not repeat one", given, "remove it")
             else:
                 accepted.append(value)
         if not values:
@@ -148,7 +150,7 @@ class _Completion:
             elif name in TRIAL_FIELDS:
                 yield from self._searched(TRIAL_FIELDS[name], value, place)
             else:
-                allowed = [*(each for each in TRIAL_FIELDS if each not in UNSEARCHABLE), *LOSSES]
+                allowed = [*(field for field in TRIAL_FIELDS if field not in UNSEARCHABLE), *LOSSES]
                 self.refuse(place, "unknown field or loss", remedy=remedy_for_unknown(name, "search", allowed))
 
     def _loss_searches(self, loss: str, fields: Any, place: Place) -> Iterator[tuple[str, Searched]]:
@@ -166,7 +168,7 @@ class _Completion:
                 self.refuse((*place, name), f"unknown field of {loss}", remedy=remedy)
 
     def _searched(self, rule: FieldRule, value: Any, place: Place) -> Iterator[tuple[str, Searched]]:
-        """Under the field's name: a range from a mapping, a choice from a list, or the value that fixes the field."""
+        """The field's name with a range (from a mapping), a choice (from a list) or the one value that fixes it."""
         if isinstance(value, Mapping):
             interval = self._interval(rule, value, place)
             if interval is not None:
@@ -194,9 +196,8 @@ class _Completion:
                 self.refuse(place, f"a range needs `{name}`", dict(bounds), "write {low: ..., high: ..., log: true}")
         log = bounds.get("log", False)
         if not isinstance(log, bool):
-            self.refuse(
-                (*place, "log"), "must be `true` or `false`", log, "log: true spreads the values over the magnitudes"
-            )
+            remedy = "log: true spreads the values over the magnitudes"
+            self.refuse((*place, "log"), "must be `true` or `false`", log, remedy)
         ends = [rule.accept(bounds[name], (*place, name)) for name in ("low", "high") if name in bounds]
         self.mistakes += [end for end in ends if isinstance(end, Mistake)]
         if len(self.mistakes) > before:
@@ -240,8 +241,9 @@ class _Completion:
     # ---- datasets ----------------------------------------------------------------------------------------------------
 
     def _datasets(self, compare: dict[str, Any], trial: dict[str, Any]) -> dict[str, Any]:
-        """The datasets by name. What `compare` and `trial` call otherwise is found, and called by its name."""
-        found = {name: each for name, entry in self._block("datasets").items() if (each := self._entry(name, entry))}
+        """The datasets by name. Paths and hub ids under `compare` and `trial` are replaced by names of datasets."""
+        entries = {name: self._entry(name, entry) for name, entry in self._block("datasets").items()}
+        found = {name: entry for name, entry in entries.items() if entry}
         for block, values in (("compare", compare.get("dataset", ())), ("trial", (trial.get("dataset"),))):
             names = [self._find(value, (block, "dataset"), found) for value in values if value is not None]
             if block == "compare" and "dataset" in compare:
@@ -253,17 +255,12 @@ class _Completion:
     def _entry(self, name: str, entry: Any) -> Mapping[str, Any] | None:
         place = ("datasets", name)
         if not isinstance(entry, Mapping):
-            self.refuse(
-                place, "must be a mapping that says where the data lies", entry, "write {path: data/tickets.csv, ...}"
-            )
+            rule = "must be a mapping that says where the data lies"
+            self.refuse(place, rule, entry, "write {path: data/tickets.csv, ...}")
             return None
         if "name" in entry:
-            self.refuse(
-                (*place, "name"),
-                "a dataset's name is its key",
-                entry["name"],
-                f"rename `{name}` itself, or remove this",
-            )
+            remedy = f"rename `{name}` itself, or remove this"
+            self.refuse((*place, "name"), "a dataset's name is its key", entry["name"], remedy)
         known = DATASETS.get(name)
         embedded = known is not None and known.hub is None
         if "path" not in entry and "hub" not in entry and not embedded:
@@ -272,7 +269,7 @@ class _Completion:
         return {**entry, "name": name}
 
     def _find(self, asked: str, place: Place, found: dict[str, Any]) -> str | None:
-        """The name of the dataset; what it stands for is in `found` then."""
+        """The name of the dataset that is asked for. One that is not under `datasets` is added to `found`."""
         if asked in self._block("datasets"):
             return asked
         listed = self._block(str(place[0]))["dataset"]
@@ -291,7 +288,7 @@ class _Completion:
 
 
 def _may_hold(block: str, name: str) -> bool:
-    """Whether a field is right in a block; where it is not, another rule says so."""
+    """Whether a field may stand in a block; if it may not, another rule refuses it."""
     return {"search": name not in UNSEARCHABLE, "protocol": name in PROTOCOL_FIELDS}.get(block, True)
 
 

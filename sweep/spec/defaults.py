@@ -1,4 +1,4 @@
-"""What a trial has and what is searched where the spec does not say."""
+"""What is searched, and which value a field of a trial has, where the spec does not say."""
 
 from __future__ import annotations
 
@@ -10,23 +10,32 @@ from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_use
 from trainable.losses import LOSSES
 from trainable.ranges import FloatRange, Range, Scalar
 
-__all__ = ["DEFAULT_RANGES", "filled_search", "filled_trial"]
+__all__ = ["DEFAULT_RANGES", "RANGE_SOURCES", "filled_search", "filled_trial"]
 
 DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
     {
-        # Mosbach et al., 2021 (arXiv:2006.04884) use 1e-5 to 3e-5, Gao et al., 2021 (arXiv:2012.15723) up to 5e-5.
         "encoder_lr": FloatRange(5e-6, 5e-5, log=True),
-        # The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.
         "beta": FloatRange(0.05, 0.95),
-        # Proxies start at random: the code of SoftTriple and of Proxy Anchor trains them 100 times as fast as the rest.
         "proxy_lr": FloatRange(1e-4, 1e-1, log=True),
     }
 )
-"""What is searched unless the spec says otherwise, besides the loss's own ranges."""
+"""The fields of a trial that are searched unless the spec says otherwise. Losses have ranges of their own."""
+
+RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "encoder_lr": "Mosbach et al., 2021 (arXiv:2006.04884) use 1e-5 to 3e-5, Gao et al., 2021 (arXiv:2012.15723) "
+        "up to 5e-5.",
+        "beta": "The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.",
+        "proxy_lr": "Proxies start at random: the code of SoftTriple and of Proxy Anchor trains them 100 times as fast "
+        "as the rest.",
+    }
+)
+"""Why each of these ranges is what it is."""
 
 
 def filled_search(search: Mapping[str, Any], losses: Sequence[str], fixed: Set[str]) -> dict[str, Any]:
-    """Default ranges of what some loss uses, what was given, and all fields of the losses, and of no others."""
+    """The complete `search` block: what was given, the default ranges of fields that a loss uses and nothing fixes, and
+    every field of every loss."""
     defaults = {
         name: values
         for name, values in DEFAULT_RANGES.items()
@@ -42,7 +51,8 @@ def _filled_loss(loss: str, given: Mapping[str, Range | Scalar]) -> dict[str, Ra
 
 
 def filled_trial(trial: Mapping[str, Scalar], elsewhere: Set[str]) -> dict[str, Any]:
-    """All fields without another place; those that depend on the loss only if they were given."""
+    """The complete `trial` block: every field that stands in no other block. Those with a default range have no default
+    value, since the loss decides whether they are used."""
     free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
     values = {name: trial.get(name, None if name in DEFAULT_RANGES else TRIAL_FIELDS[name].default) for name in free}
     return {name: value for name, value in values.items() if value is not None}

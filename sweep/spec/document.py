@@ -1,7 +1,7 @@
-"""YAML files as data in which every value knows its line.
+"""Reading YAML into data, with the line of every value.
 
-Plain JSON data in YAML's notation: names as keys, no tags, and the scalars of YAML 1.2, so that `1e-5` is a number, and
-`no` and `on` are text. Files that would expand into something huge are refused before they do.
+A spec is plain JSON data in YAML's notation: keys are names, tags are refused, and scalars follow YAML 1.2, so that
+`1e-5` is a number, and `no` and `on` are text. Files that would expand into something huge are refused before they do.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ from sweep.spec.wording import shown
 
 __all__ = ["MAX_BYTES", "MAX_DEPTH", "Document", "decoded", "read_document"]
 
-MAX_BYTES = 1 << 18
-MAX_DEPTH = 20
+MAX_BYTES = 1 << 18  # of a file or an override
+MAX_DEPTH = 20  # of nested mappings and lists
 _MAX_VALUES = 2000  # a spec has a few hundred; aliases can multiply them without bound
 _MAX_TEXT = 5000  # characters
 _MAX_KEY = 100
 _MAX_DIGITS = 18
 _TAG = "tag:yaml.org,2002:"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-"""What YAML allows in no file, although an escape such as "\\e" may put it into a text."""
+"""Characters that YAML allows in no file, although an escape such as "\\e" can put them into a text."""
 
 
 class _ExcessError(Exception):
-    """A text goes on, or goes deeper, than any spec does."""
+    """A document has more values, or nests them deeper, than any spec."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Resolves plain scalars as the core schema of YAML 1.2 does, and breaks off where a text has no end."""
+    """Resolves plain scalars by the core schema of YAML 1.2.
+
+    Raises _ExcessError at the first node that is one too many or too deep.
+    """
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML's own way to hold them
     nodes = 0
@@ -65,7 +68,12 @@ for _name, _pattern, _first in (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """data: mappings, lists and scalars. lines: of every key and list item. mistakes: each with its line."""
+    """The content of a YAML file.
+
+    data: mappings, lists and scalars; None if the file could not be read.
+    lines: the line of every key and list item, by place.
+    mistakes: each with its line.
+    """
 
     data: Any
     lines: Mapping[Place, int]
@@ -73,7 +81,7 @@ class Document:
 
 
 def decoded(content: bytes) -> str | tuple[int, Mistake]:
-    """The text of a file, or why it has none and in which line."""
+    """The text of a file, or the line and the mistake for which it is refused."""
     if len(content) > MAX_BYTES:
         return 1, _file_mistake(f"a spec has at most {MAX_BYTES >> 10} kB", "a larger file", "is this the right file?")
     if b"\0" in content:
@@ -87,10 +95,10 @@ def decoded(content: bytes) -> str | tuple[int, Mistake]:
 
 
 def read_document(text: str) -> Document:
-    """The data in a YAML text. What cannot be read at all leaves data None and one mistake."""
+    """The data in a YAML text. A text that cannot be read as a whole has no data and one mistake."""
     if found := _CONTROL.search(text):
         return _control_character(text, found)
-    loader = _Loader(text)  # it builds nodes and constructs nothing
+    loader = _Loader(text)  # builds nodes and constructs no objects
     try:
         node = loader.get_single_node()
     except _ExcessError:
@@ -108,7 +116,11 @@ def read_document(text: str) -> Document:
 
 @dataclass(slots=True)
 class _Reading:
-    """The data of a tree of nodes, collected with lines and mistakes."""
+    """One pass over a tree of nodes, which collects lines and mistakes on the way.
+
+    values: how many nodes have been read.
+    too_deep: whether one was nested deeper than MAX_DEPTH; nothing is read from there on.
+    """
 
     lines: dict[Place, int] = field(default_factory=dict)
     mistakes: list[tuple[int, Mistake]] = field(default_factory=list)
@@ -124,7 +136,7 @@ class _Reading:
         if isinstance(node, yaml.MappingNode) and kind == "map":
             return dict(self._entries(node, place))
         if isinstance(node, yaml.SequenceNode) and kind == "seq":
-            return [self._item(each, (*place, number)) for number, each in enumerate(node.value)]
+            return [self._item(item, (*place, number)) for number, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode) and kind in _SCALARS:
             return self._scalar(node, kind, place)
         return self._refuse(
@@ -133,7 +145,7 @@ class _Reading:
 
     def _entries(self, node: yaml.MappingNode, place: Place) -> Iterator[tuple[str, Any]]:
         first: dict[str, int] = {}
-        for key, each in node.value:
+        for key, value in node.value:
             line = _line(key)
             if not _is_name(key):
                 received = shown(key.value) if isinstance(key, yaml.ScalarNode) else "a list or mapping"
@@ -143,7 +155,7 @@ class _Reading:
                 self._refuse(key, (*place, key.value), rule, "", "remove one of the two")
             else:
                 first[key.value] = self.lines[*place, key.value] = line
-                yield key.value, self.value(each, (*place, key.value))
+                yield key.value, self.value(value, (*place, key.value))
 
     def _item(self, node: yaml.Node, place: Place) -> Any:
         self.lines[place] = _line(node)
@@ -158,7 +170,7 @@ class _Reading:
             return self._refuse(node, place, "text has no control characters", f"{found[0]!a}", "remove it")
         try:
             return _SCALARS[kind](node.value)
-        except ValueError:  # only an explicit tag can ask for a number and not be one
+        except ValueError:  # only an explicit tag can call a text a number
             return self._refuse(
                 node, place, f"a value tagged as {kind} must be one", shown(node.value), "remove the tag"
             )
@@ -192,7 +204,7 @@ _SCALARS: Mapping[str, Any] = {
 
 
 def _is_name(key: yaml.Node) -> bool:
-    """Whether a key is a short text on one line; what it names is not asked here."""
+    """Whether a key is a short text on one line. Whether it is a known name is checked later, by the models."""
     return (
         isinstance(key, yaml.ScalarNode)
         and key.tag == f"{_TAG}str"

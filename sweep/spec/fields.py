@@ -1,4 +1,4 @@
-"""The fields of a trial as a spec sees them: what each may hold, which may be searched, and over what by default."""
+"""The fields of a trial and of each loss, as a spec may set them: what each may hold, and which may be searched."""
 
 from __future__ import annotations
 
@@ -30,10 +30,17 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """What one field may hold. rule: in words. names: those among its values. number: `int`, `float` or neither."""
+    """What one field of a spec may hold.
+
+    adapter: validates a value.
+    rule: what the field may hold, in words.
+    description: what the field means.
+    default: its default, or None if it has none or is unset by default.
+    names: the values that are names, as `linear` and `cosine` of a schedule.
+    number: `int` or `float` if the field may hold numbers of that type, else None.
+    """
 
     name: str
-    annotation: Any
     adapter: TypeAdapter[Any]
     rule: str
     description: str
@@ -42,7 +49,7 @@ class FieldRule:
     number: type[int] | type[float] | None
 
     def accept(self, value: object, place: Place) -> Scalar | Mistake:
-        """The value as the field holds it (a whole number for a real one becomes real), or what is wrong with it."""
+        """The value as the field holds it, or the mistake in it. A real field turns whole numbers into floats."""
         try:
             accepted: Scalar = self.adapter.validate_python(value)
         except ValidationError:
@@ -82,7 +89,6 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
     typed: Any = Annotated[kind, *info.metadata] if info.metadata else kind
     return FieldRule(
         name=name,
-        annotation=typed,
         adapter=TypeAdapter(typed, config=ConfigDict(strict=True, allow_inf_nan=False)),
         rule=in_words(kind, info.metadata),
         description=info.description or name,
@@ -93,7 +99,8 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
 
 
 def _trial_rules() -> dict[str, FieldRule]:
-    """The fields of a trial. Data and loss are given by name; those of the protocol have the protocol's bounds."""
+    """The rules of the fields of a trial. Dataset and loss are given by name; fields of the protocol have the bounds of
+    its block."""
     special = {"dataset": str, "loss": Literal[tuple(LOSSES)]}
     rules = {}
     for name, info in TrialConfig.model_fields.items():
@@ -121,12 +128,12 @@ UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
-"""Fields that a sweep may compare but never search, each with the reason."""
+"""The fields that a sweep may compare but never search, each with the reason."""
 
 
 def is_used(field: str, loss: str, compatibility: str = "none") -> bool:
-    """Whether a trial with this loss uses a field: cross-entropy alone has no weight, few losses have proxies, and the
-    papers' code has one learning rate for all."""
+    """Whether a trial with this loss uses a field: `beta` needs a metric loss, `proxy_lr` a loss with proxies, and
+    `compatibility: published` trains head and proxies at the encoder's learning rate."""
     entry = LOSSES[loss]
     if field in ("head_lr", "proxy_lr") and compatibility == "published":
         return False
@@ -134,7 +141,7 @@ def is_used(field: str, loss: str, compatibility: str = "none") -> bool:
 
 
 def remedy_for_unknown(key: object, block: str, allowed: Iterable[str]) -> str:
-    """Where an unknown key belongs, or else which keys are allowed in its block."""
+    """The remedy for an unknown key: the block where it belongs, or else the keys that its own block allows."""
     homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
     if not homes and key in TRIAL_FIELDS:
         homes = ["compare", "trial"] if key in UNSEARCHABLE else ["compare", "search", "trial"]

@@ -1,4 +1,4 @@
-"""What must not change while trials are compared, as data, and the difference between two of them in words."""
+"""The fingerprint of a cell: what must stay equal while its trials are compared, and how two fingerprints differ."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["changes", "protocol_fingerprint"]
 
 
 def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
-    """JSON data of what must not change while trials of the cell are compared: by loss, fixed fields and ranges."""
+    """The fixed fields and search ranges of each loss of the cell, as JSON data. A resumed sweep must have the same."""
     return {
         loss: {**cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
         for loss, space in cell.spaces.items()
@@ -23,7 +23,7 @@ def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """How two fingerprints differ, in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`."""
+    """The differences of two fingerprints in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`."""
     found = []
     if set(old) != set(new):
         found.append(f"search.loss: was {', '.join(old)}, is now {', '.join(new)}")
@@ -43,12 +43,12 @@ def _plain(values: Range) -> Any:
 
 
 def _place(name: str, loss: str, dataset: object, was: object, now: object) -> str:
-    """The place in a spec where people write a field."""
+    """The place in a spec where a flat field is written."""
     if name.startswith("loss."):
         return f"search.{loss}.{name.removeprefix('loss.')}"
     if name.startswith("dataset."):
         return f"datasets.{dataset}.{name.removeprefix('dataset.')}"
-    if any(isinstance(each, Mapping | list) for each in (was, now)):
+    if isinstance(was, Mapping | list) or isinstance(now, Mapping | list):
         return f"search.{name}"
     return f"{'protocol' if name in PROTOCOL_FIELDS else 'trial'}.{name}"
 

@@ -1,4 +1,4 @@
-"""What a sweep reads: hub datasets are pinned to a commit, and bad data and encoders found, before it begins."""
+"""Checks of the data and encoders that a sweep will read, and the commits of its hub datasets, before it begins."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ __all__ = ["check_inputs", "pinned"]
 
 
 def check_inputs(grid: Sequence[Cell]) -> None:
-    """Read every dataset, take one draw of each cell, and look at each encoder, so that bad input ends a sweep before
-    it begins.
+    """Reads every dataset, takes one draw of each cell, and checks each encoder.
 
-    Raises TrainableError.
+    Raises TrainableError for the first that cannot be used, so that a sweep with bad input does not begin.
     """
     for config in (config for cell in grid for config in cell.inputs()):
         check_encoder(config.encoder, config.encoder_revision, config.max_length)
@@ -26,7 +25,7 @@ def check_inputs(grid: Sequence[Cell]) -> None:
 
 
 def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
-    """The spec with the commit of every hub dataset: the one that the sweep began with, else the newest.
+    """The spec with every hub dataset pinned to a commit: the one that the sweep began with, or else the newest.
 
     recorded: the resolved spec that the sweep began with, as JSON data; empty for a new sweep.
     """

@@ -1,10 +1,11 @@
-"""What a spec is read from: one file, and overrides from the command line. Every value keeps its origin."""
+"""The layers of a spec: one file, and the overrides of the command line on top. Every value keeps its origin."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sweep.spec.document import MAX_BYTES, MAX_DEPTH, Document, read_document
@@ -14,11 +15,16 @@ from sweep.spec.wording import shown
 __all__ = ["Layer", "Layers", "Origin", "file_layer", "override_layer"]
 
 
-_PART = re.compile(r"[\w\-]{1,100}")  # of an override's key, which stands in messages as it is
+_PART = re.compile(r"[\w\-]{1,100}")  # of an override's key, which messages show as it is
 
 
 class Origin(NamedTuple):
-    """Where a value was written; sorts in the order of reading. name: `spec.yaml:3` or `--set KEY`."""
+    """Where a value was written. Origins sort in the order of reading.
+
+    layer: 0 for the file, then the number of the override.
+    line: within the file.
+    name: how messages name the origin, `spec.yaml:3` or `--set KEY`.
+    """
 
     layer: int
     line: int
@@ -27,7 +33,13 @@ class Origin(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One source. data: nested mappings. top: the place that an override sets, () for a file. origins: by place."""
+    """One source of a spec.
+
+    data: nested mappings.
+    top: the place that an override sets, () for a file.
+    origins: the origin of every place in it.
+    mistakes: those found in reading it, each with its origin.
+    """
 
     data: Mapping[str, Any]
     top: Place
@@ -36,7 +48,7 @@ class Layer:
 
 
 def file_layer(document: Document, label: str) -> Layer:
-    """The layer of a file. Its data is empty where the file holds no mapping, and a mistake says so."""
+    """The layer of a file. Without a mapping in the file, the layer has no data and a mistake."""
     mistakes = [(Origin(0, line, f"{label}:{line}"), mistake) for line, mistake in document.mistakes]
     origins = {place: Origin(0, line, f"{label}:{line}") for place, line in document.lines.items()}
     origins[()] = Origin(0, 1, f"{label}:1")
@@ -45,14 +57,13 @@ def file_layer(document: Document, label: str) -> Layer:
     if not mistakes:
         received = "an empty file" if document.data is None else shown(document.data)
         remedy = "begin with `compare:`, or with a preset (`python -m sweep plan quickstart`)"
-        mistakes = [
-            (origins[()], Mistake(place=(), rule="a spec is a mapping of blocks", received=received, remedy=remedy))
-        ]
+        mistake = Mistake(place=(), rule="a spec is a mapping of blocks", received=received, remedy=remedy)
+        mistakes = [(origins[()], mistake)]
     return Layer({}, (), origins, mistakes)
 
 
 def override_layer(text: str, number: int) -> Layer:
-    """The layer of `KEY=VALUE`, with a dotted key and a value in YAML. Without data where it is not of that form."""
+    """The layer of `KEY=VALUE`, with a dotted key and a value in YAML. A malformed text has no data and a mistake."""
     key, equals, value = text.partition("=")
     top = tuple(part.strip() for part in key.split("."))
     origin = Origin(number, 1, f"--set {'.'.join(top)}")
@@ -76,14 +87,14 @@ def override_layer(text: str, number: int) -> Layer:
 
 @dataclass(slots=True)
 class Layers:
-    """Layers on top of each other; later ones win."""
+    """Layers merged into one spec. A later layer wins over the earlier ones."""
 
     data: dict[str, Any]
     origins: dict[Place, Origin]
     mistakes: list[tuple[Origin, Mistake]] = field(default_factory=list)
 
     def add(self, layer: Layer) -> None:
-        """Lay an override on top."""
+        """Sets the place of an override to its value, in place of all that earlier layers wrote there."""
         self.mistakes += layer.mistakes
         if not layer.data:
             return
@@ -100,16 +111,16 @@ class Layers:
             self.origins.setdefault(layer.top[:length], layer.origins[layer.top])
         self.origins |= layer.origins
 
-    def report(self, mistakes: Iterable[Mistake] = ()) -> list[str]:
-        """These and the layers' own mistakes as lines, in the order in which their places were written."""
-        unread = {mistake.place for _, mistake in self.mistakes}  # what was not read is not missing
+    def messages(self, mistakes: Iterable[Mistake] = ()) -> list[str]:
+        """A line for each of these mistakes and those of the layers, in the order in which their places were read."""
+        unread = {mistake.place for _, mistake in self.mistakes}  # these are not missing as well
         further = [mistake for mistake in mistakes if not mistake.place or mistake.place not in unread]
         placed = [*self.mistakes, *((self.origin(mistake.place), mistake) for mistake in further)]
-        lines = [mistake.at(origin.name) for origin, mistake in sorted(placed, key=lambda each: each[0])]
+        lines = [mistake.at(origin.name) for origin, mistake in sorted(placed, key=itemgetter(0))]
         return list(dict.fromkeys(lines))
 
     def origin(self, place: Place) -> Origin:
-        """Where a place, or else the nearest one around it, was written."""
+        """The origin of a place, or else of the nearest place around it."""
         while place not in self.origins:
             place = place[:-1]
         return self.origins[place]

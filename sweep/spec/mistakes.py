@@ -1,7 +1,7 @@
-"""What is wrong with a spec: where, by which rule, what was received, and what to do.
+"""Mistakes in a spec: each has a place, the rule that is broken, the value received, and a remedy.
 
-Mistakes travel through pydantic as the line errors of one `ValidationError`, so that a spec that is built from Python
-values, and one that is read from a file, are refused by the same rules in the same words.
+They pass through pydantic as the line errors of one `ValidationError`, so that a spec built from Python values and one
+read from a file are refused by the same rules in the same words.
 """
 
 from __future__ import annotations
@@ -16,12 +16,18 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 __all__ = ["Mistake", "Place", "mistakes_of", "refusal"]
 
 Place = tuple[str | int, ...]
-"""Keys and positions from the root of a spec to one of its values."""
+"""The keys and list positions that lead from the root of a spec to one of its values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mistake:
-    """One mistake. received: the value as a message shows it, or nothing where no value was given."""
+    """One mistake in a spec.
+
+    place: where it is.
+    rule: what the place must hold or be.
+    received: the value there as messages show it, or nothing if none was given.
+    remedy: what to do, or nothing if the rule says it.
+    """
 
     place: Place
     rule: str
@@ -34,23 +40,23 @@ class Mistake:
 
     @property
     def field(self) -> str:
-        """The place as people write it, without positions in lists: `compare.shots`."""
+        """The place in dotted notation, without list positions: `compare.shots`."""
         return ".".join(part for part in self.place if isinstance(part, str))
 
     def at(self, origin: str) -> str:
-        """The line of a report. origin: file and line, or the command-line option that the value came from."""
+        """The mistake as one line, which begins with its origin, `spec.yaml:3` or `--set KEY`."""
         field = "" if origin == f"--set {self.field}" else self.field
         return ": ".join(part for part in (origin, field, str(self)) if part)
 
 
 def refusal(title: str, mistakes: Iterable[Mistake]) -> ValidationError:
-    """The exception that carries `mistakes` through pydantic."""
+    """The exception that carries mistakes through pydantic."""
     return ValidationError.from_exception_data(title, [_line_error(mistake) for mistake in mistakes])
 
 
 def mistakes_of(error: ValidationError) -> list[Mistake]:
-    """The inverse of `refusal`."""
-    return [each["ctx"]["mistake"] for each in error.errors(include_url=False)]
+    """The mistakes that an exception made by `refusal` carries."""
+    return [detail["ctx"]["mistake"] for detail in error.errors(include_url=False)]
 
 
 def _line_error(mistake: Mistake) -> InitErrorDetails:

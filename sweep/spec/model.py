@@ -1,4 +1,4 @@
-"""The spec of a sweep: what is compared, what is searched, how trials are trained and scored, and what may be spent."""
+"""The model of a spec: what is compared and searched, how trials are trained and scored, and what may be spent."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from sweep.spec.fields import remedy_for_unknown
 from sweep.spec.mistakes import Mistake, Place, refusal
 from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
-from trainable.ranges import Choice, Scalar
+from trainable.ranges import Choice, FloatRange, IntRange, Scalar
 
-__all__ = ["Budget", "Confirm", "Protocol", "Pruning", "Resources", "SweepSpec", "Tracking"]
+__all__ = ["Budget", "Confirm", "Pruning", "Resources", "SweepSpec"]
 
 
 class SweepSpec(BaseModel):
-    """A sweep, with everything explicit: defaults are filled in and datasets are found when it is built.
+    """The complete spec of a sweep. Building one fills in defaults, finds datasets and checks that all parts agree.
 
     Raises pydantic.ValidationError with all mistakes at once, each worded for the person who wrote the spec
     (`sweep.spec.mistakes.mistakes_of`).
@@ -43,33 +43,35 @@ class SweepSpec(BaseModel):
 
     name: Annotated[str, Strict()] = Field(
         pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
-        description="names the sweep, its folder and its run: 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with a "
-        "letter or digit",
+        description="name of the sweep, its folder and its run: 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with "
+        "a letter or digit; default: the name of the file",
     )
     description: Annotated[str, Strict()] = Field("", max_length=5000, description="what the sweep is for")
     datasets: Mapping[str, DatasetConfig] = Field(
-        {}, description="data of your own: where it lies and how it is read, by name"
+        {}, description="datasets of your own by name: where each lies and how it is read"
     )
     compare: SkipValidation[Mapping[str, tuple[Scalar, ...]]] = Field(
-        {}, description="the axes: every combination is a cell"
+        {}, description="the axes, lists of values of fields of a trial: every combination is a cell"
     )
     search: SkipValidation[Mapping[str, Searched | Mapping[str, Searched]]] = Field(
-        {}, description="what trials of a cell differ in: ranges, lists of choices, or values, which fix a field"
+        {}, description="what the trials of a cell differ in: a range or a list of choices per field; a value fixes it"
     )
     trial: SkipValidation[Mapping[str, Scalar]] = Field({}, description="fields of a trial that all trials share")
     protocol: Protocol = Field(Protocol(), description="how each trial is trained and scored")
-    budget: Budget = Field(Budget(), description="how much is tried")
+    budget: Budget = Field(Budget(), description="how much is tried, and what may be spent on it")
     pruning: Pruning = Field(Pruning(), description="which trials are stopped early")
     confirm: Confirm = Field(Confirm(), description="how each cell's winner is tested on fresh draws")
     resources: Resources = Field(Resources(), description="what one trial occupies")
-    tracking: Tracking = Field(Tracking(), description="where the runs are shown")
+    tracking: Tracking = Field(Tracking(), description="where MLflow keeps the runs")
     ledger: Annotated[str, Strict()] | None = Field(
         None,
-        description="a postgresql:// address for the sweep's record; default: a journal file in the sweep's folder",
+        description="postgresql:// address of the sweep's ledger; default: a journal file in the sweep's folder",
     )
 
     prices: SkipValidation[Mapping[str, tuple[float, float]]] = Field(
-        {}, description="USD per hour of each kind of machine: a number, or [spot, on demand]; `plan --cluster` adds up"
+        {},
+        description="USD per hour of each kind of machine, a number or [spot, on demand], from which `plan --cluster` "
+        "estimates the cost; default: no estimate",
     )
 
     @field_validator("prices", mode="before")
@@ -102,7 +104,7 @@ class SweepSpec(BaseModel):
         try:
             spec = handler(completed)
         except ValidationError as error:
-            mistakes += _deduplicated(_in_our_words(each) for each in error.errors(include_url=False))
+            mistakes += _deduplicated(_in_our_words(detail) for detail in error.errors(include_url=False))
         else:
             mistakes = mistakes or contradictions(spec)
         if mistakes:
@@ -114,7 +116,7 @@ class SweepSpec(BaseModel):
         return {name: _as_written(value) for name, value in search.items()}
 
     def resolved(self) -> dict[str, Any]:
-        """The spec as JSON data with everything explicit. `SweepSpec.model_validate(spec.resolved())` equals `spec`."""
+        """The complete spec as JSON data. `SweepSpec.model_validate(spec.resolved())` equals `spec`."""
         data = self.model_dump(mode="json")
         data["datasets"] = {
             name: config.model_dump(mode="json", exclude={"name"}, exclude_none=True)
@@ -126,20 +128,18 @@ class SweepSpec(BaseModel):
 
 
 def _as_written(value: Any) -> Any:
-    """A range as the spec notes it."""
+    """A value under `search` in the notation of a spec file."""
     if isinstance(value, Mapping):
-        return {name: _as_written(each) for name, each in value.items()}
+        return {name: _as_written(part) for name, part in value.items()}
     if isinstance(value, Choice):
         return list(value.values)
-    return (
-        value
-        if isinstance(value, str | int | float | bool | None)
-        else {"low": value.low, "high": value.high, "log": value.log}
-    )
+    if isinstance(value, FloatRange | IntRange):
+        return {"low": value.low, "high": value.high, "log": value.log}
+    return value
 
 
 def _without_nulls(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A key without a value is as if it were not there, also where `--set KEY=null` takes a value away."""
+    """The data without the keys that have no value, so that `--set KEY=null` takes a value away."""
     return {
         key: _without_nulls(value) if isinstance(value, Mapping) else value
         for key, value in data.items()
@@ -177,7 +177,7 @@ def _in_our_words(error: ErrorDetails) -> Mistake:
 
 
 def _model_at(place: Place) -> tuple[type[BaseModel], int]:
-    """The model whose field a mistake is about, and the position of that field in the mistake's place."""
+    """The model whose field a mistake is about, and the position of that field within the mistake's place."""
     if place[0] == "datasets" and len(place) > 2:
         return DatasetConfig, 2
     if place[0] in BLOCKS and len(place) > 1:
@@ -190,5 +190,5 @@ def _keys(model: type[BaseModel]) -> list[str]:
 
 
 def _deduplicated(mistakes: Any) -> list[Mistake]:
-    """One mistake a place: each member of a union complains of its own."""
+    """One mistake per place, since pydantic reports every member of a union."""
     return list({mistake.place: mistake for mistake in mistakes}.values())

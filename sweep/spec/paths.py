@@ -1,7 +1,7 @@
-"""Places on disk that a spec names: relative to where they were written, absolute ever after.
+"""The paths in a spec, which are relative to where they were written and become absolute when it is read.
 
-A spec may name any place, and whoever reads it sees which. What nobody sees is a link in the folder that came with it:
-a relative path that stays in the spec's folder by its words must stay there in fact.
+A spec may name any path, since its reader sees it there. A symbolic link in the folder that came with the spec is not
+seen: a relative path that stays in the spec's folder as it is written must stay there when links are followed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ _FILES = ("path", "test_path")  # fields of a dataset that are always paths
 
 
 def with_absolute_paths(data: Mapping[str, Any], base: Path, names: Set[str]) -> dict[str, Any]:
-    """The data of a spec with paths relative to `base` made absolute. names: what its datasets are called."""
+    """The data of a spec with paths relative to `base` made absolute.
+
+    names: those of the spec's own datasets, which are no paths.
+    """
     known = _known(names)
     absolute = dict(data)
     if isinstance(entries := data.get("datasets"), Mapping):
@@ -37,11 +40,11 @@ def with_absolute_paths(data: Mapping[str, Any], base: Path, names: Set[str]) ->
 
 
 def with_moved_paths(data: Mapping[str, Any], moved: Callable[[str], str]) -> dict[str, Any]:
-    """The data of a resolved spec, whose paths are all absolute, with each path replaced by what `moved` says."""
+    """The data of a resolved spec, whose paths are all absolute, with each path replaced by `moved(path)`."""
 
     def replaced(value: Any) -> Any:
         if isinstance(value, list):
-            return [replaced(each) for each in value]
+            return [replaced(item) for item in value]
         return moved(value) if isinstance(value, str) and value.startswith("/") else value
 
     changed = dict(data)
@@ -56,7 +59,7 @@ def with_moved_paths(data: Mapping[str, Any], moved: Callable[[str], str]) -> di
 
 
 def missing_encoders(data: Mapping[str, Any]) -> Iterator[Mistake]:
-    """A mistake for each encoder that is written as a path and is no folder. Hub ids are left to the hub."""
+    """A mistake for each encoder that is given as a path and is no folder. Hub ids are checked when they are read."""
     for place, value in _named(data, "encoder"):
         folder = located(value) if _is_path(value) else None
         if _is_path(value) and (folder is None or not folder.is_dir()):
@@ -67,8 +70,10 @@ def missing_encoders(data: Mapping[str, Any]) -> Iterator[Mistake]:
 
 
 def straying_paths(data: Mapping[str, Any], base: Path, names: Set[str]) -> Iterator[Mistake]:
-    """A mistake for each path of a spec, as written, that is below `base` by its words and elsewhere by a link. names:
-    what the spec's datasets are called."""
+    """A mistake for each path that is below `base` as it is written, and elsewhere when links are followed.
+
+    names: those of the spec's own datasets.
+    """
     named = [
         (place, value)
         for field, known in _known(names).items()
@@ -87,12 +92,12 @@ def straying_paths(data: Mapping[str, Any], base: Path, names: Set[str]) -> Iter
 
 
 def _known(names: Set[str]) -> Mapping[str, Set[str]]:
-    """By field, the names that are no paths."""
+    """For each field that may hold a path, the values that are names instead."""
     return {"dataset": {*names, *DATASETS}, "encoder": set(PACKAGED)}
 
 
 def _files(data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """The files and folders of datasets, with their places."""
+    """The files and folders of the spec's own datasets, each with its place in the spec."""
     entries = data.get("datasets")
     for name, entry in entries.items() if isinstance(entries, Mapping) else ():
         for field in _FILES:
@@ -102,7 +107,7 @@ def _files(data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
 
 
 def _named(data: Mapping[str, Any], field: str) -> Iterator[tuple[Place, str]]:
-    """The datasets or encoders that trials have, with their places."""
+    """The values of one field of a trial, `dataset` or `encoder`, each with its place in the spec."""
     for block in _BLOCKS:
         fields = data.get(block)
         given = fields.get(field) if isinstance(fields, Mapping) else None
@@ -112,7 +117,7 @@ def _named(data: Mapping[str, Any], field: str) -> Iterator[tuple[Place, str]]:
 
 
 def _beyond(value: str, base: Path) -> Path | None:
-    """Where a relative path ends if its words lead to a place below `base` and its links do not."""
+    """The target of a relative path that is below `base` as written and leaves it by a link; None for other paths."""
     if Path(value).is_absolute() or value.startswith("~") or not value.strip():
         return None
     try:
@@ -120,7 +125,7 @@ def _beyond(value: str, base: Path) -> Path | None:
         end = (home / value).resolve()
         below = Path(os.path.normpath(home / value)).is_relative_to(home)
         return end if below and not end.is_relative_to(home) else None
-    except (OSError, RuntimeError, ValueError):  # a loop of links: it is refused where somebody opens it
+    except (OSError, RuntimeError, ValueError):  # a loop of links: opening it is refused
         return None
 
 
@@ -132,9 +137,9 @@ def _with_absolute_files(entry: Any, base: Path) -> Any:
 
 
 def _located(value: Any, base: Path, names: Set[str]) -> Any:
-    """The value, or each item of a list, as an absolute path if it is one: by its form, or because it exists."""
+    """The value, or each item of a list, as an absolute path if it looks like a path or exists as one."""
     if isinstance(value, list):
-        return [_located(each, base, names) for each in value]
+        return [_located(item, base, names) for item in value]
     if not isinstance(value, str) or value in names:
         return value
     path = _absolute(value, base)
@@ -148,5 +153,5 @@ def _is_path(value: str) -> bool:
 def _absolute(value: str, base: Path) -> str:
     try:
         return str((base / Path(value).expanduser()).resolve()) if value.strip() else value
-    except (OSError, RuntimeError, ValueError):  # an unknown user's home, a loop of links: whoever opens it says so
+    except (OSError, RuntimeError, ValueError):  # an unknown user's home, a loop of links: opening it is refused
         return value

@@ -1,4 +1,4 @@
-"""Specs from files, from the presets that come with the package, and from `--set` on the command line."""
+"""Loading a spec: a file or a preset of the package, with the overrides of `--set` on top."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from sweep.spec.wording import shown, suggestion
 __all__ = ["PRESETS", "json_schema", "load_spec"]
 
 PRESETS: tuple[str, ...] = ("quickstart", "trec", "paper", "reality")
-"""Specs that come with the package, by name."""
+"""The names of the specs that come with the package, in `sweep/presets`."""
 
 
 def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
-    """The spec in a YAML file, or the preset of that name, with `KEY=VALUE` overrides (`budget.hours=2`), which win.
+    """The spec in a YAML file, or the preset of that name, with `KEY=VALUE` overrides (`budget.hours=2`) on top.
 
-    Paths in a file are relative to its folder, which no link may lead them out of, those in overrides to the current
-    one; they become absolute. A spec without a name is named after its file.
+    Paths in a file are relative to its folder, and no link may lead them out of it; paths in an override are relative
+    to the current folder. All become absolute. A spec without a name is named after its file.
 
     Raises SpecError with all mistakes, each with file and line (or `--set KEY`), rule, value received and remedy.
     """
@@ -41,23 +41,27 @@ def load_spec(source: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
     for layer in layers:
         merged.add(Layer(with_absolute_paths(layer.data, Path.cwd(), names), layer.top, layer.origins, layer.mistakes))
     if file.mistakes and not file.data:  # what could not be read has no further mistakes
-        raise SpecError(merged.report())
+        raise SpecError(merged.messages())
     if merged.data.get("name") is None:
         merged.data["name"] = _name_of(Path(source))
-    straying = [each for each in straying_paths(file.data, base, names) if merged.origin(each.place).layer == 0]
+    straying = [
+        mistake for mistake in straying_paths(file.data, base, names) if merged.origin(mistake.place).layer == 0
+    ]
     return _validated(merged, straying)
 
 
 def _validated(layers: Layers, straying: Sequence[Mistake]) -> SweepSpec:
-    """The spec of all layers. straying: the paths of its file that links lead elsewhere, unless an override took their
-    place."""
+    """The spec of all layers.
+
+    straying: the mistakes of paths in the file that no override replaced and that links lead out of its folder.
+    """
     mistakes = [*straying, *missing_encoders(layers.data)]
     try:
         spec = SweepSpec.model_validate(layers.data)
     except ValidationError as error:
-        raise SpecError(layers.report([*mistakes, *mistakes_of(error)])) from None
+        raise SpecError(layers.messages([*mistakes, *mistakes_of(error)])) from None
     if mistakes or layers.mistakes:
-        raise SpecError(layers.report(mistakes))
+        raise SpecError(layers.messages(mistakes))
     return spec
 
 
@@ -88,7 +92,7 @@ def _label(source: str | Path) -> str:
 
 
 def _content(source: str | Path) -> bytes:
-    """The first megabyte of the file, and a byte more if there is more."""
+    """The bytes of the file, up to one more than a spec may have."""
     if source in PRESETS:
         return resources.files("sweep").joinpath("presets", f"{source}.yaml").read_bytes()
     try:

@@ -1,4 +1,4 @@
-"""The JSON schema of specs, with which editors complete and check them while they are written."""
+"""The JSON schema of a spec, by which editors complete and check it while it is written."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["json_schema"]
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema (draft 2020-12) of what may stand in a spec file.
+    """The schema (draft 2020-12) of a spec file.
 
-    It knows names, types and bounds. What only a reader of the whole spec can see, such as a field in two places, is
-    left to `load_spec`.
+    It checks names, types and bounds. Mistakes that show only in the spec as a whole, such as a field in two places,
+    are found by `load_spec`.
     """
     fields = SweepSpec.model_fields
     properties: dict[str, Mapping[str, Any]] = {
@@ -56,7 +56,7 @@ def _described(schema: Mapping[str, Any], description: str | None) -> dict[str, 
 
 def _block(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema()
-    return _mapping({name: _without_titles(each) for name, each in schema["properties"].items()})
+    return _mapping({name: _without_titles(field) for name, field in schema["properties"].items()})
 
 
 def _dataset() -> dict[str, Any]:
@@ -69,7 +69,7 @@ def _value(rule: FieldRule) -> dict[str, Any]:
     described: dict[str, Any] = {"description": rule.description}
     if rule.default is not None:
         described["default"] = rule.default
-    if rule.name == "dataset":  # any name or location, and for completion those that are known
+    if rule.name == "dataset":  # any name or location; editors offer the known names
         return {"type": "string", "examples": list(DATASETS), **described}
     if rule.name == "loss":
         described["default"] = rule.default.name
@@ -89,7 +89,7 @@ def _searched(rule: FieldRule) -> dict[str, Any]:
     if rule.number is not None:
         bounds = _mapping({"low": value, "high": value, "log": {"type": "boolean", "default": False}})
         alternatives.append({**bounds, "required": ["low", "high"]})
-    return {"description": value["description"], "anyOf": [_bare(each) for each in alternatives]}
+    return {"description": value["description"], "anyOf": [_bare(alternative) for alternative in alternatives]}
 
 
 def _searched_fields() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Rules of fields in plain words, taken from their declarations, and values as messages show them."""
+"""The words of messages: what a field may hold, taken from its declaration, and values as they are shown."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from itertools import islice
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from sweep.addresses import redacted_value
+from trainable.ranges import Choice, Range
 
-__all__ = ["choices", "in_words", "number_type", "shown", "suggestion"]
+__all__ = ["choices", "in_words", "number_type", "range_in_words", "shown", "suggestion"]
 
-_LONGEST, _LONGEST_PATH = 80, 240  # characters of a value in a message; a path tells most by its end
-_MATCHED = 100  # names that a suggestion chooses from, and characters of each: matching takes the square of them
+_LONGEST, _LONGEST_PATH = 80, 240  # characters of a value in a message; a path is longer, and told by its end
+_MATCHED = 100  # names that a suggestion chooses from, and characters of each: matching takes quadratic time
 
 
 def in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
@@ -24,14 +25,21 @@ def in_words(annotation: Any, metadata: Sequence[Any] = ()) -> str:
 
 
 def choices(annotation: Any) -> tuple[str, ...]:
-    """The names that a field of this type may hold."""
+    """The names among the values that a field of this type may hold."""
     if get_origin(annotation) is Literal:
         return tuple(map(str, get_args(annotation)))
     return tuple(name for member in _members(annotation) for name in choices(member))
 
 
+def range_in_words(values: Range) -> str:
+    """The values of a search range: `1e-05 to 0.0001, log` or `0.1 | 0.5`."""
+    if isinstance(values, Choice):
+        return " | ".join(map(str, values.values))
+    return f"{values.low:g} to {values.high:g}{', log' if values.log else ''}"
+
+
 def number_type(annotation: Any) -> type[int] | type[float] | None:
-    """`int` or `float` for a field of numbers, None for one of names or text."""
+    """`int` or `float` for a field that may hold numbers, None for one of names or text."""
     if annotation in (int, float):
         return int if annotation is int else float
     found = [kind for member in _members(annotation) if (kind := number_type(member)) is not None]
@@ -39,7 +47,7 @@ def number_type(annotation: Any) -> type[int] | type[float] | None:
 
 
 def suggestion(value: object, names: Iterable[str], *, listed: bool = True) -> str:
-    """The name nearest to `value`, if one is near, and (`listed`) all names, or the first hundred of them."""
+    """The name most similar to `value`, if any is, as a question, and (`listed`) the first hundred names."""
     by_lower = {name.lower(): name for name in islice(names, _MATCHED) if len(name) <= _MATCHED}
     near = get_close_matches(str(value)[:_MATCHED].lower(), by_lower, n=1)
     parts = [f"did you mean `{by_lower[near[0]]}`?"] if near else []
@@ -49,8 +57,8 @@ def suggestion(value: object, names: Iterable[str], *, listed: bool = True) -> s
 
 
 def shown(value: object) -> str:
-    """A value on one line, in the notation of the spec, without passwords and control characters, cut where it is
-    long."""
+    """A value in the notation of a spec, on one line: passwords are redacted, control characters escaped, and long
+    values cut."""
     if isinstance(value, str):
         text = f"'{value}'"
     elif isinstance(value, float) and not math.isfinite(value):
@@ -60,11 +68,11 @@ def shown(value: object) -> str:
     text = redacted_value(" ".join(text.split()))
     longest = _LONGEST_PATH if isinstance(value, str) and "/" in value else _LONGEST
     text = text if len(text) <= longest else f"{text[: longest - 3]}..."
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
-    """The types that a union or an annotated type stands for."""
+    """The types that a union or an annotated type is made of, None left out."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return (get_args(annotation)[0],)
@@ -83,7 +91,7 @@ def _alternatives(annotation: Any, metadata: Sequence[Any]) -> list[str]:
     if origin is Literal:
         return [f"`{name}`" for name in get_args(annotation)]
     if origin is tuple:
-        return [f"a list, each of it {in_words(get_args(annotation)[0])}"]
+        return [f"a list, each item {in_words(get_args(annotation)[0])}"]
     return [_plain(annotation, metadata)]
 
 
@@ -111,15 +119,15 @@ def _whole_bounds(metadata: Sequence[Any]) -> str:
 
 def _real_bounds(metadata: Sequence[Any]) -> str:
     names = {"ge": "of at least", "gt": "greater than", "le": "at most", "lt": "less than"}
-    bounds = [
-        f"{words} {_bound(metadata, name):g}" for name, words in names.items() if _bound(metadata, name) is not None
-    ]
+    found = {words: bound for name, words in names.items() if (bound := _bound(metadata, name)) is not None}
+    bounds = [f"{words} {int(bound) if bound == int(bound) else bound}" for words, bound in found.items()]
     return f" {' and '.join(bounds)}" if bounds else ""
 
 
 def _bound(metadata: Sequence[Any], name: str) -> Any:
-    flat = [part for each in metadata for part in getattr(each, "metadata", (each,))]  # a Field holds several
-    return next((value for each in flat if (value := getattr(each, name, None)) is not None), None)
+    constraints = [part for item in metadata for part in getattr(item, "metadata", (item,))]  # a Field holds several
+    values = (getattr(constraint, name, None) for constraint in constraints)
+    return next((value for value in values if value is not None), None)
 
 
 def _joined(alternatives: Sequence[str]) -> str:

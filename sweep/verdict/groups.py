@@ -21,8 +21,7 @@ class Group:
     @property
     def config(self) -> TrialConfig:
         """A trial of the group, for the fields that all its trials share."""
-        cell = self.cells[0]
-        return cell.config(cell.default_params())
+        return self.cells[0].default_config()
 
     @property
     def others(self) -> str:

@@ -54,7 +54,7 @@ def test_the_sweep_trains_the_trials_of_the_other_arms() -> None:
     from sweep.spec.model import SweepSpec
 
     spec = SweepSpec.model_validate(PROTOCOL.spec("sqlite:///mlflow.db"))
-    found = [cell.config(cell.default_params()) for cell in cells(spec)]
+    found = [cell.default_config() for cell in cells(spec)]
     assert sorted(found, key=lambda config: config.encoder_lr) == list(PROTOCOL.configs())
     assert spec.budget.trials_per_cell == 1
 

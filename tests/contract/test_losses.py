@@ -88,6 +88,7 @@ def test_every_field_can_be_searched_and_explained(entry: LossEntry) -> None:
         assert len(entry.config.model_fields[field].description or "") > 10
     assert entry.paper
     assert entry.equation
+    assert bool(entry.search_source) == bool(entry.search), "each range has a source"
 
 
 @EVERY

@@ -97,7 +97,14 @@ def _isort(name: str) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "module",
-    ["trainable", "sweep.cli.commands", "sweep.spec.reader", "sweep.spec.cells", "sweep.scheduling.dispatcher"],
+    [
+        "trainable",
+        "sweep.cli.commands",
+        "sweep.spec.reader",
+        "sweep.spec.cells",
+        "sweep.spec.reference",
+        "sweep.scheduling.dispatcher",
+    ],
 )
 def test_the_driver_starts_without_torch(module: str) -> None:
     heavy = "{'torch', 'transformers', 'ray', 'mlflow', 'datasets'}"

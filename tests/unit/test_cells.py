@@ -120,7 +120,7 @@ def test_a_value_under_search_is_fixed_and_not_searched() -> None:
         compare={"loss": ["soft_triple"]}, search={"encoder_lr": 1e-5, "soft_triple": {"la": 20, "margin": [0.1]}}
     )
     assert set(cell.spaces["soft_triple"]) == {"beta", "proxy_lr", "loss.centers_per_class", "loss.gamma"}
-    config = cell.config(cell.default_params())
+    config = cell.default_config()
     assert config.encoder_lr == 1e-5
     assert config.flat()["loss.la"] == 20
     assert config.flat()["loss.margin"] == 0.1
@@ -133,7 +133,7 @@ def test_a_searched_loss_makes_one_conditional_cell() -> None:
     assert list(cell.spaces) == ["soft_triple", "cross_entropy"]
     assert set(cell.spaces["cross_entropy"]) == {"encoder_lr"}
     assert cell.default_params()["loss"] == "soft_triple"
-    assert cell.config(cell.default_params()).flat()["loss.la"] == 9
+    assert cell.default_config().flat()["loss.la"] == 9
     assert cell.config({"loss": "cross_entropy", "encoder_lr": 1e-5}).beta == 1
 
 
@@ -261,4 +261,4 @@ def test_published_compatibility_has_one_learning_rate() -> None:
     assert {"head_lr", "proxy_lr"} <= set(ours.spaces["soft_triple"])
     assert not {"head_lr", "proxy_lr"} & {*published.spaces["soft_triple"], *published.fixed["soft_triple"]}
     assert published.key == "support/4/soft_triple/compatibility=published"
-    assert published.config(published.default_params()).proxy_lr is None
+    assert published.default_config().proxy_lr is None

@@ -269,7 +269,7 @@ def scores(record: ConfirmationRecord) -> dict[tuple[int, int], float]:
 def trial(number: int, *scores: float) -> TrialRecord:
     """A completed trial of 2 evaluations a replicate, with these final scores."""
     cell = grid()[0]
-    config = cell.config(cell.default_params()).model_copy(update={"replicates": len(scores)})
+    config = cell.default_config().model_copy(update={"replicates": len(scores)})
     evaluations = tuple(
         EvaluationRecord(number=2 * index + 2, time=0.0, score=score, evaluation=evaluated(index, 2, score))
         for index, score in enumerate(scores)
@@ -333,10 +333,10 @@ def test_further_draws_decide_between_finalists(tmp_path: Path) -> None:
 def test_an_assignment_survives_json() -> None:
     cell = grid()[1]
     for each in (
-        Assignment(record="a#0", config=cell.config(cell.default_params()), first=1),
+        Assignment(record="a#0", config=cell.default_config(), first=1),
         Assignment(
             record="a#confirmation-0",
-            config=cell.config(cell.default_params()),
+            config=cell.default_config(),
             draws=(FIRST,),
             initialisation=1,
             part="test",

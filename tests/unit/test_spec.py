@@ -10,11 +10,12 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sweep.spec.blocks import Protocol
 from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES
 from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import mistakes_of
-from sweep.spec.model import Protocol, SweepSpec
+from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
@@ -78,7 +79,7 @@ def test_a_valid_spec_is_read_and_its_resolved_form_is_the_same_spec(name: str) 
     assert cells(again) == cells(spec)
     assert yaml.safe_load(yaml.safe_dump(resolved)) == resolved
     for cell in cells(spec):
-        cell.config(cell.default_params())
+        cell.default_config()
 
 
 def test_every_field_of_a_trial_can_be_compared() -> None:
@@ -280,7 +281,7 @@ def test_a_preset_is_valid_in_every_cell(preset: str) -> None:
     assert spec.name == preset
     assert spec.description
     for cell in cells(spec):
-        config = cell.config(cell.default_params())
+        config = cell.default_config()
         assert config.replicates == spec.protocol.replicates
 
 

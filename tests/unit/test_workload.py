@@ -57,7 +57,7 @@ def trained(folder: Path, changes: dict[str, Any], qualities: tuple[int, ...]) -
 def share(changes: dict[str, Any]) -> float:
     made = spec(**changes)
     (cell,) = grid(**changes)
-    return least_share(made.pruning, cell.config(cell.default_params()), made.budget.trials_per_cell)
+    return least_share(made.pruning, cell.default_config(), made.budget.trials_per_cell)
 
 
 @pytest.mark.parametrize("pruning", RULES, ids=str)

@@ -54,10 +54,11 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=ArcFace,
     search={
-        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of 18 to 23 degrees; few classes ask for less scale.
         "margin": FloatRange(5.0, 45.0),
         "scale": FloatRange(8.0, 128.0, log=True),
     },
+    search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 18 to 23 degrees; few classes ask for "
+    "less scale.",
     build=build,
     class_scores=class_scores,
     paper="Deng et al., 2019 (arXiv:1801.07698), equation 3",

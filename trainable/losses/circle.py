@@ -33,10 +33,10 @@ def build(config: Circle, _num_classes: int, _embedding_size: int) -> nn.Module:
 ENTRY = LossEntry(
     config=Circle,
     search={
-        # The paper uses 0.25 and 0.4, and 80 to 256; few rows ask for less scale.
         "m": FloatRange(0.1, 0.5),
         "gamma": FloatRange(16.0, 256.0, log=True),
     },
+    search_source="The paper uses 0.25 and 0.4, and 80 to 256; few rows ask for less scale.",
     build=build,
     needs_pairs=True,
     paper="Sun et al., 2020 (arXiv:2002.10857), equation 6",

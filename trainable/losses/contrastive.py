@@ -23,8 +23,8 @@ class Contrastive(LossConfig):
     """Fields of the contrastive loss: distances between unit vectors, from 0 to 2."""
 
     name: Literal["contrastive"] = "contrastive"
-    pos_margin: float = Field(0.0, ge=0, lt=2, description="distance within which rows of one class are let be")
-    neg_margin: float = Field(1.0, gt=0, le=2, description="distance beyond which rows of two classes are let be (m)")
+    pos_margin: float = Field(0.0, ge=0, lt=2, description="distance up to which pairs of one class add no loss")
+    neg_margin: float = Field(1.0, gt=0, le=2, description="distance from which pairs of two classes add no loss (m)")
 
     @model_validator(mode="after")
     def _negatives_farther(self) -> Self:
@@ -46,11 +46,11 @@ def build(config: Contrastive, _num_classes: int, _embedding_size: int) -> nn.Mo
 ENTRY = LossEntry(
     config=Contrastive,
     search={
-        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of -0.2 to 0.29 and 0.38 to 0.77. The ranges do not meet,
-        # so that every combination is valid.
         "pos_margin": FloatRange(0.0, 0.3),
         "neg_margin": FloatRange(0.35, 1.4),
     },
+    search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of -0.2 to 0.29 and 0.38 to 0.77. The ranges "
+    "do not meet, so that every combination is valid.",
     build=build,
     needs_pairs=True,
     paper="Hadsell et al., 2006 (CVPR 2006), in the form of Musgrave et al., 2020 (arXiv:2003.08505)",

@@ -38,10 +38,10 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=CosFace,
     search={
-        # The paper tries 0.25 to 0.45; Musgrave et al., 2020 (arXiv:2003.08505) find 0.34 to 0.62.
         "margin": FloatRange(0.05, 0.6),
         "scale": FloatRange(8.0, 128.0, log=True),
     },
+    search_source="The paper tries 0.25 to 0.45; Musgrave et al., 2020 (arXiv:2003.08505) find 0.34 to 0.62.",
     build=build,
     class_scores=class_scores,
     paper="Wang et al., 2018 (arXiv:1801.09414), equation 4",

@@ -29,7 +29,8 @@ class LossEntry:
     """One loss as the rest of the project sees it.
 
     config: the pydantic model of its fields; defaults are the loss's own paper's, unless its file says why not.
-    search: what a sweep tries for each field unless the spec says otherwise; fields left out keep their default.
+    search: the range of each field that a sweep searches unless the spec says otherwise; others keep their default.
+    search_source: where these ranges come from, each paper with its identifier; empty if nothing is searched.
     build: (config, num_classes, embedding_size) -> module, called as module(embeddings_ND, labels_N) -> scalar.
         Embeddings are fp32, labels are int64 in [0, num_classes). None for cross-entropy, which needs only the head.
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
@@ -42,6 +43,7 @@ class LossEntry:
 
     config: type[LossConfig]
     search: Mapping[str, Range]
+    search_source: str = ""
     build: Callable[[Any, int, int], nn.Module] | None
     class_scores: Callable[[nn.Module, Tensor], Tensor] | None = None
     needs_pairs: bool = False

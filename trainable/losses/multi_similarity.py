@@ -40,11 +40,11 @@ def build(config: MultiSimilarity, _num_classes: int, _embedding_size: int) -> n
 ENTRY = LossEntry(
     config=MultiSimilarity,
     search={
-        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.01 to 14, 47 to 76 and 0.4 to 0.8.
         "alpha": FloatRange(0.01, 50.0, log=True),
         "beta": FloatRange(10.0, 100.0, log=True),
         "base": FloatRange(0.2, 0.9),
     },
+    search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.01 to 14, 47 to 76 and 0.4 to 0.8.",
     build=build,
     needs_pairs=True,
     paper="Wang et al., 2019 (arXiv:1904.06627), without mining",

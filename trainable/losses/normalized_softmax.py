@@ -37,9 +37,9 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=NormalizedSoftmax,
     search={
-        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.06 to 0.11; the paper has 0.05.
         "temperature": FloatRange(0.02, 0.5, log=True),
     },
+    search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.06 to 0.11; the paper has 0.05.",
     build=build,
     class_scores=class_scores,
     paper="Zhai and Wu, 2019 (arXiv:1811.12649)",

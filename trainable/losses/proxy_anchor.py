@@ -38,10 +38,11 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=ProxyAnchor,
     search={
-        # The paper's 0.1 and 32, and downwards: a strong alpha drowns cross-entropy where there are few classes.
         "margin": FloatRange(0.0, 0.5),
         "alpha": FloatRange(1.0, 64.0, log=True),
     },
+    search_source="The paper uses 0.1 and 32; alpha is searched downwards from there, since a strong one drowns "
+    "cross-entropy where there are few classes.",
     build=build,
     class_scores=class_scores,
     paper="Kim et al., 2020 (arXiv:2003.13911), equation 4",

@@ -47,9 +47,9 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=ProxyNCA,
     search={
-        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of 8 to 14.
         "softmax_scale": FloatRange(1.0, 20.0, log=True),
     },
+    search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 8 to 14.",
     build=build,
     class_scores=class_scores,
     paper="Movshovitz-Attias et al., 2017 (arXiv:1703.07464), as revised by Teh et al., 2020 (arXiv:2004.01113)",

@@ -47,12 +47,13 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=SoftTriple,
     search={
-        # Ranges: TripleEntropy's committed values and Musgrave et al., 2020; more centres than shots hardly help.
         "centers_per_class": IntRange(1, 50, log=True),
         "la": FloatRange(1.0, 100.0, log=True),
         "gamma": FloatRange(0.01, 1.0, log=True),
         "margin": FloatRange(0.0, 1.0),
     },
+    search_source="Values in the code of TripleEntropy (arXiv:2112.08462), and Musgrave et al., 2020 "
+    "(arXiv:2003.08505); more centres than shots hardly help.",
     build=build,
     class_scores=class_scores,
     paper="Qian et al., 2019 (arXiv:1909.05235), equation 9",

@@ -42,11 +42,11 @@ def build(config: SubCenterArcFace, num_classes: int, embedding_size: int) -> nn
 ENTRY = LossEntry(
     config=SubCenterArcFace,
     search={
-        # As ArcFace; the paper has 3 sub-centres.
         "margin": FloatRange(5.0, 45.0),
         "scale": FloatRange(8.0, 128.0, log=True),
         "sub_centers": IntRange(1, 5),
     },
+    search_source="As ArcFace; the paper has 3 sub-centres.",
     build=build,
     class_scores=class_scores,
     paper="Deng et al., 2020 (Sub-center ArcFace, ECCV 2020)",

@@ -36,9 +36,10 @@ def build(config: SupCon, _num_classes: int, _embedding_size: int) -> nn.Module:
 ENTRY = LossEntry(
     config=SupCon,
     search={
-        # Gunel et al., 2021 (arXiv:2011.01403) use 0.1 to 0.7 for text, TripleEntropy 0.6, the paper 0.1.
         "temperature": FloatRange(0.03, 1.0, log=True),
     },
+    search_source="Gunel et al., 2021 (arXiv:2011.01403) use 0.1 to 0.7 for text, the code of TripleEntropy "
+    "(arXiv:2112.08462) 0.6, the paper 0.1.",
     build=build,
     needs_pairs=True,
     paper="Khosla et al., 2020 (arXiv:2004.11362), equation 2 (L_out)",

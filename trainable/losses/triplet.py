@@ -38,9 +38,9 @@ def build(config: Triplet, _num_classes: int, _embedding_size: int) -> nn.Module
 ENTRY = LossEntry(
     config=Triplet,
     search={
-        # Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.045 to 0.14.
         "margin": FloatRange(0.02, 0.5, log=True),
     },
+    search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.045 to 0.14.",
     build=build,
     needs_pairs=True,
     paper="Schroff et al., 2015 (arXiv:1503.03832); all triplets as in Hermans et al., 2017 (arXiv:1703.07737)",

@@ -1,0 +1,254 @@
+"""The reference of every field of a spec, rendered from the models that check it.
+
+`python -m sweep.spec.reference > sweep/spec/README.md` writes it; a test keeps that file equal to what is rendered.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from sweep.errors import SpecError
+from sweep.spec.blocks import BLOCKS
+from sweep.spec.completion import REQUIRED
+from sweep.spec.defaults import DEFAULT_RANGES, RANGE_SOURCES
+from sweep.spec.document import MAX_BYTES
+from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec.model import SweepSpec
+from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.wording import in_words, range_in_words
+from trainable.config import DatasetConfig
+from trainable.datasets import DATASETS
+from trainable.losses import LOSSES, LossEntry
+
+__all__ = ["reference"]
+
+_EXAMPLE = """\
+compare:
+  dataset: support
+  shots: [4, 16]
+  loss: [cross_entropy, soft_triple]
+trial:
+  encoder: all-MiniLM-L6-v2
+"""
+
+_MISTAKEN_EXAMPLE = """\
+compare:
+  dataset: support
+  shots: [4, -1]
+  loss: [cross_entropy, soft_triple]
+trial:
+  encoder: all-MiniLM-L6-v2
+  margin: 0.5
+budget: {hour: 8}
+"""
+
+_INTRODUCTION = f"""\
+# The spec of a sweep
+
+A spec says what a sweep compares and searches, how its trials are trained and scored, and what may be spent on it. This
+file is its reference. It is rendered from the models that check a spec, so that it cannot differ from them: change a
+description there, then run `python -m sweep.spec.reference > sweep/spec/README.md`.
+
+The shortest sensible spec, in a file `tickets.yaml` (the sweep is then called `tickets`), runs with
+`python -m sweep run tickets.yaml`:
+
+```yaml
+{_EXAMPLE}```
+
+It compares two losses on two numbers of shots, which makes four cells, and searches the learning rates, the weight of
+the metric loss and its own fields over the ranges given below. `python -m sweep plan tickets.yaml` shows what a spec
+amounts to before anything is trained, and `python -m sweep schema` prints a JSON schema for editors.
+
+## How a spec is read
+
+1. `document.py` reads the file, of at most {MAX_BYTES >> 10} kB, as YAML 1.2 without tags; every value keeps its line.
+2. `layers.py` lays each `--set KEY=VALUE` on top, in the order of the command line (`--set budget.hours=2`, `--set
+   compare.loss=[triplet]`). A later value replaces an earlier one as a whole; `--set KEY=null` takes a value away.
+3. `paths.py` makes paths absolute. Those in the file are relative to its folder, which no link may lead them out of;
+   those in `--set` are relative to the current folder.
+4. `completion.py` gives every field of a trial one place (`compare`, `search`, `protocol` or `trial`), fills in default
+   values and default search ranges, and finds datasets by name, path or hub id.
+5. `model.py` and `blocks.py` check each remaining field by itself.
+6. `consistency.py` checks that the parts agree, by trying trials at the corners of the compared and searched values.
+
+The result is a `SweepSpec` in which everything is explicit; `cells.py` makes cells of it. The sweep's run in MLflow
+keeps it as `spec.yaml`, which is a spec again.
+
+## How mistakes are reported
+
+All mistakes are reported at once, in the order of the file, then of `--set`. Each has the file and line (or `--set
+KEY`), the field, the rule that is broken, the value received, and what to do. The exit code is 2. This `spec.yaml`
+
+```yaml
+{_MISTAKEN_EXAMPLE}```
+
+is refused with"""
+
+
+def reference() -> str:
+    """The whole reference in Markdown."""
+    return (
+        "\n\n".join(
+            [
+                _INTRODUCTION,
+                _mistakes(_MISTAKEN_EXAMPLE),
+                *_keys(),
+                *_trial_fields(),
+                *_blocks(),
+                *_losses(),
+                *_presets(),
+            ]
+        )
+        + "\n"
+    )
+
+
+# ---- sections --------------------------------------------------------------------------------------------------------
+
+
+def _mistakes(text: str) -> str:
+    """What `load_spec` says of a mistaken spec in a file `spec.yaml`."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "spec.yaml"
+        file.write_text(text, encoding="utf-8")
+        try:
+            load_spec(file)
+        except SpecError as error:
+            lines = [mistake.removeprefix(f"{folder}/") for mistake in error.mistakes]
+            return "\n".join(["```text", *lines, "```"])
+    raise AssertionError("the spec has no mistake")
+
+
+def _keys() -> Iterator[str]:
+    yield "## Keys of a spec"
+    yield (
+        f"Only the fields {_listed(REQUIRED)} are required, under `compare` or another key that may hold them. Where "
+        "a table gives no default, the description says what applies."
+    )
+    rows = [(_link(name), str(info.description)) for name, info in SweepSpec.model_fields.items()]
+    yield _table(("key", "description"), rows)
+    yield "## `datasets`"
+    hub = [name for name, config in DATASETS.items() if config.hub is not None]
+    embedded = [name for name in DATASETS if name not in hub]
+    yield (
+        "Under `datasets`, each name of a dataset of your own has these fields. Known names need no entry: "
+        f"{_listed(embedded)}, which the package contains, and {_listed(hub)}, which are read from the hub."
+    )
+    yield _model_table(DatasetConfig, without=("name",))
+
+
+def _trial_fields() -> Iterator[str]:
+    yield "## `compare`, `search` and `trial`: the fields of a trial"
+    yield (
+        "A field of a trial stands in one place. Under `compare` it has a list of values; every combination of such "
+        "values is a cell. Under `search` it has a range `{low: 1.0e-5, high: 1.0e-4, log: true}`, a list of choices, "
+        "or one value, which fixes it. Under `trial` it has one value for all trials. The fields of "
+        "[`protocol`](#protocol) may be compared too, and `steps` may be searched."
+    )
+    yield _rule_table([rule for name, rule in TRIAL_FIELDS.items() if name not in PROTOCOL_FIELDS])
+    yield "Why these ranges:"
+    yield "\n".join(f"- `{name}`: {source}" for name, source in RANGE_SOURCES.items())
+    yield "Why some fields may be compared but never searched:"
+    reasons = {
+        reason: [name for name in UNSEARCHABLE if UNSEARCHABLE[name] == reason] for reason in UNSEARCHABLE.values()
+    }
+    yield "\n".join(f"- {_listed(names)}: {reason}." for reason, names in reasons.items())
+
+
+def _blocks() -> Iterator[str]:
+    for name, model in BLOCKS.items():
+        yield f"## `{name}`"
+        yield str(model.__doc__)
+        yield _model_table(model)
+
+
+def _losses() -> Iterator[str]:
+    yield "## Losses"
+    yield (
+        "The fields of a loss stand under its name in `search`, as `search.soft_triple.margin`: a range, a list of "
+        "choices, or one value, which fixes the field. Fields that the spec leaves out are searched over the ranges "
+        "given here."
+    )
+    for name, entry in LOSSES.items():
+        yield from _loss(name, entry)
+
+
+def _loss(name: str, entry: LossEntry) -> Iterator[str]:
+    yield f"### `{name}`"
+    yield f"{entry.paper[0].upper()}{entry.paper[1:]}:"
+    yield f"    {entry.equation}"
+    if LOSS_FIELDS[name]:
+        yield _rule_table(LOSS_FIELDS[name].values(), loss=entry)
+        yield f"Source of the ranges: {entry.search_source}"
+    else:
+        yield "It has no fields."
+
+
+def _presets() -> Iterator[str]:
+    yield "## Presets"
+    yield "Specs that come with the package are run by name: `python -m sweep run quickstart`."
+    rows = [(f"[`{name}`](../presets/{name}.yaml)", load_spec(name).description) for name in PRESETS]
+    yield _table(("preset", "description"), rows)
+
+
+# ---- tables ----------------------------------------------------------------------------------------------------------
+
+
+def _model_table(model: type[BaseModel], without: Sequence[str] = ()) -> str:
+    fields = {name: info for name, info in model.model_fields.items() if name not in without}
+    rows = [
+        (f"`{name}`", in_words(info.annotation, info.metadata), _default(info), str(info.description))
+        for name, info in fields.items()
+    ]
+    return _table(("field", "holds", "default", "description"), rows)
+
+
+def _rule_table(rules: Iterable[FieldRule], loss: LossEntry | None = None) -> str:
+    ranges = DEFAULT_RANGES if loss is None else loss.search
+    rows = []
+    for rule in rules:
+        default = "required" if loss is None and rule.name in REQUIRED else _value(rule.default)
+        never = "never" if loss is None and rule.name in UNSEARCHABLE else ""
+        searched = range_in_words(ranges[rule.name]) if rule.name in ranges else never
+        rows.append((f"`{rule.name}`", rule.rule, default, searched, rule.description))
+    return _table(("field", "holds", "default", "searched by default", "description"), rows)
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _default(info: FieldInfo) -> str:
+    return "required" if info.is_required() else _value(info.default)
+
+
+def _value(value: Any) -> str:
+    """A default in the notation of a spec; none is left to the description."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value:g}`" if isinstance(value, int | float) else f"`{value}`"
+
+
+def _link(name: str) -> str:
+    """The name of a key, linked to its section if it has one."""
+    anchors = {name: name for name in ("datasets", *BLOCKS)}
+    anchors |= dict.fromkeys(("compare", "search", "trial"), "compare-search-and-trial-the-fields-of-a-trial")
+    return f"[`{name}`](#{anchors[name]})" if name in anchors else f"`{name}`"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())
