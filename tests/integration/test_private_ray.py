@@ -1,0 +1,95 @@
+"""Ray of a sweep's own, as it is started on this machine: who can reach it, what it leaves, what its workers see."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.timeout(180)
+
+PROGRAM = """
+import json, os, psutil
+from pathlib import Path
+from sweep.execution.ray_cluster import cluster
+from sweep.spec.blocks import Resources
+
+def listening():
+    me = psutil.Process()
+    for process in [me, *me.children(recursive=True)]:
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                yield connection.laddr.ip
+
+with cluster(None, Resources(), None) as joined:
+    import ray
+    from sweep.execution.worker import hide_unreserved_gpus
+
+    @ray.remote
+    def visible():
+        hide_unreserved_gpus()
+        return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+    token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
+    found = {
+        "slots": joined.slots,
+        "visible": ray.get(visible.options(num_gpus=0).remote()),
+        "addresses": sorted(set(listening())),
+        "token": str(token),
+        "modes": [token.stat().st_mode, token.parent.stat().st_mode],
+        "guarded": ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN,
+    }
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def found(home: Path) -> dict[str, Any]:
+    """What is to be seen of Ray while it runs on one of this machine's CPUs, which has a GPU that nobody reserves."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    cpu = min(os.sched_getaffinity(0))
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env={**kept, "HOME": str(home), "CUDA_VISIBLE_DEVICES": "0"},
+        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_it_listens_on_the_loopback_alone(found: dict[str, Any]) -> None:
+    assert found["addresses"], "Ray listens somewhere"
+    assert all(address in ("127.0.0.1", "::1", "::ffff:127.0.0.1") for address in found["addresses"]), found[
+        "addresses"
+    ]
+
+
+def test_it_asks_for_a_token_that_nobody_else_can_read_and_that_does_not_stay(
+    found: dict[str, Any], home: Path
+) -> None:
+    assert found["guarded"]
+    assert [stat.S_IMODE(mode) for mode in found["modes"]] == [0o600, 0o700]
+    assert not Path(found["token"]).exists()
+    assert not (home / ".ray").exists(), "nothing is left in HOME"
+
+
+def test_it_uses_the_cpus_that_are_allotted(found: dict[str, Any]) -> None:
+    assert found["slots"] == 1
+
+
+def test_a_worker_sees_no_gpu_that_was_not_reserved(found: dict[str, Any]) -> None:
+    assert found["visible"] == ""
