@@ -5,7 +5,7 @@ from a log of events: whenever a trial may have changed, its record is compared 
 pushed. So an outage of any length, or the death of the driver, loses nothing: the next comparison pushes the rest.
 """
 
-from sweep.tracking.archive import fetch_results
+from sweep.tracking.download import fetch_results
 from sweep.tracking.projector import Ledger
 from sweep.tracking.store import tracking_uri
 from sweep.tracking.tracker import Projection, Tracker, sync

@@ -13,10 +13,10 @@ from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.sweep import SweepRecord
 from sweep.records.trial import TrialRecord
 from sweep.tracking.artifacts import Artifacts
-from sweep.tracking.known import KnownRun, shared
-from sweep.tracking.points import Point, ended, points, progress, standing
+from sweep.tracking.metrics import Point, ended, points, progress, standing
 from sweep.tracking.runs import ID_TAG, REPORTS_TAG, ROLES, WantedRun, run_key, run_of, sweep_run
 from sweep.tracking.store import is_refusal, open_client
+from sweep.tracking.stored_run import KnownRun, shared
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -35,7 +35,7 @@ from sweep.addresses import redacted
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.sweep import SweepRecord, SweepState
 from sweep.records.trial import TrialRecord
-from sweep.tracking.points import milliseconds, num_evaluations
+from sweep.tracking.metrics import milliseconds, num_evaluations
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
+from sweep.verdict.aggregates import gains, ranks
 from sweep.verdict.cautions import cautions
 from sweep.verdict.comparisons import compared
-from sweep.verdict.findings import Arm, Comparison, Cost, Failures, Gain, Variances, Verdict
 from sweep.verdict.groups import groups
-from sweep.verdict.overall import gains, ranks
+from sweep.verdict.model import Arm, Comparison, Cost, Failures, Gain, Variances, Verdict
 from sweep.verdict.wording import selection
 
 __all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict", "verdict"]

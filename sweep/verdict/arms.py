@@ -18,8 +18,8 @@ from sweep.records.trial import TrialRecord, outcomes
 from sweep.search.selection import winner
 from sweep.spec.cells import Cell
 from sweep.spec.model import Confirm
-from sweep.verdict.findings import Arm, Cost, Failures, Variances
 from sweep.verdict.groups import loss_of
+from sweep.verdict.model import Arm, Cost, Failures, Variances
 from sweep.verdict.statistics import Summary, configuration_variance, seed_variance, summarise
 from trainable.outcomes import Evaluation, Outcome
 

@@ -12,8 +12,8 @@ from sweep.records.sweep import DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.model import SweepSpec
-from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome

@@ -8,8 +8,8 @@ from dataclasses import replace
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import arm, cell_records
-from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import LEVEL, Difference, draws_needed, holm, paired_difference, probability_of_best
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START

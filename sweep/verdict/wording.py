@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from math import floor, log10
 
 from sweep.spec.model import Confirm
-from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import Difference, Summary
 
 __all__ = ["selection", "sentence"]

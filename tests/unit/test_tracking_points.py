@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sweep.records.confirmation import ConfirmationRecord
-from sweep.tracking.points import Point, ended, num_evaluations, points, progress, standing
+from sweep.tracking.metrics import Point, ended, num_evaluations, points, progress, standing
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.outcomes import Outcome
 

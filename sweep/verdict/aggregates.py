@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.verdict.findings import Arm, Comparison, Gain
+from sweep.verdict.model import Arm, Comparison, Gain
 from sweep.verdict.statistics import Ranks, average_ranks, mean_gain
 
 __all__ = ["gains", "ranks"]
