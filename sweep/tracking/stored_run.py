@@ -1,4 +1,4 @@
-"""What the store is known to hold of a run, and what it lacks."""
+"""What the MLflow store is known to hold of a run, compared with the run as it should be."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Run
 
-__all__ = ["KnownRun", "shared"]
+__all__ = ["StoredRun", "interned"]
 
 
 @cache
-def _kept(names: frozenset[str]) -> frozenset[str]:
+def _same_object(names: frozenset[str]) -> frozenset[str]:
     return names
 
 
-def shared(names: Iterable[str]) -> frozenset[str]:
-    """A set of names, the same object for the same names: a sweep may have thousands of runs, but has few kinds."""
-    return _kept(frozenset(map(intern, names)))
+def interned(names: Iterable[str]) -> frozenset[str]:
+    """A set of names, the same object for equal sets: thousands of runs share a few sets of parameter names."""
+    return _same_object(frozenset(map(intern, names)))
 
 
 @dataclass(slots=True)
-class KnownRun:
-    """What the store is known to hold of a run, its metrics apart. ended: milliseconds since the epoch. params: their
-    names; the values cannot change."""
+class StoredRun:
+    """What the store is known to hold of a run, without its metrics and artifacts.
+
+    id: the MLflow run id.
+    status: the MLflow status, e.g. `RUNNING`.
+    ended: end time in milliseconds since the epoch; None if it never ended.
+    tags: values by name.
+    params: names of the parameters; their values can never change.
+    """
 
     id: str
     status: str
@@ -40,37 +46,40 @@ class KnownRun:
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """As the store tells it."""
+        """The run as the store returned it."""
         return cls(
             id=run.info.run_id,
             status=run.info.status,
             ended=run.info.end_time,
             tags={intern(name): value for name, value in run.data.tags.items()},
-            params=shared(run.data.params),
+            params=interned(run.data.params),
         )
 
     @property
     def evaluations(self) -> int:
-        """Number of the last report that is there completely."""
+        """Number of the last evaluation whose metrics are stored completely."""
         return int(self.tags.get(REPORTS_TAG, "0"))
 
-    def lacking_tags(self, wanted: WantedRun) -> Mapping[str, str]:
-        """Tags that are missing or have another value."""
+    def missing_tags(self, wanted: WantedRun) -> Mapping[str, str]:
+        """The wanted tags that are missing or have another value."""
         return {name: value for name, value in wanted.tags.items() if self.tags.get(name) != value}
 
-    def lacking_params(self, wanted: WantedRun) -> Mapping[str, str]:
-        """Parameters that are missing."""
+    def missing_params(self, wanted: WantedRun) -> Mapping[str, str]:
+        """The wanted parameters that are missing."""
         return {name: value for name, value in wanted.params.items() if name not in self.params}
 
     def obsolete_tags(self, wanted: WantedRun) -> list[str]:
-        """Tags of an end that was none, since the trial went on."""
+        """Outcome tags left by an interruption; the trial has since resumed."""
         return [name for name in TRANSIENT_TAGS if name in self.tags and name not in wanted.tags]
 
-    def has_state(self, wanted: WantedRun) -> bool:
-        """Whether status and end are there. A run that goes on may still have the time of its earlier end."""
+    def has_status(self, wanted: WantedRun) -> bool:
+        """True if status and end time are up to date. A resumed run may keep the end time of its interruption."""
         return self.status == wanted.status and wanted.ended in (None, self.ended)
 
-    def equals(self, wanted: WantedRun) -> bool:
-        """Whether nothing lacks, artifacts apart. The tag with the number of reports stands for the metrics."""
-        lacks = self.lacking_tags(wanted) or self.lacking_params(wanted) or self.obsolete_tags(wanted)
-        return not lacks and self.has_state(wanted)
+    def is_current(self, wanted: WantedRun) -> bool:
+        """True if tags, parameters and status are up to date (artifacts are checked separately).
+
+        The tag with the number of evaluations stands for the metrics: it is written together with the last of them.
+        """
+        outdated = self.missing_tags(wanted) or self.missing_params(wanted) or self.obsolete_tags(wanted)
+        return not outdated and self.has_status(wanted)
