@@ -1,4 +1,4 @@
-"""What holds over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: S comparisons, N draws."""
+"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: S comparisons, N draws."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ __all__ = ["gains", "ranks"]
 
 
 def gains(comparisons: Sequence[Comparison]) -> tuple[Gain, ...]:
-    """By loss, in the order of the arms; none for a single comparison."""
+    """The mean gain of each loss over the baseline, in the order of the arms; empty for a single comparison."""
     if len(comparisons) < 2:
         return ()
-    losses = dict.fromkeys(one.loss for each in comparisons for one in each.arms if one.difference is not None)
+    arms = (arm for comparison in comparisons for arm in comparison.arms)
+    losses = dict.fromkeys(arm.loss for arm in arms if arm.difference is not None)
     return tuple(_gain(loss, comparisons) for loss in losses)
 
 
 def _gain(loss: str, comparisons: Sequence[Comparison]) -> Gain:
-    draws = sorted({draw for each in comparisons for draw in each.draws})
+    draws = sorted({draw for comparison in comparisons for draw in comparison.draws})
     by_dataset: dict[str, list[NDArray[np.float64]]] = {}
     means = []
     for comparison in comparisons:
-        one = _arm(comparison, loss)
-        if one is not None and one.difference is not None:
-            means.append(one.difference.mean)
-            by_dataset.setdefault(comparison.dataset, []).append(_differences(comparison, one, draws))
+        arm = comparison.arm(loss)
+        if arm is not None and arm.difference is not None:
+            means.append(arm.difference.mean)
+            by_dataset.setdefault(comparison.dataset, []).append(_differences(comparison, arm, draws))
     found = mean_gain([np.stack(rows_N) for rows_N in by_dataset.values()])
     return Gain(
         loss=loss,
@@ -44,35 +45,34 @@ def _gain(loss: str, comparisons: Sequence[Comparison]) -> Gain:
     )
 
 
-def _differences(comparison: Comparison, one: Arm, draws: Sequence[int]) -> NDArray[np.float64]:
-    """To the baseline, on each of `draws`; not a number where either has no score."""
-    base = _arm(comparison, comparison.baseline)
-    assert base is not None, "a difference was taken"
-    pairs = zip(comparison.draws, one.scores, base.scores, strict=True)
+def _differences(comparison: Comparison, arm: Arm, draws: Sequence[int]) -> NDArray[np.float64]:
+    """An arm's differences to the baseline on each of `draws`; NaN where either has no score."""
+    base = comparison.arm(comparison.baseline)
+    assert base is not None, "the arm has a difference to it"
+    pairs = zip(comparison.draws, arm.scores, base.scores, strict=True)
     known = {draw: ours - theirs for draw, ours, theirs in pairs if ours is not None and theirs is not None}
     return np.array([known.get(draw, np.nan) for draw in draws])
 
 
 def ranks(comparisons: Sequence[Comparison]) -> Mapping[int, Ranks]:
-    """By number of shots, over the datasets on which every loss has a score; where these are at least three."""
+    """The losses' average ranks by number of shots, over the datasets on which every loss has a score.
+
+    A number of shots with fewer than three such datasets, or fewer than two losses, is left out.
+    """
     found = {}
-    for shots in sorted({each.shots for each in comparisons}):
-        own = [each for each in comparisons if each.shots == shots]
-        losses = [one.loss for one in own[0].arms]
-        rows = [_means(own, dataset, losses) for dataset in dict.fromkeys(each.dataset for each in own)]
-        whole = [row for row in rows if row is not None]
-        if len(whole) >= 3 and len(losses) >= 2:
-            found[shots] = average_ranks(whole, losses)
+    for shots in sorted({comparison.shots for comparison in comparisons}):
+        own = [comparison for comparison in comparisons if comparison.shots == shots]
+        losses = [arm.loss for arm in own[0].arms]
+        rows = [_means(own, dataset, losses) for dataset in dict.fromkeys(comparison.dataset for comparison in own)]
+        complete = [row for row in rows if row is not None]
+        if len(complete) >= 3 and len(losses) >= 2:
+            found[shots] = average_ranks(complete, losses)
     return found
 
 
 def _means(comparisons: Sequence[Comparison], dataset: str, losses: Sequence[str]) -> list[float] | None:
-    """Of each loss on a dataset, over the values of the other axes; None where one has no score anywhere."""
-    own = [each for each in comparisons if each.dataset == dataset]
-    arms = [[_arm(each, loss) for each in own] for loss in losses]
-    scores = [[one.summary.mean for one in row if one is not None and one.summary is not None] for row in arms]
+    """The mean score of each loss on a dataset, over the values of the other axes; None if any score is missing."""
+    own = [comparison for comparison in comparisons if comparison.dataset == dataset]
+    arms = [[comparison.arm(loss) for comparison in own] for loss in losses]
+    scores = [[arm.summary.mean for arm in row if arm is not None and arm.summary is not None] for row in arms]
     return [fmean(row) for row in scores] if all(len(row) == len(own) for row in scores) else None
-
-
-def _arm(comparison: Comparison, loss: str | None) -> Arm | None:
-    return next((one for one in comparison.arms if one.loss == loss), None)
