@@ -58,10 +58,11 @@ class SweepResults:
                 confirmations=tuple(map(_confirmation, data["confirmations"])),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise LedgerError(
-                f"the results of a sweep are a JSON document that `python -m sweep` wrote; this one is not ({said}); "
-                "take `results.json` from the sweep's run in MLflow, or make the report where its ledger is"
+                f"the results of a sweep are a JSON document that `python -m sweep` wrote; this one is not "
+                f"({problem}); take `results.json` from the sweep's run in MLflow, or make the report where its ledger "
+                "is"
             ) from error
 
 

@@ -41,7 +41,7 @@ class DataRecord:
 
 
 class SweepState(StrEnum):
-    """Whether a sweep is running, or how its last run ended.
+    """The state of a sweep: running, or the way in which its last run ended.
 
     RUNNING: a driver is running it.
     INTERRUPTED: its last run was stopped or killed before the end; the next one resumes it.

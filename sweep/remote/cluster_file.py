@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sweep.errors import ClusterError
 from sweep.spec.model import SweepSpec
 
-__all__ = ["ClusterFile", "NodeType", "fitted", "read_cluster_file"]
+__all__ = ["ClusterFile", "NodeType", "fit_to_cluster", "read_cluster_file"]
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 _ROUNDING = 1e-9  # three times a third of a GPU fit on one
@@ -142,7 +142,7 @@ def read_cluster_file(path: str | Path) -> ClusterFile:
     )
 
 
-def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
+def fit_to_cluster(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
     """The spec with the fields that it leaves to the cluster: GPUs of a trial, and the number of trials at once.
 
     The latter is what the largest cluster can run, not the present one: trials that wait are what makes a cluster grow.
@@ -168,9 +168,9 @@ def _mapping(path: Path) -> Mapping[str, Any]:
             yaml.safe_load_all(path.read_text(encoding="utf-8")), None
         )  # Kubernetes files have several documents
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise ClusterError(
-            f"a cluster is named by its YAML file; {path} cannot be read ({said}); correct the path, as "
+            f"a cluster is named by its YAML file; {path} cannot be read ({problem}); correct the path, as "
             "cluster/gpu.yaml"
         ) from error
     if not isinstance(data, Mapping):
@@ -181,8 +181,9 @@ def _mapping(path: Path) -> Mapping[str, Any]:
 def _refusal(path: Path, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
-    said = "it is not there" if first["type"] == "missing" else f"{first['msg']}; received {str(first['input'])[:80]}"
-    return f"a cluster's file is one that `ray up` takes; in {path}, {place}: {said}; compare with cluster/gpu.yaml"
+    received = f"; received {str(first['input'])[:80]}"
+    problem = "it is not there" if first["type"] == "missing" else f"{first['msg']}{received}"
+    return f"a cluster's file is one that `ray up` takes; in {path}, {place}: {problem}; compare with cluster/gpu.yaml"
 
 
 def _node_type(name: str, block: _Block, most: int) -> NodeType:

@@ -18,7 +18,7 @@ from sweep.addresses import redacted
 from sweep.errors import ClusterError, LedgerError
 from sweep.ledger.directory import SweepDirectory
 from sweep.remote.bundle import Bundle, pack
-from sweep.remote.cluster_file import fitted, read_cluster_file
+from sweep.remote.cluster_file import fit_to_cluster, read_cluster_file
 from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
 from sweep.spec.model import SweepSpec
@@ -26,7 +26,7 @@ from sweep.spec.reader import load_spec
 
 __all__ = ["browse_on", "execute_on", "fetch_from", "report_on", "run_on"]
 
-DASHBOARD, MLFLOW = 8265, 5000  # ports of the head's loopback
+DASHBOARD_PORT, MLFLOW_PORT = 8265, 5000  # on the loopback of the head
 _SWEEPS = "$HOME/sweeps"
 _INPUTS = "sweeps/.inputs"  # inside the folder of sweeps, so that the copies of the head's disk include them
 _RECONNECT_LIMIT = 600.0  # seconds for a lost connection to come back
@@ -45,9 +45,9 @@ def run_on(file: str, source: str, overrides: Sequence[str], called: str, consol
     """
     cluster = read_cluster_file(file)
     check_token()
-    spec = fitted(load_spec(source, overrides), cluster)
+    spec = fit_to_cluster(load_spec(source, overrides), cluster)
     head = Head(cluster.path)
-    with head.tunnel(DASHBOARD) as port:
+    with head.tunnel(DASHBOARD_PORT) as port:
         jobs = Jobs.at(port)
         job = _driver(head, jobs, spec, ["--called", redacted(called), "--via", file])
         console.print(f"{spec.name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
@@ -88,7 +88,7 @@ def report_on(file: str, sweep: str, out: Path, console: Console) -> int:
 def browse_on(file: str, port: int | None, console: Console) -> int:
     """Keep a tunnel to the cluster's MLflow open until Ctrl-C. Returns the exit code."""
     cluster = read_cluster_file(file)
-    with suppress(KeyboardInterrupt), Head(cluster.path).tunnel(MLFLOW, port) as local:
+    with suppress(KeyboardInterrupt), Head(cluster.path).tunnel(MLFLOW_PORT, port) as local:
         console.print(f"MLflow of {cluster.name}: http://127.0.0.1:{local} (until Ctrl-C)", soft_wrap=True)
         while True:
             time.sleep(3600)
@@ -164,7 +164,7 @@ def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
     while True:
         printed = follower.printed
         try:
-            with head.tunnel(DASHBOARD) as port:
+            with head.tunnel(DASHBOARD_PORT) as port:
                 return follower.follow(Jobs.at(port))
         except (ConnectionError, ClusterError):
             if follower.printed > printed:

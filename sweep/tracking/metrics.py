@@ -44,7 +44,7 @@ def milliseconds(seconds: float) -> int:
 
 
 def num_evaluations(record: TrialRecord | ConfirmationRecord) -> int:
-    """How many evaluations the record has; a confirmation has one for each replicate."""
+    """The number of a record's evaluations; a confirmation has one for each replicate."""
     if isinstance(record, ConfirmationRecord):
         return len(record.replicates)
     return record.evaluations[-1].number if record.evaluations else 0

@@ -87,7 +87,7 @@ def _explain_refusal(error: BaseException, reason: str, where: str) -> str:
             f"MLflow must be able to store artifacts; {where} cannot: {reason}; check the artifact root of the server"
         )
     if code == "RESOURCE_DOES_NOT_EXIST" or "must be in the 'active' state" in reason:
-        return f"MLflow must keep the runs of a sweep; {where} has lost one: {reason}; the next attempt makes it anew"
+        return f"MLflow must keep the runs of a sweep; {where} has lost one: {reason}; the next attempt recreates it"
     if code == "INVALID_PARAMETER_VALUE" and "unsupported URI" not in reason:
         return f"MLflow must accept what it is sent; {where} refuses this: {reason}; the ledger holds it all the same"
     return ""

@@ -1,4 +1,4 @@
-"""What the MLflow store is known to hold of a run, compared with the run as it should be."""
+"""Runs as the MLflow store holds them, and their comparison with runs as they should be."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def interned(names: Iterable[str]) -> frozenset[str]:
 
 @dataclass(slots=True)
 class StoredRun:
-    """What the store is known to hold of a run, without its metrics and artifacts.
+    """A run as it is known to be in the store, without its metrics and artifacts.
 
     id: the MLflow run id.
     status: the MLflow status, e.g. `RUNNING`.

@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 logger = logging.getLogger(__name__)
 
 _PERIOD = 1.0  # seconds between two checks for changes
-_LIVE = 10.0  # seconds between two updates of a running trial, and of the sweep; a trial that ended is updated at once
+_UPDATE_PERIOD = 10.0  # seconds between two updates of the sweep or of a running trial; an ended trial is due at once
 _LONGEST_PAUSE = 30.0  # seconds between two attempts in a long outage
 _LAST_PAUSES = (0.0, 1.0, 2.0)  # seconds before each of the last attempts
 _NAMED = 3  # how many of the missing runs a message names
@@ -33,7 +33,7 @@ _NAMED = 3  # how many of the missing runs a message names
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How much of a sweep is in MLflow.
+    """The state of a sweep's copy in MLflow.
 
     pushed: number of trials and confirmations whose runs are up to date.
     missing: number of those whose runs are missing or incomplete.
@@ -235,7 +235,7 @@ class Tracker:
         ]
 
     def _is_due(self, key: str | None) -> bool:
-        return time.monotonic() - self._updated.get(key, -math.inf) >= _LIVE
+        return time.monotonic() - self._updated.get(key, -math.inf) >= _UPDATE_PERIOD
 
 
 def sync(ledger: Ledger, *, experiment: str, uri: str, files: Sequence[Path] = ()) -> Projection:

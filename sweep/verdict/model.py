@@ -39,7 +39,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What an arm cost.
+    """The cost of an arm.
 
     trials: number of trials by outcome.
     replicates: number of replicates begun in the search, those of finalists included.
@@ -168,7 +168,7 @@ class Comparison:
 
     @property
     def counted(self) -> str:
-        """What the number of shots refers to: labels `per class` or `in all`."""
+        """The unit of the number of shots: labels `per class` or `in all`."""
         return "per class" if self.sampling == "per_class" else "in all"
 
     def arm(self, loss: str | None) -> Arm | None:

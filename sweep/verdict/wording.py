@@ -17,7 +17,7 @@ _ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw
 
 
 def sentence(comparison: Comparison, family: int) -> str:
-    """Which loss won a comparison, by how much, and how certain that is."""
+    """The sentence that says which loss won a comparison, by how much, and how certain that is."""
     best, base = comparison.best, comparison.arm(comparison.baseline)
     if best is None or best.summary is None:
         return _unconfirmed(comparison)
@@ -35,7 +35,7 @@ def sentence(comparison: Comparison, family: int) -> str:
 
 
 def selection(groups: Sequence[Group], confirm: Confirm) -> str:
-    """How the winners of all cells were chosen."""
+    """The sentence that says how the winners of all cells were chosen."""
     configs = [group.config for group in groups]
     metrics = _listed(_METRICS[config.metric] for config in configs)
     draws = _listed(str(config.replicates) for config in configs)
