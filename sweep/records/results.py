@@ -72,7 +72,7 @@ _KEYS = {"provenance": "facts", "evaluations": "reports", "evaluation": "report"
 
 def _data(record: Any, **replaced: Any) -> dict[str, Any]:
     """The fields of a record by their names in the document."""
-    values = {field.name: getattr(record, field.name) for field in fields(record)} | replaced
+    values = {field.name: getattr(record, field.name) for field in fields(record) if field.name != "config"} | replaced
     return {_KEYS.get(name, name): value for name, value in values.items()}
 
 
