@@ -1,9 +1,9 @@
-"""What a cluster on AWS needs once in an account: its bucket, the rights of its head, its firewall.
+"""One-time setup of an AWS account for a cluster: its bucket, the rights of its head, its firewall.
 
     python cluster/aws_account.py cluster/gpu.yaml --ssh-from 203.0.113.7/32
 
-Names and region are read from the cluster's file. What is there already is kept; only the firewall's rule for SSH is
-replaced, so run it again when your address has changed. It takes credentials where `ray up` does, with rights over IAM.
+Names and region are read from the cluster's file. What exists already is kept; only the firewall's rule for SSH is
+replaced, so run it again when your address has changed. It uses the same credentials as `ray up`, with rights over IAM.
 """
 
 from __future__ import annotations
@@ -24,12 +24,19 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 
 class AccountError(ValueError):
-    """What is wrong with the cluster's file or the account, in words for its user."""
+    """Something is wrong with the cluster's file or the account; the message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a cluster's file says about the account that it needs."""
+    """The names in a cluster's file of what it needs in the account.
+
+    cluster: name of the cluster.
+    region: the AWS region.
+    bucket: the bucket of SWEEP_STORE.
+    profile: instance profile and role of the head.
+    firewall: the security group.
+    """
 
     cluster: str
     region: str
@@ -39,7 +46,10 @@ class Names:
 
 
 def read_names(file: Path) -> Names:
-    """Raises AccountError if the file is no cluster of `type: aws` with a bucket, a firewall and a profile."""
+    """Read the names from a cluster's file.
+
+    Raises AccountError if the file is no cluster of `type: aws` with a bucket, a firewall and a profile.
+    """
     try:
         text = file.read_text(encoding="utf-8")
         config = yaml.safe_load(text)
@@ -61,9 +71,9 @@ def read_names(file: Path) -> Names:
 
 
 def head_policy(names: Names) -> dict[str, Any]:
-    """What the head may do: use the one bucket, and start, tag and end machines of its own cluster.
+    """The IAM policy of the head: it may use its bucket, and start, tag and terminate machines of its own cluster.
 
-    It may hand no role to a machine, so nothing that it starts has more rights than none.
+    It may not pass a role to a machine, so the machines that it starts have no rights.
     """
     bucket = f"arn:aws:s3:::{names.bucket}"
     objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
@@ -89,7 +99,7 @@ def _allow(actions: Sequence[str], resource: str, condition: Mapping[str, Any] |
 
 
 def make_bucket(names: Names) -> None:
-    """A bucket that nobody outside the account can be let into. AWS encrypts what is in it."""
+    """Create the bucket, with all public access blocked. AWS encrypts its contents."""
     s3 = boto3.client("s3", region_name=names.region)
     place = {} if names.region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": names.region}}
     try:
@@ -105,31 +115,32 @@ def make_bucket(names: Names) -> None:
 
 
 def make_profile(names: Names) -> None:
-    """The head's role and instance profile, and the role that AWS itself needs before the first spot machine."""
+    """Create the head's role and instance profile, and the role that AWS itself needs before the first spot machine."""
     iam = boto3.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    _unless_there(iam.create_role, RoleName=names.profile, AssumeRolePolicyDocument=document)
+    _create_if_missing(iam.create_role, RoleName=names.profile, AssumeRolePolicyDocument=document)
     policy = json.dumps(head_policy(names))
     iam.put_role_policy(RoleName=names.profile, PolicyName="few-shot-sweep", PolicyDocument=policy)
-    _unless_there(iam.create_instance_profile, InstanceProfileName=names.profile)
+    _create_if_missing(iam.create_instance_profile, InstanceProfileName=names.profile)
     if not iam.get_instance_profile(InstanceProfileName=names.profile)["InstanceProfile"]["Roles"]:
         iam.add_role_to_instance_profile(InstanceProfileName=names.profile, RoleName=names.profile)
-    _unless_there(iam.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
+    _create_if_missing(iam.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
 
 
-def _unless_there(make: Callable[..., Any], **arguments: str) -> None:
+def _create_if_missing(create: Callable[..., Any], **arguments: str) -> None:
     try:
-        make(**arguments)
+        create(**arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("EntityAlreadyExists", "InvalidInput"):  # the latter of linked roles
             raise
 
 
 def make_firewall(names: Names, ssh_from: str) -> None:
-    """A security group of the default VPC: SSH from one network, and everything among its own machines.
+    """Create a security group in the default VPC that allows SSH from one network, and all traffic in the cluster.
 
-    Ray takes a group of this name as it is, as long as it has rules. Raises AccountError without a default VPC.
+    Ray uses a group of this name without changing it, as long as it has rules. Raises AccountError without a default
+    VPC.
     """
     ec2 = boto3.client("ec2", region_name=names.region)
     vpcs = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
@@ -138,8 +149,8 @@ def make_firewall(names: Names, ssh_from: str) -> None:
     group = _group(ec2, names.firewall, vpcs[0]["VpcId"])
     rules = group["IpPermissions"]
     if not any(pair["GroupId"] == group["GroupId"] for rule in rules for pair in rule["UserIdGroupPairs"]):
-        among = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group["GroupId"]}]}
-        ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[among])
+        internal = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group["GroupId"]}]}
+        ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[internal])
     if outside := [rule for rule in rules if rule["IpRanges"] or rule["Ipv6Ranges"]]:
         ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=outside)
     ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": ssh_from}]}
@@ -157,12 +168,12 @@ def _group(ec2: Any, name: str, vpc: str) -> dict[str, Any]:
 def _network(text: str) -> str:
     network = ipaddress.IPv4Network(text)
     if network.prefixlen < 8:
-        raise argparse.ArgumentTypeError(f"{text} lets almost everybody knock; give the network that you come from")
+        raise argparse.ArgumentTypeError(f"{text} allows SSH from almost everywhere; give your own network")
     return str(network)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 if the file or the account does not allow it."""
+    """Run the command line. Returns 0, or 2 if the file or the account does not allow it."""
     parser = argparse.ArgumentParser(description="Make the bucket, the head's rights and the firewall of a cluster.")
     parser.add_argument("file", type=Path, help="the cluster's file, cluster/gpu.yaml")
     parser.add_argument("--ssh-from", type=_network, required=True, metavar="NETWORK", help="as 203.0.113.7/32")

@@ -1,11 +1,11 @@
-"""What the head of a cluster runs beside Ray: MLflow's server, and copies of what would be lost with its disk.
+"""The services of a cluster's head beside Ray: MLflow's server, and backups of the files that its disk alone has.
 
-    python cluster/head.py STORE           # start both, unless they run; what a new disk lacks is taken back first
-    python cluster/head.py STORE --once    # copy now and wait for it, as before `ray down`
+    python cluster/head.py STORE           # start both, unless they run; files missing on a new disk are restored first
+    python cluster/head.py STORE --once    # back up now and wait for it, as before `ray down`
 
 STORE is a folder, `s3://BUCKET/PATH` or `gs://BUCKET/PATH`, for one cluster alone. MLflow keeps artifacts under
 STORE/artifacts. Every few minutes ~/sweeps, which holds the ledgers, and MLflow's database are copied to STORE/copies;
-what is there is replaced, never deleted. MLFLOW_BACKEND_STORE_URI in the environment, a postgresql:// address without
+files there are replaced, never deleted. MLFLOW_BACKEND_STORE_URI in the environment, a postgresql:// address without
 password, puts MLflow's runs into that database instead, which then needs no copies.
 """
 
@@ -32,33 +32,37 @@ TIME_LIMIT = 180  # seconds for the first start of MLflow's server, which makes 
 
 
 class HeadError(ValueError):
-    """What the head cannot do, in words for its user."""
+    """The head cannot do something; the message is for its user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One head: its STORE, and the port of MLflow."""
+    """The head of a cluster.
+
+    store: its STORE.
+    port: port of MLflow on the loopback.
+    """
 
     store: str
     port: int
 
     @property
     def folder(self) -> Path:
-        """Where MLflow's database and the logs are."""
+        """The folder of MLflow's database and of the logs."""
         return Path.home() / "mlflow"
 
     @property
     def sweeps(self) -> Path:
-        """Where `python -m sweep run --dir ~/sweeps` keeps its sweeps."""
+        """The folder of the sweeps, as in `python -m sweep run --dir ~/sweeps`."""
         return Path.home() / "sweeps"
 
     @property
     def database(self) -> Path | None:
-        """MLflow's SQLite file; None if its runs are in another database."""
+        """MLflow's SQLite file; None if MLflow uses another database."""
         return None if "MLFLOW_BACKEND_STORE_URI" in os.environ else self.folder / "mlflow.db"
 
-    def claim(self) -> None:
-        """Keep to one STORE. Raises HeadError if another one was given before: its artifacts are there."""
+    def check_store(self) -> None:
+        """Remember the first STORE. Raises HeadError if another one was given before, since its artifacts are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
         note = self.folder / "store"
         if not note.exists():
@@ -70,13 +74,13 @@ class Head:
             )
 
     def serve(self) -> None:
-        """Start MLflow's server on the loopback, unless one answers. Raises HeadError if it does not come up."""
+        """Start MLflow's server on the loopback, unless one answers. Raises HeadError if it does not start."""
         if self._answers():
             return
         environment = {
             "MLFLOW_BACKEND_STORE_URI": f"sqlite:///{self.database}",
             "MLFLOW_DISABLE_TELEMETRY": "true",
-            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes, 240 MB each, for what no sweep uses
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes of 240 MB each, which no sweep uses
         }
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", "1", "--artifacts-destination", f"{self.store}/artifacts"]
@@ -99,56 +103,60 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The copies of a head's files in its STORE. seen: what has been copied, as it was then."""
+    """The copies of a head's files in its STORE.
+
+    head: the head.
+    copied: by path, the state of each file when it was last copied.
+    """
 
     head: Head
-    seen: dict[Path, tuple[int, ...]] = field(default_factory=dict)
+    copied: dict[Path, tuple[int, ...]] = field(default_factory=dict)
 
     def restore(self) -> int:
-        """Take back what this disk lacks, as the disk of a new head does. Returns the number of files."""
-        lacking = [place for place in (self.head.sweeps, self.head.database) if place and not place.exists()]
-        with self._reaching() as (system, root):
-            return sum(_fetch(system, f"{root}/{place.relative_to(Path.home())}", place) for place in lacking)
+        """Restore what is missing on this disk, as on that of a new head. Returns the number of files."""
+        missing = [place for place in (self.head.sweeps, self.head.database) if place and not place.exists()]
+        with self._opened_store() as (system, root):
+            return sum(_fetch(system, f"{root}/{place.relative_to(Path.home())}", place) for place in missing)
 
     def update(self) -> int:
-        """Copy what is new or has changed. Returns the number of files."""
+        """Copy files that are new or have changed. Returns their number."""
         count = 0
-        with _locked(self.head.folder / "copying.lock"), self._reaching() as (system, root):
+        with _locked(self.head.folder / "copying.lock"), self._opened_store() as (system, root):
             for path in self._files():
                 stamp = _stamp(path)
-                if stamp and stamp != self.seen.get(path):
+                if stamp and stamp != self.copied.get(path):
                     _put(path, path == self.head.database, system, f"{root}/{path.relative_to(Path.home())}")
-                    self.seen[path] = stamp
+                    self.copied[path] = stamp
                     count += 1
         return count
 
-    def keep_up(self, minutes: float) -> None:
-        """Copy again and again until the process is ended; at once back if another process does so already."""
+    def update_forever(self, minutes: float) -> None:
+        """Update the copies every few minutes until the process is ended; return at once if another process does so."""
         try:
             with _locked(self.head.folder / "copies.lock", wait=False):
                 while True:
-                    self._try()
+                    self._try_update()
                     time.sleep(60 * minutes)
         except BlockingIOError:
             return
 
-    def _try(self) -> None:
+    def _try_update(self) -> None:
         try:
             count = self.update()
         except (OSError, HeadError) as error:  # the next round tries again
-            _say(f"{time.strftime('%F %T')} not copied: {error}")
+            _print(f"{time.strftime('%F %T')} not copied: {error}")
         else:
             if count:
-                _say(f"{time.strftime('%F %T')} {count} files copied to {self.head.store}")
+                _print(f"{time.strftime('%F %T')} {count} files copied to {self.head.store}")
 
     @contextmanager
-    def _reaching(self) -> Iterator[tuple[fs.FileSystem, str]]:
-        """Where the copies are. Raises HeadError if what is done with them fails, whichever cloud's words that has."""
+    def _opened_store(self) -> Iterator[tuple[fs.FileSystem, str]]:
+        """The file system and path of the copies. Raises HeadError for any error inside the context."""
         try:
             yield fs.FileSystem.from_uri(f"{self.head.store}/copies")
         except (OSError, ValueError, sqlite3.Error) as error:
             raise HeadError(
-                f"what the head keeps must reach its STORE and come back; {self.head.store} does not work ({error}); "
+                f"files of the head must be copied to its STORE and back; {self.head.store} does not work ({error}); "
                 "make the bucket or folder, give the head the right to it, or correct SWEEP_STORE in the cluster's file"
             ) from error
 
@@ -159,7 +167,7 @@ class Copies:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """Changes when a file does, or the write-ahead log of a SQLite file. Empty if the file has gone."""
+    """Times and sizes of a file and of its SQLite write-ahead log; empty if the file has been removed."""
     try:
         states = [path.stat()]
         log = path.with_name(f"{path.name}-wal")
@@ -171,7 +179,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _put(path: Path, is_database: bool, system: fs.FileSystem, target: str) -> None:
-    """Write a file under a passing name first, so that the old copy stays whole until the new one is."""
+    """Write a file under a temporary name first, so that the old copy stays whole until the new one is."""
     system.create_dir(target.rpartition("/")[0], recursive=True)
     with tempfile.TemporaryDirectory() as scratch:
         source = _snapshot(path, Path(scratch)) if is_database else path
@@ -181,7 +189,7 @@ def _put(path: Path, is_database: bool, system: fs.FileSystem, target: str) -> N
 
 
 def _snapshot(database: Path, folder: Path) -> Path:
-    """A copy of a SQLite file that is whole, whatever is written meanwhile."""
+    """A consistent copy of a SQLite file that may be written to meanwhile."""
     snapshot = folder / database.name
     with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(snapshot)) as target:
         source.backup(target)
@@ -189,12 +197,12 @@ def _snapshot(database: Path, folder: Path) -> Path:
 
 
 def _fetch(system: fs.FileSystem, origin: str, place: Path) -> int:
-    """Bring a copied file or folder to its place, as a whole or not at all. Returns the number of files."""
+    """Restore a file or folder from its copy, as a whole or not at all. Returns the number of files."""
     if system.get_file_info(origin).is_file:
         files = [origin]
     else:
         found = system.get_file_info(fs.FileSelector(origin, recursive=True, allow_not_found=True))
-        files = [each.path for each in found if each.is_file and not each.path.endswith(".new")]
+        files = [entry.path for entry in found if entry.is_file and not entry.path.endswith(".new")]
     if not files:
         return 0
     scratch = place.with_name(f"{place.name}.restored")
@@ -223,12 +231,12 @@ def _in_background(command: Sequence[str], log: Path, environment: dict[str, str
         )
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     print(sentence, flush=True)  # noqa: T201
 
 
 def _store(text: str) -> str:
-    """STORE as given, a folder as an absolute path. Raises ArgumentTypeError if it is neither bucket nor folder."""
+    """STORE as given; a folder as an absolute path. Raises ArgumentTypeError if it is neither bucket nor folder."""
     if not text or ("://" in text and not text.startswith(("s3://", "gs://"))):
         raise argparse.ArgumentTypeError(
             f"must be a folder, s3://BUCKET/PATH or gs://BUCKET/PATH; received {text!r}; correct SWEEP_STORE in the "
@@ -240,30 +248,30 @@ def _store(text: str) -> str:
 def _start(head: Head, minutes: float) -> None:
     copies = Copies(head)
     if count := copies.restore():
-        _say(f"{count} files taken back from {head.store}")
+        _print(f"{count} files restored from {head.store}")
     head.serve()
-    copies.update()  # a STORE that refuses to be written is found out now
+    copies.update()  # a STORE that cannot be written to fails now
     watch = [sys.executable, __file__, head.store, "--watch", "--minutes", str(minutes), "--port", str(head.port)]
     _in_background(watch, head.folder / "copies.log", dict(os.environ))
-    _say(f"MLflow is at http://127.0.0.1:{head.port} of the head; copies go to {head.store}")
+    _print(f"MLflow is at http://127.0.0.1:{head.port} of the head; copies go to {head.store}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 2 if something is wrong with STORE or MLflow's server does not start."""
+    """Run the command line. Returns 0, or 2 if STORE does not work or MLflow's server does not start."""
     parser = argparse.ArgumentParser(description="Start what the head of a cluster runs beside Ray.")
     parser.add_argument("store", metavar="STORE", type=_store, help="a folder, s3://BUCKET/PATH or gs://BUCKET/PATH")
     parser.add_argument("--once", action="store_true", help="only copy, now")
-    parser.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)  # the process that goes on copying
+    parser.add_argument("--watch", action="store_true", help=argparse.SUPPRESS)  # the process that keeps copying
     parser.add_argument("--minutes", type=float, default=5.0, help="between two copies: what may be lost (default: 5)")
     parser.add_argument("--port", type=int, default=5000, help="of MLflow (default: 5000)")
     options = parser.parse_args(arguments)
     head = Head(options.store, options.port)
     try:
-        head.claim()
+        head.check_store()
         if options.watch:
-            Copies(head).keep_up(options.minutes)
+            Copies(head).update_forever(options.minutes)
         elif options.once:
-            _say(f"{Copies(head).update()} files copied to {head.store}")
+            _print(f"{Copies(head).update()} files copied to {head.store}")
         else:
             _start(head, options.minutes)
     except (OSError, HeadError) as error:

@@ -100,9 +100,9 @@ def _status(options: argparse.Namespace, console: Console) -> int:
 
 
 def _on_cluster(options: argparse.Namespace, console: Console, *words: str) -> int:
-    from sweep.remote.commands import tell_on
+    from sweep.remote.commands import execute_on
 
-    return tell_on(options.cluster, console, *words)
+    return execute_on(options.cluster, console, *words)
 
 
 def _report(options: argparse.Namespace, console: Console) -> int:

@@ -11,7 +11,7 @@ from rich.table import Table
 from sweep.cli.cost import print_cost
 from sweep.cli.formats import duration
 from sweep.execution.machine import allotted_cpus
-from sweep.remote.cluster_file import ClusterFile, fitted
+from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.spec.cells import Cell, cells
@@ -43,7 +43,7 @@ def print_plan(
     Raises TrainableError for data or an encoder that cannot be read, and ClusterError if no machine can hold a trial.
     """
     if cluster is not None:
-        spec = fitted(spec, cluster)
+        spec = fit_to_cluster(spec, cluster)
     grid = cells(spec)
     check_inputs(grid)
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)

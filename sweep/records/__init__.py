@@ -1,1 +1,1 @@
-"""What a sweep has recorded, as plain values: what the verdict, the report and MLflow are made of."""
+"""The records of a sweep as plain values, from which verdict, report and MLflow runs are computed."""

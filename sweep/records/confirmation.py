@@ -1,4 +1,4 @@
-"""Confirmations as recorded: a configuration, trained again on draws of its own."""
+"""The ledger's records of confirmations: a trial's configuration, trained again on further draws."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ __all__ = ["ConfirmationRecord", "ReplicateRecord", "Role"]
 
 
 class Role(StrEnum):
-    """Why a trial's configuration is trained again: as one of the best of its cell, on a few more draws of the search
-    that decide between them, or as the winner, on fresh draws and scored on the test part."""
+    """Why a trial's configuration is trained again.
+
+    FINALIST: it is one of the best of its cell, and a few more draws of the search decide between them.
+    CONFIRMATION: it is the winner of its cell, trained on fresh draws and scored on the test part.
+    """
 
     FINALIST = "finalist"
     CONFIRMATION = "confirmation"
@@ -23,8 +26,12 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicateRecord:
-    """One finished training of a confirmation. time: seconds since the epoch, when it was recorded. The report says
-    which draw and initialisation it was; a replicate that diverged or failed has an outcome and no metrics."""
+    """One finished replicate of a confirmation.
+
+    time: when it was recorded, in seconds since the epoch.
+    evaluation: its only evaluation, with the draw and the initialisation; if it diverged or failed, with an outcome and
+        without metrics.
+    """
 
     time: float
     evaluation: Evaluation
@@ -32,13 +39,20 @@ class ReplicateRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfirmationRecord:
-    """A trial's configuration, trained again on draws of its own, side by side over the cluster and never pruned.
+    """A trial's configuration, trained again on further draws, in parallel over the cluster and never pruned.
 
-    number: position among the confirmations and finalists of its cell, from 0. trial: number of the trial in the cell.
-    config: the trial's, with one evaluation at the end. replicates: in the order in which they arrived. outcome: None
-    while it goes on, COMPLETED or INTERRUPTED; a replicate that diverged does not end it. started, ended: seconds since
-    the epoch. attempts: by `DRAW.INITIALISATION`, how often a worker began that replicate. lost: as for a
-    trial.
+    cell: key of the cell.
+    number: position among the confirmations and finalists of its cell, from 0.
+    role: whether it is a finalist or the winner.
+    trial: number of the trial in the cell.
+    config: the trial's configuration, with one evaluation at the end of a replicate.
+    started, ended: seconds since the epoch; ended is None while it runs.
+    outcome: COMPLETED or INTERRUPTED; None while it runs. A replicate that diverged does not end it.
+    reason: why it ended so.
+    replicates: the finished ones, in the order in which they arrived.
+    attempts: by `DRAW.INITIALISATION`, how often a worker began that replicate.
+    discarded: work on it that was interrupted.
+    run_id: id of its MLflow run, once known.
     """
 
     cell: str
@@ -62,5 +76,5 @@ class ConfirmationRecord:
 
     @property
     def trained_on(self) -> frozenset[str]:
-        """The kinds of devices that trained it, with the precision there."""
-        return frozenset(each.evaluation.trained_on for each in self.replicates) - {""}
+        """The kinds of devices that trained it, each with the numerical precision used there."""
+        return frozenset(replicate.evaluation.trained_on for replicate in self.replicates) - {""}

@@ -1,4 +1,4 @@
-"""All that a report is made of: the records of one sweep, as values, and as one JSON file that travels with its run."""
+"""The results of a sweep: all its records as values, and as the JSON file that is stored with its MLflow run."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ from trainable.outcomes import Evaluation, Outcome
 __all__ = ["FORMAT", "SweepResults"]
 
 FORMAT = 1
-"""Version of the JSON; a reader refuses one that it does not know."""
+"""Version of the JSON document; a reader refuses a version that it does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepResults:
-    """The records of a sweep. A report is a function of them alone, wherever they come from: a ledger, or the artifact
-    `results.json` of the sweep's MLflow run."""
+    """All records of a sweep; a report is a function of them alone.
+
+    They come from a ledger, or from the artifact `results.json` of the sweep's MLflow run.
+
+    sweep: the record of the sweep as a whole.
+    trials: all trials of all cells.
+    confirmations: all confirmations and finalists.
+    """
 
     sweep: SweepRecord
     trials: tuple[TrialRecord, ...]
     confirmations: tuple[ConfirmationRecord, ...]
 
     def to_json(self) -> str:
-        """One JSON document; `SweepResults.from_json` of it equals this object."""
+        """The JSON document of these results; `SweepResults.from_json` is the inverse."""
         data = {
             "format": FORMAT,
             "sweep": _sweep_data(self.sweep),
@@ -41,7 +47,7 @@ class SweepResults:
 
     @classmethod
     def from_json(cls, text: str) -> SweepResults:
-        """Raises StoredSweepError for what is no such document."""
+        """The results in a JSON document. Raises StoredSweepError if it is not one that `to_json` wrote."""
         try:
             data = json.loads(text)
             if data["format"] != FORMAT:
@@ -52,14 +58,15 @@ class SweepResults:
                 confirmations=tuple(map(_confirmation, data["confirmations"])),
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise StoredSweepError(
-                f"the results of a sweep are a JSON document that `python -m sweep` wrote; this one is not ({said}); "
-                "take `results.json` from the sweep's run in MLflow, or make the report where its ledger lies"
+                f"the results of a sweep are a JSON document that `python -m sweep` wrote; this one is not "
+                f"({problem}); take `results.json` from the sweep's run in MLflow, or make the report where its ledger "
+                "is"
             ) from error
 
 
-# Names in the document, by field, where they differ.
+# The keys of the document by field name, where they differ: documents of earlier versions must stay readable.
 _KEYS = {"provenance": "facts", "evaluations": "reports", "evaluation": "report", "discarded": "lost"}
 
 
@@ -70,47 +77,47 @@ def _data(record: Any, **replaced: Any) -> dict[str, Any]:
 
 
 def _sweep_data(record: SweepRecord) -> dict[str, Any]:
-    return _data(record, data={name: asdict(each) for name, each in record.data.items()})
+    return _data(record, data={name: asdict(dataset) for name, dataset in record.data.items()})
 
 
 def _trial_data(record: TrialRecord) -> dict[str, Any]:
-    children = [_data(each, evaluation=each.evaluation.to_json()) for each in record.evaluations]
-    return _data(record, **_common_data(record), evaluations=children)
+    evaluations = [_data(child, evaluation=child.evaluation.to_json()) for child in record.evaluations]
+    return _data(record, **_common_data(record), evaluations=evaluations)
 
 
 def _confirmation_data(record: ConfirmationRecord) -> dict[str, Any]:
-    children = [_data(each, evaluation=each.evaluation.to_json()) for each in record.replicates]
-    return _data(record, **_common_data(record), replicates=children)
+    replicates = [_data(child, evaluation=child.evaluation.to_json()) for child in record.replicates]
+    return _data(record, **_common_data(record), replicates=replicates)
 
 
 def _common_data(record: TrialRecord | ConfirmationRecord) -> dict[str, Any]:
-    return {"config": record.config.flat(), "discarded": [asdict(each) for each in record.discarded]}
+    return {"config": record.config.flat(), "discarded": [asdict(work) for work in record.discarded]}
 
 
 def _sweep(data: Mapping[str, Any]) -> SweepRecord:
-    known = {name: DataRecord.from_json(each) for name, each in data["data"].items()}
-    return SweepRecord(**{**_fields(data), "state": SweepState(data["state"]), "data": known})
+    datasets = {name: DataRecord.from_json(dataset) for name, dataset in data["data"].items()}
+    return SweepRecord(**{**_fields(data), "state": SweepState(data["state"]), "data": datasets})
 
 
 def _trial(data: Mapping[str, Any]) -> TrialRecord:
     evaluations = tuple(
-        EvaluationRecord(**{**_fields(each), "evaluation": Evaluation.from_json(each["report"])})
-        for each in data["reports"]
+        EvaluationRecord(**{**_fields(child), "evaluation": Evaluation.from_json(child["report"])})
+        for child in data["reports"]
     )
     return TrialRecord(**{**_common(data), "evaluations": evaluations})
 
 
 def _confirmation(data: Mapping[str, Any]) -> ConfirmationRecord:
     replicates = tuple(
-        ReplicateRecord(time=each["time"], evaluation=Evaluation.from_json(each["report"]))
-        for each in data["replicates"]
+        ReplicateRecord(time=child["time"], evaluation=Evaluation.from_json(child["report"]))
+        for child in data["replicates"]
     )
     return ConfirmationRecord(**{**_common(data), "role": Role(data["role"]), "replicates": replicates})
 
 
 def _common(data: Mapping[str, Any]) -> dict[str, Any]:
     outcome = Outcome(data["outcome"]) if data["outcome"] else None
-    discarded = tuple(DiscardedWork(**each) for each in data.get("lost", ()))  # documents of old do not say
+    discarded = tuple(DiscardedWork(**work) for work in data.get("lost", ()))  # missing in documents of old versions
     return {
         **_fields(data),
         "config": TrialConfig.from_flat(data["config"]),
@@ -120,6 +127,6 @@ def _common(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a document by the names of fields."""
+    """The values of a document by field name."""
     names = {key: name for name, key in _KEYS.items()}
     return {names.get(key, key): value for key, value in data.items()}

@@ -1,4 +1,4 @@
-"""The sweep itself as recorded, and what a report says of its data."""
+"""The ledger's record of a sweep as a whole, and of the datasets it uses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ __all__ = ["DataRecord", "SweepRecord", "SweepState"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataRecord:
-    """What a report says of a dataset. pool, test: rows of each part. test_counts: rows of the test part by class."""
+    """A description of a dataset, as the report needs it.
+
+    name: its name in the spec.
+    class_names: in the order of the class indices.
+    pool: number of rows from which training and validation parts are drawn.
+    test: number of rows of the test part.
+    test_counts: number of test rows of each class.
+    notes: what was changed or left out when it was read.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -23,17 +31,23 @@ class DataRecord:
 
     @property
     def majority_share(self) -> float:
-        """The test accuracy of always guessing the most frequent class."""
+        """The test accuracy of a classifier that always answers the most frequent class."""
         return max(self.test_counts) / self.test
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> DataRecord:
-        """The inverse of `dataclasses.asdict`, also after JSON has made lists of tuples."""
+        """The record of which `dataclasses.asdict` gave these fields, possibly through JSON, which has no tuples."""
         return cls(**{**fields, **{name: tuple(fields[name]) for name in ("class_names", "test_counts", "notes")}})
 
 
 class SweepState(StrEnum):
-    """Whether a sweep is being run, and how its last run ended. FAILED: no trial could be scored."""
+    """The state of a sweep: running, or the way in which its last run ended.
+
+    RUNNING: a driver is running it.
+    INTERRUPTED: its last run was stopped or killed before the end; the next one resumes it.
+    FINISHED: all trials and confirmations have ended.
+    FAILED: no trial could be scored.
+    """
 
     RUNNING = "running"
     INTERRUPTED = "interrupted"
@@ -43,9 +57,16 @@ class SweepState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepRecord:
-    """The sweep as recorded. id is unique over all sweeps; spec is the resolved spec; facts are git commit, package
-    versions and hardware; data says of each dataset what a report needs; state is `running`, `interrupted`,
-    `finished` or `failed`. created, ended: seconds since the epoch.
+    """A sweep as recorded.
+
+    id: unique over all sweeps.
+    name: unique within a folder or database.
+    spec: the resolved spec, every default filled in.
+    created, ended: seconds since the epoch; ended is None while it runs.
+    state: whether it is running, or how its last run ended.
+    provenance: git commit, package versions and hardware, by name.
+    data: a description of each dataset, by its name.
+    run_id: id of its MLflow run, once known.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What the ledger holds, as plain values: the sweep, its trials and reports, and the confirmations of winners."""
+"""The ledger's records of trials, as plain values: a trial, its evaluations, and the work on it that was discarded."""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ __all__ = ["DiscardedWork", "EvaluationRecord", "TrialRecord", "outcomes"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiscardedWork:
-    """Work on a replicate that did not come to its end: it is trained again, or its trial given up. seconds: of the
-    worker's time, as far as it is known; what a driver that was killed had not heard of yet is not. time: seconds since
-    the epoch."""
+    """Work on a replicate that was interrupted before the replicate ended, so that its result was not used.
+
+    The replicate is trained again, or its trial is given up.
+
+    time: when the interruption was recorded, in seconds since the epoch.
+    seconds: the worker's time, as far as the driver knew it; work that a killed driver had not heard of is missing.
+    reason: why the work was interrupted.
+    """
 
     time: float
     seconds: float
@@ -25,11 +30,13 @@ class DiscardedWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationRecord:
-    """A report as recorded. number counts the trial's reports from 1 (replicate * E + evaluation).
+    """One evaluation of a trial, as recorded.
 
-    time: seconds since the epoch, when it was recorded. score: what search and pruning see at this report, i.e. the
-    mean over the completed replicates, or the running value inside the first one; None when the report carries no
-    metrics.
+    number: position among the trial's evaluations, from 1 (replicate * E + evaluation point).
+    time: when it was recorded, in seconds since the epoch.
+    score: what search and pruning see at this evaluation: the mean over the completed replicates, or the running value
+        inside the first one; None if the evaluation carries no metrics.
+    evaluation: what the worker sent.
     """
 
     number: int
@@ -42,9 +49,18 @@ class EvaluationRecord:
 class TrialRecord:
     """A trial as recorded: one configuration of one cell.
 
-    number: position in its cell, from 0. params: what the search chose, by flat name. outcome: None while it runs.
-    started, ended: seconds since the epoch. attempts: how often a worker began it. lost: the work that was broken off,
-    by the death of a worker or of the driver, or by the end of a run. run_id: its MLflow run, once known.
+    cell: key of its cell.
+    number: position in its cell, from 0.
+    params: the values that the search chose, by flat name.
+    config: the whole configuration.
+    started, ended: seconds since the epoch; ended is None while it runs.
+    outcome: how it ended; None while it runs.
+    reason, detail: why it ended so, in one line, and the traceback of an error.
+    score: its last score; None before the first evaluation with metrics.
+    evaluations: all that are recorded, in order.
+    attempts: how often a worker began it.
+    discarded: work interrupted by the death of a worker or of the driver, or by the end of a run.
+    run_id: id of its MLflow run, once known.
     """
 
     cell: str
@@ -71,30 +87,35 @@ class TrialRecord:
     def replicate_scores(self) -> tuple[float, ...]:
         """The final score of each completed replicate, in order."""
         name, last = f"val_{self.config.metric}", self.config.evaluations
-        evaluations = (each.evaluation for each in self.evaluations if each.evaluation.point == last)
+        evaluations = (record.evaluation for record in self.evaluations if record.evaluation.point == last)
         return tuple(evaluation.metrics[name] for evaluation in evaluations if name in evaluation.metrics)
 
     @property
     def unfinished(self) -> tuple[EvaluationRecord, ...]:
-        """The reports of a replicate that has not come to its end; an interrupted trial trains it again."""
-        return tuple(each for each in self.evaluations if each.evaluation.replicate == len(self.replicate_scores))
+        """The evaluations of the replicate that has not ended yet; an interrupted trial trains it again."""
+        current = len(self.replicate_scores)
+        return tuple(record for record in self.evaluations if record.evaluation.replicate == current)
 
     @property
     def useful_seconds(self) -> float:
-        """Of workers' time, as reported, less what an interrupted trial trains again."""
-        vain = self.unfinished if self.outcome is Outcome.INTERRUPTED else ()
-        return sum(each.evaluation.seconds for each in self.evaluations) - sum(each.evaluation.seconds for each in vain)
+        """Seconds of workers' time over all evaluations, less those that an interrupted trial trains again."""
+        repeated = self.unfinished if self.outcome is Outcome.INTERRUPTED else ()
+        return _seconds(self.evaluations) - _seconds(repeated)
 
     @property
     def trained_on(self) -> frozenset[str]:
-        """The kinds of devices that trained it, with the precision there."""
-        return frozenset(each.evaluation.trained_on for each in self.evaluations) - {""}
+        """The kinds of devices that trained it, each with the numerical precision used there."""
+        return frozenset(record.evaluation.trained_on for record in self.evaluations) - {""}
 
 
 def outcomes(records: Sequence[TrialRecord]) -> Mapping[str, int]:
-    """How many trials ended how; those that have not ended count as `running`."""
+    """The number of trials by outcome; those that have not ended count as `running`."""
     counts: dict[str, int] = {}
     for record in records:
         name = record.outcome.value if record.outcome is not None else "running"
         counts[name] = counts.get(name, 0) + 1
     return counts
+
+
+def _seconds(records: Sequence[EvaluationRecord]) -> float:
+    return sum(record.evaluation.seconds for record in records)

@@ -1,1 +1,1 @@
-"""Sweeps on a cluster of Ray's launcher, driven from another machine: by `--cluster FILE`."""
+"""Sweeps on a cluster of Ray's launcher, controlled from another machine by `--cluster FILE`."""

@@ -1,7 +1,7 @@
-"""A spec and the files it names, packed for the head of a cluster.
+"""The bundle that is sent to the head of a cluster: a spec and the files that it names.
 
-Files keep their names, in folders named by their contents: the same data are the same path there, whoever sends them
-from wherever, and changed data are another path, which a sweep that has begun refuses.
+Files keep their names, in folders named by a digest of their contents: the same data have the same path there, whoever
+sends them, and changed data have another path, which a sweep that has begun refuses.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ __all__ = ["Bundle", "pack"]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What lies in `folder`: the file `spec`, and all that it names. digest: of the whole. size: bytes."""
+    """A spec with all files that it names, in one folder.
+
+    folder: where they are.
+    spec: name of the spec's file in the folder.
+    digest: of the spec and, by their paths, of the files.
+    size: bytes of all files together.
+    """
 
     folder: Path
     spec: str
@@ -32,7 +38,7 @@ class Bundle:
 
 
 def pack(spec: SweepSpec, folder: Path) -> Bundle:
-    """Copy the spec, as NAME.yaml with relative paths, and its local files into `folder`.
+    """Copy a spec, as NAME.yaml with relative paths, and its local files into `folder`.
 
     Raises ClusterError for a file that cannot be read.
     """
@@ -59,24 +65,24 @@ def _packed(source: Path, folder: Path) -> str:
             shutil.copyfile(source, target)
     except (OSError, shutil.Error) as error:
         raise ClusterError(
-            f"the files of a spec travel to the cluster; {source} cannot be read ({error}); check the path and its "
+            f"the files of a spec are copied to the cluster; {source} cannot be read ({error}); check the path and its "
             "permissions"
         ) from error
     return str(place)
 
 
 def _check_links(source: Path) -> None:
-    """Raises ClusterError for a folder with links that lead out of it: whose files those are nobody has said."""
+    """Raises ClusterError for a folder with links that lead out of it: nobody has said that those files may be sent."""
     links = [path for path in source.rglob("*") if not contains(source, path)] if source.is_dir() else []
     if links:
         raise ClusterError(
-            f"what travels to the cluster must lie in the spec's own places; {links[0]} is a link that leads out of "
-            f"{source}; copy what it leads to"
+            f"what is copied to the cluster must be inside the spec's own folders; {links[0]} is a link that leads out "
+            f"of {source}; copy what it leads to"
         )
 
 
 def _digest(source: Path) -> str:
-    """Of a file's contents, or of the names and contents of all files of a folder."""
+    """The digest of a file's contents, or of the names and contents of all files in a folder."""
     digest = hashlib.sha256()
     for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
         if path.is_file():

@@ -1,4 +1,4 @@
-"""The file of a cluster, as Ray's launcher reads it: which machines there may be, and what trials fit on them."""
+"""The YAML file of a cluster of Ray's launcher: which machines it may have, and how many trials fit on them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sweep.errors import ClusterError
 from sweep.spec.model import SweepSpec
 
-__all__ = ["ClusterFile", "NodeType", "fitted", "read_cluster_file"]
+__all__ = ["ClusterFile", "NodeType", "fit_to_cluster", "read_cluster_file"]
 
 _FINITE = ConfigDict(allow_inf_nan=False)
-_ENOUGH = 1e-9  # three times a third of a GPU fit on one
+_ROUNDING = 1e-9  # three times a third of a GPU fit on one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeType:
-    """Machines that take trials. machine: what the cloud calls it. cpu, gpu: of one. most: how many there may be."""
+    """A kind of machine that runs trials.
+
+    name: its name in the file.
+    machine: the cloud's name of the machine type, e.g. `g6.xlarge`; empty for one's own machines.
+    cpu, gpu: CPUs and GPUs of one machine.
+    spot: True if the cloud may take a machine away at any time.
+    most: the largest number of such machines at once.
+    """
 
     name: str
     machine: str
@@ -31,15 +38,22 @@ class NodeType:
     most: int
 
     def fits(self, cpu: float, gpu: float) -> int:
-        """How many trials that need so much fit on one machine."""
-        by_cpu = int(self.cpu / cpu + _ENOUGH)
-        return min(by_cpu, int(self.gpu / gpu + _ENOUGH)) if gpu else by_cpu
+        """Number of trials with these resources that fit on one machine."""
+        by_cpu = int(self.cpu / cpu + _ROUNDING)
+        return min(by_cpu, int(self.gpu / gpu + _ROUNDING)) if gpu else by_cpu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterFile:
-    """A cluster as its file describes it. head: what the cloud calls the head's machine. types: the machines that take
-    trials; empty where the file does not say what they have, as for one's own machines. most: machines at once."""
+    """A cluster as its file describes it.
+
+    path: of the file.
+    name: of the cluster.
+    provider: e.g. `aws`, `gcp` or `local`.
+    head: the cloud's name of the head's machine type; empty for one's own machine.
+    types: the kinds of machines that run trials; empty if the file does not list them, as for one's own machines.
+    most: the largest number of machines at once, the head not counted.
+    """
 
     path: Path
     name: str
@@ -50,24 +64,24 @@ class ClusterFile:
 
     @property
     def gpu(self) -> float | None:
-        """GPUs of a trial unless the spec says so: one if any machine has one. None where that is not known."""
+        """GPUs of a trial if the spec leaves them open: 1 if any machine has one, else 0; None if that is unknown."""
         if not self.types:
             return None
-        return 1.0 if any(each.gpu for each in self.types) else 0.0
+        return 1.0 if any(kind.gpu for kind in self.types) else 0.0
 
     def slots(self, cpu: float, gpu: float) -> int | None:
-        """How many trials that need so much run at once on all machines there may be. None where that is not known."""
+        """Number of trials with these resources that run at once on the largest cluster; None if that is unknown."""
         if not self.types:
             return None
         left, slots = self.most, 0
-        for each in sorted(self.types, key=lambda each: -each.fits(cpu, gpu)):
-            machines = min(left, each.most)
-            left, slots = left - machines, slots + machines * each.fits(cpu, gpu)
+        for kind in sorted(self.types, key=lambda kind: -kind.fits(cpu, gpu)):
+            machines = min(left, kind.most)
+            left, slots = left - machines, slots + machines * kind.fits(cpu, gpu)
         return slots
 
 
 class _Block(BaseModel):
-    """A kind of machine, as far as it matters here."""
+    """The fields of a node type in the file that matter here."""
 
     model_config = _FINITE
 
@@ -77,13 +91,13 @@ class _Block(BaseModel):
 
     @property
     def machine(self) -> str:
-        """What the cloud calls it."""
+        """The cloud's name of the machine type; empty if there is none."""
         config = self.node_config or {}
         return str(config.get("InstanceType") or config.get("machineType") or "")
 
     @property
     def spot(self) -> bool:
-        """Whether the cloud may take it away."""
+        """True if the cloud may take the machine away at any time."""
         config = self.node_config or {}
         scheduling = config.get("scheduling")
         google = isinstance(scheduling, Mapping) and scheduling.get("provisioningModel") == "SPOT"
@@ -105,10 +119,7 @@ class _File(BaseModel):
 
 
 def read_cluster_file(path: str | Path) -> ClusterFile:
-    """The cluster in a YAML file that `ray up` takes.
-
-    Raises ClusterError for a file that cannot be read, or is none of those.
-    """
+    """Read the YAML file that `ray up` takes. Raises ClusterError if it cannot be read or is not such a file."""
     data = _mapping(Path(path))
     if "apiVersion" in data:
         raise ClusterError(
@@ -119,22 +130,23 @@ def read_cluster_file(path: str | Path) -> ClusterFile:
         file = _File.model_validate(data)
     except ValidationError as error:
         raise ClusterError(_refusal(Path(path), error)) from error
-    known = file.available_node_types or {}
-    head = known.get(file.head_node_type or "")
+    kinds = file.available_node_types or {}
+    head = kinds.get(file.head_node_type or "")
     return ClusterFile(
         path=Path(path),
         name=file.cluster_name,
         provider=file.provider.type,
         head=head.machine if head else "",
-        types=[_node_type(name, block, file.max_workers) for name, block in known.items() if block is not head],
+        types=[_node_type(name, block, file.max_workers) for name, block in kinds.items() if block is not head],
         most=file.max_workers,
     )
 
 
-def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
-    """The spec with what it leaves to the machines: GPUs of a trial, and as many trials as the cluster may ever hold.
+def fit_to_cluster(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
+    """The spec with the fields that it leaves to the cluster: GPUs of a trial, and the number of trials at once.
 
-    At the start there is no machine to count, and trials that wait are what makes a cluster grow.
+    The latter is what the largest cluster can run, not the present one: trials that wait are what makes a cluster grow.
+    Raises ClusterError if a trial fits on no machine.
     """
     if spec.resources.gpu == "auto" and cluster.gpu is not None:
         spec = spec.model_copy(update={"resources": spec.resources.model_copy(update={"gpu": cluster.gpu})})
@@ -152,11 +164,13 @@ def fitted(spec: SweepSpec, cluster: ClusterFile) -> SweepSpec:
 
 def _mapping(path: Path) -> Mapping[str, Any]:
     try:
-        data = next(yaml.safe_load_all(path.read_text(encoding="utf-8")), None)  # of Kubernetes there are several
+        data = next(
+            yaml.safe_load_all(path.read_text(encoding="utf-8")), None
+        )  # Kubernetes files have several documents
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        said = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        problem = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise ClusterError(
-            f"a cluster is named by its YAML file; {path} cannot be read ({said}); correct the path, as "
+            f"a cluster is named by its YAML file; {path} cannot be read ({problem}); correct the path, as "
             "cluster/gpu.yaml"
         ) from error
     if not isinstance(data, Mapping):
@@ -167,8 +181,9 @@ def _mapping(path: Path) -> Mapping[str, Any]:
 def _refusal(path: Path, error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
-    said = "it is not there" if first["type"] == "missing" else f"{first['msg']}; received {str(first['input'])[:80]}"
-    return f"a cluster's file is one that `ray up` takes; in {path}, {place}: {said}; compare with cluster/gpu.yaml"
+    received = f"; received {str(first['input'])[:80]}"
+    problem = "it is not there" if first["type"] == "missing" else f"{first['msg']}{received}"
+    return f"a cluster's file is one that `ray up` takes; in {path}, {place}: {problem}; compare with cluster/gpu.yaml"
 
 
 def _node_type(name: str, block: _Block, most: int) -> NodeType:

@@ -1,6 +1,6 @@
-"""What `--cluster FILE` does: the commands of `python -m sweep`, on the head of a cluster.
+"""The commands of `python -m sweep` with `--cluster FILE`, carried out on the head of a cluster.
 
-The sweep's folder is `~/sweeps/NAME` there. Its driver is a Ray job, which goes on when this machine is switched off.
+The sweep's folder there is `~/sweeps/NAME`. Its driver is a Ray job, which continues when this machine is switched off.
 """
 
 from __future__ import annotations
@@ -18,33 +18,36 @@ from sweep.addresses import redacted
 from sweep.errors import ClusterError, FolderError, StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.remote.bundle import Bundle, pack
-from sweep.remote.cluster_file import fitted, read_cluster_file
+from sweep.remote.cluster_file import fit_to_cluster, read_cluster_file
 from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
 
-__all__ = ["browse_on", "fetch_from", "report_on", "run_on", "tell_on"]
+__all__ = ["browse_on", "execute_on", "fetch_from", "report_on", "run_on"]
 
-DASHBOARD, MLFLOW = 8265, 5000  # ports of the head's loopback
+DASHBOARD_PORT, MLFLOW_PORT = 8265, 5000  # on the loopback of the head
 _SWEEPS = "$HOME/sweeps"
-_INPUTS = "sweeps/.inputs"  # among the sweeps, so that the copies of the head's disk have them too
-_PATIENCE = 600.0  # seconds for a lost connection to come back
+_INPUTS = "sweeps/.inputs"  # inside the folder of sweeps, so that the copies of the head's disk include them
+_RECONNECT_LIMIT = 600.0  # seconds for a lost connection to come back
 _PAUSE = 5.0  # seconds between two tries
-_ORIGIN = "fetched-from"  # the file that tells a fetched folder from one that is at home here
+_ORIGIN = "fetched-from"  # the file that marks a fetched folder, and names its cluster
 
 
 def run_on(file: str, source: str, overrides: Sequence[str], called: str, console: Console) -> int:
-    """Run a sweep on the cluster, or follow the one that runs there; its exit code.
+    """Run a sweep on the cluster, or follow the one that runs there. Returns its exit code.
 
-    called: the command as it was typed here, for the driver's advice on how to go on.
+    file: the cluster's file.
+    source, overrides: the spec, as for `load_spec`.
+    called: the command as it was typed here, for the driver's advice on how to resume.
+
     Raises SpecError for the spec, ClusterError for the cluster.
     """
     cluster = read_cluster_file(file)
     check_token()
-    spec = fitted(load_spec(source, overrides), cluster)
+    spec = fit_to_cluster(load_spec(source, overrides), cluster)
     head = Head(cluster.path)
-    with head.tunnel(DASHBOARD) as port:
+    with head.tunnel(DASHBOARD_PORT) as port:
         jobs = Jobs.at(port)
         job = _driver(head, jobs, spec, ["--called", redacted(called), "--via", file])
         console.print(f"{spec.name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
@@ -54,27 +57,27 @@ def run_on(file: str, source: str, overrides: Sequence[str], called: str, consol
         except KeyboardInterrupt:
             stop = f"python -m sweep stop {spec.name} --cluster {shlex.quote(file)}"
             console.print(
-                f"left; the sweep goes on: the same command follows it again, `{stop}` ends it", soft_wrap=True
+                f"left; the sweep continues: the same command follows it again, `{stop}` ends it", soft_wrap=True
             )
             raise
     if code is None:
         raise ClusterError(
             f"a driver must end by itself; that of {spec.name} was ended from outside (`ray job logs {job.id}` on the "
-            "head says more); the same command goes on with the sweep"
+            "head says more); the same command resumes the sweep"
         )
     return code
 
 
-def tell_on(file: str, console: Console, *words: str) -> int:
-    """Run a command about a sweep on the head, and say what it says; its exit code."""
-    said = Head(read_cluster_file(file).path).execute(f'python -m sweep {shlex.join(words)} --dir "{_SWEEPS}"')
-    console.out(said.output, highlight=False)
-    return said.code
+def execute_on(file: str, console: Console, *words: str) -> int:
+    """Run a command of `python -m sweep` on the head and print its output. Returns its exit code."""
+    result = Head(read_cluster_file(file).path).execute(f'python -m sweep {shlex.join(words)} --dir "{_SWEEPS}"')
+    console.out(result.output, highlight=False)
+    return result.code
 
 
 def report_on(file: str, sweep: str, out: Path, console: Console) -> int:
-    """Write a sweep's report on the head and bring it to the folder `out`; the exit code."""
-    code = tell_on(file, console, "report", _named(sweep))
+    """Write a sweep's report on the head and copy it to the folder `out`. Returns the exit code."""
+    code = execute_on(file, console, "report", _checked_name(sweep))
     if code == 0:
         out.mkdir(parents=True, exist_ok=True)
         Head(read_cluster_file(file).path).fetch(f"~/sweeps/{sweep}/report", out)
@@ -83,9 +86,9 @@ def report_on(file: str, sweep: str, out: Path, console: Console) -> int:
 
 
 def browse_on(file: str, port: int | None, console: Console) -> int:
-    """Keep a tunnel to the cluster's MLflow open until Ctrl-C; the exit code."""
+    """Keep a tunnel to the cluster's MLflow open until Ctrl-C. Returns the exit code."""
     cluster = read_cluster_file(file)
-    with suppress(KeyboardInterrupt), Head(cluster.path).tunnel(MLFLOW, port) as local:
+    with suppress(KeyboardInterrupt), Head(cluster.path).tunnel(MLFLOW_PORT, port) as local:
         console.print(f"MLflow of {cluster.name}: http://127.0.0.1:{local} (until Ctrl-C)", soft_wrap=True)
         while True:
             time.sleep(3600)
@@ -93,15 +96,15 @@ def browse_on(file: str, port: int | None, console: Console) -> int:
 
 
 def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
-    """Bring a sweep's folder from the head to `root`, again for news, and its runs to this machine's MLflow.
+    """Copy a sweep's folder from the head to `root`, or update an earlier copy, and push its runs to the local MLflow.
 
-    Raises FolderError if another sweep of that name lies there, ClusterError if the cluster does not have it.
+    Raises FolderError if another sweep of that name is in `root`, ClusterError if the cluster does not have the sweep.
     """
     from sweep.ledger.stored import find_stored
     from sweep.stored import sync_stored
 
     cluster = read_cluster_file(file)
-    directory = SweepDirectory(root / _named(sweep))
+    directory = SweepDirectory(root / _checked_name(sweep))
     origin = directory.path / _ORIGIN
     if directory.path.exists() and not (origin.is_file() and origin.read_text(encoding="utf-8") == cluster.name):
         raise FolderError(
@@ -126,8 +129,8 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
 
 
 def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> Job:
-    """The job that runs this very sweep, else a new one. Raises ClusterError if one with another spec runs."""
-    with tempfile.TemporaryDirectory(prefix="sweep-parcel-") as scratch:
+    """The job that runs this sweep, or a new one. Raises ClusterError if a job runs it with another spec."""
+    with tempfile.TemporaryDirectory(prefix="sweep-bundle-") as scratch:
         bundle = pack(spec, Path(scratch))
         job = jobs.running(spec.name)
         if job is None:
@@ -143,7 +146,7 @@ def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> J
 
 def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, bundle: Bundle, caller: Sequence[str]) -> Job:
     if head.execute(f"mkdir -p ~/{_INPUTS}").code:
-        raise ClusterError(f"specs travel to ~/{_INPUTS} of the head, which cannot be made; check its disk")
+        raise ClusterError(f"specs are copied to ~/{_INPUTS} of the head, which cannot be made; check its disk")
     head.send(bundle.folder, f"~/{_INPUTS}")
     file = shlex.quote(bundle.spec)
     line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{_SWEEPS}" {shlex.join(caller)}'
@@ -151,25 +154,28 @@ def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, bundle: Bundle, caller: 
 
 
 def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
-    """Follow a driver to its end, over connections that come and go; its exit code, None if it was ended."""
+    """Follow a driver to its end, reconnecting if the connection is lost.
+
+    Returns its exit code; None if it was ended from outside.
+    """
     with suppress(ConnectionError):
         return follower.follow(jobs)
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _RECONNECT_LIMIT
     while True:
-        said = follower.said
+        printed = follower.printed
         try:
-            with head.tunnel(DASHBOARD) as port:
+            with head.tunnel(DASHBOARD_PORT) as port:
                 return follower.follow(Jobs.at(port))
         except (ConnectionError, ClusterError):
-            if follower.said > said:
-                deadline = time.monotonic() + _PATIENCE
+            if follower.printed > printed:
+                deadline = time.monotonic() + _RECONNECT_LIMIT
             if time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE)
 
 
-def _named(sweep: str) -> str:
-    """Raises StoredSweepError for what is no name: folders are those of the head."""
+def _checked_name(sweep: str) -> str:
+    """The name of a sweep. Raises StoredSweepError for a path, since folders here are not those of the head."""
     if not sweep or Path(sweep).name != sweep or sweep.startswith("."):
         raise StoredSweepError(f"a sweep on a cluster is called by its name; received {sweep!r}; leave the folder out")
     return sweep

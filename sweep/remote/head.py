@@ -1,6 +1,7 @@
-"""The head of a cluster, reached as Ray's own launcher reaches it: by SSH, with what the cluster's file says.
+"""Access to the head of a cluster by SSH: commands, copies of folders, and tunnels.
 
-Everything goes through the `ray` command of this environment, which knows every kind of cluster that it can start.
+Everything uses the `ray` command of this environment with the cluster's file, since that knows how to reach every kind
+of cluster that it can start.
 """
 
 from __future__ import annotations
@@ -21,15 +22,19 @@ from typing import IO
 
 from sweep.errors import ClusterError
 
-__all__ = ["Head", "Said", "free_port"]
+__all__ = ["CommandResult", "Head", "free_port"]
 
-_BEGIN, _END = "---- sweep begins", "---- sweep ends"  # what lies between is the command's, the rest is Ray's and SSH's
-_PATIENCE = 180.0  # seconds for a tunnel: the launcher asks the cloud first
+_BEGIN, _END = "---- sweep begins", "---- sweep ends"  # the command's output is between them; the rest is of Ray, SSH
+_TUNNEL_LIMIT = 180.0  # seconds for a tunnel to open: the launcher asks the cloud first
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a command on the head has said, errors included, and the code with which it ended."""
+class CommandResult:
+    """The result of a command on the head.
+
+    code: its exit code.
+    output: what it printed to stdout and stderr.
+    """
 
     code: int
     output: str
@@ -37,13 +42,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of the cluster that the file at `path` describes."""
+    """The head of a cluster.
+
+    path: the cluster's file.
+    """
 
     path: Path
 
-    def execute(self, command: str) -> Said:
-        """Run a line of shell on the head and wait for its end. Raises ClusterError if the head cannot be reached."""
-        # A terminal's width is worth something to tables only where there is a terminal.
+    def execute(self, command: str) -> CommandResult:
+        """Run a shell command on the head and wait for its end. Raises ClusterError if the head cannot be reached."""
+        # Tables are fitted to the terminal's width, if there is a terminal.
         width = f"export COLUMNS={shutil.get_terminal_size().columns}; " if sys.stdout.isatty() else ""
         plain = "" if width else " 2>&1 | cat"
         line = f"echo; echo '{_BEGIN}'; {width}({command}){plain}; echo; echo '{_END}' ${{PIPESTATUS[0]}}"
@@ -53,22 +61,24 @@ class Head:
         output, ended, code = rest.rpartition(f"\n{_END} ")
         if not begun or not ended or not code.split():
             raise self._unreachable(done.stdout)
-        return Said(int(code.split()[0]), output.strip("\n"))
+        return CommandResult(int(code.split()[0]), output.strip("\n"))
 
     def send(self, folder: Path, target: str) -> None:
-        """Copy what is in a folder into a folder of the head. Raises ClusterError if that fails."""
+        """Copy the contents of a folder into a folder of the head. Raises ClusterError if that fails."""
         self._copy("rsync-up", f"{folder}/", f"{target}/")
 
     def fetch(self, source: str, folder: Path) -> None:
-        """Copy what is in a folder of the head into a folder here. Raises ClusterError if that fails."""
+        """Copy the contents of a folder of the head into a local folder. Raises ClusterError if that fails."""
         self._copy("rsync-down", f"{source}/", f"{folder}/")
 
     @contextmanager
     def tunnel(self, remote: int, local: int | None = None) -> Iterator[int]:
-        """A port of this machine (`local`, else a free one), on its loopback, that leads to one of the head's loopback
-        for as long as the context is open.
+        """Forward a port of this machine's loopback to a port of the head's loopback while the context is open.
 
-        Raises ClusterError if the head cannot be reached or the port is taken.
+        remote: port on the head.
+        local: port on this machine; None for a free one.
+
+        Yields the local port. Raises ClusterError if the head cannot be reached or the port is taken.
         """
         port = free_port() if local is None else local
         with tempfile.TemporaryFile() as log:
@@ -88,7 +98,7 @@ class Head:
                 _end(process)
 
     def _wait(self, process: subprocess.Popen[bytes], port: int, log: IO[bytes]) -> None:
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TUNNEL_LIMIT
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 log.seek(0)
@@ -112,8 +122,8 @@ class Head:
             check=False,
         )
 
-    def _unreachable(self, said: str) -> ClusterError:
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
+    def _unreachable(self, output: str) -> ClusterError:
+        lines = [line.strip() for line in output.splitlines() if line.strip()]
         return ClusterError(
             f"the head of the cluster in {self.path} must be reachable; received: {' / '.join(lines[-3:]) or 'nothing'}"
             f"; check that `ray exec {self.path} hostname` works here, else start the cluster with `ray up {self.path}`"
@@ -121,7 +131,7 @@ class Head:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody listens at."""
+    """A port of the loopback that no process listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -142,7 +152,7 @@ def _listens(port: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the launcher and its SSH, whichever of them is left."""
+    """End the process group of the launcher and its SSH."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)

@@ -1,4 +1,4 @@
-"""The Ray jobs of a cluster: a sweep's driver is one, so that it lives on the head and whoever began it may leave."""
+"""Ray jobs of a cluster: a sweep's driver is a job on the head, so that the machine that started it may disconnect."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Follower", "Job", "Jobs", "check_token"]
 
-_PERIOD = 1.0  # seconds between two looks at a job's output
-_OVER = ("SUCCEEDED", "FAILED", "STOPPED")
+_PERIOD = 1.0  # seconds between two requests for a job's output
+_ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # Ray's statuses of jobs that have ended
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A driver of a sweep. spec: the digest of what it was given."""
+    """A Ray job that is the driver of a sweep.
+
+    id: Ray's submission id.
+    sweep: name of the sweep.
+    spec: digest of the bundle that it was started with.
+    """
 
     id: str
     sweep: str
@@ -32,14 +37,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The jobs of one cluster, through the port of a tunnel to its dashboard. Its methods raise ClusterError where the
-    cluster refuses, and ConnectionError where it no longer answers."""
+    """The jobs of one cluster.
+
+    client: Ray's client, connected through a tunnel to the cluster's dashboard.
+
+    Methods raise ClusterError if the cluster refuses, and ConnectionError if it no longer answers.
+    """
 
     client: JobSubmissionClient
 
     @classmethod
     def at(cls, port: int) -> Jobs:
-        """Raises ClusterError if what answers there is no cluster, or does not take the token."""
+        """The jobs of the cluster behind a local port. Raises ClusterError if it does not accept the token."""
         check_token()
         try:
             from ray.job_submission import JobSubmissionClient
@@ -54,45 +63,56 @@ class Jobs:
             raise _refused(error) from error
 
     def running(self, sweep: str) -> Job | None:
-        """The driver of this sweep that runs, or waits to."""
+        """The driver of a sweep that is running or pending; None if there is none."""
         with _answering():
             for details in self.client.list_jobs():
-                about = details.metadata or {}
-                if about.get("sweep") == sweep and str(details.status) not in _OVER and details.submission_id:
-                    return Job(details.submission_id, sweep, about.get("spec", ""))
+                metadata = details.metadata or {}
+                if metadata.get("sweep") == sweep and str(details.status) not in _ENDED and details.submission_id:
+                    return Job(details.submission_id, sweep, metadata.get("spec", ""))
         return None
 
     def submit(self, sweep: str, spec: str, entrypoint: str) -> Job:
-        """Start a driver by a line of shell."""
+        """Start a driver.
+
+        sweep: name of the sweep.
+        spec: digest of its bundle.
+        entrypoint: the shell command.
+        """
         wanted = f"{sweep}-{time.strftime('%Y%m%d-%H%M%S')}"
-        about = {"sweep": sweep, "spec": spec}
+        metadata = {"sweep": sweep, "spec": spec}
         with _answering():
-            return Job(self.client.submit_job(entrypoint=entrypoint, submission_id=wanted, metadata=about), sweep, spec)
+            job_id = self.client.submit_job(entrypoint=entrypoint, submission_id=wanted, metadata=metadata)
+            return Job(job_id, sweep, spec)
 
     def state(self, job: Job) -> tuple[str, int | None, bool]:
-        """All that a job has printed, the exit code if it has ended by itself, and whether it has ended."""
+        """A job's whole output, its exit code (None unless it has ended by itself), and whether it has ended."""
         with _answering():
             details = self.client.get_job_info(job.id)  # before the output, which is then whole if the job has ended
-            return self.client.get_job_logs(job.id), details.driver_exit_code, str(details.status) in _OVER
+            return self.client.get_job_logs(job.id), details.driver_exit_code, str(details.status) in _ENDED
 
 
 @dataclass(slots=True)
 class Follower:
-    """Says what a job prints. said: characters said so far, so that another connection goes on where one was lost."""
+    """Prints the output of a job as it appears.
+
+    job: the job.
+    show: prints a text.
+    printed: number of characters printed so far, so that a new connection continues where one was lost.
+    """
 
     job: Job
-    say: Callable[[str], None]
-    said: int = 0
+    show: Callable[[str], None]
+    printed: int = 0
 
     def follow(self, jobs: Jobs) -> int | None:
-        """Until the job has ended; its exit code, None if it was ended from outside."""
+        """Print whole lines until the job has ended. Returns its exit code; None if it was ended from outside."""
         while True:
-            output, code, over = jobs.state(self.job)
-            whole = len(output) if over else output.rfind("\n") + 1
-            if whole > self.said:
-                self.say(output[self.said : whole].rstrip("\n"))
-                self.said = whole
-            if over:
+            output, code, ended = jobs.state(self.job)
+            complete = len(output) if ended else output.rfind("\n") + 1
+            if complete > self.printed:
+                self.show(output[self.printed : complete].rstrip("\n"))
+                self.printed = complete
+            if ended:
                 return code
             time.sleep(_PERIOD)
 
@@ -110,7 +130,7 @@ def check_token() -> None:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Tell a lost connection, which may come back, from a refusal."""
+    """Raise ConnectionError for a lost connection, which may come back, and ClusterError for a refusal."""
     import requests
 
     try:

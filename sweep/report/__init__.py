@@ -1,4 +1,4 @@
-"""The report of a sweep: one page, its figures and tables, and their data. A pure function of the sweep's results."""
+"""The report of a sweep: one HTML page, its figures and tables, and their data. A pure function of its results."""
 
 from sweep.report.write import ReportFiles, write_report
 

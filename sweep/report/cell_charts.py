@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["confusion", "outcomes", "spread"]
 
-# Grey where all went as planned, since colours stand for losses, and what went wrong is to be seen at a glance.
+# Grey for the expected outcomes: colours stand for losses and for trials that went wrong.
 _OUTCOMES = {
     "completed": MUTED,
     "pruned": GRID,
@@ -34,11 +34,11 @@ _OUTCOMES = {
 }
 _SOURCES = {"configuration": ("o", PAPER), "draw": ("s", INK), "seed": ("D", PAPER)}
 _LABELLED = 12
-"""Up to so many classes, a confusion matrix has room for names and counts."""
+"""The largest number of classes for which a confusion matrix has room for names and numbers."""
 
 
 def outcomes(verdict: Verdict) -> Chart | None:
-    """How the trials of each cell ended."""
+    """A bar chart of the trials of each cell by outcome; None without trials."""
     rows: tuple[Row, ...] = tuple(
         {"cell": arm.cell, "outcome": outcome, "trials": count}
         for arm in cell_arms(verdict)
@@ -56,7 +56,7 @@ def outcomes(verdict: Verdict) -> Chart | None:
 
 
 def spread(verdict: Verdict, metric: str) -> Chart | None:
-    """The standard deviation of a cell's scores by its source."""
+    """A chart of the standard deviation of each cell's scores by source; None where none can be estimated."""
     rows: tuple[Row, ...] = tuple(
         {"cell": arm.cell, "source": source, "sd": 100 * sqrt(max(variance, 0.0))}
         for arm in cell_arms(verdict)
@@ -69,15 +69,15 @@ def spread(verdict: Verdict, metric: str) -> Chart | None:
         name="spread",
         title="Where the variance comes from",
         caption="Standard deviation between configurations of the search, between draws, and between two "
-        "initialisations on one draw. Where the draw weighs more than the configuration, more draws say more than "
-        "more trials.",
+        "initialisations on one draw. Where the draw has a larger share than the configuration, more draws tell more "
+        "than more trials.",
         rows=rows,
         draw=partial(_draw_spread, label=f"standard deviation of {metric} (points)"),
     )
 
 
 def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
-    """The confusion matrices of the best arm of each comparison and of its baseline."""
+    """The confusion matrices of the best arm of each comparison and of its baseline; None without any."""
     rows: tuple[Row, ...] = tuple(
         row
         for comparison in verdict.comparisons
@@ -97,7 +97,7 @@ def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
 
 
 def cell_arms(verdict: Verdict) -> tuple[Arm, ...]:
-    """One arm for each cell; a cell that ignores what an axis compares stands in several comparisons."""
+    """The arm of each cell once; the cell of a loss that ignores an axis takes part in several comparisons."""
     return tuple({arm.cell: arm for comparison in verdict.comparisons for arm in comparison.arms}.values())
 
 
@@ -130,7 +130,7 @@ def _counts(results: SweepResults, comparison: Comparison, arm: Arm) -> list[Row
 
 
 def _cells(rows: Sequence[Row]) -> tuple[Axes, dict[str, int]]:
-    """A panel with a line for each cell."""
+    """An empty panel with one line for each cell, and the line of each cell."""
     cells = {cell: place for place, cell in enumerate(grouped(rows, "cell"))}
     many = len(cells) > 16
     axes = new_figure(7.0, 1.0 + (0.18 if many else 0.26) * len(cells)).subplots()
@@ -196,8 +196,8 @@ def _with_legend(axes: Axes, columns: int) -> Figure:
 def _draw_confusion(rows: Sequence[Row]) -> Figure:
     matrices = {
         (title, loss): own
-        for title, each in grouped(rows, "comparison").items()
-        for loss, own in grouped(each, "loss").items()
+        for title, counts in grouped(rows, "comparison").items()
+        for loss, own in grouped(counts, "loss").items()
     }
     panels = facets(len(matrices), height=2.75, titles=0.95)
     for axes, ((title, loss), own) in zip(panels, matrices.items(), strict=True):

@@ -1,4 +1,4 @@
-"""A figure of a report together with the data that it shows, and its three forms: PNG, CSV and JSON."""
+"""Charts: a figure of a report together with the data that it shows, as PNG, SVG, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Chart", "Images", "Row", "Value", "csv_text", "grouped", "number", "text"]
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # with which a spreadsheet lets one begin
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # the characters with which a spreadsheet's formula may begin
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
@@ -26,7 +26,11 @@ Row = Mapping[str, Value]
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """A drawn figure: the bytes of a PNG file, and an SVG element to stand in a page."""
+    """A drawn figure.
+
+    png: contents of a PNG file.
+    svg: an SVG element to be embedded in a page.
+    """
 
     png: bytes
     svg: str
@@ -34,8 +38,14 @@ class Images:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A figure. name: of its files. caption: how to read it. rows: all that it shows. draw: makes the figure of
-    them."""
+    """A figure and its data.
+
+    name: of its files.
+    title: in the page.
+    caption: how to read it.
+    rows: the data, all with the same columns.
+    draw: makes the figure from the rows.
+    """
 
     name: str
     title: str
@@ -44,9 +54,9 @@ class Chart:
     draw: Callable[[tuple[Row, ...]], Figure]
 
     def images(self) -> Images:
-        """The figure, drawn. The same rows give the same bytes."""
+        """Draw the figure. The same rows give the same bytes."""
         with styled(), warnings.catch_warnings():
-            # A class may be named in letters that the font lacks; the page's tables and the data have them all.
+            # The names of classes may have characters that the font lacks; the tables and the data have all of them.
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
             figure = self.draw(self.rows)
             return Images(png=to_png(figure), svg=to_svg(figure, self.name))
@@ -62,13 +72,15 @@ class Chart:
 
 
 def csv_text(rows: Iterable[Row]) -> str:
-    """Rows with the same columns as CSV; what is missing is empty. A text that a spreadsheet would take for a formula
-    begins with an apostrophe."""
+    """Rows with the same columns as CSV; missing values are empty.
+
+    A text that a spreadsheet would take for a formula gets a leading apostrophe.
+    """
     buffer = io.StringIO()
-    known = [{name: _inert(value) for name, value in _rounded(row).items()} for row in rows]
-    writer = csv.DictWriter(buffer, fieldnames=list(known[0]) if known else [], lineterminator="\n")
+    records = [{name: _inert(value) for name, value in _rounded(row).items()} for row in rows]
+    writer = csv.DictWriter(buffer, fieldnames=list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(known)
+    writer.writerows(records)
     return buffer.getvalue()
 
 
@@ -81,21 +93,21 @@ def grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:
 
 
 def number(row: Row, column: str) -> float:
-    """A number of a row; NaN, which is not drawn, where it is missing."""
+    """The number in a column of a row; NaN, which matplotlib does not draw, if it is missing."""
     value = row[column]
     assert not isinstance(value, str), f"{column} holds {value!r}"
     return math.nan if value is None else float(value)
 
 
 def text(row: Row, column: str) -> str:
-    """A text of a row."""
+    """The text in a column of a row."""
     value = row[column]
     assert isinstance(value, str), f"{column} holds {value!r}"
     return value
 
 
 def _rounded(row: Row) -> dict[str, Value]:
-    """Six decimals are far below any noise, and equal on every machine."""
+    """The row with numbers rounded to six decimals, which is far below any noise and equal on every machine."""
     return {name: _plain(value) for name, value in row.items()}
 
 

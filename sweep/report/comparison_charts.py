@@ -1,4 +1,4 @@
-"""Figures of the verdict: differences, scores over shots, gains over datasets, and rules of inference.
+"""Figures of comparisons: differences, scores by shots, gains over all comparisons, and rules of inference.
 
 Scores are in percent and differences in points, in the rows as in the figures.
 """
@@ -36,7 +36,7 @@ _RULES = {"head": "o", "nearest": "s", "neighbours": "D", "mixture": "^"}
 
 
 def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
-    """Each arm's paired difference to its baseline, with its interval."""
+    """The paired difference of each arm to its baseline, with its interval; None without differences."""
     rows: tuple[Row, ...] = tuple(
         {
             "comparison": comparison.title,
@@ -66,7 +66,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
 
 
 def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
-    """Each loss's mean test score against the number of labels, where several numbers were compared."""
+    """The mean test score of each loss by number of labels; None unless several numbers were compared."""
     rows = [_score_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms if arm.summary]
     several = {title for title, own in grouped(rows, "data").items() if len({row["shots"] for row in own}) > 1}
     chosen = tuple(row for row in rows if row["data"] in several)
@@ -82,7 +82,7 @@ def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None
 
 
 def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
-    """Each loss's mean difference over all comparisons."""
+    """The mean difference of each loss over all comparisons; None for a single comparison."""
     rows: tuple[Row, ...] = tuple(
         {
             "loss": gain.loss,
@@ -109,7 +109,7 @@ def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
 
 
 def inference(verdict: Verdict, known: Marks) -> Chart | None:
-    """The test accuracy of each arm by each rule of inference, where there is more than one."""
+    """The test accuracy of each arm by rule of inference; None unless an arm has more than one rule."""
     rows: tuple[Row, ...] = tuple(
         {
             "comparison": comparison.title,
@@ -138,11 +138,6 @@ def inference(verdict: Verdict, known: Marks) -> Chart | None:
     )
 
 
-def counted(comparison: Comparison) -> str:
-    """What the shots of a comparison count labels by."""
-    return "per class" if comparison.sampling == "per_class" else "in all"
-
-
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 
@@ -151,7 +146,7 @@ def _score_row(comparison: Comparison, arm: Arm) -> Row:
     return {
         "data": ", ".join(filter(None, (comparison.dataset, comparison.others))),
         "shots": comparison.shots,
-        "counted": counted(comparison),
+        "counted": comparison.counted,
         "loss": arm.loss,
         "draws": arm.summary.n,
         "mean": 100 * arm.summary.mean,
@@ -259,7 +254,7 @@ def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
 
 
 def _listing(groups: Mapping[str, Sequence[Row]], line: float = 0.25) -> Axes:
-    """A panel with one line for each row, under a line with the title of its group."""
+    """An empty panel with one line for each row, the rows of a group under a line with its title."""
     count = len(groups) + sum(map(len, groups.values()))
     axes = new_figure(7.0, 0.75 + line * count).subplots()
     axes.set_ylim(count - 0.4, -0.7)

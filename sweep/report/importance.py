@@ -1,7 +1,7 @@
-"""How much each searched field matters, by loss: Optuna's PED-ANOVA over a study made of the records.
+"""The importance of each searched field, by loss: Optuna's PED-ANOVA over a study made from the records.
 
-Trials of all cells of a loss are taken together: from each score the mean score of its cell is subtracted, so that an
-easy dataset does not pass for a good configuration.
+The trials of all cells of a loss are pooled: from each score, the mean score of its cell is subtracted, so that an easy
+dataset is not mistaken for a good configuration.
 """
 
 from __future__ import annotations
@@ -17,17 +17,22 @@ from trainable.ranges import Scalar
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
-__all__ = ["FEW_TRIALS", "Importance", "importances", "relative_scores"]
+__all__ = ["FEW_TRIALS", "Importance", "importances", "is_wide", "relative_scores"]
 
 FEW_TRIALS = 30
-"""Below so many trials an importance is a hint: of 30 trials, PED-ANOVA's best tenth are three."""
+"""With fewer trials, an importance is only a hint: PED-ANOVA compares the best tenth, which is three of 30 trials."""
 
-_FEWEST = 8
+_FEWEST_TRIALS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importance:
-    """shares: of each searched field, the most important first; they sum to 1. trials: from how many they are told."""
+    """The importance of the fields that the search of a loss varied.
+
+    loss: its name.
+    trials: number of trials that the importance is estimated from.
+    shares: importance by field, the largest first; they sum to 1.
+    """
 
     loss: str
     trials: int
@@ -35,7 +40,7 @@ class Importance:
 
 
 def relative_scores(trials: Sequence[TrialRecord]) -> list[tuple[TrialRecord, float]]:
-    """Each trial that has a score, with its last score less the mean of those of its cell."""
+    """Every trial that has a score, with its last score minus the mean score of its cell."""
     by_cell: dict[str, list[float]] = {}
     for trial in trials:
         if trial.score is not None:
@@ -44,20 +49,23 @@ def relative_scores(trials: Sequence[TrialRecord]) -> list[tuple[TrialRecord, fl
 
 
 def importances(trials: Sequence[TrialRecord]) -> tuple[Importance, ...]:
-    """By loss, the importance of each field that took more than one value (Watanabe, Bansal and Hutter, 2023,
-    arXiv:2304.10255). Losses with fewer than eight scored trials are left out."""
+    """The importance of each field that took more than one value, by loss.
+
+    By PED-ANOVA (Watanabe, Bansal and Hutter, 2023, arXiv:2304.10255). Losses with fewer than eight scored trials are
+    left out.
+    """
     by_loss: dict[str, list[tuple[TrialRecord, float]]] = {}
     for trial, score in relative_scores(trials):
         by_loss.setdefault(trial.config.loss.name, []).append((trial, score))
-    found = [_importance(loss, scored) for loss, scored in by_loss.items() if len(scored) >= _FEWEST]
-    return tuple(each for each in found if each.shares)
+    found = [_importance(loss, scored) for loss, scored in by_loss.items() if len(scored) >= _FEWEST_TRIALS]
+    return tuple(importance for importance in found if importance.shares)
 
 
 def _importance(loss: str, scored: Sequence[tuple[TrialRecord, float]]) -> Importance:
     import optuna
 
     fields = _distributions([trial.params for trial, _ in scored])
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # as the ledger does: a study in memory is nobody's news
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # silence Optuna's log about the temporary study
     study = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage(), study_name=loss)
     study.add_trials(
         [
@@ -71,10 +79,10 @@ def _importance(loss: str, scored: Sequence[tuple[TrialRecord, float]]) -> Impor
     return Importance(loss=loss, trials=len(scored), shares=shares)
 
 
-def _distributions(every: Sequence[Mapping[str, Scalar]]) -> dict[str, BaseDistribution]:
-    """The span of the values tried of each field that all trials have, `loss` aside."""
-    common = [name for name in every[0] if name != "loss" and all(name in params for params in every)]
-    values = {name: [params[name] for params in every] for name in common}
+def _distributions(trials: Sequence[Mapping[str, Scalar]]) -> dict[str, BaseDistribution]:
+    """For each field but `loss` that all trials have, a distribution over the span of its values."""
+    common = [name for name in trials[0] if name != "loss" and all(name in params for params in trials)]
+    values = {name: [params[name] for params in trials] for name in common}
     return {name: _distribution(tried) for name, tried in values.items() if len(set(tried)) > 1}
 
 
@@ -92,5 +100,5 @@ def _distribution(tried: Sequence[Scalar]) -> BaseDistribution:
 
 
 def is_wide(numbers: Sequence[float]) -> bool:
-    """Whether positive numbers span more than a factor of ten, as those that are searched on a logarithmic scale do."""
+    """True if the numbers are positive and span more than a factor of ten, as those of a logarithmic range do."""
     return min(numbers) > 0 and max(numbers) / min(numbers) > 10

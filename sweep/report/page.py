@@ -1,4 +1,4 @@
-"""The page of a report: one HTML file that needs nothing but itself.
+"""The page of a report: one HTML file without any dependency.
 
 All text is escaped by jinja2. A Content-Security-Policy in the page forbids scripts and every request, so that
 opening a report can neither run what a dataset calls its classes nor tell anybody that it was opened.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sweep.records.results import SweepResults
 from sweep.report.chart import Chart, Images
@@ -18,21 +18,28 @@ from sweep.report.tables import ResultTable
 from sweep.verdict import Comparison, Verdict
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from markupsafe import Markup
 
 __all__ = ["Finding", "render_page"]
 
 LISTED = 6
-"""So many sentences stand on the first screen; further ones are folded."""
+"""Number of comparisons on the first screen; further ones are folded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A comparison in words. certainty: `holds`, `open` or `none`, for its colour; label: the same as a word."""
+    """The outcome of a comparison, as the first screen shows it.
+
+    title: of the comparison.
+    sentence: which loss won.
+    certainty: `holds`, `open` or `none`; the CSS class, for its colour.
+    label: the certainty in words.
+    """
 
     title: str
     sentence: str
-    certainty: str
+    certainty: Literal["holds", "open", "none"]
     label: str
 
 
@@ -43,25 +50,20 @@ def render_page(
     sections: tuple[Section, ...],
     images: Mapping[str, Images],
 ) -> str:
-    """The page as text. images: of every chart in the sections, by its name."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    """The HTML of the page.
+
+    results, verdict: of the sweep.
+    table: the table of results.
+    sections: in their order; those without content are left out.
+    images: the drawn figure of every chart in the sections, by name.
+    """
     from markupsafe import Markup
 
-    environment = Environment(
-        loader=PackageLoader("sweep.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-    environment.filters["with_code"] = _with_code
-
     def figure(chart: Chart) -> Markup:
-        # Drawn by matplotlib from escaped text, or from outlines of letters: the one thing that is not escaped here.
+        # The only text that jinja2 does not escape: matplotlib has escaped it, or drawn it as outlines.
         return Markup(images[chart.name].svg)  # noqa: S704
 
-    return environment.get_template("page.html.j2").render(
+    return _template().render(
         sweep=results.sweep,
         trials=len(results.trials),
         findings=[_finding(comparison) for comparison in verdict.comparisons],
@@ -74,15 +76,29 @@ def render_page(
     )
 
 
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("sweep.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["with_code"] = _with_code
+    return environment.get_template("page.html.j2")
+
+
 def _with_code(text: str) -> Markup:
-    """Escaped text in which what stands between backticks is code."""
+    """The escaped text, with the parts between backticks as code."""
     from markupsafe import Markup, escape
 
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 def _groups(table: ResultTable) -> list[tuple[str, int]]:
-    """Each dataset with the number of its columns."""
+    """The datasets, each with its number of columns."""
     counts: dict[str, int] = {}
     for column in table.columns:
         counts[column.dataset] = counts.get(column.dataset, 0) + 1
@@ -90,15 +106,16 @@ def _groups(table: ResultTable) -> list[tuple[str, int]]:
 
 
 def _finding(comparison: Comparison) -> Finding:
+    certainty, label = _certainty(comparison)
+    return Finding(title=comparison.title, sentence=comparison.sentence, certainty=certainty, label=label)
+
+
+def _certainty(comparison: Comparison) -> tuple[Literal["holds", "open", "none"], str]:
     best = comparison.best
     if best is None or best.summary is None:
-        certainty, label = "none", "not confirmed"
-    elif comparison.baseline is None or len(comparison.arms) == 1:
-        certainty, label = "none", "no comparison"
-    elif best.loss == comparison.baseline:
-        certainty, label = "none", "the baseline leads"
-    elif best.significant:
-        certainty, label = "holds", "difference holds"
-    else:
-        certainty, label = "open", "not told apart"
-    return Finding(title=comparison.title, sentence=comparison.sentence, certainty=certainty, label=label)
+        return "none", "not confirmed"
+    if comparison.baseline is None or len(comparison.arms) == 1:
+        return "none", "no comparison"
+    if best.loss == comparison.baseline:
+        return "none", "the baseline leads"
+    return ("holds", "difference holds") if best.significant else ("open", "not told apart")

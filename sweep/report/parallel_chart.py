@@ -1,4 +1,4 @@
-"""Parallel coordinates: every trial of a loss as a line through the values that it tried, to its score."""
+"""Parallel coordinates: each trial of a loss as a line through the values of its fields to its score."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Marks = Mapping[str, Mark]
 
 
 def parallel(results: SweepResults, known: Marks) -> Chart | None:
-    """Every trial's searched fields and its score, as parallel coordinates by loss."""
+    """The searched fields and the score of every trial, as parallel coordinates by loss; None without scores."""
     scored = relative_scores(results.trials)
     rows: tuple[Row, ...] = tuple(
         {
@@ -45,8 +45,8 @@ def parallel(results: SweepResults, known: Marks) -> Chart | None:
     return Chart(
         name="parallel",
         title="Configurations and scores",
-        caption="One line a trial, from field to field to its score relative to the mean of its cell, in points. In "
-        "colour: the best third.",
+        caption="One line for each trial, from field to field to its score relative to the mean of its cell, in "
+        "points. In colour: the best third.",
         rows=rows,
         draw=partial(_draw_parallel, known=known),
     )
@@ -102,7 +102,12 @@ def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Where a value stands between the lowest (0) and the highest (1) that were tried. tried: in ascending order."""
+    """A vertical axis, from the lowest (0) to the highest (1) of the values that were tried.
+
+    tried: the values in ascending order.
+    log: True for a logarithmic axis.
+    numeric: False if the values are names.
+    """
 
     tried: tuple[Value, ...]
     log: bool

@@ -1,4 +1,4 @@
-"""What the papers behind this project publish, for comparison, and why it cannot be compared directly."""
+"""The gains that the papers behind this project published, and why a sweep's gains are not directly comparable."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ __all__ = ["CAVEATS", "PUBLISHED", "Published"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A gain over cross-entropy alone, in points. low, high: over the datasets of the paper, None where unsaid."""
+    """A published gain over cross-entropy alone, in points.
+
+    loss: our name of the loss.
+    setting: encoder, data and protocol.
+    mean: average over the paper's datasets; None if not stated.
+    low, high: range over the paper's datasets; low is None if not stated.
+    source: where it is stated.
+    """
 
     loss: str
     setting: str
@@ -45,7 +52,7 @@ PUBLISHED = (
         source="arXiv:2112.08462, abstract",
     ),
 )
-"""The gains that the abstracts state. Values of single datasets could not be read, so none are given."""
+"""The gains stated in the abstracts. The papers' tables were not available, so there are no gains by dataset."""
 
 CAVEATS = (
     "Only these headline gains could be verified; the papers' tables by dataset and number of shots could not be read.",

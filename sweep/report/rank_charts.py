@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sweep.report.chart import Chart, Row, number, text
-from sweep.report.comparison_charts import counted
 from sweep.report.style import INK, MUTED, Mark, new_figure
 from sweep.verdict import Verdict
 from sweep.verdict.statistics import Ranks
@@ -23,7 +22,7 @@ Marks = Mapping[str, Mark]
 
 def ranks(verdict: Verdict, known: Marks) -> tuple[Chart, ...]:
     """A critical-difference diagram (Demsar, 2006) for each number of shots that has ranks."""
-    units = {comparison.shots: counted(comparison) for comparison in verdict.comparisons}
+    units = {comparison.shots: comparison.counted for comparison in verdict.comparisons}
     return tuple(_rank_chart(shots, units[shots], found, known) for shots, found in verdict.ranks.items())
 
 
@@ -36,7 +35,7 @@ def _rank_chart(shots: int, unit: str, found: Ranks, known: Marks) -> Chart:
             "critical_difference": found.critical_difference,
             "friedman_p": found.p_value,
         }
-        for loss, average in sorted(zip(found.losses, found.average, strict=True), key=lambda each: each[1])
+        for loss, average in sorted(zip(found.losses, found.average, strict=True), key=lambda pair: pair[1])
     )
     return Chart(
         name=f"ranks-{shots}",
@@ -76,7 +75,7 @@ def _draw_scale(axes: Axes, last: int, difference: float) -> None:
 
 
 def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, known: Marks) -> None:
-    """The better half on the left and the others on the right, so that no two lines cross twice."""
+    """Write the names of the better half on the left and the others on the right, so that no two lines cross twice."""
     last = len(rows)
     for place, row in enumerate(rows):
         average, loss = number(row, "average_rank"), text(row, "loss")
@@ -89,10 +88,10 @@ def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, known: Marks) -> 
 
 
 def _cliques(averages: Sequence[float], difference: float) -> list[tuple[float, float]]:
-    """The longest spans of sorted ranks within which no two losses can be told apart."""
+    """The longest spans of sorted average ranks in which no difference is significant."""
     spans: list[tuple[float, float]] = []
     for low in averages:
-        high = max(each for each in averages if low <= each < low + difference)
+        high = max(average for average in averages if low <= average < low + difference)
         if high > low and (not spans or high > spans[-1][1]):
             spans.append((low, high))
     return spans

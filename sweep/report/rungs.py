@@ -1,4 +1,4 @@
-"""What each rung of a cell did: how many trials reached it, how many it stopped, and its agreement with the end."""
+"""The effect of each rung of a cell: the trials that reached it, those it stopped, and its agreement with the end."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ __all__ = ["CellRungs", "Rung", "cell_rungs"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """rung: number of reports. tau: Kendall's tau between the order here and the later one; None where it is
-    unknown."""
+    """One rung of a cell.
+
+    rung: its evaluation number.
+    reached: number of trials with a score there.
+    stopped: number of trials pruned there.
+    passed: number of trials that continued after it, or completed there.
+    tau: Kendall's tau between the order of trials here and the later order; None if unknown.
+    """
 
     rung: int
     reached: int
@@ -28,7 +34,14 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRungs:
-    """The rungs of one cell. predictive: whether they agree with the final order; None where it cannot be told."""
+    """The rungs of one cell.
+
+    cell: its key.
+    loss: of the cell.
+    trials: number of its trials.
+    rungs: in order.
+    predictive: True if the rungs agree with the final order of trials; None if unknown.
+    """
 
     cell: str
     loss: str
@@ -38,7 +51,7 @@ class CellRungs:
 
 
 def cell_rungs(results: SweepResults, verdict: Verdict) -> tuple[CellRungs, ...]:
-    """The rungs of every cell that has trials; without pruning, those that the default rule would have."""
+    """The rungs of every cell that has trials; without pruning, those of the default rule."""
     losses = {arm.cell: arm.loss for comparison in verdict.comparisons for arm in comparison.arms}
     by_cell: dict[str, list[TrialRecord]] = {}
     for trial in results.trials:
@@ -57,9 +70,14 @@ def cell_rungs(results: SweepResults, verdict: Verdict) -> tuple[CellRungs, ...]
 
 
 def _rung(found: RungAgreement, trials: Sequence[TrialRecord]) -> Rung:
-    """A trial passed if it went on to another report, or completed."""
-    last = [max((each.number for each in trial.evaluations if each.score is not None), default=0) for trial in trials]
+    """A trial passed a rung if it has a later evaluation, or completed."""
+    last = [_last_scored(trial) for trial in trials]
     reached = [(trial, number) for trial, number in zip(trials, last, strict=True) if number >= found.rung]
     passed = [trial for trial, number in reached if number > found.rung or trial.outcome is Outcome.COMPLETED]
     stopped = [trial for trial, number in reached if number == found.rung and trial.outcome is Outcome.PRUNED]
     return Rung(rung=found.rung, reached=len(reached), stopped=len(stopped), passed=len(passed), tau=found.tau)
+
+
+def _last_scored(trial: TrialRecord) -> int:
+    """Number of the trial's last evaluation that has a score; 0 if there is none."""
+    return max((child.number for child in trial.evaluations if child.score is not None), default=0)

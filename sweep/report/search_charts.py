@@ -1,4 +1,4 @@
-"""Figures of the search: the scores of trials in order, what the rungs let pass, and which fields matter."""
+"""Figures of the search: the scores of trials in order, the trials that passed each rung, and importances of fields."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sweep.report.chart import Chart, Row, grouped, number, text
 from sweep.report.importance import FEW_TRIALS, importances
 from sweep.report.rungs import CellRungs
 from sweep.report.style import PAPER, Mark, facets, legend, legend_height, new_figure, wrapped
-from sweep.verdict import Verdict
+from sweep.verdict import Arm, Verdict
 from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ Marks = Mapping[str, Mark]
 
 
 def history(results: SweepResults, verdict: Verdict, known: Marks, metric: str) -> Chart | None:
-    """The score of each trial in order, and the best completed one so far, by comparison."""
+    """The score of each trial in order, and the best completed one so far, by comparison; None without trials."""
     rows: tuple[Row, ...] = tuple(
         row
         for comparison in verdict.comparisons
         for arm in comparison.arms
-        for row in _history_rows(comparison.title, arm.loss, [each for each in results.trials if each.cell == arm.cell])
+        for row in _history_rows(comparison.title, arm, results.trials)
     )
     if not rows:
         return None
@@ -45,7 +45,7 @@ def history(results: SweepResults, verdict: Verdict, known: Marks, metric: str) 
 
 
 def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
-    """The share of a loss's trials that passed each rung."""
+    """The share of each loss's trials that passed each rung; None if no rung stopped any trial."""
     rows: tuple[Row, ...] = tuple(
         {
             "cell": cell.cell,
@@ -64,8 +64,8 @@ def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
         return None
     return Chart(
         name="survival",
-        title="What the rungs let pass",
-        caption="Share of all trials of a loss that went on after each rung. Trials that diverged or failed are "
+        title="Trials that passed each rung",
+        caption="Share of all trials of a loss that continued after each rung. Trials that diverged or failed are "
         "missing from the rung after which they did.",
         rows=rows,
         draw=partial(_draw_survival, known=known),
@@ -73,7 +73,7 @@ def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
 
 
 def importance(results: SweepResults, known: Marks) -> Chart | None:
-    """The importance of the searched fields, by loss."""
+    """The importance of the searched fields, by loss; None with too few scored trials."""
     rows: tuple[Row, ...] = tuple(
         {"loss": found.loss, "trials": found.trials, "field": field, "importance": share}
         for found in importances(results.trials)
@@ -96,16 +96,17 @@ def importance(results: SweepResults, known: Marks) -> Chart | None:
 # ---- rows ------------------------------------------------------------------------------------------------------------
 
 
-def _history_rows(title: str, loss: str, trials: Sequence[TrialRecord]) -> list[Row]:
+def _history_rows(title: str, arm: Arm, trials: Sequence[TrialRecord]) -> list[Row]:
     rows: list[Row] = []
     best: float | None = None
-    for trial in sorted(trials, key=lambda each: each.number):
+    own = (trial for trial in trials if trial.cell == arm.cell)
+    for trial in sorted(own, key=lambda trial: trial.number):
         if trial.outcome is Outcome.COMPLETED and trial.score is not None:
             best = trial.score if best is None else max(best, trial.score)
         rows.append(
             {
                 "comparison": title,
-                "loss": loss,
+                "loss": arm.loss,
                 "trial": trial.number,
                 "outcome": str(trial.outcome or "running"),
                 "score": None if trial.score is None else 100 * trial.score,
@@ -154,18 +155,18 @@ def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float) ->
 def _draw_survival(rows: Sequence[Row], *, known: Marks) -> Figure:
     figure = new_figure(7.0, 3.0)
     axes = figure.subplots()
-    for loss, own in sorted(grouped(rows, "loss").items(), key=lambda each: list(known).index(each[0])):
+    for loss, own in sorted(grouped(rows, "loss").items(), key=lambda item: list(known).index(item[0])):
         trials = sum({row["cell"]: number(row, "trials") for row in own}.values())
         places = sorted({number(row, "rung") for row in own})
         passed = [sum(number(row, "passed") for row in own if row["rung"] == place) / trials for place in places]
         mark = known[loss]
         axes.plot(
-            [0, *places], [100, *(100 * each for each in passed)], color=mark.color, marker=mark.marker, label=loss
+            [0, *places], [100, *(100 * share for share in passed)], color=mark.color, marker=mark.marker, label=loss
         )
     axes.set_xticks([0, *sorted({number(row, "rung") for row in rows})])
     axes.set_ylim(0, 105)
-    axes.set_xlabel("rung (number of reports)")
-    axes.set_ylabel("trials that went on (%)")
+    axes.set_xlabel("rung (number of evaluations)")
+    axes.set_ylabel("trials that continued (%)")
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
 

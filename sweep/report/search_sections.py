@@ -1,4 +1,4 @@
-"""The sections of a report on how it was found: equal treatment, the search, confusion, and how to do it again."""
+"""The sections of a report on the search: equal treatment, trials and rungs, confused classes, and reproduction."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = ["search_sections"]
 def search_sections(
     results: SweepResults, verdict: Verdict, known: Mapping[str, Mark], metric: str
 ) -> tuple[Section, ...]:
-    """The sections in their order, those without content among them."""
+    """The sections in their order; some may be empty."""
     return (
         _treatment(verdict, metric),
         _search(results, verdict, known, metric),
         _confusion(results, verdict),
-        _making(results),
+        _reproduction(results),
     )
 
 
@@ -43,14 +43,6 @@ def search_sections(
 def _treatment(verdict: Verdict, metric: str) -> Section:
     arms = cell_charts.cell_arms(verdict)
     charts = (cell_charts.outcomes(verdict), cell_charts.spread(verdict, metric))
-    told = any(arm.cost.discarded for arm in arms)  # a column of zeros would tell nobody anything
-    cost = Table(
-        title="What each cell cost",
-        columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
-        + (("broken off, of replicates",) if told else ()),
-        rows=tuple(_cost_row(name, cost) + ((_lost(cost),) if told else ()) for name, cost in _costs(arms)),
-        folded=len(arms) > 12,
-    )
     wrong = [arm for arm in arms if arm.failures.diverged or arm.failures.failed or arm.failures.majority]
     failures = Table(
         title="Confirmations that went wrong",
@@ -66,12 +58,24 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
             "out.",
         ),
         charts=tuple(chart for chart in charts if chart),
-        tables=(cost, *((failures,) if wrong else ())),
+        tables=(_cost_table(arms), *((failures,) if wrong else ())),
+    )
+
+
+def _cost_table(arms: Sequence[Arm]) -> Table:
+    """The costs of each cell, with a column of discarded work if there is any."""
+    discarded = any(arm.cost.discarded for arm in arms)
+    return Table(
+        title="What each cell cost",
+        columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
+        + (("discarded, of replicates",) if discarded else ()),
+        rows=tuple(_cost_row(name, cost) + ((_discarded(cost),) if discarded else ()) for name, cost in _costs(arms)),
+        folded=len(arms) > 12,
     )
 
 
 def _costs(arms: Sequence[Arm]) -> Iterator[tuple[str, Cost]]:
-    """Of each cell and, where there are several, of all."""
+    """The cost of each cell and, if there are several, of all together."""
     costs = [arm.cost for arm in arms]
     yield from ((arm.cell, arm.cost) for arm in arms)
     if len(costs) > 1:
@@ -90,8 +94,8 @@ def _cost_row(name: str, cost: Cost) -> tuple[str, ...]:
     )
 
 
-def _lost(cost: Cost) -> str:
-    """Work that came to no end, since a worker or the driver died, or a run was ended."""
+def _discarded(cost: Cost) -> str:
+    """Discarded work as `95 s of 3 (2 %)`: its time, the number of interrupted replicates, its share of all time."""
     if not cost.discarded:
         return "-"
     part = cost.spent.discarded / (cost.spent.total or 1.0)
@@ -123,22 +127,22 @@ def _search(results: SweepResults, verdict: Verdict, known: Mapping[str, Mark], 
         words=2,
         folded=len(arms) > 12,
     )
-    doubted = [cell.cell for cell in rungs if cell.predictive is False]
+    misleading = sum(cell.predictive is False for cell in rungs)
     return Section(
         anchor="search",
         title="The search",
-        text=_doubts(doubted, len(rungs)),
+        text=_misleading_rungs(misleading, len(rungs)),
         charts=tuple(chart for chart in charts if chart),
         tables=(*((winners,) if arms else ()), *((_rung_table(rungs),) if rungs else ())),
     )
 
 
-def _doubts(doubted: Sequence[str], cells: int) -> tuple[str, ...]:
-    if not doubted:
+def _misleading_rungs(misleading: int, cells: int) -> tuple[str, ...]:
+    if not misleading:
         return ()
     return (
-        f"In {len(doubted)} of {cells} cells an early rung hardly agreed with the final order of the trials that went "
-        "on, so that pruning there was close to chance; the table of rungs names them.",
+        f"In {misleading} of {cells} cells an early rung hardly agreed with the final order of the trials that "
+        "continued, so that pruning there was close to chance; the table of rungs names them.",
     )
 
 
@@ -156,7 +160,7 @@ def _rung_table(rungs: Sequence[CellRungs]) -> Table:
     )
     return Table(
         title="Rungs: trials that reached each, and Kendall's tau with the later quality of those that completed",
-        columns=("cell", "reports", "reached", "stopped", "went on", "tau"),
+        columns=("cell", "evaluations", "reached", "stopped", "continued", "tau"),
         rows=rows,
         folded=True,
     )
@@ -174,18 +178,18 @@ def _confusion(results: SweepResults, verdict: Verdict) -> Section:
     return Section(anchor="confusion", title="Which classes are confused", charts=(chart,) if chart else ())
 
 
-# ---- how it was made -------------------------------------------------------------------------------------------------
+# ---- reproduction ----------------------------------------------------------------------------------------------------
 
 
-def _making(results: SweepResults) -> Section:
+def _reproduction(results: SweepResults) -> Section:
     sweep = results.sweep
     began = datetime.fromtimestamp(sweep.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    facts = Table(
+    provenance = Table(
         title="Versions and machine",
         columns=("what", "value"),
         rows=(
             ("sweep", f"{sweep.id}, begun {began}"),
-            *((name, _shareable(fact)) for name, fact in sweep.provenance.items()),
+            *((name, _shareable(value)) for name, value in sweep.provenance.items()),
             *_trained_on(results),
         ),
         words=2,
@@ -199,16 +203,16 @@ def _making(results: SweepResults) -> Section:
             "To do it again, save the spec below as spec.yaml, with your own folders where it names some by `…`, and "
             f"run `python -m sweep run spec.yaml`{f' at commit {commit}' if commit else ''}.",
         ),
-        tables=(_data_table(list(sweep.data.values())), facts) if sweep.data else (facts,),
+        tables=(_data_table(list(sweep.data.values())), provenance) if sweep.data else (provenance,),
         listing=_spec_yaml(sweep.spec),
     )
 
 
 def _trained_on(results: SweepResults) -> Iterator[tuple[str, str]]:
-    """The kinds of devices, the one with most trainings first. `cpus` and `platform` above are the driver's."""
-    reports = [(trial.key, each.evaluation) for trial in results.trials for each in trial.evaluations]
-    searched = {(key, report.replicate): report.trained_on for key, report in reports if report.trained_on}
-    confirmed = [each.evaluation.trained_on for record in results.confirmations for each in record.replicates]
+    """The kinds of devices with their numbers of trainings, most first; `cpus` and `platform` are the driver's."""
+    evaluations = [(trial.key, child.evaluation) for trial in results.trials for child in trial.evaluations]
+    searched = {(key, found.replicate): found.trained_on for key, found in evaluations if found.trained_on}
+    confirmed = [child.evaluation.trained_on for record in results.confirmations for child in record.replicates]
     kinds = Counter(filter(None, (*searched.values(), *confirmed)))
     for kind, count in kinds.most_common():
         yield "trained on", f"{kind}: {count} training{'s' if count > 1 else ''}"
@@ -217,14 +221,14 @@ def _trained_on(results: SweepResults) -> Iterator[tuple[str, str]]:
 def _data_table(data: Sequence[DataRecord]) -> Table:
     rows = tuple(
         (
-            each.name,
-            " ".join(map(_shareable, each.notes)) or "–",
-            str(len(each.class_names)),
-            str(each.pool),
-            str(each.test),
-            percent(each.majority_share),
+            dataset.name,
+            " ".join(map(_shareable, dataset.notes)) or "–",
+            str(len(dataset.class_names)),
+            str(dataset.pool),
+            str(dataset.test),
+            percent(dataset.majority_share),
         )
-        for each in data
+        for dataset in data
     )
     columns = ("dataset", "notes", "classes", "rows to draw from", "test rows", "majority class, % of test")
     return Table(title="Data", columns=columns, rows=rows, words=2)
@@ -237,11 +241,11 @@ def _spec_yaml(spec: Mapping[str, Any]) -> str:
 
 
 def _without_folders(value: Any) -> Any:
-    """A spec as it may be shared: no passwords, and of a folder only its name, since nobody else has the rest."""
+    """A spec as it may be shared: without passwords, and with folders by name only, since paths differ elsewhere."""
     if isinstance(value, Mapping):
-        return {str(name): _without_folders(each) for name, each in value.items()}
+        return {str(name): _without_folders(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without_folders(each) for each in value]
+        return [_without_folders(item) for item in value]
     return _shareable(value) if isinstance(value, str) else value
 
 

@@ -1,4 +1,4 @@
-"""What a page is made of: sections with paragraphs, figures and tables, all of them plain text."""
+"""The sections of a page: paragraphs, figures and tables as plain text, which the page's template renders."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ __all__ = ["Section", "Table"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """columns: their heads. rows: texts, one for each column. words: how many of the first columns hold words, which
-    stand on the left; numbers stand on the right. folded: whether a page shows it only when asked."""
+    """A table of texts.
+
+    title: above the table.
+    columns: their headers.
+    rows: a text for each column.
+    words: number of leading columns that are text, aligned left; the others are numbers, aligned right.
+    folded: True if a page shows it only when the reader unfolds it.
+    """
 
     title: str
     columns: tuple[str, ...]
@@ -23,8 +29,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """anchor: its address in the page. text: paragraphs, and points: a list below them. listing: shown as it is,
-    folded."""
+    """A section of a page.
+
+    anchor: its id in the page.
+    title: its heading.
+    text: paragraphs.
+    points: a bullet list below them.
+    charts: figures.
+    tables: below the figures.
+    listing: a preformatted text, folded.
+    """
 
     anchor: str
     title: str
@@ -36,5 +50,5 @@ class Section:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to show."""
+        """True if there is nothing to show."""
         return not (self.text or self.charts or self.tables or self.listing)

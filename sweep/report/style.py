@@ -1,7 +1,7 @@
-"""How every figure looks: its colours, one mark for each loss, its panels, and its bytes as PNG and as inline SVG.
+"""The style of all figures: colours, one mark for each loss, panels, and the output as PNG and as inline SVG.
 
-Figures are built on matplotlib's object interface, inside `styled()`, so that neither a user's matplotlibrc nor an
-earlier figure changes them. The colours are those of Okabe and Ito (2008), which colour-blind readers tell apart.
+Figures are built with matplotlib's object interface inside `styled()`, so that neither a user's matplotlibrc nor an
+earlier figure changes them. The colours are those of Okabe and Ito (2008), which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ __all__ = [
 INK, MUTED, GRID, PAPER = "#1f2328", "#667080", "#d5dae0", "#fdfdfe"
 ACCENT = "#0072b2"
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
-"""In a page these colours follow its theme."""
+"""The CSS variables that replace these colours in a page, so that they follow its theme."""
 
 _HUES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 _MARKERS = ("o", "s", "D", "^")
-_NEUTRAL = "#8b929c"  # seen on white and on black: cross-entropy, and losses that no table knows
+_NEUTRAL = "#8b929c"  # visible on white and on black: cross-entropy
 
 _RC = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so that a figure is the same on every machine
+    "font.family": "DejaVu Sans",  # part of matplotlib, so that a figure is the same on every machine
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -82,15 +82,17 @@ _RC = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How a loss is drawn."""
+    """The colour and the marker with which a loss is drawn."""
 
     color: str
     marker: str
 
 
 def marks(losses: Sequence[str]) -> Mapping[str, Mark]:
-    """A mark for each loss, in the order of the table of losses. Cross-entropy is grey; from the seventh of the others
-    on, colours come again with another marker."""
+    """A mark for each loss, in the order of the table of losses.
+
+    Cross-entropy is grey. From the seventh of the other losses on, colours are used again with another marker.
+    """
     known = [*(loss for loss in LOSSES if loss in losses), *sorted(set(losses) - set(LOSSES))]
     coloured = [loss for loss in known if loss != "cross_entropy"]
     grey = {"cross_entropy": Mark(_NEUTRAL, "o")} if "cross_entropy" in known else {}
@@ -102,7 +104,7 @@ def marks(losses: Sequence[str]) -> Mapping[str, Mark]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """matplotlib with the settings of a report, and with the former ones afterwards."""
+    """Use the settings of a report in matplotlib while the context is open."""
     import matplotlib.style
 
     with matplotlib.style.context(_RC, after_reset=True):
@@ -110,15 +112,20 @@ def styled() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure, in inches, that makes room for its labels by itself."""
+    """An empty figure of this size in inches, with a layout that makes room for labels."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def facets(count: int, *, columns: int = 2, height: float = 1.75, titles: float = 0.4, top: float = 0.0) -> list[Axes]:
-    """`count` panels of `height` inches in rows of `columns`, with room for `titles` above each and for `top` inches of
-    a legend. Their places are computed and not fitted, which would take seconds for dozens of panels."""
+    """A grid of `count` panels. Their places are computed and not fitted, which would take seconds for dozens of them.
+
+    columns: panels in a row.
+    height: of a panel, in inches.
+    titles: room above each panel, in inches.
+    top: room for a legend above all panels, in inches.
+    """
     from matplotlib.figure import Figure
 
     columns = min(columns, count)
@@ -150,7 +157,7 @@ LEGEND_COLUMNS, LEGEND_ROW = 4, 0.23
 
 
 def legend(figure: Figure, known: Mapping[str, Mark]) -> None:
-    """The losses and their marks, at the top of a figure."""
+    """Draw a legend of the losses and their marks at the top of a figure."""
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=mark.color, marker=mark.marker, label=loss) for loss, mark in known.items()]
@@ -158,12 +165,12 @@ def legend(figure: Figure, known: Mapping[str, Mark]) -> None:
 
 
 def legend_height(count: int) -> float:
-    """The inches that `legend` takes for so many losses."""
+    """The height of `legend` for so many losses, in inches."""
     return 0.08 + LEGEND_ROW * ceil(count / LEGEND_COLUMNS)
 
 
 def shortened(text: str, width: int) -> str:
-    """The text in at most `width` characters, its middle left out where it is longer."""
+    """The text in at most `width` characters; the middle of a longer one is left out."""
     if len(text) <= width:
         return text
     head = (width - 1) * 2 // 3
@@ -176,14 +183,14 @@ def wrapped(text: str, width: int) -> str:
 
 
 def to_png(figure: Figure) -> bytes:
-    """The figure on white, the same bytes each time."""
+    """The figure as PNG on white; the same figure gives the same bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, facecolor="#ffffff", metadata={"Software": None})
     return buffer.getvalue()
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """The figure as an SVG element for a page: transparent, in the colours of the page, with ids of its own."""
+    """The figure as an SVG element for a page: transparent, in the page's colours, with ids prefixed by `name`."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The table that a paper would print: one row a loss, one column a comparison; as Markdown, LaTeX and CSV."""
+"""The table of results as in a paper, a row for each loss and a column for each comparison: Markdown, LaTeX, CSV."""
 
 from __future__ import annotations
 
@@ -15,10 +15,14 @@ __all__ = ["Column", "Entry", "ResultTable", "result_table", "to_csv", "to_latex
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An arm in the table. mean, sd: in percent; difference: in points, to the baseline; empty where there is none.
+    """The entry of an arm, as texts; empty where there is no value.
 
-    worse: whether the difference is below 0. confirmed: False where the mean is the winner's validation score, since no
-    test score is there yet.
+    mean, sd: in percent.
+    difference: to the baseline, in points.
+    significant: True if the difference is.
+    worse: True if the difference is below 0.
+    best: True for the arm with the best mean of the comparison.
+    confirmed: False if the mean is the winner's validation score, since there is no test score yet.
     """
 
     mean: str
@@ -32,7 +36,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A comparison as the head of a column: under its dataset, a second line such as `8 labels per class`."""
+    """The header of a comparison's column.
+
+    dataset: the first line.
+    detail: the second line, such as `8 labels per class`.
+    """
 
     dataset: str
     detail: str
@@ -40,8 +48,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultTable:
-    """columns: the comparisons, those of one dataset side by side. rows: by loss, an entry for each column, None where
-    the loss has no result there."""
+    """The table of results.
+
+    columns: the comparisons, those of one dataset side by side.
+    rows: by loss, an entry for each column; None where the loss has no result.
+    baselines: the losses that others are compared with.
+    notes: sentences that explain the marks.
+    """
 
     columns: tuple[Column, ...]
     rows: Mapping[str, tuple[Entry | None, ...]]
@@ -50,26 +63,25 @@ class ResultTable:
 
 
 def result_table(verdict: Verdict, metric: str) -> ResultTable:
-    """The table of a verdict; its notes say what the marks mean."""
-    comparisons = sorted(verdict.comparisons, key=lambda each: _first(verdict, each.dataset))
-    losses = list(dict.fromkeys(arm.loss for comparison in comparisons for arm in comparison.arms))
-    baselines = tuple(dict.fromkeys(each.baseline for each in comparisons if each.baseline))
+    """The table of a verdict."""
+    order = list(dict.fromkeys(comparison.dataset for comparison in verdict.comparisons))
+    comparisons = sorted(verdict.comparisons, key=lambda comparison: order.index(comparison.dataset))
+    baselines = tuple(dict.fromkeys(comparison.baseline for comparison in comparisons if comparison.baseline))
+    found = dict.fromkeys(arm.loss for comparison in comparisons for arm in comparison.arms)
+    losses = sorted(found, key=lambda loss: loss not in baselines)  # the baselines first, the others as in the spec
     rows = {loss: tuple(_entry(comparison, loss) for comparison in comparisons) for loss in losses}
-    order = sorted(losses, key=lambda loss: loss not in baselines)  # the baselines first, the others as in the spec
-    columns = tuple(
-        Column(dataset=each.dataset, detail=each.title.removeprefix(f"{each.dataset}, ")) for each in comparisons
-    )
+    columns = tuple(Column(dataset=comparison.dataset, detail=comparison.subtitle) for comparison in comparisons)
     entries = [entry for row in rows.values() for entry in row if entry is not None]
     return ResultTable(
         columns=columns,
-        rows={loss: rows[loss] for loss in order},
+        rows=rows,
         baselines=baselines,
         notes=_notes(entries, baselines, verdict, metric),
     )
 
 
 def to_markdown(table: ResultTable) -> str:
-    """The table and its notes in Markdown, as a README quotes them."""
+    """The table and its notes in Markdown."""
     heads = ["loss", *(_plain(f"{column.dataset}, {column.detail}") for column in table.columns)]
     lines = [_pipes(heads), _pipes(["---", *["---:"] * len(table.columns)])]
     for loss, entries in table.rows.items():
@@ -103,19 +115,15 @@ def to_latex(table: ResultTable) -> str:
 
 
 def to_csv(verdict: Verdict) -> str:
-    """One row an arm, with every number of the verdict; scores and differences are shares from 0 to 1."""
+    """A row for each arm with every number of the verdict; scores and differences are shares from 0 to 1."""
     return csv_text(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
 
 
 # ---- entries ---------------------------------------------------------------------------------------------------------
 
 
-def _first(verdict: Verdict, dataset: str) -> int:
-    return next(place for place, each in enumerate(verdict.comparisons) if each.dataset == dataset)
-
-
 def _entry(comparison: Comparison, loss: str) -> Entry | None:
-    arm = next((arm for arm in comparison.arms if arm.loss == loss), None)
+    arm = comparison.arm(loss)
     if arm is None or (arm.summary is None and arm.selection_score is None):
         return None
     return Entry(
@@ -147,7 +155,7 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
 
 
 _MARKDOWN = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", **{letter: f"\\{letter}" for letter in "\\`[]!|"}})
-"""No markup, no link and no further cell comes of a name; other marks do no harm."""
+"""The characters by which a name could become markup, a link or a further cell; others are harmless."""
 
 
 def _plain(text: str) -> str:

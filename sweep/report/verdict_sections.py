@@ -1,4 +1,4 @@
-"""The sections of a report on what was found: differences, scores over shots, over datasets, inference, the papers."""
+"""The sections of a report on the verdict: differences, scores by shots, gains, inference, and published gains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["verdict_sections"]
 
 
 def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> tuple[Section, ...]:
-    """The sections in their order, those without content among them."""
+    """The sections in their order; some may be empty."""
     return (
         _differences(verdict, known, metric),
         _shots(verdict, known, metric),
@@ -39,14 +39,14 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
     )
     text = (
         "All losses of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
-        "each difference is taken draw by draw. What a draw has in common for all losses drops out.",
+        "each difference is taken draw by draw. What a draw has in common for all losses cancels out.",
     )
     return Section(
         anchor="differences",
         title="Paired differences",
         text=text if chart else (),
         charts=(chart,) if chart else (),
-        tables=(table,) if any(arm.summary for each in verdict.comparisons for arm in each.arms) else (),
+        tables=(table,) if any(arm.summary for comparison in verdict.comparisons for arm in comparison.arms) else (),
     )
 
 
@@ -84,7 +84,9 @@ def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Secti
 
 def _inference(verdict: Verdict, known: Mapping[str, Mark]) -> Section:
     chart = charts.inference(verdict, known)
-    arms = [(each, arm) for each in verdict.comparisons for arm in each.arms if len(arm.inference) > 1]
+    arms = [
+        (comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms if len(arm.inference) > 1
+    ]
     rules = tuple(dict.fromkeys(rule for _, arm in arms for rule in arm.inference))
     rows = tuple(
         (
@@ -109,9 +111,9 @@ def _published(verdict: Verdict) -> Section:
     here = {gain.loss: f"{points(gain.mean)} ({interval(gain.low, gain.high)})" for gain in verdict.gains}
     losses = {arm.loss for comparison in verdict.comparisons for arm in comparison.arms}
     rows = tuple(
-        (each.loss, each.setting, _stated(each), here.get(each.loss, "–"), each.source)
-        for each in PUBLISHED
-        if each.loss in losses
+        (gain.loss, gain.setting, _published_gain(gain), here.get(gain.loss, "–"), gain.source)
+        for gain in PUBLISHED
+        if gain.loss in losses
     )
     if not rows:
         return Section(anchor="papers", title="What the papers report")
@@ -125,10 +127,9 @@ def _published(verdict: Verdict) -> Section:
     )
 
 
-def _stated(published: Published) -> str:
-    low, high = published.low, published.high
-    span = f"{low} to {high}" if low is not None else f"up to {high}"
-    return span if published.mean is None else f"+{published.mean} on average, {span}"
+def _published_gain(gain: Published) -> str:
+    span = f"{gain.low} to {gain.high}" if gain.low is not None else f"up to {gain.high}"
+    return span if gain.mean is None else f"+{gain.mean} on average, {span}"
 
 
 def _arm_row(comparison: Comparison, arm: Arm) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Numbers as a report writes them."""
+"""Formats of numbers, durations and configurations in a report."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weig
 
 
 def percent(value: float | None) -> str:
-    """A share as `63.1`; a dash where there is none."""
+    """A share in percent with one decimal, `63.1`; a dash for None."""
     return "–" if value is None else f"{100 * value:.1f}"
 
 
 def share(value: float | None) -> str:
-    """A share as `63 %`, for shares that are no scores."""
+    """A share in whole percent, `63 %`, for shares that are not scores; a dash for None."""
     return "–" if value is None else f"{100 * value:.0f} %"
 
 
 def points(value: float | None) -> str:
-    """A difference of shares, in points, with its sign: `+2.4`."""
+    """A difference of shares in points with its sign, `+2.4`; a dash for None."""
     if value is None:
         return "–"
     shown = f"{abs(100 * value):.1f}"
@@ -32,33 +32,33 @@ def points(value: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """`0.012`, or `< 0.001`."""
+    """A p-value as `0.012` or `< 0.001`; a dash for None."""
     if value is None:
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:
-    """`48 s`, `12 min` or `3.4 h`."""
+    """A duration as `48 s`, `12 min` or `3.4 h`."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def configuration(params: Mapping[str, Scalar]) -> str:
-    """`encoder_lr=3.1e-05, beta=0.4`."""
+    """The values of a configuration as `encoder_lr=3.1e-05, beta=0.4`."""
     return ", ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
     )
 
 
 def metric_name(results: SweepResults) -> str:
-    """What the scores of a sweep are."""
+    """The name of the metric that a sweep's scores are."""
     name = str(results.sweep.spec.get("protocol", {}).get("metric", "accuracy"))
     return _METRICS.get(name, name)
 
 
 def interval(low: float, high: float, *, signed: bool = True) -> str:
-    """Two shares as `60.2 to 65.0`; differences with their signs."""
+    """An interval of shares as `60.2 to 65.0`; of differences, with signs."""
     shown = points if signed else percent
     return f"{shown(low)} to {shown(high)}"

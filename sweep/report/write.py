@@ -1,4 +1,4 @@
-"""Writing a report: the page, each figure in three forms, the table in three, the verdict and the results as JSON."""
+"""Writing of a report's files: the page, figures (PNG, CSV, JSON), tables, and the verdict and results as JSON."""
 
 from __future__ import annotations
 
@@ -28,8 +28,15 @@ __all__ = ["ReportFiles", "verdict_json", "write_report"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFiles:
-    """A report: what it found, and where it lies. figures: by name, PNG, CSV and JSON. tables: Markdown, LaTeX and CSV.
-    data: the verdict and the results as JSON."""
+    """A written report.
+
+    verdict: what it reports.
+    folder: where its files are.
+    page: the HTML page.
+    figures: PNG, CSV and JSON of each figure, by name.
+    tables: Markdown, LaTeX and CSV.
+    data: the verdict and the results as JSON.
+    """
 
     verdict: Verdict
     folder: Path
@@ -40,10 +47,11 @@ class ReportFiles:
 
 
 def write_report(results: SweepResults, folder: Path) -> ReportFiles:
-    """Write the report of a sweep into a folder, which is made where it is missing. Older files of the same names are
-    replaced, and figures that the results no longer have are removed; nothing is written or removed through a link.
+    """Write the report of a sweep into a folder, which is created if it is missing.
 
-    The same results give the same bytes: nothing depends on the clock, the machine or the network.
+    Older files of the same names are replaced, and figures that the results no longer have are removed; nothing is
+    written or removed through a link. The same results give the same bytes: nothing depends on the clock, the machine
+    or the network.
 
     Raises FolderError for a folder that is a link or cannot be written.
     """
@@ -79,8 +87,11 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
 
 
 def verdict_json(found: Verdict) -> str:
-    """The verdict as JSON; trials and confirmations by their keys, since `results.json` holds them whole."""
+    """The verdict as JSON; trials and confirmations are given by their keys, since `results.json` has all of them."""
     return json.dumps(_plain(found), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+_KEYS = {"discarded": "lost"}  # the keys of the document by field name, where they differ: keys never change
 
 
 def _plain(value: Any) -> Any:
@@ -90,25 +101,24 @@ def _plain(value: Any) -> Any:
         case ConfirmationRecord():
             return value.key
         case Mapping():
-            return {str(name): _plain(each) for name, each in value.items()}
+            return {str(name): _plain(item) for name, item in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_plain(item) for item in value]
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {_KEYS.get(field.name, field.name): _plain(getattr(value, field.name)) for field in fields(value)}
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _sections(results: SweepResults, found: Verdict, metric: str) -> tuple[Section, ...]:
-    compared = [arm.loss for each in found.comparisons for arm in each.arms]
-    # Where the loss is searched, trials of several losses stand in one cell.
+    compared = [arm.loss for comparison in found.comparisons for arm in comparison.arms]
+    # If the loss is searched, the trials of a cell have several losses.
     known = marks([*compared, *(trial.config.loss.name for trial in results.trials)])
     first, last = verdict_sections(found, known, metric), search_sections(results, found, known, metric)
-    return (*first[:-1], *last[:-1], first[-1], last[-1])  # the papers stand before how it was made
+    return (*first[:-1], *last[:-1], first[-1], last[-1])  # published gains come before reproduction
 
 
 def _prepare(folder: Path) -> None:
-    """Make the folder, and remove the figures of an earlier report, but nothing else that somebody may have put
-    there."""
+    """Create the folder, and remove the figures of an earlier report, but no other files that a user may have there."""
     figures = folder / "figures"
     for place in (folder, figures):
         if place.is_symlink():
@@ -131,7 +141,7 @@ def _write_figure(folder: Path, chart: Chart, images: Images) -> tuple[Path, ...
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    if path.is_symlink():  # it would lead what is written to some other file
+    if path.is_symlink():  # writing through it would change another file
         path.unlink()
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

@@ -1,1 +1,1 @@
-"""Which configurations are proposed, which are pruned, and which of them win: pure functions, or rules for Optuna."""
+"""The search: proposals of configurations, pruning, and selection of winners, as pure functions or rules for Optuna."""

@@ -1,6 +1,7 @@
-"""Which trials stop early: rules over the scores of a cell's trials, as Optuna pruners.
+"""Pruning: the rules by which trials stop early, as Optuna pruners over the scores of a cell's trials.
 
-Reports and rungs are numbered as in `sweep.search.rungs`, which decides; here the scores are taken from a study.
+Evaluations and rungs are numbered as in `sweep.search.rungs`, which makes the decision from plain scores; the pruners
+read the scores from an Optuna study.
 """
 
 from __future__ import annotations
@@ -18,13 +19,18 @@ from sweep.search.rungs import default_rungs, falls_behind, is_predictive, later
 if TYPE_CHECKING:
     from sweep.spec.model import Pruning
 
-__all__ = ["Adaptive", "ReplicateAsha", "ReplicateWilcoxon", "default_rungs", "pruner", "replicate_scores"]
+__all__ = ["FINAL_SCORES", "Adaptive", "ReplicateAsha", "ReplicateWilcoxon", "pruner", "replicate_scores"]
 
-FINAL_SCORES = "replicate_scores"  # user attribute of a trial: the final score of each completed replicate
+FINAL_SCORES = "replicate_scores"
+"""The user attribute of a trial with the final score of each completed replicate."""
 
 
 def pruner(rule: Pruning, replicates: int, evaluations: int) -> optuna.pruners.BasePruner:
-    """The pruner that a spec's `pruning` block asks for. Only rules with rungs can be adaptive."""
+    """The pruner for a spec's `pruning` block. Only rules with rungs can be adaptive.
+
+    rule: the block.
+    replicates, evaluations: of a trial, and of each of its replicates; the default rungs depend on them.
+    """
     rungs = tuple(rule.rungs) if rule.rungs is not None else default_rungs(replicates, evaluations)
     minimum = rule.min_records if rule.min_records is not None else rule.reduction_factor
     match rule.rule:
@@ -42,9 +48,12 @@ def pruner(rule: Pruning, replicates: int, evaluations: int) -> optuna.pruners.B
 class ReplicateAsha(optuna.pruners.BasePruner):
     """Asynchronous successive halving at explicit rungs (Li et al., 2020, arXiv:1810.05934, the stopping variant).
 
-    A trial that reports at a rung goes on if its score is among the best 1 / reduction_factor of the scores recorded
-    there, ties included. Nothing stops before `minimum` scores stand in the rung. reduction_factor 2 is the median
-    rule.
+    A trial that reaches a rung continues if its score is among the best 1 / reduction_factor of the scores recorded
+    there, ties included. With a factor of 2 this is the median rule.
+
+    rungs: evaluation numbers at which trials are compared.
+    reduction_factor: the share of trials that continue is 1 / reduction_factor.
+    minimum: scores that must be recorded at a rung before it stops any trial.
     """
 
     def __init__(self, rungs: Sequence[int], reduction_factor: int, minimum: int) -> None:
@@ -57,18 +66,21 @@ class ReplicateAsha(optuna.pruners.BasePruner):
         if rung not in self.rungs:
             return False
         score = trial.intermediate_values[rung]
-        others = (other.intermediate_values.get(rung) for other in study.get_trials(deepcopy=False))
-        recorded = [other for other in others if other is not None and math.isfinite(other)]
+        scores = (known.intermediate_values.get(rung) for known in study.get_trials(deepcopy=False))
+        recorded = [known for known in scores if known is not None and math.isfinite(known)]
         return falls_behind(score, recorded, self.reduction_factor, self.minimum)
 
 
 class Adaptive(optuna.pruners.BasePruner):
-    """A rule with rungs, each of which stops trials only while it is seen to predict the final order.
+    """A rule with rungs in which a rung stops trials only while it predicts the final order of the trials.
 
-    Seen by the completed trials of the study alone, so that the same trials always lead to the same decision, before
-    and after a restart. The first `LEAST_TRIALS` trials that complete are a pilot: none of them is stopped, which shows
-    each rung as it is and not only among trials that passed it. From then on a rung stops trials where Kendall's tau is
-    at least `LEAST_TAU`, and never in a cell whose rungs are noise. evaluations: reports in a replicate.
+    Prediction is measured on the completed trials of the study alone, so that the same trials always lead to the same
+    decision, before and after a restart. The first `LEAST_TRIALS` trials that complete are a pilot: none of them is
+    stopped, so that each rung is measured on all trials and not only on those that passed it. After the pilot, a rung
+    stops trials where Kendall's tau is at least `LEAST_TAU`, and never in a cell whose rungs are noise.
+
+    rule: the pruner that decides where a rung predicts.
+    evaluations: number of evaluations in a replicate.
     """
 
     def __init__(self, rule: optuna.pruners.BasePruner, evaluations: int) -> None:
@@ -82,9 +94,9 @@ class Adaptive(optuna.pruners.BasePruner):
     def _predicts(self, study: optuna.Study, rung: int) -> bool:
         completed = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         pairs = [
-            (each.intermediate_values[rung], later_quality(finals, rung, self.evaluations))
-            for each in completed
-            if rung in each.intermediate_values and (finals := replicate_scores(each))
+            (known.intermediate_values[rung], later_quality(finals, rung, self.evaluations))
+            for known in completed
+            if rung in known.intermediate_values and (finals := replicate_scores(known))
         ]
         return is_predictive([rung_tau(pairs)]) is True
 
@@ -92,7 +104,10 @@ class Adaptive(optuna.pruners.BasePruner):
 class ReplicateWilcoxon(optuna.pruners.BasePruner):
     """Stops a trial that is significantly worse than the best one on their common draws (Optuna's WilcoxonPruner).
 
-    Replicate i of every trial trains on the same draw, which makes the scores of two trials pairs.
+    Replicate i of every trial trains on the same draw, so the scores of two trials are paired.
+
+    evaluations: number of evaluations in a replicate.
+    p_threshold: significance level of the test.
     """
 
     def __init__(self, evaluations: int, p_threshold: float = 0.1) -> None:
@@ -105,7 +120,7 @@ class ReplicateWilcoxon(optuna.pruners.BasePruner):
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not complete:
             return False
-        best = max(complete, key=lambda each: float(each.value or 0.0))
+        best = max(complete, key=lambda known: float(known.value or 0.0))
         pairs = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage())
         pairs.add_trial(_by_replicate(best, TrialState.COMPLETE))
         with warnings.catch_warnings():

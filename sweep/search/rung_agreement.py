@@ -1,4 +1,4 @@
-"""How well the rungs of a sweep foretold the final order of its trials: whether its pruning could be trusted."""
+"""Agreement of a sweep's rungs with the final order of its trials: whether pruning at them was justified."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ __all__ = ["CellAgreement", "RungAgreement", "rung_agreement"]
 
 @dataclass(frozen=True, slots=True)
 class RungAgreement:
-    """How a rung agrees with what came after it.
+    """The agreement of one rung with the final order.
 
-    rung: its report number. trials: the completed trials that it is judged by. tau: Kendall's tau-b from -1 to 1, 0 for
-    chance; None where it cannot be told (`sweep.search.rungs.rung_tau`).
+    rung: its evaluation number.
+    trials: number of completed trials that tau is computed from.
+    tau: Kendall's tau-b from -1 to 1, 0 for chance; None if it cannot be computed (`sweep.search.rungs.rung_tau`).
     """
 
     rung: int
@@ -29,9 +30,11 @@ class RungAgreement:
 
 @dataclass(frozen=True, slots=True)
 class CellAgreement:
-    """The rungs of a cell in order.
+    """The agreement of all rungs of one cell.
 
-    predictive: False where a rung's tau is below `sweep.search.rungs.LEAST_TAU`, else True; None where no tau is known.
+    cell: key of the cell.
+    rungs: in order.
+    predictive: False if a rung's tau is below `sweep.search.rungs.LEAST_TAU`, else True; None if no tau is known.
     """
 
     cell: str
@@ -45,9 +48,9 @@ def rung_agreement(results: SweepResults) -> tuple[CellAgreement, ...]:
     The final quality is the mean final score of the replicates that had not begun at the rung, so that no draw is on
     both sides (`sweep.search.rungs.later_quality`). The rungs are the spec's or, as without pruning, the default ones.
 
-    A trial that was stopped has no final score, so the range of scores is restricted to what went on, and tau is
-    pessimistic where a rung stopped many: only a sweep with `pruning.rule: none` shows a rung as it is. With few trials
-    tau is uncertain too; its standard error for chance is 0.41 with 5 trials, 0.19 with 16.
+    A pruned trial has no final score, so the range of scores is restricted to the trials that continued, and tau is
+    pessimistic where a rung stopped many: only a sweep with `pruning.rule: none` gives an unbiased tau. With few trials
+    tau is uncertain too; its standard error under chance is 0.41 with 5 trials, 0.19 with 16.
 
     No cell is left out: one in which no trial completed has rungs with 0 trials.
     """
@@ -60,7 +63,7 @@ def rung_agreement(results: SweepResults) -> tuple[CellAgreement, ...]:
 def _cell(cell: str, records: Sequence[TrialRecord], spec: Mapping[str, Any]) -> CellAgreement:
     completed = [record for record in records if record.outcome is Outcome.COMPLETED]
     rungs = tuple(_rung(rung, completed) for rung in _rungs(records[0], spec))
-    return CellAgreement(cell, rungs, is_predictive(each.tau for each in rungs))
+    return CellAgreement(cell, rungs, is_predictive(rung.tau for rung in rungs))
 
 
 def _rungs(record: TrialRecord, spec: Mapping[str, Any]) -> tuple[int, ...]:
@@ -76,7 +79,7 @@ def _rung(rung: int, completed: Sequence[TrialRecord]) -> RungAgreement:
 
 
 def _pair(record: TrialRecord, rung: int) -> Iterator[tuple[float, float]]:
-    """Score at the rung and later quality, unless a report lacks its score."""
-    score = next((each.score for each in record.evaluations if each.number == rung), None)
+    """The score at the rung and the later quality; nothing if the evaluation at the rung has no score."""
+    score = next((child.score for child in record.evaluations if child.number == rung), None)
     if score is not None and record.replicate_scores:
         yield score, later_quality(record.replicate_scores, rung, record.config.evaluations)

@@ -1,7 +1,7 @@
-"""Where the rungs of a cell stand, what a rung decides, and whether it predicts: pure functions of scores.
+"""Rungs: where they are, which trials continue after one, and whether it predicts the final order.
 
-A trial's reports are numbered from 1; report n = replicate * E + evaluation. A rung is a report number at which a trial
-is compared with the other trials of its cell that reached it.
+These are pure functions of scores. A trial's evaluations are numbered from 1: n = replicate * E + evaluation point. A
+rung is an evaluation number at which a trial is compared with the other trials of its cell that reached it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from collections.abc import Iterable, Sequence
 __all__ = ["LEAST_TAU", "LEAST_TRIALS", "default_rungs", "falls_behind", "is_predictive", "later_quality", "rung_tau"]
 
 LEAST_TRIALS = 5
-"""Trials that Kendall's tau needs here: the order of four or fewer says next to nothing."""
+"""The fewest trials for which Kendall's tau is computed: the order of four or fewer carries almost no information."""
 
 # Measured (MiniLM, TREC, 4 labels a class, 36 configurations on 5 draws): scores on one draw agree with the mean of the
 # other draws with tau 0.1, close to chance, after a quarter of the steps, 0.2 half-way, and 0.3 at the end. So a rung
-# below 0.2 knows less than half a draw does.
+# below 0.2 says less than half a draw does.
 LEAST_TAU = 0.2
-"""A rung with a tau below this is said not to predict the final order."""
+"""The lowest tau with which a rung counts as predictive of the final order."""
 
 
 def default_rungs(replicates: int, evaluations: int) -> tuple[int, ...]:
-    """Report numbers of the rungs: half-way through the first replicate, then after 1, 2, 4, ... replicates.
+    """Evaluation numbers of the default rungs: half-way through the first replicate, then after 1, 2, 4, ... of them.
 
     Few-shot scores are noise until averaged over draws, so most rungs stand between replicates and not inside them.
     """
@@ -34,9 +34,9 @@ def default_rungs(replicates: int, evaluations: int) -> tuple[int, ...]:
 
 
 def falls_behind(score: float, recorded: Sequence[float], reduction_factor: int, minimum: int) -> bool:
-    """Whether a score is not among the best 1 / reduction_factor of those recorded at its rung, itself included.
+    """True if a score is not among the best 1 / reduction_factor of those recorded at its rung, itself included.
 
-    Ties go on, and so does everything while fewer than `minimum` (or reduction_factor) scores are recorded.
+    Ties continue, and so do all trials while fewer than `minimum` (or reduction_factor) scores are recorded.
     """
     if len(recorded) < max(minimum, reduction_factor):
         return False
@@ -44,10 +44,13 @@ def falls_behind(score: float, recorded: Sequence[float], reduction_factor: int,
 
 
 def later_quality(finals: Sequence[float], rung: int, evaluations: int) -> float:
-    """The mean final score of the replicates that had not begun at the rung, so that none of its data is in it.
+    """The mean final score of the replicates that had not begun at the rung, so that it is independent of the rung.
 
-    finals: the final score of each replicate of a completed trial, in order. A rung inside the only replicate has no
-    later one, and is held against the final score of that replicate.
+    finals: the final score of each replicate of a completed trial, in order.
+    rung: an evaluation number.
+    evaluations: number of evaluations in a replicate.
+
+    A rung inside the only replicate has no later one; the final score of that replicate is used.
     """
     used = max(1, rung // evaluations)
     later = finals[used:] or finals[-1:]
@@ -57,7 +60,7 @@ def later_quality(finals: Sequence[float], rung: int, evaluations: int) -> float
 def rung_tau(pairs: Iterable[tuple[float, float]]) -> float | None:
     """Kendall's tau-b between the scores at a rung and the later quality, one pair for each completed trial.
 
-    None with fewer than `LEAST_TRIALS` trials, or where all trials are equal in one of the two.
+    None with fewer than `LEAST_TRIALS` trials, or if all trials are equal in one of the two.
     """
     known = list(pairs)
     scores, qualities = [score for score, _ in known], [quality for _, quality in known]
@@ -69,6 +72,6 @@ def rung_tau(pairs: Iterable[tuple[float, float]]) -> float | None:
 
 
 def is_predictive(taus: Iterable[float | None]) -> bool | None:
-    """Whether rungs with these taus predict: None if nothing can be said, False if one of them is below `LEAST_TAU`."""
+    """True if no known tau is below `LEAST_TAU`, else False; None if no tau is known."""
     known = [tau for tau in taus if tau is not None]
     return all(tau >= LEAST_TAU for tau in known) if known else None

@@ -1,4 +1,4 @@
-"""From the ranges of a cell to Optuna's proposals."""
+"""The sampler: Optuna's proposals of new trials from the ranges of a cell."""
 
 from __future__ import annotations
 
@@ -19,32 +19,36 @@ __all__ = ["propose", "sampler", "startup_trials", "suggest"]
 def propose(
     cell: Cell, earlier: Sequence[FrozenTrial], *, seed: int, budget: int
 ) -> tuple[FrozenTrial, dict[str, Scalar]]:
-    """The next trial of a cell after all `earlier` ones, as Optuna has it, and its values by flat name. The first one
-    has the published defaults.
+    """The next trial of a cell, as Optuna's trial and as values by flat name.
 
-    It is proposed on a copy in memory, so that it can be recorded whole: of a trial of which only some values are on
-    record, the others would be drawn with another state of the random generator.
+    cell: the cell; its first trial has the published defaults.
+    earlier: all its trials so far.
+    seed: of the sweep.
+    budget: number of trials that the cell may have.
+
+    It is proposed on a copy of the study in memory, so that the ledger records it as a whole: had a killed driver
+    recorded only some of its values, a resumed one would draw the others from another state of the random generator.
     """
     study = optuna.create_study(direction="maximize", sampler=sampler(seed, cell, len(earlier), budget))
-    study.add_trials(map(_without_reports, earlier))
+    study.add_trials(map(_without_attributes, earlier))
     if not earlier:
         study.enqueue_trial(_defaults(cell))
     params = suggest(study.ask(), cell)
     return study.trials[-1], params
 
 
-def _without_reports(trial: FrozenTrial) -> FrozenTrial:
-    """What a sampler looks at: our attributes are many, and copied with a trial."""
+def _without_attributes(trial: FrozenTrial) -> FrozenTrial:
+    """A trial as far as samplers use it: our user attributes are large, and Optuna copies them with every trial."""
     lean = copy.copy(trial)
     lean.user_attrs = {}
     return lean
 
 
 def sampler(seed: int, cell: Cell, number: int, budget: int) -> optuna.samplers.BaseSampler:
-    """What proposes trial `number` of `cell`: TPE, or each configuration once where the budget covers them all.
+    """The sampler for trial `number` of a cell: TPE, or each configuration once if the budget covers all of them.
 
-    It is made anew for each trial from a seed of its own, so that a proposal depends on the ledger alone: a sweep that
-    was killed and resumed proposes what the undisturbed one would have proposed.
+    Each trial has a new sampler with a seed of its own, so that a proposal depends on the ledger alone: a sweep that
+    was killed and resumed proposes the same trials as one that was not interrupted.
     """
     digest = hashlib.sha256(f"{seed}\n{cell.key}\n{number}".encode()).digest()
     own_seed = int.from_bytes(digest[:4], "big")
@@ -63,12 +67,12 @@ def sampler(seed: int, cell: Cell, number: int, budget: int) -> optuna.samplers.
 
 
 def startup_trials(budget: int) -> int:
-    """How many trials of a cell are drawn at random before TPE models them: half of a small budget, at most 10."""
+    """Number of trials of a cell drawn at random before TPE models them: half of a small budget, between 4 and 10."""
     return max(4, min(10, budget // 2))
 
 
 def suggest(trial: optuna.Trial, cell: Cell) -> dict[str, Scalar]:
-    """Values for all fields that `cell` searches, by flat name; `loss` is among them where it is searched."""
+    """Optuna's values for all fields that a cell searches, by flat name; `loss` is among them if it is searched."""
     searched = len(cell.spaces) > 1
     losses = list(cell.spaces)
     loss = trial.suggest_categorical("loss", losses) if searched else losses[0]
@@ -86,8 +90,10 @@ def _defaults(cell: Cell) -> dict[str, Scalar]:
 
 
 def _optuna_name(cell: Cell, loss: str, name: str) -> str:
-    """Optuna's name of a field. Losses share field names but not ranges, so a conditional space sets the loss before
-    it."""
+    """Optuna's name of a field; in a conditional space it begins with the loss.
+
+    Losses share field names but not ranges, and Optuna allows a name one range only.
+    """
     return f"{loss}:{name}" if len(cell.spaces) > 1 else name
 
 

@@ -1,4 +1,4 @@
-"""Which trials of a cell are finalists, which one wins, and on which draws they are trained again."""
+"""Selection: the finalists and the winner of a cell, and the draws on which they are trained again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ __all__ = ["Replicate", "Wanted", "finalists", "wanted", "winner"]
 
 @dataclass(frozen=True, slots=True)
 class Replicate:
-    """A draw and one of its initialisations."""
+    """One training of a configuration.
+
+    draw: number of the draw.
+    initialisation: number of the initialisation on that draw.
+    """
 
     draw: int
     initialisation: int = 0
@@ -32,7 +36,12 @@ class Replicate:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A trial that is to be trained again: as what, and on which replicates."""
+    """A trial to be trained again.
+
+    role: as a finalist or as the winner.
+    trial: the trial.
+    replicates: the trainings that it needs.
+    """
 
     role: Role
     trial: TrialRecord
@@ -40,25 +49,28 @@ class Wanted:
 
     def missing(self, record: ConfirmationRecord | None) -> list[Replicate]:
         """The replicates that `record` does not have yet."""
-        done = set() if record is None else {_replicate(each.evaluation) for each in record.replicates}
-        return [each for each in self.replicates if each not in done]
+        done = set() if record is None else {_replicate(known.evaluation) for known in record.replicates}
+        return [replicate for replicate in self.replicates if replicate not in done]
 
     def record_among(self, confirmations: Sequence[ConfirmationRecord]) -> ConfirmationRecord | None:
-        """The record of this trial in this role, if it was begun."""
-        same = (each for each in confirmations if (each.role, each.trial) == (self.role, self.trial.number))
-        return next(same, None)
+        """The record of this trial in this role; None if it has not begun."""
+        own = (record for record in confirmations if (record.role, record.trial) == (self.role, self.trial.number))
+        return next(own, None)
 
 
 def wanted(
     trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord], confirm: Confirm
 ) -> tuple[Wanted, ...]:
-    """What a cell needs whose search has ended: the further draws of its finalists and, with them, its winner's test.
+    """The trials of a cell to be trained again once its search has ended: the finalists, and after them the winner.
 
-    trials, confirmations: those of the cell. Nothing where no trial completed, or where `confirm.draws` is 0.
+    trials, confirmations: those of the cell.
+    confirm: the spec's block.
+
+    Empty if no trial completed, or if `confirm.draws` is 0.
     """
     best = finalists(trials, confirm) if confirm.draws else ()
     deciders = tuple(Wanted(Role.FINALIST, trial, _further(trial, confirm)) for trial in best) if len(best) > 1 else ()
-    if not best or any(each.missing(each.record_among(confirmations)) for each in deciders):
+    if not best or any(finalist.missing(finalist.record_among(confirmations)) for finalist in deciders):
         return deciders
     chosen = winner(trials, confirmations, confirm)
     assert chosen is not None, "there are finalists"
@@ -68,22 +80,25 @@ def wanted(
 def finalists(trials: Sequence[TrialRecord], confirm: Confirm) -> tuple[TrialRecord, ...]:
     """The best completed trials of a cell, best first: at most `confirm.finalists`, all of them tied with the best.
 
-    A trial is tied when the best one's mean lead over it, on their common draws, is at most one standard error of that
+    A trial is tied if the best one's mean lead over it, on their common draws, is at most one standard error of that
     lead. With one draw there is no standard error, and only equal scores are tied.
     """
-    completed = [each for each in trials if each.outcome is Outcome.COMPLETED and each.score is not None]
-    ranked = sorted(completed, key=lambda each: (-(each.score or 0.0), each.number))
-    return tuple(each for each in ranked[: confirm.finalists] if _tied(ranked[0], each))
+    completed = [trial for trial in trials if trial.outcome is Outcome.COMPLETED and trial.score is not None]
+    ranked = sorted(completed, key=lambda trial: (-(trial.score or 0.0), trial.number))
+    return tuple(trial for trial in ranked[: confirm.finalists] if _tied(ranked[0], trial))
 
 
 def winner(
     trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord], confirm: Confirm
 ) -> TrialRecord | None:
-    """The finalist with the highest mean over its draws of the search and its further ones; of equals, the earlier."""
+    """The finalist with the highest mean score over its draws of the search and its further draws.
+
+    Of equal ones, the earlier trial; None if no trial completed.
+    """
     best = finalists(trials, confirm)
     if len(best) < 2:
         return best[0] if best else None
-    return max(best, key=lambda each: (_mean_with_further(each, confirmations), -each.number))
+    return max(best, key=lambda trial: (_mean_with_further(trial, confirmations), -trial.number))
 
 
 def _further(trial: TrialRecord, confirm: Confirm) -> tuple[Replicate, ...]:
@@ -105,10 +120,10 @@ def _tied(best: TrialRecord, other: TrialRecord) -> bool:
 
 
 def _mean_with_further(trial: TrialRecord, confirmations: Sequence[ConfirmationRecord]) -> float:
-    """A replicate that diverged or failed counts as nothing: a finalist has to train."""
-    further = (each for each in confirmations if (each.role, each.trial) == (Role.FINALIST, trial.number))
+    """A finalist's mean score over all its draws; a replicate that diverged or failed scores 0."""
+    further = (record for record in confirmations if (record.role, record.trial) == (Role.FINALIST, trial.number))
     name = f"val_{trial.config.metric}"
-    scores = [each.evaluation.metrics.get(name, 0.0) for record in further for each in record.replicates]
+    scores = [child.evaluation.metrics.get(name, 0.0) for record in further for child in record.replicates]
     return fmean([*trial.replicate_scores, *scores])
 
 

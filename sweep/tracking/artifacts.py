@@ -1,4 +1,4 @@
-"""The artifacts of runs, each stored once, as far as the store is known to have kept it."""
+"""Uploads of artifacts: each text or file is stored once with its run, and again when it has changed."""
 
 from __future__ import annotations
 
@@ -12,33 +12,37 @@ from sweep.tracking.store import UploadError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["Artifacts", "files"]
+__all__ = ["Artifacts", "artifact_files"]
 
 
-def files(path: Path) -> Iterator[tuple[str, Path]]:
-    """A file, or all files of a folder, with their names as artifacts: those of a folder begin with its own name."""
+def artifact_files(path: Path) -> Iterator[tuple[str, Path]]:
+    """The artifact name and path of a file, or of every file in a folder; names in a folder begin with its own name.
+
+    Links inside a folder are left out: they may lead to files that are not meant to be published.
+    """
     if not path.is_dir():
         yield path.name, path
-    for each in sorted(path.rglob("*")):
-        if each.is_file() and not each.is_symlink():  # what a link leads to is nobody's to publish
-            yield PurePosixPath(path.name, each.relative_to(path).as_posix()).as_posix(), each
+    for file in sorted(path.rglob("*")):
+        if file.is_file() and not file.is_symlink():
+            yield PurePosixPath(path.name, file.relative_to(path).as_posix()).as_posix(), file
 
 
 @dataclass(slots=True)
 class Artifacts:
-    """What this process has stored with runs, by run and name: a text itself, or time and size of a file.
+    """The artifacts that this process has stored, by run id and artifact name.
 
-    Of what earlier processes stored nothing is known; it is stored again once.
+    A text is remembered itself, a file by its modification time and size. What earlier processes stored is unknown, so
+    it is stored again once.
     """
 
     _stored: dict[tuple[str, str], str | tuple[int, int]] = field(default_factory=dict)
 
     def has(self, run: str, texts: Mapping[str, str]) -> bool:
-        """Whether these texts are stored with the run."""
+        """True if all these texts, by artifact name, are stored with the run."""
         return all(self._stored.get((run, name)) == text for name, text in texts.items())
 
     def store_text(self, client: MlflowClient, run: str, name: str, text: str) -> None:
-        """Store a text under a name, unless it is there. Raises UploadError."""
+        """Store a text as the artifact `name`, unless it is stored already. Raises UploadError."""
         if self._stored.get((run, name)) == text:
             return
         try:
@@ -48,7 +52,10 @@ class Artifacts:
         self._stored[run, name] = text
 
     def store_file(self, client: MlflowClient, run: str, name: str, path: Path) -> None:
-        """Store a file, the end of whose path is its name, unless it is there unchanged. Raises UploadError."""
+        """Store a file as the artifact `name`, with which its path must end, unless it is stored already and unchanged.
+
+        Raises UploadError.
+        """
         folder = PurePosixPath(name).parent.as_posix()
         try:
             version = (path.stat().st_mtime_ns, path.stat().st_size)
@@ -60,12 +67,14 @@ class Artifacts:
         self._stored[run, name] = version
 
     def forget(self, run: str) -> None:
-        """It is no longer known what the store holds of this run."""
-        self._stored = {known: version for known, version in self._stored.items() if known[0] != run}
+        """Forget which artifacts are stored with a run, so that all of them are stored again."""
+        self._stored = {(owner, name): version for (owner, name), version in self._stored.items() if owner != run}
 
     def check(self, client: MlflowClient, run: str) -> None:
-        """Forget everything if the store no longer has what was stored with this run. One listing speaks for all runs:
-        whoever empties the place where artifacts are kept seldom spares some."""
+        """Forget all artifacts of all runs if the store no longer lists those of this run.
+
+        One listing stands for all runs, since an artifact store is usually emptied as a whole.
+        """
         stored = {PurePosixPath(name).parts[0] for owner, name in self._stored if owner == run}
         if stored and not stored <= _listed(client, run):
             self._stored.clear()
@@ -73,6 +82,6 @@ class Artifacts:
 
 def _listed(client: MlflowClient, run: str) -> set[str]:
     try:
-        return {each.path for each in client.list_artifacts(run)}
+        return {artifact.path for artifact in client.list_artifacts(run)}
     except Exception:  # MLflow's, its HTTP client's, or those of a cloud's storage
         return set()

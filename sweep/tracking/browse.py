@@ -16,16 +16,16 @@ __all__ = ["browse"]
 
 
 def browse(uri: str, port: int, console: Console) -> int:
-    """Serve the store at `uri` on this machine's loopback until Ctrl-C, or say where its own server is; the exit code.
+    """Serve the store at `uri` on this machine's loopback until Ctrl-C, or print the address of its own server.
 
-    Raises TrackingError if the server does not start.
+    Returns the exit code. Raises TrackingError if the server does not start.
     """
     if uri.startswith(("http:", "https:")):
         console.print(f"MLflow has a server of its own: {redacted(uri)}", soft_wrap=True)
         return 0
     console.print(f"MLflow: http://127.0.0.1:{port} (until Ctrl-C)", soft_wrap=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    # An address may hold a password: it is not for a command line.
+    # An address may hold a password, which must not appear on a command line.
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
     code = 0
     with suppress(KeyboardInterrupt):

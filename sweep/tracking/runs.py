@@ -1,25 +1,26 @@
-"""What the MLflow run of a sweep, and of a trial, must look like: a function of the ledger's records alone.
+"""The MLflow run of a sweep, and of a trial, as it should be: a function of the ledger's records alone.
 
 This is the contract with everybody who reads the runs:
 
-    sweep   tags sweep.role=sweep, sweep.name, sweep.id, the facts (git_commit, python, version.ray, ...), and what a
-            resumed sweep may change (spec.compare.loss, spec.budget.trials_per_cell, ...), and sweep.reports, how many
-            ended trials its metrics tell of; parameters trial.* and protocol.*; artifacts spec.yaml and report/;
-            metrics trials/OUTCOME and best_score/CELL (step: trials that have ended), and confirmed/CELL, the mean test
-            score of the winner
+    sweep   tags sweep.role=sweep, sweep.name, sweep.id, the provenance (git_commit, python, version.ray, ...), the
+            fields that a resumed sweep may change (spec.compare.loss, spec.budget.trials_per_cell, ...), and
+            sweep.reports, the number of ended trials that its metrics cover; parameters trial.* and protocol.*;
+            artifacts spec.yaml and report/; metrics trials/OUTCOME and best_score/CELL (step: trials that have ended),
+            and confirmed/CELL, the mean test score of the winner
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
-            sweep.reports, sweep.trained_on (device and precision), sweep.lost_seconds if work on it was broken off,
-            and once it ended sweep.outcome and sweep.reason; the flat configuration as parameters;
-            metrics `score` and those of the reports, one step a report; for a failure the artifact failure.txt
+            sweep.reports (the number of evaluations), sweep.trained_on (device and precision), sweep.lost_seconds (the
+            discarded work, if any), and once it ended sweep.outcome and sweep.reason; the flat configuration as
+            parameters; metrics `score` and those of the evaluations, one step for each evaluation; for a failure the
+            artifact failure.txt
     confirmation, finalist
-            as a trial, of which they have the configuration; tag sweep.confirmation, their number in the cell; metrics
-            with one step a draw, from 0, and `mean_...` over the draws so far (step: replicates that have ended); of
-            draws trained twice, the second training under `reseeded_...`; for replicates that failed the artifact
-            failure.txt
+            as a trial, with that trial's configuration; tag sweep.confirmation, their number in the cell; metrics
+            with one step for each draw, from 0, and `mean_...` over the draws so far (step: replicates that have
+            ended); for draws trained twice, the second training under `reseeded_...`; for replicates that failed the
+            artifact failure.txt
 
-The status says whether anybody has to act. FINISHED: completed or pruned, all is well; a pruned trial was stopped on
+The status says whether anybody has to act. FINISHED: completed or pruned, nothing to do; a pruned trial was stopped on
 purpose, and its tag says so. FAILED: diverged or failed, read sweep.reason. KILLED: interrupted, the next run of the
-sweep goes on with it.
+sweep resumes it.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from sweep.addresses import redacted
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.sweep import SweepRecord, SweepState
 from sweep.records.trial import TrialRecord
-from sweep.tracking.points import milliseconds, num_evaluations
+from sweep.tracking.metrics import milliseconds, num_evaluations
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 
@@ -55,7 +56,7 @@ __all__ = [
 ROLE_TAG, ID_TAG, REPORTS_TAG = "sweep.role", "sweep.id", "sweep.reports"
 SWEEP_ROLE, TRIAL_ROLE = "sweep", "trial"
 ROLES = (SWEEP_ROLE, TRIAL_ROLE, *(role.value for role in Role))
-TRANSIENT_TAGS = ("sweep.outcome", "sweep.reason")  # gone again when an interrupted trial goes on
+TRANSIENT_TAGS = ("sweep.outcome", "sweep.reason")  # deleted when an interrupted trial resumes
 
 _TRIAL_STATUS = {
     None: "RUNNING",
@@ -78,7 +79,14 @@ _LONGEST = 5000  # characters of a tag or parameter; MLflow takes 6000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedRun:
-    """A run as it should be. started, ended: milliseconds since the epoch. texts: artifacts by file name."""
+    """A run as it should be, without its metrics.
+
+    name: as shown in MLflow's list of runs.
+    status: the MLflow status, e.g. `RUNNING`.
+    started, ended: milliseconds since the epoch; ended is None while it runs.
+    tags, params: values by name.
+    texts: contents of artifacts by file name.
+    """
 
     name: str
     status: str
@@ -90,15 +98,15 @@ class WantedRun:
 
 
 def run_key(tags: Mapping[str, str]) -> tuple[str, str | None]:
-    """Role of a run, and the key of the trial or confirmation that it shows; None for the sweep's own."""
+    """The role of a run by its tags, and the key of its trial or confirmation; None as key for the sweep's own run."""
     role, cell = tags.get(ROLE_TAG, ""), tags.get("sweep.cell")
     if role == TRIAL_ROLE:
         return role, f"{cell}#{tags.get('sweep.trial')}"
     return role, f"{cell}#{role}-{tags.get('sweep.confirmation')}" if role in set(Role) else None
 
 
-def sweep_run(sweep: SweepRecord, counted: int) -> WantedRun:
-    """The parent run of a sweep. counted: how many of its trials have ended."""
+def sweep_run(sweep: SweepRecord, ended_trials: int) -> WantedRun:
+    """The parent run of a sweep of which so many trials have ended."""
     commit = {"mlflow.source.git.commit": sweep.provenance["git_commit"]} if "git_commit" in sweep.provenance else {}
     changeable = {f"spec.{key}": value for key, value in _flat(sweep.spec, _VARIABLE)}
     tags = {
@@ -115,7 +123,7 @@ def sweep_run(sweep: SweepRecord, counted: int) -> WantedRun:
         status=_SWEEP_STATUS[sweep.state],
         started=milliseconds(sweep.created),
         ended=ended,
-        tags=_short({**tags, **_counted(counted)}),
+        tags=_short({**tags, **_evaluations_tag(ended_trials)}),
         params=_short(dict(_flat(sweep.spec, _CONSTANT))),
         texts={"spec.yaml": redacted(yaml.safe_dump(dict(sweep.spec), sort_keys=False, allow_unicode=True))},
     )
@@ -130,10 +138,10 @@ def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent:
     if record.reason:
         tags["sweep.reason"] = redacted(record.reason)
     if record.discarded:
-        tags["sweep.lost_seconds"] = f"{sum(each.seconds for each in record.discarded):.1f}"
+        tags["sweep.lost_seconds"] = f"{sum(work.seconds for work in record.discarded):.1f}"
     if record.trained_on:
         tags["sweep.trained_on"] = "; ".join(sorted(record.trained_on))
-    return replace(wanted, tags=_short({**tags, **wanted.tags, **_counted(num_evaluations(record))}))
+    return replace(wanted, tags=_short({**tags, **wanted.tags, **_evaluations_tag(num_evaluations(record))}))
 
 
 def _trial_run(record: TrialRecord) -> WantedRun:
@@ -161,22 +169,23 @@ def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
             "sweep.attempts": str(sum(record.attempts.values())),
         },
         params=_params(record.config),
-        texts=_failure("\n\n".join(_told(record))),
+        texts=_failure("\n\n".join(_failed_replicates(record))),
     )
 
 
-def _told(record: ConfirmationRecord) -> Iterator[str]:
-    """Of each replicate that failed: which it was, why, and its traceback."""
-    for report in (each.evaluation for each in record.replicates if each.evaluation.outcome is Outcome.FAILED):
-        title = f"draw {report.draw}, initialisation {report.initialisation}: {report.reason}"
-        yield f"{title}\n{report.detail}".strip()
+def _failed_replicates(record: ConfirmationRecord) -> Iterator[str]:
+    """For each replicate that failed: its draw and initialisation, the reason, and the traceback."""
+    for evaluation in (replicate.evaluation for replicate in record.replicates):
+        if evaluation.outcome is Outcome.FAILED:
+            title = f"draw {evaluation.draw}, initialisation {evaluation.initialisation}: {evaluation.reason}"
+            yield f"{title}\n{evaluation.detail}".strip()
 
 
 def _failure(text: str) -> Mapping[str, str]:
     return {"failure.txt": redacted(text)} if text else {}
 
 
-def _counted(number: int) -> Mapping[str, str]:
+def _evaluations_tag(number: int) -> Mapping[str, str]:
     return {REPORTS_TAG: str(number)} if number else {}
 
 
@@ -198,7 +207,7 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, part in value.items():
             yield from _leaves(f"{key}.{name}", part)
-    elif isinstance(value, list | tuple) and not any(isinstance(each, Mapping | list | tuple) for each in value):
+    elif isinstance(value, list | tuple) and not any(isinstance(item, Mapping | list | tuple) for item in value):
         yield key, ", ".join(map(str, value))
     elif value is not None:
         yield key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

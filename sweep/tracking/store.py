@@ -1,4 +1,4 @@
-"""The MLflow store: where it is, how it is opened, and what is wrong with one that does not answer."""
+"""The MLflow store: its address, its client, and messages that explain its errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _REMEDY = (
 
 
 class UploadError(Exception):
-    """An artifact could not be stored, although the rest of its run could."""
+    """An artifact could not be stored; metrics, parameters and tags of its run may be."""
 
 
 def tracking_uri(configured: str | None) -> str:
@@ -45,7 +45,7 @@ def tracking_uri(configured: str | None) -> str:
 
 
 def open_client(uri: str) -> MlflowClient:
-    """A client of the store. A database is migrated if it is new; a server is not asked anything yet.
+    """A client of the store. A new database gets its tables; a server receives no request yet.
 
     Raises TrackingError, or whatever MLflow raises, if the address cannot be used.
     """
@@ -58,12 +58,12 @@ def open_client(uri: str) -> MlflowClient:
         import mlflow
 
         for name in ("mlflow", "alembic", "urllib3.connectionpool"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # problems are reported by the tracker, in its own words
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # the tracker reports problems itself
         return mlflow.MlflowClient(through_psycopg2(uri))
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the store answered and refused this one thing, so that others may still succeed."""
+    """True if the store answered and refused this one request, so that others may still succeed."""
     from mlflow.exceptions import MlflowException
 
     if isinstance(error, UploadError):
@@ -73,7 +73,7 @@ def is_refusal(error: Exception) -> bool:
 
 
 def explain(error: BaseException, uri: str) -> str:
-    """One sentence on what is wrong with the store and what to do, without passwords."""
+    """A sentence that explains an error of the store and gives the remedy, without passwords."""
     if isinstance(error, SweepError):
         return redacted(str(error))
     reason, where = _reason(error), redacted(uri)
@@ -87,7 +87,7 @@ def _explain_refusal(error: BaseException, reason: str, where: str) -> str:
             f"MLflow must be able to store artifacts; {where} cannot: {reason}; check the artifact root of the server"
         )
     if code == "RESOURCE_DOES_NOT_EXIST" or "must be in the 'active' state" in reason:
-        return f"MLflow must keep the runs of a sweep; {where} has lost one: {reason}; the next attempt makes it anew"
+        return f"MLflow must keep the runs of a sweep; {where} has lost one: {reason}; the next attempt recreates it"
     if code == "INVALID_PARAMETER_VALUE" and "unsupported URI" not in reason:
         return f"MLflow must accept what it is sent; {where} refuses this: {reason}; the ledger holds it all the same"
     return ""
@@ -111,7 +111,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _check_address(uri: str) -> None:
-    """Refuse at once what MLflow would refuse late, in a traceback, or after minutes of its own retries."""
+    """Raise TrackingError at once for an address that MLflow would refuse late, in a traceback or after its retries."""
     scheme = uri.partition(":")[0] if re.match(r"[\w+\-]+:", uri) else ""
     dialect = scheme.partition("+")[0]
     if dialect in ("", "file") and uri != "databricks" and not _file_stores_allowed():

@@ -1,4 +1,4 @@
-"""The thread that keeps MLflow up to date while a sweep runs, and never disturbs the sweep."""
+"""The background thread that keeps MLflow up to date while a sweep runs; its errors never stop the sweep."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from sweep.errors import TrackingError
-from sweep.tracking.artifacts import files
-from sweep.tracking.projector import Ledger, Projector, Record, shown_records
+from sweep.tracking.artifacts import artifact_files
+from sweep.tracking.projector import Ledger, Projector, Record, records_with_runs
 from sweep.tracking.store import explain, is_refusal
 
 __all__ = ["Projection", "Tracker", "sync"]
@@ -24,17 +24,22 @@ _T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
-_PERIOD = 1.0  # seconds between two looks at what changed
-_LIVE = 10.0  # seconds between two updates of a running trial, and of the sweep; a trial that ended is updated at once
+_PERIOD = 1.0  # seconds between two checks for changes
+_UPDATE_PERIOD = 10.0  # seconds between two updates of the sweep or of a running trial; an ended trial is due at once
 _LONGEST_PAUSE = 30.0  # seconds between two attempts in a long outage
 _LAST_PAUSES = (0.0, 1.0, 2.0)  # seconds before each of the last attempts
-_NAMED = 3  # how many of the runs that are left are named
+_NAMED = 3  # how many of the missing runs a message names
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How much of a sweep is in MLflow: its trials and confirmations pushed, those missing or incomplete, what is left
-    by name (theirs, and the sweep's own run), and what is wrong, if anything."""
+    """The state of a sweep's copy in MLflow.
+
+    pushed: number of trials and confirmations whose runs are up to date.
+    missing: number of those whose runs are missing or incomplete.
+    left: the names of the latter, and of the sweep's own run if that is not up to date.
+    problem: why some are left; empty if there is no problem.
+    """
 
     pushed: int
     missing: int
@@ -43,17 +48,20 @@ class Projection:
 
     def __str__(self) -> str:
         total = self.pushed + self.missing
-        said = f"{self.pushed} of {total} runs are in MLflow" if self.missing else f"all {total} runs are in MLflow"
+        text = f"{self.pushed} of {total} runs are in MLflow" if self.missing else f"all {total} runs are in MLflow"
         if self.left:
             more = len(self.left) - _NAMED
-            said += f"; left: {', '.join(self.left[:_NAMED])}" + (f" and {more} more" if more > 0 else "")
-        return f"{said} ({self.problem})" if self.problem else said
+            text += f"; left: {', '.join(self.left[:_NAMED])}" + (f" and {more} more" if more > 0 else "")
+        return f"{text} ({self.problem})" if self.problem else text
 
 
 class Tracker:
-    """Projects a ledger into MLflow, in a daemon thread. Use as a context, or call `start` and `close`.
+    """Pushes a ledger to MLflow from a daemon thread. Use as a context manager, or call `start` and `close`.
 
-    required: whether `start` refuses a store that cannot be used; else the tracker keeps trying while the sweep runs.
+    ledger: the record that is pushed.
+    experiment: name of the MLflow experiment.
+    uri: address of the MLflow store.
+    required: True if `start` must refuse a store that cannot be used; else the tracker retries while the sweep runs.
     """
 
     def __init__(self, ledger: Ledger, *, experiment: str, uri: str, required: bool) -> None:
@@ -67,11 +75,11 @@ class Tracker:
         self._thread: threading.Thread | None = None
         self._closing = threading.Event()
         self._deadline = math.inf
-        # What follows belongs to the thread.
+        # The attributes below are used by the thread only.
         self._connected = False
         self._ever_failed = False
-        self._complete = False  # whether the last attempt reached its end
-        self._waiting: dict[str, None] = {}  # keys of the trials that may have changed, oldest first
+        self._complete = False  # True if the last attempt pushed everything
+        self._changed: dict[str, None] = {}  # keys of the records that may have changed, oldest first
         self._artifacts: dict[Path, None] = {}
         self._updated: dict[str | None, float] = {}  # when a trial, or for None the sweep, was last pushed
 
@@ -85,9 +93,11 @@ class Tracker:
         self.close(timeout=60)
 
     def start(self) -> None:
-        """Open the store, then leave it to the thread. Only a required store is waited for, as long as its first
-        answers take; one that hangs is given up after ten seconds. Raises TrackingError if the store cannot be used but
-        is required."""
+        """Open the store and start the thread.
+
+        If the store is required, this waits for its first answers, at most ten seconds for each, and raises
+        TrackingError if it cannot be used.
+        """
         try:
             self._projector.open()  # here, since no other thread may import large libraries while this one does
             if self._required:
@@ -100,18 +110,22 @@ class Tracker:
         self._thread.start()
 
     def notify(self, key: str) -> None:
-        """A trial changed. Returns at once and never raises."""
+        """Mark a trial or confirmation as changed, to be pushed soon. Returns at once and never raises."""
         self._notified.put(key)
 
     def log_artifact(self, path: Path) -> None:
-        """Store a file or folder with the sweep's run, soon or at the latest in `close`, and again when it changes.
-        Returns at once."""
+        """Store a file or folder with the sweep's run, at the latest in `close`, and again when it changes.
+
+        Returns at once.
+        """
         self._paths.put(path)
 
     def close(self, timeout: float) -> Projection:
-        """Compare all with the store, push what lacks, for at most `timeout` seconds, and end the thread. A store that
-        was out of reach is tried once more, another one up to three times; the next run of the sweep, or `sync`, pushes
-        the rest."""
+        """Compare all records with the store, push what is missing, for at most `timeout` seconds, and end the thread.
+
+        A store that was out of reach is tried once more, one that has answered up to three times. The next run of the
+        sweep, or `sync`, pushes what is still missing. Returns how much is in MLflow.
+        """
         self._deadline = time.monotonic() + timeout
         self._closing.set()
         if self._thread is not None:
@@ -119,7 +133,7 @@ class Tracker:
         missing = self._projector.missing()
         left = (*missing, *(() if self._complete else ("the sweep's own run",)))
         problem = self.problem or (f"there was no time for more within {timeout:g} s" if left else "")
-        projection = Projection(len(shown_records(self._ledger)) - len(missing), len(missing), left, problem)
+        projection = Projection(len(records_with_runs(self._ledger)) - len(missing), len(missing), left, problem)
         if left:
             logger.warning("%s; the next run of the sweep, or `python -m sweep sync`, pushes the rest", projection)
         return projection
@@ -128,17 +142,17 @@ class Tracker:
         pause = _PERIOD
         while not self._closing.wait(pause):
             pause = _PERIOD if self._attempt(last=False) else min(2 * pause, _LONGEST_PAUSE)
-        # Seconds do not end an outage, but a store that has just answered may only have stumbled.
+        # A few seconds rarely end an outage, but the error of a store that has just answered may be transient.
         for pause in _LAST_PAUSES[:1] if self.problem else _LAST_PAUSES:
             time.sleep(max(0.0, min(pause, self._deadline - time.monotonic())))
             if self._must_stop(last=True) or self._attempt(last=True):
                 return
 
     def _attempt(self, *, last: bool) -> bool:
-        """Push what is due. No error of MLflow, nor of the ledger, may end the thread.
+        """Push what is due; True if that succeeded. No error of MLflow, nor of the ledger, may end the thread.
 
-        The last time, everything is compared anew: a server that was restarted with an older database may not have been
-        asked anything since.
+        The last time, everything is compared anew: a server may have been restarted with an older database since the
+        last request.
         """
         try:
             if last or not self._connected:
@@ -158,7 +172,7 @@ class Tracker:
         self._projector.connect()
         self._connected = True
         for key in self._projector.missing():
-            self._waiting.setdefault(key)
+            self._changed.setdefault(key)
 
     def _failed(self, error: Exception) -> None:
         self._connected, self._ever_failed = False, True
@@ -168,19 +182,21 @@ class Tracker:
         self.problem = problem
 
     def _reconcile(self, *, last: bool) -> bool:
-        """Push every trial that is due, then the sweep. What the store refuses is tried again after all others. Returns
-        whether there was time for all."""
-        self._take_in()
+        """Push every record that is due, then the sweep; True if there was time for all of them.
+
+        A record that the store refuses is tried again after all others.
+        """
+        self._drain_queues()
         refusals: list[Exception] = []
-        records = shown_records(self._ledger)
+        records = records_with_runs(self._ledger)
         for key in self._due(records, last=last):
             if self._must_stop(last=last):
                 return False
-            del self._waiting[key]
+            del self._changed[key]
             try:
                 self._projector.push(records[key])
             except Exception as error:
-                self._waiting[key] = None
+                self._changed[key] = None
                 if not is_refusal(error):
                     raise
                 refusals.append(error)
@@ -195,35 +211,35 @@ class Tracker:
             return False
         self._updated[None] = time.monotonic()
         self._projector.push_sweep()
-        for name, path in (each for artifact in self._artifacts for each in files(artifact)):
+        for name, path in (file for artifact in self._artifacts for file in artifact_files(artifact)):
             if self._must_stop(last=last):
                 return False
             self._projector.upload(name, path)
         return True
 
     def _must_stop(self, *, last: bool) -> bool:
-        """Whether time is up, or the last attempt, which does all of it, should begin."""
+        """True if time is up, or if the last attempt, which pushes everything, should begin."""
         return time.monotonic() > self._deadline or (self._closing.is_set() and not last)
 
-    def _take_in(self) -> None:
-        for key in _taken(self._notified):
-            self._waiting.setdefault(key)
-        for path in _taken(self._paths):
+    def _drain_queues(self) -> None:
+        for key in _drained(self._notified):
+            self._changed.setdefault(key)
+        for path in _drained(self._paths):
             self._artifacts.setdefault(path)
 
     def _due(self, records: Mapping[str, Record], *, last: bool) -> list[str]:
         return [
             key
-            for key in self._waiting
+            for key in self._changed
             if key in records and (last or self._is_due(key) or records[key].outcome is not None)
         ]
 
     def _is_due(self, key: str | None) -> bool:
-        return time.monotonic() - self._updated.get(key, -math.inf) >= _LIVE
+        return time.monotonic() - self._updated.get(key, -math.inf) >= _UPDATE_PERIOD
 
 
 def sync(ledger: Ledger, *, experiment: str, uri: str, files: Sequence[Path] = ()) -> Projection:
-    """Push all that MLflow lacks of a sweep, and `files` as artifacts of its run, and wait for it.
+    """Push all records that are missing in MLflow, and `files` as artifacts of the sweep's run, and wait for it.
 
     Raises TrackingError if the store cannot be used.
     """
@@ -234,7 +250,7 @@ def sync(ledger: Ledger, *, experiment: str, uri: str, files: Sequence[Path] = (
     return tracker.close(timeout=math.inf)
 
 
-def _taken(queue: SimpleQueue[_T]) -> Iterator[_T]:
+def _drained(queue: SimpleQueue[_T]) -> Iterator[_T]:
     while True:
         try:
             yield queue.get_nowait()

@@ -1,4 +1,4 @@
-"""From the records of one cell to an arm: what its winner scored on each draw, what went wrong, and what it cost.
+"""Arms of a comparison, each made of the records of one cell: scores on each draw, failures, variances and cost.
 
 Shapes: T trials, R replicates, C classes.
 """
@@ -18,20 +18,29 @@ from sweep.records.trial import TrialRecord, outcomes
 from sweep.search.selection import winner
 from sweep.spec.cells import Cell
 from sweep.spec.model import Confirm
-from sweep.verdict.findings import Arm, Cost, Failures, Variances
 from sweep.verdict.groups import loss_of
-from sweep.verdict.statistics import Summary, configuration_variance, seed_variance, summarise
+from sweep.verdict.model import Arm, Cost, Failures, Variances
+from sweep.verdict.statistics import Summary, summarise
+from sweep.verdict.variance import configuration_variance, seed_variance
 from trainable.outcomes import Evaluation, Outcome
 
-__all__ = ["CellRecords", "arm", "cell_records", "majority_scores"]
+__all__ = ["CellRecords", "build_arm", "cell_records", "majority_scores"]
 
 _RULES = ("head", "nearest", "neighbours", "mixture")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellRecords:
-    """The records of a cell. confirmation: of its current winner or, where that has none yet, its last one; winner: the
-    trial that it confirms."""
+    """The records of one cell.
+
+    cell: the cell itself.
+    trials: all its trials.
+    confirmations: of all trials that were ever its winner; more than one if the sweep was extended.
+    finalists: further draws of its best trials.
+    winner: the trial that `confirmation` confirms, or else the best one; None if no trial completed.
+    confirmation: of the current winner or, if that has none yet, the last one.
+    data: description of its dataset; None if the sweep has not recorded it.
+    """
 
     cell: Cell
     trials: tuple[TrialRecord, ...]
@@ -43,11 +52,11 @@ class CellRecords:
 
     @property
     def evaluations(self) -> tuple[Evaluation, ...]:
-        """Of the confirmation."""
-        return tuple(each.evaluation for each in self.confirmation.replicates) if self.confirmation else ()
+        """The evaluations of the confirmation."""
+        return tuple(replicate.evaluation for replicate in self.confirmation.replicates) if self.confirmation else ()
 
     def score(self, evaluation: Evaluation) -> float | None:
-        """The test score of a confirmation's report; None where it says nothing of the loss."""
+        """The test score of a confirmation's evaluation; None if it failed, which says nothing about the loss."""
         metric = self.trials[0].config.metric
         if evaluation.outcome is Outcome.DIVERGED and self.data is not None:
             return majority_scores(self.data)[metric]
@@ -55,29 +64,29 @@ class CellRecords:
 
 
 def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRecords:
-    """What `results` holds of a cell."""
-    trials = tuple(each for each in results.trials if each.cell == cell.key)
-    again = tuple(each for each in results.confirmations if each.cell == cell.key)
-    own = tuple(each for each in again if each.role is Role.CONFIRMATION)
-    chosen = winner(trials, again, confirm)
-    current = [each for each in own if chosen is not None and each.trial == chosen.number] or own
-    confirmation = max(current, key=lambda each: each.number, default=None)
+    """The records of one cell among the results."""
+    trials = tuple(trial for trial in results.trials if trial.cell == cell.key)
+    retrained = tuple(record for record in results.confirmations if record.cell == cell.key)
+    confirmations = tuple(record for record in retrained if record.role is Role.CONFIRMATION)
+    chosen = winner(trials, retrained, confirm)
+    current = [record for record in confirmations if chosen is not None and record.trial == chosen.number]
+    confirmation = max(current or confirmations, key=lambda record: record.number, default=None)
     if confirmation is not None:
-        chosen = next(each for each in trials if each.number == confirmation.trial)
+        chosen = next(trial for trial in trials if trial.number == confirmation.trial)
     return CellRecords(
         cell=cell,
         trials=trials,
-        confirmations=own,
-        finalists=tuple(each for each in again if each.role is Role.FINALIST),
+        confirmations=confirmations,
+        finalists=tuple(record for record in retrained if record.role is Role.FINALIST),
         winner=chosen,
         confirmation=confirmation,
         data=results.sweep.data.get(str(next(iter(cell.fixed.values()))["dataset"])),
     )
 
 
-def arm(records: CellRecords, draws: Sequence[int]) -> Arm:
-    """The arm of a cell, still without what it takes the other arms to know."""
-    by_draw = {each.draw: each for each in records.evaluations if each.initialisation == 0}
+def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
+    """The arm of a cell, without the fields that depend on other arms (difference, p-value, probability of best)."""
+    by_draw = {evaluation.draw: evaluation for evaluation in records.evaluations if evaluation.initialisation == 0}
     scores = tuple(records.score(by_draw[draw]) if draw in by_draw else None for draw in draws)
     known = [score for score in scores if score is not None]
     return Arm(
@@ -97,9 +106,9 @@ def arm(records: CellRecords, draws: Sequence[int]) -> Arm:
 
 
 def majority_scores(data: DataRecord) -> Mapping[str, float]:
-    """By metric, the test score of always answering the most frequent class.
+    """The test score, by metric, of a classifier that always answers the most frequent class.
 
-    Its recall there is 1 and its precision the share s of that class, so its F1 is 2 s / (s + 1); elsewhere F1 is 0.
+    For that class, recall is 1 and precision the share s of the class, so F1 is 2 s / (s + 1); for others F1 is 0.
     """
     share = data.majority_share
     f1 = 2 * share / (share + 1)
@@ -114,23 +123,23 @@ def _inference(evaluations: Sequence[Evaluation]) -> Mapping[str, Summary]:
     found: dict[str, Summary] = {}
     for rule in _RULES:
         name = f"test_{rule}_accuracy"
-        if values := [each.metrics[name] for each in evaluations if name in each.metrics]:
+        if values := [evaluation.metrics[name] for evaluation in evaluations if name in evaluation.metrics]:
             found[rule] = summarise(values)
     return found
 
 
 def _failures(records: CellRecords) -> Failures:
-    ends = [each.outcome for each in records.evaluations]
+    ends = [evaluation.outcome for evaluation in records.evaluations]
     return Failures(
         replicates=len(ends),
         diverged=ends.count(Outcome.DIVERGED),
         failed=ends.count(Outcome.FAILED),
-        majority=sum(_is_majority(each, records.data) for each in records.evaluations),
+        majority=sum(_is_majority(evaluation, records.data) for evaluation in records.evaluations),
     )
 
 
 def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
-    """Whether it was trained to the end, and is right no more often than one answer for all."""
+    """True if training reached its end, but accuracy is no higher than that of always answering one class."""
     if data is None or evaluation.outcome is not None:
         return False
     accuracy = evaluation.metrics.get("test_accuracy")
@@ -141,7 +150,7 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
 
 
 def _variances(records: CellRecords, scores: Sequence[float]) -> Variances:
-    completed = [each.replicate_scores for each in records.trials if each.outcome is Outcome.COMPLETED]
+    completed = [trial.replicate_scores for trial in records.trials if trial.outcome is Outcome.COMPLETED]
     common = min(map(len, completed), default=0)
     scores_TR = [values[:common] for values in completed]
     seed = _seed_variance(records)
@@ -154,27 +163,27 @@ def _variances(records: CellRecords, scores: Sequence[float]) -> Variances:
 
 
 def _seed_variance(records: CellRecords) -> float | None:
-    """From the draws that were trained with two initialisations."""
-    known = {(each.draw, each.initialisation): records.score(each) for each in records.evaluations}
-    pairs = [(known.get((draw, 0)), again) for (draw, initialisation), again in known.items() if initialisation == 1]
-    whole = [(first, second) for first, second in pairs if first is not None and second is not None]
-    return seed_variance([first for first, _ in whole], [second for _, second in whole])
+    """The variance of the seed, from the draws that were trained with two initialisations."""
+    scores = {(found.draw, found.initialisation): records.score(found) for found in records.evaluations}
+    pairs = [(scores.get((draw, 0)), second) for (draw, number), second in scores.items() if number == 1]
+    complete = [(first, second) for first, second in pairs if first is not None and second is not None]
+    return seed_variance([first for first, _ in complete], [second for _, second in complete])
 
 
 def _cost(records: CellRecords) -> Cost:
-    again = [each.evaluation for record in records.finalists for each in record.replicates]
-    begun = {(trial.number, each.evaluation.replicate) for trial in records.trials for each in trial.evaluations}
-    confirmations = (*records.finalists, *records.confirmations)
+    further = sum(len(finalist.replicates) for finalist in records.finalists)
+    begun = {(trial.number, child.evaluation.replicate) for trial in records.trials for child in trial.evaluations}
+    retrained = (*records.finalists, *records.confirmations)
     return Cost(
         trials=outcomes(records.trials),
-        replicates=len(begun) + len(again),
-        possible_replicates=sum(trial.config.replicates for trial in records.trials) + len(again),
-        spent=spent(records.trials, confirmations),
-        discarded=sum(len(each.discarded) for each in records.trials)
-        + sum(len(each.discarded) for each in confirmations),
+        replicates=len(begun) + further,
+        possible_replicates=sum(trial.config.replicates for trial in records.trials) + further,
+        spent=spent(records.trials, retrained),
+        discarded=sum(len(trial.discarded) for trial in records.trials)
+        + sum(len(record.discarded) for record in retrained),
     )
 
 
 def _confusion(evaluations: Sequence[Evaluation]) -> tuple[tuple[int, ...], ...]:
-    found = [np.array(each.confusion) for each in evaluations if each.confusion]
-    return tuple(tuple(map(int, row_C)) for row_C in sum(found[1:], start=found[0])) if found else ()
+    matrices = [np.array(evaluation.confusion) for evaluation in evaluations if evaluation.confusion]
+    return tuple(tuple(map(int, row_C)) for row_C in sum(matrices[1:], start=matrices[0])) if matrices else ()

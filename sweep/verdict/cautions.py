@@ -1,4 +1,4 @@
-"""What a reader must know before believing a verdict."""
+"""Cautions: warnings that a reader must know before believing a verdict."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sweep.records.sweep import DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.model import SweepSpec
-from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
@@ -31,7 +31,7 @@ def cautions(
     comparisons: Sequence[Comparison],
     family: int,
 ) -> tuple[str, ...]:
-    """What is missing first, then what makes the scores unfair, then what the tests cannot do."""
+    """The warnings about a verdict: what is missing, then what makes scores unfair, then what the tests cannot show."""
     found = chain(
         _unfinished_search(results, spec, groups),
         _without_winner(comparisons),
@@ -53,18 +53,18 @@ def cautions(
 
 
 def _unfinished_search(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> Iterator[str]:
-    ended = Counter(each.cell for each in results.trials if each.outcome not in (None, Outcome.INTERRUPTED))
+    ended = Counter(trial.cell for trial in results.trials if trial.outcome not in (None, Outcome.INTERRUPTED))
     cells = {cell.key: cell for group in groups for cell in group.cells}
     wanted = {key: cell.trials(spec.budget.trials_per_cell) for key, cell in cells.items()}
     short = [f"{key} ({ended[key]} of {count} trials)" for key, count in wanted.items() if ended[key] < count]
     if short:
-        yield f"the search is unfinished: {_some(short)}; the same command goes on with it"
+        yield f"the search is unfinished: {_some(short)}; the same command resumes it"
 
 
 def _without_winner(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    lost = [one.cell for one in _arms(comparisons) if one.winner is None]
-    if lost:
-        yield f"no trial completed, so there is no winner to confirm: {_some(lost)}"
+    cells = [arm.cell for arm in _arms(comparisons) if arm.winner is None]
+    if cells:
+        yield f"no trial completed, so there is no winner to confirm: {_some(cells)}"
 
 
 def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec) -> Iterator[str]:
@@ -75,32 +75,31 @@ def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec)
         )
         return
     short = []
-    for one in _arms(comparisons):
-        reports = [each.evaluation for each in one.confirmation.replicates] if one.confirmation else []
-        done = sum(each.initialisation == 0 for each in reports)
-        if one.winner is not None and done < spec.confirm.draws:
-            short.append(f"{one.cell} ({done} of {spec.confirm.draws} draws)")
+    for arm in _arms(comparisons):
+        replicates = arm.confirmation.replicates if arm.confirmation else ()
+        done = sum(replicate.evaluation.initialisation == 0 for replicate in replicates)
+        if arm.winner is not None and done < spec.confirm.draws:
+            short.append(f"{arm.cell} ({done} of {spec.confirm.draws} draws)")
     if short:
-        yield f"confirmations are unfinished: {_some(short)}; the same command goes on with them"
+        yield f"confirmations are unfinished: {_some(short)}; the same command resumes them"
 
 
 def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    lost = [
-        f"{each.baseline} on {each.title}"
-        for each in comparisons
-        if each.best is not None and not any(one.loss == each.baseline and one.summary for one in each.arms)
-        if each.baseline is not None
-    ]
-    if lost:
-        yield f"the baseline has no confirmed score, so nothing was tested against it: {_some(lost)}"
+    missing = []
+    for comparison in comparisons:
+        base = comparison.arm(comparison.baseline)
+        if comparison.baseline and comparison.best is not None and (base is None or base.summary is None):
+            missing.append(f"{comparison.baseline} on {comparison.title}")
+    if missing:
+        yield f"the baseline has no confirmed score, so nothing was tested against it: {_some(missing)}"
 
 
 def _extended(results: SweepResults) -> Iterator[str]:
-    counts = Counter(each.cell for each in results.confirmations if each.role is Role.CONFIRMATION)
-    again = [cell for cell, count in counts.items() if count > 1]
-    if again:
+    counts = Counter(record.cell for record in results.confirmations if record.role is Role.CONFIRMATION)
+    cells = [cell for cell, count in counts.items() if count > 1]
+    if cells:
         yield (
-            f"the sweep was extended after a verdict had been seen, and found other winners: {_some(again)}; they were "
+            f"the sweep was extended after a verdict had been seen, and found other winners: {_some(cells)}; they were "
             "tested on the same draws as the earlier ones, so p-values are too small if the verdict was why"
         )
 
@@ -109,8 +108,8 @@ def _extended(results: SweepResults) -> Iterator[str]:
 
 
 def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Where pruning stopped nearly all, what is left may owe its place to the draw on which the others were stopped."""
-    counts = {one.cell: one.cost.trials for one in _arms(comparisons) if one.winner is not None}
+    """Where pruning stopped nearly all trials, a completed one may owe it to the draw on which the others stopped."""
+    counts = {arm.cell: arm.cost.trials for arm in _arms(comparisons) if arm.winner is not None}
     few = [
         f"{cell} ({trials.get(Outcome.COMPLETED, 0)} of {sum(trials.values())} trials)"
         for cell, trials in counts.items()
@@ -124,7 +123,7 @@ def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 
 def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
-    misled = [each.cell for each in rung_agreement(results) if each.predictive is False]
+    misled = [agreement.cell for agreement in rung_agreement(results) if agreement.predictive is False]
     if misled and spec.pruning.rule in ("asha", "median") and not spec.pruning.adaptive:
         yield (
             f"trials were stopped at rungs whose order hardly agrees with the final one (Kendall's tau below "
@@ -135,27 +134,27 @@ def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
 def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
     uneven = []
     for comparison in comparisons:
-        asked = {one.loss: sum(one.cost.trials.values()) for one in comparison.arms}
-        if len(set(asked.values())) > 1:
-            uneven.append(f"{comparison.title} ({', '.join(f'{loss} {count}' for loss, count in asked.items())})")
+        trials = {arm.loss: sum(arm.cost.trials.values()) for arm in comparison.arms}
+        if len(set(trials.values())) > 1:
+            uneven.append(f"{comparison.title} ({', '.join(f'{loss} {count}' for loss, count in trials.items())})")
     if uneven:
         yield f"losses had unequal numbers of trials, and more trials find better configurations: {_some(uneven, '; ')}"
 
 
 def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Kinds of devices compute sums in other orders, and some in another precision."""
+    """Kinds of devices compute sums in different orders, and some in a different precision."""
     unlike = []
     for comparison in comparisons:
-        kinds = {one.loss: one.confirmation.trained_on for one in comparison.arms if one.confirmation is not None}
+        kinds = {arm.loss: arm.confirmation.trained_on for arm in comparison.arms if arm.confirmation is not None}
         if len(set(filter(None, kinds.values()))) > 1:
-            said = (f"{loss} on {' and '.join(sorted(names))}" for loss, names in kinds.items() if names)
-            unlike.append(f"{comparison.title} ({', '.join(said)})")
+            devices = (f"{loss} on {' and '.join(sorted(names))}" for loss, names in kinds.items() if names)
+            unlike.append(f"{comparison.title} ({', '.join(devices)})")
     if unlike:
         yield f"losses were trained on different devices: {_some(unlike, '; ')}; one kind of machine treats all alike"
 
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
-    """Selection on many labelled rows is not what few labels allow. The starkest case stands for all."""
+    """Selection on many labelled rows is not possible with few labels; the largest excess stands for all."""
     rich = []
     for config in (group.config for group in groups):
         data = results.sweep.data.get(config.dataset.name)
@@ -181,7 +180,7 @@ def _rows(config: TrialConfig, data: DataRecord) -> tuple[int, int]:
 
 def _failures(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """The worst arms first."""
-    wrong = sorted((one for one in _arms(comparisons) if one.failures.rate), key=lambda one: -one.failures.rate)
+    wrong = sorted((arm for arm in _arms(comparisons) if arm.failures.rate), key=lambda arm: -arm.failures.rate)
     if wrong:
         yield (
             f"confirmation replicates went wrong: {_some(map(_failed, wrong), '; ')}. Those that diverged count as "
@@ -197,16 +196,16 @@ def _failed(arm: Arm) -> str:
         "failed": failures.failed,
         "no better than the majority class": failures.majority,
     }
-    said = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
-    return f"{arm.cell} (of {failures.replicates}, {said})"
+    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
+    return f"{arm.cell} (of {failures.replicates}, {counts})"
 
 
-# ---- what the tests cannot do ----------------------------------------------------------------------------------------
+# ---- what the tests cannot show --------------------------------------------------------------------------------------
 
 
 def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
-    counts = [one.summary.n for one in _arms(comparisons) if one.summary is not None]
-    pairs = [one.difference.n for each in comparisons for one in each.arms if one.difference is not None]
+    counts = [arm.summary.n for arm in _arms(comparisons) if arm.summary is not None]
+    pairs = [arm.difference.n for comparison in comparisons for arm in comparison.arms if arm.difference is not None]
     if counts and min(counts) < _FEW_DRAWS:
         few = _draws(min(counts))
         yield f"some scores rest on {few} only; below {_FEW_DRAWS}, intervals cover less often than they say"
@@ -224,12 +223,12 @@ def _draws(count: int) -> str:
 
 
 def _arms(comparisons: Sequence[Comparison]) -> Iterator[Arm]:
-    """Each cell's arm once, though a loss that ignores an axis takes part in several comparisons."""
-    yield from {one.cell: one for each in comparisons for one in each.arms}.values()
+    """The arm of each cell once; the cell of a loss that ignores an axis takes part in several comparisons."""
+    yield from {arm.cell: arm for comparison in comparisons for arm in comparison.arms}.values()
 
 
 def _some(names: Iterable[str], separator: str = ", ") -> str:
-    """The first three by name."""
-    every = list(names)
-    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
-    return separator.join(every[:3]) + more
+    """The first three names, and the number of further ones."""
+    known = list(names)
+    more = f" and {len(known) - 3} more" if len(known) > 3 else ""
+    return separator.join(known[:3]) + more

@@ -1,4 +1,4 @@
-"""From arms to comparisons: paired differences to the baseline, one correction over the whole sweep, who is best."""
+"""Comparisons of arms: paired differences to the baseline, one correction over the whole sweep, and the best arm."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from dataclasses import replace
 
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
-from sweep.verdict.arms import arm, cell_records
-from sweep.verdict.findings import Arm, Comparison
+from sweep.verdict.arms import build_arm, cell_records
 from sweep.verdict.groups import Group
-from sweep.verdict.statistics import LEVEL, Difference, draws_needed, holm, paired_difference, probability_of_best
+from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.power import draws_needed
+from sweep.verdict.statistics import LEVEL, Difference, holm, paired_difference, probability_of_best
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
 
-__all__ = ["compared"]
+__all__ = ["compare"]
 
 
-def compared(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> tuple[tuple[Comparison, ...], int]:
-    """A comparison for each group, and the number of tests in all of them together."""
+def compare(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> tuple[tuple[Comparison, ...], int]:
+    """One comparison for each group, and the number of tests over all comparisons."""
     raw = [_comparison(results, spec, group) for group in groups]
-    tests = [one.difference.p_value for each in raw for one in each.arms if one.difference is not None]
-    corrected = iter(holm(tests).tolist())
-    return tuple(_judged(each, corrected, len(tests)) for each in raw), len(tests)
+    p_values = [arm.difference.p_value for comparison in raw for arm in comparison.arms if arm.difference is not None]
+    corrected = iter(holm(p_values).tolist())
+    return tuple(_tested(comparison, corrected, len(p_values)) for comparison in raw), len(p_values)
 
 
 def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Comparison:
-    """Everything that the other comparisons have no part in."""
-    records = [cell_records(results, cell, spec.confirm) for cell in group.cells]
+    """The comparison of a group, without the fields that depend on other comparisons (p-values, best, sentence)."""
+    cells = [cell_records(results, cell, spec.confirm) for cell in group.cells]
     wanted = range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws)
-    draws = tuple(sorted({*wanted, *(report.draw for each in records for report in each.evaluations)}))
-    arms = [arm(each, draws) for each in records]
+    draws = tuple(sorted({*wanted, *(evaluation.draw for cell in cells for evaluation in cell.evaluations)}))
+    arms = [build_arm(cell, draws) for cell in cells]
     baseline = _baseline(spec, arms)
     return Comparison(
         dataset=group.config.dataset.name,
@@ -46,8 +47,8 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
 
 
 def _baseline(spec: SweepSpec, arms: Sequence[Arm]) -> str | None:
-    """None where there is nothing to compare with it."""
-    losses = [each.loss for each in arms]
+    """The loss that the others are compared with; None if there are no others."""
+    losses = [arm.loss for arm in arms]
     if len(losses) < 2:
         return None
     usual = "cross_entropy" if "cross_entropy" in losses else losses[0]
@@ -55,53 +56,59 @@ def _baseline(spec: SweepSpec, arms: Sequence[Arm]) -> str | None:
 
 
 def _with_differences(arms: Sequence[Arm], baseline: str | None) -> list[Arm]:
-    base = next((each for each in arms if each.loss == baseline), None)
+    base = next((arm for arm in arms if arm.loss == baseline), None)
     if base is None:
         return list(arms)
-    return [each if each is base else replace(each, difference=_difference(each, base)) for each in arms]
+    return [arm if arm is base else replace(arm, difference=_difference(arm, base)) for arm in arms]
 
 
-def _difference(one: Arm, base: Arm) -> Difference | None:
-    """Over the draws that both have; None without any."""
-    both = zip(one.scores, base.scores, strict=True)
+def _difference(arm: Arm, base: Arm) -> Difference | None:
+    """The paired difference over the draws that both arms have; None if there are none."""
+    both = zip(arm.scores, base.scores, strict=True)
     pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
     return paired_difference([ours for ours, _ in pairs], [theirs for _, theirs in pairs]) if pairs else None
 
 
 def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
-    """Among the arms that have any scores, over the draws that all of these have."""
-    scored = [each for each in arms if each.summary is not None]
-    rows_N = zip(*(each.scores for each in scored), strict=True)
-    common = [row for row in rows_N if None not in row]
+    """The arms with their probability of being best, over the draws common to all arms that have any scores."""
+    scored = [arm for arm in arms if arm.summary is not None]
+    scores_by_draw = zip(*(arm.scores for arm in scored), strict=True)
+    common = [scores for scores in scores_by_draw if None not in scores]
     if len(scored) < 2 or not common:
         return tuple(arms)
-    shares = dict(
-        zip((each.cell for each in scored), probability_of_best(list(zip(*common, strict=True))), strict=True)
-    )
-    return tuple(replace(each, probability_of_best=shares.get(each.cell)) for each in arms)
+    shares = probability_of_best(list(zip(*common, strict=True)))
+    by_cell = dict(zip((arm.cell for arm in scored), shares, strict=True))
+    return tuple(replace(arm, probability_of_best=by_cell.get(arm.cell)) for arm in arms)
 
 
-def _judged(comparison: Comparison, corrected: Iterator[float], family: int) -> Comparison:
-    """With what it takes all tests of the sweep to know. corrected: their p-values, in the order of arms."""
+def _tested(comparison: Comparison, corrected: Iterator[float], family: int) -> Comparison:
+    """The comparison with the fields that depend on all tests of the sweep.
+
+    corrected: the corrected p-values of the remaining differences, in the order of comparisons and arms.
+    family: number of all tests.
+    """
     arms = tuple(
-        each if each.difference is None else _tested(each, each.difference, next(corrected), family)
-        for each in comparison.arms
+        arm if arm.difference is None else _tested_arm(arm, arm.difference, next(corrected), family)
+        for arm in comparison.arms
     )
-    judged = replace(comparison, arms=arms, best=_best(arms, comparison.baseline))
-    return replace(judged, sentence=sentence(judged, family))
+    tested = replace(comparison, arms=arms, best=_best(arms, comparison.baseline))
+    return replace(tested, sentence=sentence(tested, family))
 
 
-def _tested(one: Arm, difference: Difference, corrected: float, family: int) -> Arm:
+def _tested_arm(arm: Arm, difference: Difference, corrected: float, family: int) -> Arm:
     needed = draws_needed(difference.mean, difference.sd, LEVEL / family) if difference.n > 1 else None
-    return replace(one, p_corrected=corrected, draws_needed=needed)
+    return replace(arm, p_corrected=corrected, draws_needed=needed)
 
 
 def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
-    """By the paired difference, if there is one, so that draws that an arm lacks do not decide; of equals the first."""
-    base = next((each.summary.mean for each in arms if each.loss == baseline and each.summary), 0.0)
+    """The arm with the largest paired difference, or the first of equals; without differences, the highest mean.
 
-    def lead(one: Arm) -> float:
-        assert one.summary is not None
-        return one.difference.mean if one.difference else one.summary.mean - base
+    A paired difference is not affected by draws that an arm lacks.
+    """
+    base = next((arm.summary.mean for arm in arms if arm.loss == baseline and arm.summary), 0.0)
 
-    return max((each for each in arms if each.summary is not None), key=lead, default=None)
+    def lead(arm: Arm) -> float:
+        assert arm.summary is not None
+        return arm.difference.mean if arm.difference else arm.summary.mean - base
+
+    return max((arm for arm in arms if arm.summary is not None), key=lead, default=None)

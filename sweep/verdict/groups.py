@@ -1,4 +1,4 @@
-"""The cells that are compared with each other: all that agree in every axis but the loss."""
+"""Groups of cells that are compared with each other: the cells that agree in every compared axis but the loss."""
 
 from __future__ import annotations
 
@@ -14,18 +14,24 @@ __all__ = ["Group", "groups", "loss_of"]
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One combination of the axes but the loss. others: the axes beside dataset and shots, `encoder=..., beta=0.5`."""
+    """The cells of one combination of the compared axes other than the loss.
+
+    cells: one for each loss.
+    """
 
     cells: tuple[Cell, ...]
 
     @property
     def config(self) -> TrialConfig:
-        """A trial of the group, for the fields that all its trials share."""
+        """The configuration of a default trial, to read the fields that all trials of the group share."""
         return self.cells[0].default_config()
 
     @property
     def others(self) -> str:
-        """From the longest key: a loss that ignores an axis does not name it."""
+        """The axes other than dataset, shots and loss: `encoder=..., beta=0.5`.
+
+        They are read from the longest key, since the key of a loss that ignores an axis does not name it.
+        """
         longest = max((_AXIS.split(cell.key)[1:] for cell in self.cells), key=len)
         return ", ".join(longest)
 
@@ -34,13 +40,16 @@ _AXIS = re.compile(r"/(?=[a-z_]+=)")  # values may hold slashes themselves, as `
 
 
 def groups(spec: SweepSpec) -> tuple[Group, ...]:
-    """In the order of the spec's axes, the losses in theirs. One group where no loss uses what an axis compares."""
-    every = tuple(combinations(spec))
+    """The groups in the order of the spec's axes, their cells in the order of its losses.
+
+    Groups that differ only in an axis that no loss uses are one group.
+    """
+    cells = tuple(combinations(spec))
     losses = len(spec.compare.get("loss", ("",)))
-    found = (every[start : start + losses] for start in range(0, len(every), losses))
-    return tuple({tuple(cell.key for cell in each): Group(each) for each in found}.values())
+    found = (cells[start : start + losses] for start in range(0, len(cells), losses))
+    return tuple({tuple(cell.key for cell in group): Group(group) for group in found}.values())
 
 
 def loss_of(cell: Cell) -> str:
-    """The loss of a cell, `searched` where its trials choose it."""
+    """The loss of a cell; `searched` if its trials choose the loss."""
     return next(iter(cell.spaces)) if len(cell.spaces) == 1 else "searched"

@@ -1,7 +1,7 @@
 """The statistics of a verdict, over plain arrays. Distributions and resampling are scipy's.
 
-Shapes: N draws, K arms, D datasets, S comparisons of a dataset, T trials, R replicates, M tests, B resamples; x stands
-for any leading axes, over which a function works at once.
+Shapes: N draws, K arms, D datasets, S comparisons of a dataset, M tests, B resamples; x stands for any leading axes,
+over which a function is vectorised.
 """
 
 from __future__ import annotations
@@ -15,46 +15,46 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "LEVEL",
     "PERMUTATIONS",
-    "POWER",
     "RESAMPLES",
     "Difference",
     "Ranks",
     "Summary",
     "average_ranks",
-    "configuration_variance",
-    "draws_needed",
     "holm",
     "mean_gain",
     "mean_interval",
     "paired_difference",
-    "power",
     "probability_of_best",
-    "seed_variance",
     "sign_flip_p",
     "smallest_p",
     "summarise",
 ]
 
 LEVEL = 0.05
-"""The error that is accepted: intervals are at 1 - LEVEL, and a p-value below it is significant."""
-
-POWER = 0.8
-"""The chance to see a difference for which numbers of draws are planned."""
+"""The significance level: a p-value below it is significant, and intervals are at 1 - LEVEL."""
 
 RESAMPLES = 9_999
-"""Of a bootstrap."""
+"""Number of resamples of a bootstrap."""
 
 PERMUTATIONS = 19_999
-"""Of a test; where there are no more, of up to 14 draws, all are gone through. Were they 9,999, no p-value could stay
-below 5 % after a correction over the 273 tests of seven datasets, three numbers of shots and fourteen losses."""
+"""Number of permutations of a test; with up to 14 draws, all permutations are enumerated instead.
+
+With 9,999, no p-value could stay below 5 % after a correction over the 273 tests of seven datasets, three numbers of
+shots and fourteen losses.
+"""
 
 _BATCH = 64  # resamples held at a time: they stay in the processor's cache, and many rows in memory
-_MOST_DRAWS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """n scores: their mean, standard deviation (n - 1; 0 for one score) and bootstrap interval of the mean at 95 %."""
+    """A summary of scores.
+
+    n: number of scores.
+    mean: their mean.
+    sd: their standard deviation (divisor n - 1); 0 for one score.
+    low, high: bootstrap interval of the mean at 95 %.
+    """
 
     n: int
     mean: float
@@ -65,8 +65,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """n paired differences: mean, sd, bootstrap interval of the mean at 95 %, and the two-sided p-value of a sign-flip
-    permutation test."""
+    """A summary of paired differences.
+
+    n: number of pairs.
+    mean: mean difference.
+    sd: standard deviation of the differences (divisor n - 1); 0 for one pair.
+    low, high: bootstrap interval of the mean difference at 95 %.
+    p_value: two-sided, of a sign-flip permutation test.
+    """
 
     n: int
     mean: float
@@ -78,8 +84,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
-    """Average ranks of the losses over datasets (1 is best), Friedman's p-value, and Nemenyi's critical difference at
-    5 % (Demsar, 2006): two losses whose average ranks differ by less cannot be told apart."""
+    """Ranks of the losses over datasets (Demsar, 2006).
+
+    losses: their names.
+    average: the average rank of each loss; 1 is best.
+    datasets: number of datasets.
+    p_value: of Friedman's test that all losses are equal.
+    critical_difference: Nemenyi's at 5 %; losses whose average ranks differ by less cannot be told apart.
+    """
 
     losses: tuple[str, ...]
     average: tuple[float, ...]
@@ -92,14 +104,14 @@ class Ranks:
 
 
 def summarise(scores_N: ArrayLike, seed: int = 0) -> Summary:
-    """Mean, spread and interval of at least one score."""
+    """The summary of one or more scores."""
     scores_N = np.asarray(scores_N, dtype=np.float64)
     low, high = mean_interval(scores_N, seed)
     return Summary(n=len(scores_N), mean=float(scores_N.mean()), sd=_sd(scores_N), low=float(low), high=float(high))
 
 
 def paired_difference(scores_N: ArrayLike, baseline_N: ArrayLike, seed: int = 0) -> Difference:
-    """Of an arm's scores less the baseline's on the same draws, at least one."""
+    """The summary of an arm's scores minus the baseline's, on one or more common draws."""
     differences_N = np.asarray(scores_N, dtype=np.float64) - np.asarray(baseline_N, dtype=np.float64)
     found = summarise(differences_N, seed)
     p_value = float(sign_flip_p(differences_N, seed))
@@ -112,8 +124,9 @@ def mean_interval(
     """Bootstrap interval of the mean at 95 %, from N >= 1 scores: low and high, of shape x.
 
     The expanded percentile interval of Hesterberg (2015, arXiv:1411.5279, section on the narrowness bias): a percentile
-    interval of few scores is too narrow, by sqrt((n - 1) / n) and for want of Student's t, so its level is raised to
-    make up for both. Of fewer than six scores no interval within their range covers at 95 %, so this one does not.
+    interval of few scores is too narrow, by sqrt((n - 1) / n) and since it uses normal instead of Student's t
+    quantiles, so its level is raised to compensate for both. With fewer than six scores, no interval within their range
+    covers the mean at 95 %, and neither does this one.
     """
     from scipy import stats
 
@@ -139,8 +152,8 @@ def sign_flip_p(
 ) -> NDArray[np.float64]:
     """Two-sided p-values, of shape x, of the mean of N paired differences, under random changes of their signs.
 
-    If the two arms are equally good, a difference is as likely as its negative; nothing else is supposed. One
-    difference proves nothing: p is 1.
+    The only assumption is that for equally good arms a difference is as likely as its negative. For a single difference
+    the p-value is 1.
     """
     from scipy import stats
 
@@ -160,12 +173,12 @@ def sign_flip_p(
 
 
 def smallest_p(draws: int) -> float:
-    """The smallest p-value that `sign_flip_p` can give with so many draws, at least one."""
+    """The smallest p-value that `sign_flip_p` can give with `draws` >= 1 draws."""
     return float(2 / min(2**draws, PERMUTATIONS + 1))
 
 
 def _expanded_tail(scores: int) -> float:
-    """The share left out at each end."""
+    """The share left out at each end of an expanded percentile interval of so many scores."""
     from scipy import stats
 
     return float(stats.norm.sf(np.sqrt(scores / (scores - 1)) * stats.t.isf(LEVEL / 2, scores - 1)))
@@ -179,9 +192,9 @@ def _sd(scores_N: NDArray[np.float64]) -> float:
 
 
 def holm(p_values_xM: ArrayLike) -> NDArray[np.float64]:
-    """The p-values of M tests, corrected so that even one false rejection is as rare as the level (Holm, 1979).
+    """The p-values of M tests, corrected so that the family-wise error rate is at most the level (Holm, 1979).
 
-    The i-th smallest is multiplied by M - i + 1; none gets smaller than one before it, nor larger than 1.
+    The i-th smallest is multiplied by M - i + 1; the results are kept monotone and at most 1.
     """
     p_values_xM = np.asarray(p_values_xM, dtype=np.float64)
     order_xM = np.argsort(p_values_xM, axis=-1)
@@ -193,9 +206,9 @@ def holm(p_values_xM: ArrayLike) -> NDArray[np.float64]:
 
 
 def probability_of_best(scores_KN: ArrayLike, seed: int = 0) -> tuple[float, ...]:
-    """Of each arm: the share of bootstrap resamples of the N common draws in which its mean is the highest.
+    """The share, for each of K arms, of bootstrap resamples of N common draws in which its mean is the highest.
 
-    All arms are resampled together, since their scores on a draw belong together. A tie is shared equally.
+    All arms are resampled with the same draws, since their scores on a draw are paired. A tie is shared equally.
     """
     scores_KN = np.asarray(scores_KN, dtype=np.float64)
     draws = scores_KN.shape[1]
@@ -208,7 +221,7 @@ def probability_of_best(scores_KN: ArrayLike, seed: int = 0) -> tuple[float, ...
 def average_ranks(scores_DK: ArrayLike, losses: Sequence[str]) -> Ranks:
     """Ranks of K >= 2 losses over D >= 3 datasets (Demsar, 2006, JMLR 7: Friedman's test, and Nemenyi's afterwards).
 
-    Friedman's test needs three losses; of two, the p-value is that of Wilcoxon's signed ranks, as Demsar advises.
+    Friedman's test needs three losses; for two, the p-value is that of Wilcoxon's signed-rank test, as Demsar advises.
     """
     from scipy import stats
 
@@ -243,13 +256,15 @@ def _rank_p(scores_DK: NDArray[np.float64]) -> float:
 def mean_gain(differences_DSN: Sequence[ArrayLike], seed: int = 0, resamples: int = RESAMPLES) -> Summary:
     """The mean over all comparisons of their mean differences; n counts comparisons.
 
-    differences_DSN: for each of D datasets, an array of S comparisons by N draws, not a number where a draw is missing;
-    S may differ from dataset to dataset. The interval is of a hierarchical bootstrap: datasets are resampled whole, and
-    within each its draws, the same for all its comparisons, since the draws of few shots lie within those of more. It
-    is expanded as that of `mean_interval` is, over the datasets; of a single dataset, over its draws, and then it
-    speaks of that dataset alone. It errs on the wide side, since the draws' noise is in the datasets' means already.
+    differences_DSN: for each of D datasets, an array of S comparisons by N draws, NaN where a draw is missing; S may
+        differ between datasets.
+
+    The interval is that of a hierarchical bootstrap: datasets are resampled as a whole, and within each its draws, the
+    same ones for all its comparisons, since the draws of few shots are part of those of more shots. It is expanded as
+    in `mean_interval`, by the number of datasets; for a single dataset, by its number of draws, and then it is valid
+    for that dataset only. It is conservative, since the datasets' means already contain the noise of the draws.
     """
-    blocks = [np.atleast_2d(np.asarray(each, dtype=np.float64)) for each in differences_DSN]
+    blocks = [np.atleast_2d(np.asarray(differences_SN, dtype=np.float64)) for differences_SN in differences_DSN]
     means = np.concatenate([np.nanmean(block_SN, axis=1) for block_SN in blocks])
     generator = np.random.default_rng(seed)
     sums_DB = np.stack([_resampled_sums(block_SN, generator, resamples) for block_SN in blocks])
@@ -266,7 +281,7 @@ def mean_gain(differences_DSN: Sequence[ArrayLike], seed: int = 0, resamples: in
 def _resampled_sums(
     block_SN: NDArray[np.float64], generator: np.random.Generator, resamples: int
 ) -> NDArray[np.float64]:
-    """The sum over S of means over resampled draws, for each of B resamples."""
+    """For each of B resamples, the sum over S comparisons of their means over the resampled draws."""
     draws = block_SN.shape[1]
     counts_BN = generator.multinomial(draws, np.full(draws, 1 / draws), size=resamples)
     known_SN = np.isfinite(block_SN)
@@ -275,62 +290,3 @@ def _resampled_sums(
     means_BS = np.where(drawn_BS > 0, sums_BS / np.maximum(drawn_BS, 1), np.nanmean(block_SN, axis=1))
     found_B: NDArray[np.float64] = means_BS.sum(axis=1)
     return found_B
-
-
-# ---- planning --------------------------------------------------------------------------------------------------------
-
-
-def power(difference: float, sd: float, draws: int, level: float = LEVEL) -> float:
-    """The chance that a two-sided paired t-test at `level` sees a true mean difference.
-
-    sd: of the paired differences. The square of a noncentral t is a noncentral F, which holds both tails, and which
-    scipy computes where its noncentral t gives no number. The sign-flip test of a verdict has nearly the same power.
-    """
-    from scipy import stats
-
-    if draws < 2:
-        return 0.0
-    if abs(difference) >= 1e3 * sd:  # seen for certain, where the distribution may overflow
-        return 1.0 if difference else level
-    critical = stats.t.isf(level / 2, draws - 1)
-    return float(stats.ncf.sf(critical**2, 1, draws - 1, draws * (difference / sd) ** 2))
-
-
-def draws_needed(difference: float, sd: float, level: float = LEVEL, wanted: float = POWER) -> int | None:
-    """The fewest draws with which `power` reaches `wanted`, and with which a sign-flip test can reject at `level`; None
-    where even 100,000 do not suffice."""
-    low, high = 1, _MOST_DRAWS  # too few, and enough
-    if smallest_p(high) > level or power(difference, sd, high, level) < wanted:
-        return None
-    while smallest_p(low + 1) > level:
-        low += 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(difference, sd, middle, level) >= wanted else (middle, high)
-    return high
-
-
-# ---- variance components ---------------------------------------------------------------------------------------------
-
-
-def configuration_variance(scores_TR: ArrayLike) -> float | None:
-    """Variance between T configurations, of their scores on R common draws; None for fewer than two of either.
-
-    Two-way random effects without repetition, by the method of moments: (mean square of configurations - mean square of
-    what configuration and draw do not explain) / R; a negative estimate counts as 0.
-    """
-    scores_TR = np.atleast_2d(np.asarray(scores_TR, dtype=np.float64))
-    trials, replicates = scores_TR.shape
-    if trials < 2 or replicates < 2:
-        return None
-    rest_TR = scores_TR - scores_TR.mean(axis=1, keepdims=True) - scores_TR.mean(axis=0) + scores_TR.mean()
-    rest = (rest_TR**2).sum() / ((trials - 1) * (replicates - 1))
-    between = replicates * scores_TR.mean(axis=1).var(ddof=1)
-    return max(0.0, float((between - rest) / replicates))
-
-
-def seed_variance(first_N: ArrayLike, second_N: ArrayLike) -> float | None:
-    """Variance of the initialisation, from N draws trained with two: half the mean squared difference; None for fewer
-    than two draws, which say nothing."""
-    differences_N = np.asarray(first_N, dtype=np.float64) - np.asarray(second_N, dtype=np.float64)
-    return float((differences_N**2).mean() / 2) if differences_N.size > 1 else None

@@ -1,4 +1,4 @@
-"""A verdict in plain words, for someone who did not run the sweep."""
+"""The sentences of a verdict, for a reader who did not run the sweep."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from math import floor, log10
 
 from sweep.spec.model import Confirm
-from sweep.verdict.findings import Arm, Comparison
 from sweep.verdict.groups import Group
+from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import Difference, Summary
 
 __all__ = ["selection", "sentence"]
@@ -17,8 +17,8 @@ _ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw
 
 
 def sentence(comparison: Comparison, family: int) -> str:
-    """Who won, by how much, and how sure that is."""
-    best, base = comparison.best, next((each for each in comparison.arms if each.loss == comparison.baseline), None)
+    """The sentence that says which loss won a comparison, by how much, and how certain that is."""
+    best, base = comparison.best, comparison.arm(comparison.baseline)
     if best is None or best.summary is None:
         return _unconfirmed(comparison)
     if comparison.baseline is None:
@@ -28,18 +28,18 @@ def sentence(comparison: Comparison, family: int) -> str:
             f"{best.loss} has the highest mean, {_score(best.summary)}, but the baseline {comparison.baseline} has no "
             "confirmed score, so no difference was tested."
         )
-    others = [each for each in comparison.arms if each.difference is not None]
+    others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:
         return f"{base.loss}, the baseline, scored {_score(base.summary)}; no other loss is confirmed."
     return _compared(best, base, base.summary, others, family)
 
 
 def selection(groups: Sequence[Group], confirm: Confirm) -> str:
-    """How the winners were chosen."""
+    """The sentence that says how the winners of all cells were chosen."""
     configs = [group.config for group in groups]
-    metrics = _listed(_METRICS[each.metric] for each in configs)
-    draws = _listed(str(each.replicates) for each in configs)
-    rows = _listed(_ROWS.get(str(each.validation), f"{each.validation} rows") for each in configs)
+    metrics = _listed(_METRICS[config.metric] for config in configs)
+    draws = _listed(str(config.replicates) for config in configs)
+    rows = _listed(_ROWS.get(str(config.validation), f"{config.validation} rows") for config in configs)
     chosen = (
         f"The winner of a cell is its completed trial with the highest mean validation {metrics} over {draws} "
         f"draw{'s' if draws != '1' else ''} of the search, scored on {rows}."
@@ -58,11 +58,11 @@ def selection(groups: Sequence[Group], confirm: Confirm) -> str:
 
 
 def _unconfirmed(comparison: Comparison) -> str:
-    tried = [each for each in comparison.arms if each.selection_score is not None]
-    if not tried:
+    searched = [arm for arm in comparison.arms if arm.selection_score is not None]
+    if not searched:
         return "No trial completed here, so there is nothing to say."
-    first = max(tried, key=lambda each: each.selection_score or 0.0)
-    reached = "reached" if len(tried) == 1 else "is ahead with"
+    first = max(searched, key=lambda arm: arm.selection_score or 0.0)
+    reached = "reached" if len(searched) == 1 else "is ahead with"
     return (
         "Nothing is confirmed here, so no loss can be called better. On validation rows, which flatter whatever they "
         f"chose, {first.loss} {reached} {_percent(first.selection_score or 0.0)}."
@@ -70,54 +70,53 @@ def _unconfirmed(comparison: Comparison) -> str:
 
 
 def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family: int) -> str:
-    better = [each for each in others if each.significant and _lead(each) > 0]
-    worse = [each for each in others if each.significant and _lead(each) < 0]
+    better = [arm for arm in others if arm.significant and _lead(arm) > 0]
+    worse = [arm for arm in others if arm.significant and _lead(arm) < 0]
     if best in better:
-        said = _won(best, base, mean, family) + _aside(
-            "Better than", base, [each for each in better if each is not best]
-        )
+        text = _won(best, base, mean, family) + _aside("Better than", base, [arm for arm in better if arm is not best])
     elif better:
         first = max(better, key=_lead)
-        said = (
+        text = (
             f"{first.loss} is better than {base.loss}: {_points(_lead(first), sign=True)} "
             f"({_evidence(first, family)}). {best.loss} has the highest mean, {_points(_lead(best), sign=True)}, but "
             f"that may be chance ({_evidence(best, family)})."
-        ) + _aside("Better than", base, [each for each in better if each is not first])
+        ) + _aside("Better than", base, [arm for arm in better if arm is not first])
     elif worse and len(worse) == len(others):
-        said = f"{base.loss}, the baseline, won with {_score(mean)}."
+        text = f"{base.loss}, the baseline, won with {_score(mean)}."
     else:
-        said = _undecided(best, base, mean, [each for each in others if each not in worse], family, bool(worse))
-    return said + _aside("Worse than", base, worse)
+        text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
+    return text + _aside("Worse than", base, worse)
 
 
 def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     assert best.summary is not None
-    said = (
+    text = (
         f"{best.loss} won: {_percent(best.summary.mean)} against {_percent(mean.mean)} for {base.loss}, "
         f"{_points(_lead(best), sign=True)} ({_evidence(best, family)})."
     )
     chance = best.probability_of_best
     if chance is None or chance >= 0.95:
-        return said
-    return f"{said} Among all losses it comes first in {100 * chance:.0f} % of bootstrap resamples."
+        return text
+    return f"{text} Among all losses it comes first in {100 * chance:.0f} % of bootstrap resamples."
 
 
 def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
-    """No loss is better for sure, and at least one, of `open_arms`, may be."""
-    claim = "No loss is shown to be better than" if some_worse else "No loss can be told from"
+    """The sentence where no loss is significantly better, and the losses of `open_arms` are not significantly worse."""
+    result = "No loss is shown to be better than" if some_worse else "No loss can be told from"
     first = max(open_arms, key=_lead)
     if best is base:
-        said = (
-            f"{claim} {base.loss}, which has the highest mean, {_percent(mean.mean)}: {first.loss}, the next, is behind"
+        text = (
+            f"{result} {base.loss}, which has the highest mean, {_percent(mean.mean)}: {first.loss}, the next, is "
+            "behind"
         )
     else:
-        said = f"{claim} {base.loss}: the best, {first.loss}, is ahead"
-    return f"{said} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
+        text = f"{result} {base.loss}: the best, {first.loss}, is ahead"
+    return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
 
 
 def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:
     """` Worse than cross_entropy: supcon by 10.2 points (p = 0.004), ...`"""
-    named = [f"{each.loss} by {_points(abs(_lead(each)))} ({_p_value(each)})" for each in arms]
+    named = [f"{arm.loss} by {_points(abs(_lead(arm)))} ({_p_value(arm)})" for arm in arms]
     return f" {relation} {base.loss}: {', '.join(named)}." if named else ""
 
 
@@ -167,7 +166,7 @@ def _points(share: float, *, sign: bool = False) -> str:
 
 
 def _hundredths(share: float) -> str:
-    """Never `-0.0`."""
+    """A share in percent with one decimal, never `-0.0`."""
     return f"{round(100 * share, 1) + 0.0:.1f}"
 
 
@@ -180,7 +179,7 @@ def _p_value(arm: Arm) -> str:
 
 
 def _rounded(count: int) -> int:
-    """To two digits: no estimate of it knows more."""
+    """The count rounded to two digits, since its estimate is no more precise."""
     step = int(10 ** max(0, floor(log10(count)) - 1))
     return round(count / step) * step
 

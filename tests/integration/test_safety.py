@@ -17,7 +17,7 @@ from sweep.errors import FolderError, SpecError
 from sweep.ledger.directory import SweepDirectory
 from sweep.report import write_report
 from sweep.spec.reader import load_spec
-from sweep.tracking.artifacts import files
+from sweep.tracking.artifacts import artifact_files
 from tests.sweeps.synthetic_results import synthetic_results
 
 ROOT = Path(__file__).parents[2]
@@ -208,4 +208,4 @@ def test_no_link_in_a_report_is_published(folder: Path, private: Path) -> None:
     (folder / "report.html").touch()
     (folder / "rows.csv").symlink_to(private)
     (folder / "figures").symlink_to(private.parent)
-    assert [name for name, _ in files(folder)] == ["folder/report.html"]
+    assert [name for name, _ in artifact_files(folder)] == ["folder/report.html"]

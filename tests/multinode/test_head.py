@@ -141,7 +141,7 @@ def test_a_head_serves_copies_and_gives_its_place_to_a_new_one(boot: Boot, tmp_p
     second = boot("second", str(store))
     started = second.head()
     assert started.returncode == 0, started.stderr
-    assert "2 files taken back" in started.stdout
+    assert "2 files restored" in started.stdout
     assert (second.home / "sweeps/tickets/ledger.journal").read_text() == ledger.read_text()
     assert runs(second.home / "mlflow" / "mlflow.db") == [run]
 

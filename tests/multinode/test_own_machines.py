@@ -176,7 +176,7 @@ def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMa
         command.send_signal(signal.SIGINT)
         left, _ = first.communicate(timeout=TIME_LIMIT)
     assert first.returncode == 130, left
-    assert "left; the sweep goes on" in left
+    assert "left; the sweep continues" in left
     with begun(cluster.laptop, LONG) as second:
         assert second.stdout is not None
         greeting = second.stdout.readline()

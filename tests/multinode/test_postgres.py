@@ -15,7 +15,7 @@ from sweep.ledger.stored import read_stored
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
-from sweep.tracking.points import points
+from sweep.tracking.metrics import points
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
 from tests.services.kill_on_exit import leash

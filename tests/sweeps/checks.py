@@ -13,7 +13,7 @@ from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
-from sweep.tracking.points import Point, ended, num_evaluations, points, progress
+from sweep.tracking.metrics import Point, ended, num_evaluations, points, progress
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
 from tests.faults.fault_run import TRIALS, Scene

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from sweep.errors import ClusterError
-from sweep.remote.cluster_file import ClusterFile, NodeType, fitted, read_cluster_file
+from sweep.remote.cluster_file import ClusterFile, NodeType, fit_to_cluster, read_cluster_file
 from sweep.spec.reader import load_spec
 
 CLUSTERS = Path(__file__).parents[2] / "cluster"
@@ -42,20 +42,20 @@ def test_the_bound_of_the_cluster_holds_over_its_types(tmp_path: Path) -> None:
 
 def test_a_spec_that_leaves_room_is_fitted() -> None:
     cluster = read_cluster_file(CLUSTERS / "gpu.yaml")
-    spec = fitted(load_spec("quickstart", ["resources.gpu=auto"]), cluster)
+    spec = fit_to_cluster(load_spec("quickstart", ["resources.gpu=auto"]), cluster)
     assert (spec.resources.gpu, spec.budget.concurrency) == (1.0, 4)
-    spec = fitted(load_spec("quickstart", ["resources.gpu=0.5"]), cluster)
+    spec = fit_to_cluster(load_spec("quickstart", ["resources.gpu=0.5"]), cluster)
     assert (spec.resources.gpu, spec.budget.concurrency) == (0.5, 8)
-    spec = fitted(load_spec("quickstart", ["resources.gpu=0.5", "budget.concurrency=3"]), cluster)
+    spec = fit_to_cluster(load_spec("quickstart", ["resources.gpu=0.5", "budget.concurrency=3"]), cluster)
     assert spec.budget.concurrency == 3
     own = load_spec("quickstart", ["resources.gpu=auto"])
-    assert fitted(own, read_cluster_file(CLUSTERS / "onprem.yaml")) == own
+    assert fit_to_cluster(own, read_cluster_file(CLUSTERS / "onprem.yaml")) == own
 
 
 def test_a_trial_that_fits_nowhere_is_refused() -> None:
     spec = load_spec("quickstart", ["resources.gpu=2"])
     with pytest.raises(ClusterError, match=r"needs 1 CPU and 2\.0 GPU, which no machine .* has; lower `resources`"):
-        fitted(spec, read_cluster_file(CLUSTERS / "gpu.yaml"))
+        fit_to_cluster(spec, read_cluster_file(CLUSTERS / "gpu.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sweep.cli.cost import print_cost
 from sweep.cli.formats import duration
 from sweep.cli.plan import print_plan
 from sweep.errors import ClusterError, SpecError
-from sweep.remote.cluster_file import fitted, read_cluster_file
+from sweep.remote.cluster_file import fit_to_cluster, read_cluster_file
 from sweep.scheduling.workload import Work
 from sweep.spec.reader import load_spec
 
@@ -23,7 +23,7 @@ PRICES = "prices={g6.xlarge: [0.4, 0.8], m6i.xlarge: 0.2}"
 
 def bill(*overrides: str, file: str = "gpu.yaml", measured: bool = False) -> str:
     cluster = read_cluster_file(CLUSTERS / file)
-    spec = fitted(load_spec("quickstart", ["resources.gpu=auto", *overrides]), cluster)
+    spec = fit_to_cluster(load_spec("quickstart", ["resources.gpu=auto", *overrides]), cluster)
     out = io.StringIO()
     print_cost(Console(file=out, width=200), spec, cluster, WORK, measured=measured)
     return out.getvalue()

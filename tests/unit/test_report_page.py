@@ -122,7 +122,7 @@ def test_no_trial_at_all_still_makes_a_page(results: SweepResults) -> None:
 
 
 def test_work_that_was_done_twice_is_told_where_there_is_some(results: SweepResults, found: Verdict) -> None:
-    assert "broken off" not in _costs(results, found)
+    assert "discarded" not in _costs(results, found)
     searched, confirmed = results.trials[0], results.confirmations[0]
     lost = [DiscardedWork(time=1.0, seconds=seconds, reason="the machine died") for seconds in (30.0, 60.0, 5.0)]
     unlucky = replace(
@@ -132,7 +132,7 @@ def test_work_that_was_done_twice_is_told_where_there_is_some(results: SweepResu
     )
     assert searched.cell == confirmed.cell
     costs = _costs(unlucky, verdict(unlucky))
-    assert "broken off" in costs
+    assert "discarded" in costs
     assert costs.count("95 s of 3 (") == 2, "of its cell, and of all"
     assert len(re.findall(r"<t[dh][^>]*>all</t", costs)) == 1
 

@@ -101,3 +101,4 @@ def test_the_verdict_as_json_names_trials_by_their_keys(found: Verdict) -> None:
     assert arm["winner"]["trial"] == winner.key
     assert arm["confirmation"] == "trec/8/soft_triple#confirmation-0"
     assert len(arm["scores"]) == 8
+    assert {"lost"} <= arm["cost"].keys() & arm["cost"]["spent"].keys(), "keys of a stored document never change"

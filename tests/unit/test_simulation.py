@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from sweep.cli.cells_table import best_trial
 from sweep.records.trial import TrialRecord
-from sweep.verdict.statistics import LEVEL, draws_needed, holm, mean_gain, mean_interval, power, sign_flip_p, summarise
+from sweep.verdict.power import draws_needed, power
+from sweep.verdict.statistics import LEVEL, holm, mean_gain, mean_interval, sign_flip_p, summarise
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 

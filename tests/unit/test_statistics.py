@@ -10,21 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from sweep.verdict.power import draws_needed, power
 from sweep.verdict.statistics import (
     average_ranks,
-    configuration_variance,
-    draws_needed,
     holm,
     mean_gain,
     mean_interval,
     paired_difference,
-    power,
     probability_of_best,
-    seed_variance,
     sign_flip_p,
     smallest_p,
     summarise,
 )
+from sweep.verdict.variance import configuration_variance, seed_variance
 
 
 def normal(*shape: int, seed: int = 0) -> NDArray[np.float64]:

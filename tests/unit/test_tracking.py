@@ -118,7 +118,7 @@ def test_a_running_trial_is_shown_while_it_runs(
     client: MlflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
-    monkeypatch.setattr("sweep.tracking.tracker._LIVE", 0.0)
+    monkeypatch.setattr("sweep.tracking.tracker._UPDATE_PERIOD", 0.0)
     ledger = MemoryLedger()
     with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
         key = ledger.ask()
@@ -360,7 +360,7 @@ def test_an_older_database_gets_everything_again(
     client: MlflowClient, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
-    monkeypatch.setattr("sweep.tracking.tracker._LIVE", 0.0)
+    monkeypatch.setattr("sweep.tracking.tracker._UPDATE_PERIOD", 0.0)
     ledger = MemoryLedger()
     with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
         before, during, failing = complete(ledger, 0.25, 0.5), ledger.ask(), ledger.ask()
@@ -415,7 +415,7 @@ def test_a_sweep_drawn_live_equals_one_drawn_afterwards(
     client: MlflowClient, uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweep.tracking.tracker._PERIOD", 0.02)
-    monkeypatch.setattr("sweep.tracking.tracker._LIVE", 0.0)
+    monkeypatch.setattr("sweep.tracking.tracker._UPDATE_PERIOD", 0.0)
     ledger = MemoryLedger()
     with Tracker(ledger, experiment="sweeps", uri=uri, required=True) as tracker:
         for scores in ((0.25, 0.5), (0.75,)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sweep.tracking.artifacts import Artifacts, files
+from sweep.tracking.artifacts import Artifacts, artifact_files
 from sweep.tracking.store import open_client
 from tests.sweeps.memory_ledger import migrated_database
 
@@ -39,12 +39,12 @@ def test_files_of_a_folder_are_named_after_it(tmp_path: Path) -> None:
     (tmp_path / "report" / "figures").mkdir(parents=True)
     for name in ("report.html", "figures/scores.png"):
         (tmp_path / "report" / name).touch()
-    assert list(files(tmp_path / "report")) == [
+    assert list(artifact_files(tmp_path / "report")) == [
         ("report/figures/scores.png", tmp_path / "report" / "figures" / "scores.png"),
         ("report/report.html", tmp_path / "report" / "report.html"),
     ]
     page = tmp_path / "report" / "report.html"
-    assert list(files(page)) == [("report.html", page)]
+    assert list(artifact_files(page)) == [("report.html", page)]
 
 
 def test_what_is_known_to_be_stored_is_not_stored_again(client: MlflowClient, run: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sweep.records.confirmation import ConfirmationRecord
-from sweep.tracking.points import Point, ended, num_evaluations, points, progress, standing
+from sweep.tracking.metrics import Point, current_state, ended, num_evaluations, points, progress
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.outcomes import Outcome
 
@@ -105,13 +105,13 @@ def test_a_winner_shows_its_mean_test_score_once_its_confirmation_is_complete() 
     record = confirmed(ledger, 0.5, 0.75)
     complete(ledger, 0.5)  # later, so that it does not count
     point = Point(f"confirmed/{CELL}", 0.625, round(1000 * (record.ended or 0)), 1)
-    assert standing(ledger.sweep(), ledger.trials(), [record])[1:] == [point]
-    assert standing(ledger.sweep(), ledger.trials(), [replace(record, outcome=None)])[1:] == []
+    assert current_state(ledger.sweep(), ledger.trials(), [record])[1:] == [point]
+    assert current_state(ledger.sweep(), ledger.trials(), [replace(record, outcome=None)])[1:] == []
 
 
 def test_interrupted_trials_are_counted_as_they_are_now() -> None:
     ledger = MemoryLedger()
-    assert standing(ledger.sweep(), ledger.trials(), []) == [("trials/interrupted", 0, 1000 * BEGAN, 0)]
+    assert current_state(ledger.sweep(), ledger.trials(), []) == [("trials/interrupted", 0, 1000 * BEGAN, 0)]
     complete(ledger, 0.5)
     ledger.finish(ledger.ask(), Outcome.INTERRUPTED)
-    assert standing(ledger.sweep(), ledger.trials(), []) == [("trials/interrupted", 1, 1000 * (BEGAN + 5), 1)]
+    assert current_state(ledger.sweep(), ledger.trials(), []) == [("trials/interrupted", 1, 1000 * (BEGAN + 5), 1)]

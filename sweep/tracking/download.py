@@ -1,4 +1,4 @@
-"""The records of a sweep, taken from its MLflow run alone: what a report is made of where no ledger is."""
+"""Download of a sweep's results from its MLflow run, to make a report where the ledger is not at hand."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ _RESULTS = "report/results.json"
 
 
 def fetch_results(name: str, uri: str) -> SweepResults:
-    """The results that the last run of the sweep `name` left with its MLflow run, whatever the experiment.
+    """The results stored with the MLflow run of the sweep `name`, in whichever experiment its newest run is.
 
-    Raises TrackingError if the store does not answer, or holds no such sweep, or no results of it; LedgerError if what
-    it holds cannot be read.
+    Raises TrackingError if the store does not answer, has no such sweep, or has no results of it; LedgerError if the
+    results cannot be read.
     """
     try:
         client = open_client(uri)
         run = _newest(client, name)
-        if not any(each.path == _RESULTS for each in client.list_artifacts(run.info.run_id, "report")):
+        if not any(artifact.path == _RESULTS for artifact in client.list_artifacts(run.info.run_id, "report")):
             raise TrackingError(
                 f"a report is made of the artifact {_RESULTS} of the sweep's run; that of {name!r} has none: a run of "
-                "the sweep that ends leaves it, and so does `python -m sweep sync` where the ledger lies"
+                "the sweep stores it at its end, and so does `python -m sweep sync` where the ledger is"
             )
         with tempfile.TemporaryDirectory(prefix="sweep-results-") as scratch:
             text = Path(client.download_artifacts(run.info.run_id, _RESULTS, scratch)).read_text(encoding="utf-8")
@@ -44,13 +44,13 @@ def fetch_results(name: str, uri: str) -> SweepResults:
     if results.sweep.name != name:  # it would become a folder
         raise TrackingError(
             f"the results of a sweep must bear its name; those of {name!r} in this MLflow store say "
-            f"{results.sweep.name!r}; make the report where the ledger lies"
+            f"{results.sweep.name!r}; make the report where the ledger is"
         )
     return results
 
 
 def _newest(client: MlflowClient, name: str) -> Run:
-    experiments = [each.experiment_id for each in client.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     quoted = name.replace("'", "")
     wanted = f"tags.`{ROLE_TAG}` = '{SWEEP_ROLE}' AND tags.`sweep.name` = '{quoted}'"
     found = client.search_runs(experiments, wanted, max_results=1, order_by=["attributes.start_time DESC"])

@@ -1,5 +1,8 @@
-"""The metrics of runs: points that follow from the ledger's records alone, whenever they are pushed, and in how many
-parts. So a projection that was drawn live equals one that was drawn afterwards."""
+"""The metrics of MLflow runs, as points computed from the ledger's records alone.
+
+They do not depend on when they are pushed, nor in how many parts, so runs that were updated during a sweep equal runs
+that are pushed afterwards.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,19 @@ from sweep.records.trial import TrialRecord
 from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Outcome
 
-__all__ = ["Point", "ended", "milliseconds", "num_evaluations", "points", "progress", "standing"]
+__all__ = ["Point", "current_state", "ended", "milliseconds", "num_evaluations", "points", "progress"]
 
 _FINAL = (Outcome.COMPLETED, Outcome.PRUNED, Outcome.DIVERGED, Outcome.FAILED)
 
 
 class Point(NamedTuple):
-    """One value of a metric. time: milliseconds since the epoch."""
+    """One value of a metric.
+
+    name: of the metric.
+    value: finite.
+    time: milliseconds since the epoch.
+    step: its place on the horizontal axis.
+    """
 
     name: str
     value: float
@@ -30,19 +39,19 @@ class Point(NamedTuple):
 
 
 def milliseconds(seconds: float) -> int:
-    """The time as MLflow keeps it."""
+    """Seconds in MLflow's unit of time."""
     return round(1000 * seconds)
 
 
 def num_evaluations(record: TrialRecord | ConfirmationRecord) -> int:
-    """How many reports the record has."""
+    """The number of a record's evaluations; a confirmation has one for each replicate."""
     if isinstance(record, ConfirmationRecord):
         return len(record.replicates)
     return record.evaluations[-1].number if record.evaluations else 0
 
 
 def points(record: TrialRecord | ConfirmationRecord, *, after: int) -> list[Point]:
-    """The metrics of a record's reports whose numbers are above `after`."""
+    """The metrics of a record's evaluations whose numbers are above `after`."""
     if isinstance(record, TrialRecord):
         return [
             Point(name, value, milliseconds(evaluation.time), evaluation.number)
@@ -64,10 +73,12 @@ def ended(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def progress(trials: Sequence[TrialRecord], *, after: int) -> list[Point]:
-    """The sweep's own metrics: how many of its trials ended in which way, and the best completed score of each cell.
+    """The sweep's own metrics: the number of trials by outcome, and the best completed score of each cell.
 
-    trials: those that have ended, in that order. Their numbers, from 1, are the steps; a metric has a point where it
-    changed. Steps up to `after` are left out.
+    trials: those that have ended, in the order in which they did; their positions, from 1, are the steps.
+    after: steps up to this one are left out.
+
+    A metric has a point wherever it changes.
     """
     counts = dict.fromkeys(_FINAL, 0)
     shown: dict[str, float] = {}
@@ -85,11 +96,13 @@ def progress(trials: Sequence[TrialRecord], *, after: int) -> list[Point]:
     return [point for point in found if point.step > after]
 
 
-def standing(
+def current_state(
     sweep: SweepRecord, trials: Sequence[TrialRecord], confirmations: Iterable[ConfirmationRecord]
 ) -> list[Point]:
-    """The sweep's metrics that have no history in the ledger: how many trials are interrupted, and the mean test score
-    of each winner whose confirmation is complete. Their step is the number of trials that had ended by then."""
+    """The sweep's metrics that have no history in the ledger, at the number of trials that had ended by then as step.
+
+    These are the number of interrupted trials, and the mean test score of each winner whose confirmation is complete.
+    """
     ends = [record.ended or record.started for record in ended(trials)]
     interrupted = [record.ended or record.started for record in trials if record.outcome is Outcome.INTERRUPTED]
     last = max([sweep.created, *ends, *interrupted])
@@ -112,7 +125,7 @@ def _replicate_points(replicate: ReplicateRecord, record: ConfirmationRecord) ->
 
 
 def _means(record: ConfirmationRecord) -> Iterator[Point]:
-    """After each draw, the means over the draws so far, at the number of reports as their step."""
+    """After each replicate, the means over the draws so far; the step is the number of replicates."""
     prefix = "test_" if record.role is Role.CONFIRMATION else "val_"
     known: dict[str, list[float]] = {}
     for number, replicate in enumerate(record.replicates, start=1):
@@ -123,7 +136,7 @@ def _means(record: ConfirmationRecord) -> Iterator[Point]:
 
 
 def _own_metrics(replicate: ReplicateRecord) -> Mapping[str, float]:
-    """Those of a draw's first training; what a second one of the same draw shows is the variance of the seed."""
+    """The metrics of a draw's first training; a second one on the same draw only serves the variance of the seed."""
     return {} if replicate.evaluation.initialisation else replicate.evaluation.metrics
 
 

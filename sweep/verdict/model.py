@@ -1,0 +1,217 @@
+"""The values that a verdict consists of. Scores are shares from 0 to 1; only sentences and tables use points."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.spent import Spent
+from sweep.records.trial import TrialRecord
+from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
+
+__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failures:
+    """Counts of an arm's confirmation replicates, and of those that went wrong; the report shows all of them.
+
+    replicates: all that have ended.
+    diverged: a value was not finite; each is scored as a classifier that always answers the majority class.
+    failed: an error or too little memory, which says nothing about the loss; the draw is left out of the arm's
+        comparisons.
+    majority: trained to the end, yet no better than always answering the majority class (a failed run in the sense of
+        Mosbach et al., 2021).
+    """
+
+    replicates: int
+    diverged: int
+    failed: int
+    majority: int
+
+    @property
+    def rate(self) -> float:
+        """Share of the replicates that went wrong in any way; 0 if there are none."""
+        return (self.diverged + self.failed + self.majority) / self.replicates if self.replicates else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """The cost of an arm.
+
+    trials: number of trials by outcome.
+    replicates: number of replicates begun in the search, those of finalists included.
+    possible_replicates: number of replicates if no trial had stopped early.
+    spent: seconds of workers' time.
+    discarded: how often work was interrupted, by the death of a worker or of the driver, or by the end of a run.
+    """
+
+    trials: Mapping[str, int]
+    replicates: int
+    possible_replicates: int
+    spent: Spent
+    discarded: int
+
+    def __add__(self, other: Cost) -> Cost:
+        """The cost of both together."""
+        return Cost(
+            trials=dict(Counter(self.trials) + Counter(other.trials)),
+            replicates=self.replicates + other.replicates,
+            possible_replicates=self.possible_replicates + other.possible_replicates,
+            spent=self.spent + other.spent,
+            discarded=self.discarded + other.discarded,
+        )
+
+    @property
+    def saved(self) -> float:
+        """Share of the search's replicates that were not trained, since trials were pruned or went wrong."""
+        return 1 - self.replicates / self.possible_replicates if self.possible_replicates else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variances:
+    """The variance of a cell's scores by source, as variances of shares; None where it cannot be estimated.
+
+    configuration: between the completed trials of the search (two-way random effects over configurations and their
+        common draws).
+    draw: between the draws of the winner's confirmation, less the variance of the seed.
+    seed: between two initialisations on one draw.
+    """
+
+    configuration: float | None
+    draw: float | None
+    seed: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """One loss in a comparison.
+
+    cell: key of its cell.
+    loss: its name; `searched` if the search chose the loss.
+    winner: the trial that was confirmed, or else the best one; None if no trial completed.
+    confirmation: the winner's confirmation; None if it has not begun.
+    scores: the test score of each confirmation draw, in the order of `Comparison.draws`; None where it failed or is
+        still missing.
+    summary: mean, spread and interval of the scores; None without any.
+    selection_score: the winner's score in the search.
+    difference: to the baseline, over the draws that both have; None for the baseline itself.
+    p_corrected: the p-value of the difference after Holm's correction over all tests of the sweep.
+    probability_of_best: the probability of being the best of the arms, over the draws that all of them have.
+    draws_needed: draws that would resolve the observed difference with a power of 80 %, at 5 % divided by the number of
+        tests, so that it holds whatever the other tests find; None if 100,000 are too few, or without a difference.
+    inference: test accuracy by each rule of inference (`head`, `nearest`, `neighbours`, `mixture`).
+    failures: its confirmation replicates that went wrong.
+    variances: of its cell's scores, by source.
+    cost: of its cell.
+    confusion: the confusion matrix, summed over draws; rows are classes, columns predicted classes.
+    """
+
+    cell: str
+    loss: str
+    winner: TrialRecord | None
+    confirmation: ConfirmationRecord | None
+    scores: tuple[float | None, ...]
+    summary: Summary | None
+    selection_score: float | None
+    difference: Difference | None = None
+    p_corrected: float | None = None
+    probability_of_best: float | None = None
+    draws_needed: int | None = None
+    inference: Mapping[str, Summary] = field(default_factory=dict)
+    failures: Failures
+    variances: Variances
+    cost: Cost
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def significant(self) -> bool:
+        """True if the difference to the baseline is significant at 5 % after the correction."""
+        return self.p_corrected is not None and self.p_corrected < LEVEL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The arms of one dataset, one number of shots, and one value of each other compared axis.
+
+    dataset, shots, sampling: as in the spec.
+    others: values of the other axes, e.g. `encoder=roberta-base`; empty if there are none.
+    baseline: the loss that all others are compared with; None if there is only one loss.
+    draws: the confirmation draws, in the order of every arm's scores.
+    arms: one for each loss.
+    best: the arm with the largest paired difference, or else the highest mean; None without any score.
+    sentence: which loss won, by how much, and how certain that is.
+    """
+
+    dataset: str
+    shots: int
+    sampling: str
+    others: str
+    baseline: str | None
+    draws: tuple[int, ...]
+    arms: tuple[Arm, ...]
+    best: Arm | None
+    sentence: str
+
+    @property
+    def title(self) -> str:
+        """`trec, 20 labels in all` or `support, 4 labels per class, encoder=roberta-base`."""
+        return f"{self.dataset}, {self.subtitle}"
+
+    @property
+    def subtitle(self) -> str:
+        """The title without the dataset: `4 labels per class, encoder=roberta-base`."""
+        labels = f"{self.shots} label{'s' if self.shots != 1 else ''} {self.counted}"
+        return f"{labels}, {self.others}" if self.others else labels
+
+    @property
+    def counted(self) -> str:
+        """The unit of the number of shots: labels `per class` or `in all`."""
+        return "per class" if self.sampling == "per_class" else "in all"
+
+    def arm(self, loss: str | None) -> Arm | None:
+        """The arm of a loss; None if the comparison has none."""
+        return next((arm for arm in self.arms if arm.loss == loss), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """A loss's mean difference to the baseline over all comparisons.
+
+    loss: its name.
+    comparisons, datasets: how many were averaged over.
+    mean: of the comparisons' mean differences.
+    low, high: interval of the mean at 95 %, by a hierarchical bootstrap (datasets, then draws).
+    lowest, highest: of the comparisons' mean differences.
+    """
+
+    loss: str
+    comparisons: int
+    datasets: int
+    mean: float
+    low: float
+    high: float
+    lowest: float
+    highest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The result of a sweep.
+
+    comparisons: in the order of the spec's axes.
+    family: number of tests that Holm's correction covers.
+    gains: by loss, over all comparisons; empty if there is only one, whose differences say the same.
+    ranks: average ranks of the losses by number of shots, where at least three datasets were compared.
+    selection: a sentence on how winners were chosen.
+    warnings: what a reader must know before believing any of it.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    family: int
+    gains: tuple[Gain, ...]
+    ranks: Mapping[int, Ranks]
+    selection: str
+    warnings: tuple[str, ...]

@@ -1,0 +1,49 @@
+"""Power analysis: the chance that a comparison detects a difference, and the number of draws that it needs."""
+
+from __future__ import annotations
+
+from sweep.verdict.statistics import LEVEL, smallest_p
+
+__all__ = ["POWER", "draws_needed", "power"]
+
+POWER = 0.8
+"""The power for which numbers of draws are planned."""
+
+_MOST_DRAWS = 100_000
+
+
+def power(difference: float, sd: float, draws: int, level: float = LEVEL) -> float:
+    """The probability that a two-sided paired t-test detects a true mean difference.
+
+    difference: the true mean difference.
+    sd: standard deviation of the paired differences.
+    draws: number of pairs.
+    level: significance level of the test.
+
+    The square of a noncentral t is a noncentral F, which covers both tails, and which scipy computes where its
+    noncentral t gives NaN. The sign-flip test of a verdict has nearly the same power.
+    """
+    from scipy import stats
+
+    if draws < 2:
+        return 0.0
+    if abs(difference) >= 1e3 * sd:  # detected with certainty, where the distribution may overflow
+        return 1.0 if difference else level
+    critical = stats.t.isf(level / 2, draws - 1)
+    return float(stats.ncf.sf(critical**2, 1, draws - 1, draws * (difference / sd) ** 2))
+
+
+def draws_needed(difference: float, sd: float, level: float = LEVEL, wanted: float = POWER) -> int | None:
+    """The fewest draws with which `power` reaches `wanted` and a sign-flip test can be significant at `level`.
+
+    None if even 100,000 draws do not suffice.
+    """
+    low, high = 1, _MOST_DRAWS  # too few, and enough
+    if smallest_p(high) > level or power(difference, sd, high, level) < wanted:
+        return None
+    while smallest_p(low + 1) > level:
+        low += 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power(difference, sd, middle, level) >= wanted else (middle, high)
+    return high
