@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainable.datasets.text_data import Rows
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
 
 __all__ = ["Batch", "TokenisedRows", "evaluation_batches", "tokenise", "training_batches"]
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainable.config import TrialConfig
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
 
 __all__ = ["PUBLISHED_STEPS", "build_optimiser", "learning_rate_factor", "parameter_groups"]
 

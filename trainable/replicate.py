@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
     from trainable.losses import LossEntry
 
 __all__ = ["Measurement", "Part", "Trial", "evaluation_points", "measurements"]
@@ -116,7 +116,7 @@ def _start(trial: Trial, replicate: int) -> Learner:
         scorer=scorer,
         optimiser=build_optimiser(config, encoder, metric_loss),
         batches=_batches(trial, scorer, order_seed),
-        width=_width(scorer, padding=padding, recorded=model is not encoder.model),
+        width=_width(scorer, padding=padding, captured=model is not encoder.model),
     )
 
 
@@ -153,12 +153,15 @@ def _batches(trial: Trial, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int
     )
 
 
-def _width(scorer: Scorer, *, padding: bool, recorded: bool) -> int:
-    """Tokens that every batch is padded to: one length for recorded graphs, that of the longest row where a loss sees
-    padding; else 0, each batch having its own."""
+def _width(scorer: Scorer, *, padding: bool, captured: bool) -> int:
+    """Return the number of tokens that every batch is padded to at least.
+
+    Captured graphs need one length, that of the longest training row. A loss that sees padding gets the longest row of
+    the whole pool, as in the papers' code. Otherwise 0: each batch is as wide as its own longest row.
+    """
     if padding:
         return int(scorer.pool.lengths(np.arange(len(scorer.pool.labels_N))).max())
-    return int(scorer.pool.lengths(scorer.train_M).max()) if recorded else 0
+    return int(scorer.pool.lengths(scorer.train_M).max()) if captured else 0
 
 
 def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.encoder.encoder import free_accelerator, load_encoder
+from trainable.encoder import free_accelerator, load_encoder
 from trainable.errors import ConfigError
 from trainable.learner import DivergedError
 from trainable.losses import LOSSES, LossEntry

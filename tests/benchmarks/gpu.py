@@ -90,7 +90,7 @@ def _name(config: TrialConfig) -> str:
 
 def _startup(config: TrialConfig) -> dict[str, float]:
     """A process's first replicate, of few steps: loading, the way to the GPU, and what its libraries do once."""
-    from trainable.encoder.encoder import load_encoder
+    from trainable.encoder import load_encoder
     from trainable.training import replicates
 
     started = perf_counter()

@@ -13,8 +13,7 @@ import torch
 from tests.services.poll_while import beside
 from trainable.batching import TokenisedRows
 from trainable.config import TrialConfig
-from trainable.encoder import graphs
-from trainable.encoder.encoder import Encoder
+from trainable.encoder import Encoder, graphs
 from trainable.objective import Objective
 from trainable.outcomes import Evaluation
 from trainable.training import replicates
@@ -57,7 +56,7 @@ def cost(config: TrialConfig) -> dict[str, Any]:
 
 def without_graphs(measure: Callable[[TrialConfig], Any], config: TrialConfig) -> Any:
     """What is measured where no CUDA graph is recorded."""
-    with patch.object(graphs, "_SHAPES", 0):
+    with patch.object(graphs, "_CAPTURED_SHAPES", 0):
         return measure(config)
 
 

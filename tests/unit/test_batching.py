@@ -9,7 +9,7 @@ import torch
 
 from trainable.batching import evaluation_batches, tokenise, training_batches
 from trainable.datasets.text_data import Rows
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 
 CPU = torch.device("cpu")
 TEXTS = ("good film", "a", "the film was awful and poor", "is it great?")

@@ -18,7 +18,7 @@ from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows
 from trainable.draws import Draw, few_shot_draw
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 from trainable.errors import ConfigError, DataError, EncoderError
 from trainable.evaluation import scoring
 from trainable.evaluation.inference import Outputs, run_encoder

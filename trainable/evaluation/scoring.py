@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trainable.batching import TokenisedRows
     from trainable.config import TrialConfig
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
     from trainable.evaluation.inference import Outputs
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
