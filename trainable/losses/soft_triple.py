@@ -1,4 +1,4 @@
-"""SoftTriple: a softmax over classes, each of them represented by several learned centres."""
+"""SoftTriple: a softmax over classes, each represented by several learned centres."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=SoftTriple,
     search={
-        # Ranges: TripleEntropy's committed values and Musgrave et al., 2020; more centres than shots hardly help.
+        # TripleEntropy's published values and Musgrave et al., 2020; more centres than shots hardly help.
         "centers_per_class": IntRange(1, 50, log=True),
         "la": FloatRange(1.0, 100.0, log=True),
         "gamma": FloatRange(0.01, 1.0, log=True),
