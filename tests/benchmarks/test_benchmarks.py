@@ -28,9 +28,10 @@ from tests.sweeps.synthetic_results import synthetic_results
 PROTOCOL = Protocol(Path("senteval"), trials=4)
 
 
-def trial(rate: float, asked: float, reported: tuple[float, ...]) -> TrialTimes:
-    scores = tuple(0.1 * number for number in range(1, len(reported) + 1))
-    return TrialTimes(learning_rate=rate, scores=scores, training=6.0, evaluation=3.0, asked=asked, reported=reported)
+def trial(rate: float, started: float, evaluated: tuple[float, ...]) -> TrialTimes:
+    scores = tuple(0.1 * number for number in range(1, len(evaluated) + 1))
+    times = {"training": 6.0, "evaluation": 3.0, "started": started}
+    return TrialTimes(learning_rate=rate, scores=scores, evaluated=evaluated, **times)
 
 
 def measured(arm: str, number: int, wall: float) -> Measurement:
@@ -304,15 +305,15 @@ def test_sweeps_are_compared_by_what_both_have_trained() -> None:
     assert not any(name.endswith("_seconds") for *_, name in reference)
     first, *others = results.trials
     other = replace(first, config=first.config.model_copy(update={"encoder_lr": 0.123}))
-    one, *rest = results.confirmations[0].replicates
-    metrics = {**one.evaluation.metrics, "test_accuracy": 0.123}
-    changed = replace(one, evaluation=replace(one.evaluation, metrics=metrics))
+    replicate, *rest = results.confirmations[0].replicates
+    metrics = {**replicate.evaluation.metrics, "test_accuracy": 0.123}
+    changed = replace(replicate, evaluation=replace(replicate.evaluation, metrics=metrics))
     differing = replace(
         results,
         trials=(other, *others),
         confirmations=(replace(results.confirmations[0], replicates=(changed, *rest)), *results.confirmations[1:]),
     )
-    ended = min(each.ended for each in results.trials if each.ended is not None)
+    ended = min(trial.ended for trial in results.trials if trial.ended is not None)
     same = packing.packed_run("resources.gpu=1", results, reference, began=ended - 4.0, wall=60.0)
     assert (same.shared, same.equal, same.first, same.trials) == (len(reference), len(reference), 4.0, len(others) + 1)
     found = packing.packed_run("resources.gpu=0.5", differing, reference, began=0.0, wall=60.0)
