@@ -167,8 +167,8 @@ def _balanced_batches(labels_N: Indices, batch_size: int, generator: np.random.G
     turns = _shuffled_stream(np.arange(len(rows)), generator)
     while True:
         classes = _take_distinct(turns, min(len(rows), batch_size // 2))
-        quotas = _quotas([len(rows[label]) for label in classes], batch_size)
-        batch = [_take_distinct(streams[label], quota) for label, quota in zip(classes, quotas, strict=True)]
+        quotas = _quotas([len(rows[position]) for position in classes], batch_size)
+        batch = [_take_distinct(streams[position], quota) for position, quota in zip(classes, quotas, strict=True)]
         yield np.concatenate(batch).astype(np.int64)
 
 
@@ -189,8 +189,8 @@ def _quotas(sizes: Sequence[int], batch_size: int) -> list[int]:
     """Return the rows to take of each class: equal shares, as far as small classes allow; larger ones take the rest."""
     quotas = [0] * len(sizes)
     left = batch_size
-    smallest_first = sorted(range(len(sizes)), key=lambda label: sizes[label])
-    for done, label in enumerate(smallest_first):
-        quotas[label] = min(sizes[label], left // (len(sizes) - done))
-        left -= quotas[label]
+    smallest_first = sorted(range(len(sizes)), key=lambda position: sizes[position])
+    for done, position in enumerate(smallest_first):
+        quotas[position] = min(sizes[position], left // (len(sizes) - done))
+        left -= quotas[position]
     return quotas

@@ -62,6 +62,11 @@ def replicates(
     Raises TrainableError at once for invalid data, encoder or fields; while iterating, RuntimeError if another iterator
     has been begun, and torch.AcceleratorError if the device fails.
     """
+    return _evaluations(_trial(config, draws, initialisation, part), first)
+
+
+def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, part: Part) -> Trial:
+    """Load and check what all replicates share, before any of them is trained."""
     entry = LOSSES[config.loss.name]
     _check_pairs(config, entry)
     data = load(config.dataset)
@@ -69,7 +74,7 @@ def replicates(
     samples = tuple(draw_of(config, data, index) for index in chosen)
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
     _check_length(config, encoder)
-    trial = Trial(
+    return Trial(
         config=config,
         entry=entry,
         data=data,
@@ -79,7 +84,6 @@ def replicates(
         part=part,
         initialisation=initialisation,
     )
-    return _evaluations(trial, first)
 
 
 def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:

@@ -60,8 +60,8 @@ class EndedTrials:
     count: int = 0
     _offset: int = 0
 
-    def look(self) -> int:
-        """Return how many there are now."""
+    def update(self) -> int:
+        """Read what was appended, and return how many trials have ended."""
         if self.journal.exists():
             with self.journal.open("rb") as file:
                 file.seek(self._offset)
@@ -88,7 +88,7 @@ class Sampler:
         """Take one sample, if the driver runs."""
         try:
             driver = psutil.Process(json.loads((self.directory.path / "driver.lock").read_text())["pid"])
-            self.samples.append(_sample(driver, self.ended.look()))
+            self.samples.append(_sample(driver, self.ended.update()))
         except (OSError, ValueError, psutil.Error):  # the driver has not begun, or has ended
             return
 

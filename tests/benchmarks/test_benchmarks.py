@@ -262,19 +262,19 @@ def test_ended_trials_are_counted_in_a_journal_that_grows(tmp_path: Path) -> Non
 
     path = tmp_path / "ledger.journal"
     ended = memory.EndedTrials(path)
-    assert ended.look() == 0
+    assert ended.update() == 0
     study = create_study(storage=JournalStorage(JournalFileBackend(str(path))))
     study.enqueue_trial({})
     first, second = study.ask(), study.ask()
-    assert ended.look() == 0
+    assert ended.update() == 0
     study.tell(first, 0.5)
-    assert ended.look() == 1
+    assert ended.update() == 1
     with path.open("ab") as file:
         file.write(b'{"datetime_complete":')  # the beginning of a record
-    assert ended.look() == 1
+    assert ended.update() == 1
     os.truncate(path, path.stat().st_size - len(b'{"datetime_complete":'))
     study.tell(second, 0.5)
-    assert ended.look() == 2
+    assert ended.update() == 2
 
 
 def test_the_driver_is_the_process_that_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
