@@ -1,8 +1,8 @@
 """The same trials through a sweep, through a bare loop, and through a stack assembled from the docs.
 
 `python -m tests.benchmarks.trials` prints the tables of the README and writes trials.json. Each run of an arm is a new
-process in an empty folder, with an empty MLflow store. The arms take turns within each round, so that a slow
-spell of the machine affects all of them alike.
+process in an empty folder, with an empty MLflow store. Rounds are interleaved: a slow spell of the machine meets all
+arms alike.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ class LossConfig(BaseModel):
 class LossEntry:
     """One loss as the rest of the project uses it.
 
-    config: the pydantic model of its fields; defaults are those of the loss's own paper, unless its file says why not.
-    search: the range that a sweep searches for each field by default; fields left out keep their default.
+    config: the pydantic model of its fields; defaults are the loss's own paper's, unless its file says why not.
+    search: what a sweep tries for each field unless the spec says otherwise; fields left out keep their default.
     build: (config, num_classes, embedding_size) -> module, called as module(embeddings_ND, labels_N) -> scalar.
         Embeddings are fp32, labels are int64 in [0, num_classes). None for cross-entropy, which needs only the head.
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,

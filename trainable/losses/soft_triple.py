@@ -47,7 +47,7 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
 ENTRY = LossEntry(
     config=SoftTriple,
     search={
-        # TripleEntropy's published values and Musgrave et al., 2020; more centres than shots hardly help.
+        # Ranges: TripleEntropy's committed values and Musgrave et al., 2020; more centres than shots hardly help.
         "centers_per_class": IntRange(1, 50, log=True),
         "la": FloatRange(1.0, 100.0, log=True),
         "gamma": FloatRange(0.01, 1.0, log=True),
