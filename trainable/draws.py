@@ -19,7 +19,7 @@ from trainable.errors import DataError
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["CONFIRMATION_START", "Draw", "absent_classes", "draw_of", "few_shot_draw", "initialisation_seed"]
+__all__ = ["CONFIRMATION_START", "Draw", "draw_of", "few_shot_draw", "initialisation_seed"]
 
 CONFIRMATION_START = 10_000
 """Index of the first draw of a confirmation. A search uses draws from 0 on, so that the two never overlap."""
@@ -53,7 +53,7 @@ def few_shot_draw(
     of different shots share them as far as the pool allows.
 
     sampling: "per_class" takes `shots` rows of each class; "random" takes `shots` rows in all, regardless of classes,
-        as in the papers (arXiv 2211.15195, 2211.15202), see `absent_classes`.
+        as in the papers (arXiv 2211.15195, 2211.15202), so that a class may have none.
     validation: "all" takes every row that is left; "shots" takes as many as the training rows, sampled in the same way;
         a number takes that many, with the classes in the proportions of the pool as far as rows are left.
 
@@ -81,12 +81,6 @@ def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
         index=index,
         seed=config.seed,
     )
-
-
-def absent_classes(draw: Draw, data: TextData) -> tuple[str, ...]:
-    """Return the names of the classes without a training row, which `random` sampling allows."""
-    present = set(data.pool.labels_N[draw.train].tolist())
-    return tuple(name for label, name in enumerate(data.class_names) if label not in present)
 
 
 def initialisation_seed(seed: int, index: int, initialisation: int = 0) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,14 +25,6 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.texts)
-
-    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Rows:
-        """Return the rows at `indices`, in that order."""
-        return Rows(
-            texts=tuple(self.texts[i] for i in indices),
-            pairs=None if self.pairs is None else tuple(self.pairs[i] for i in indices),
-            labels_N=self.labels_N[np.asarray(indices, dtype=np.int64)],
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class GraphedModel:
         self._captured: dict[torch.Size, _CapturedPass] = {}
 
     def __call__(self, *, output_hidden_states: bool, **inputs: Tensor) -> Any:
-        """Return `logits` and, if asked for, the last of `hidden_states`; a replay gives no other output of the model."""
+        """Return `logits` and, if asked for, the last of `hidden_states`; a replay gives no other output."""
         captured = self._captured_pass(inputs, hidden=output_hidden_states)
         if captured is None:
             return self._model(**inputs, output_hidden_states=output_hidden_states)
