@@ -1,6 +1,6 @@
-"""Few-shot fine-tuning of one configuration. Knows nothing of sweeps, schedulers or tracking servers.
+"""Few-shot fine-tuning of one configuration, independent of sweeps, schedulers and tracking servers.
 
-The entry point is `trainable.training.replicates`, which is imported from its own module, because it loads torch.
+The entry point is `trainable.training.replicates`; it is imported from its own module, since that loads torch.
 """
 
 from trainable.config import DatasetConfig, TrialConfig

@@ -1,4 +1,4 @@
-"""`python -m trainable CONFIG.json`: train one configuration alone, and print each report as a line of JSON."""
+"""`python -m trainable CONFIG.json`: train one configuration by itself, and print each evaluation as a line of JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["main", "read_config"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one trial. Returns the exit code: 0, 1 when it diverged or failed, 2 for a mistake in what was given."""
+    """Train one trial and return the exit code: 0, 1 if it diverged or failed, 2 if its configuration is invalid."""
     options = _parser().parse_args(arguments)
     try:
         return _run(read_config(options.config), options.draws, options.initialisation, options.part)
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def read_config(path: Path) -> TrialConfig:
-    """The configuration in a JSON file, nested or flat; values may be strings, as MLflow shows them.
+    """Read a trial's configuration from a JSON file, nested or flat; values may be strings, as MLflow shows them.
 
     Raises ConfigError naming the file and, for each mistake in it, the field, the rule and the value.
     """
@@ -101,7 +101,7 @@ def _run(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, 
 
 
 def _mistakes(error: ValidationError) -> list[str]:
-    """One line for each field: the rules that its value breaks, and the value."""
+    """Return one line for each invalid field: the rules that its value breaks, and the value."""
     rules: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     for mistake in error.errors(include_url=False):
@@ -115,7 +115,7 @@ def _mistakes(error: ValidationError) -> list[str]:
 
 
 def _field(place: tuple[int | str, ...]) -> str:
-    """The flat name of a field; pydantic also names the member of a union that was tried, which is no field."""
+    """Return the flat name of a field, without the member of a union that pydantic names in its place."""
     if place[:1] == ("loss",):
         place = place[:1] + place[2:]
     return ".".join(map(str, place[:1] if place[:1] == ("validation",) else place))

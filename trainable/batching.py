@@ -1,4 +1,4 @@
-"""From rows of text to batches of tokens.
+"""Tokenisation of rows of text, and batches of tokens for training and evaluation.
 
 Rows are tokenised once per process and kept as flat arrays. Shapes: N rows, L tokens of all rows together, B rows of a
 batch, T tokens of its longest row, M real (not padding) tokens of the batch.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from trainable.datasets.text_data import Rows
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
 
 __all__ = ["Batch", "TokenisedRows", "evaluation_batches", "tokenise", "training_batches"]
 
@@ -28,9 +28,11 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one forward pass takes: `inputs` are the model's arguments (input_ids_BT, attention_mask_BT, ...).
+    """The tensors of one forward pass.
 
-    real_M: positions of the real tokens among the B * T, special tokens included, padding never.
+    inputs: the model's arguments by name (input_ids_BT, attention_mask_BT, ...).
+    labels_B: class indices.
+    real_M: positions of the real tokens among the B * T, special tokens included, padding excluded.
     """
 
     inputs: dict[str, Tensor]
@@ -40,9 +42,13 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class TokenisedRows:
-    """N rows as token ids, one after the other: row i is `ids_L[starts[i] : starts[i + 1]]`.
+    """The token ids of N rows, concatenated: row i is `ids_L[starts[i] : starts[i + 1]]`.
 
-    types_L: segment ids, where the encoder has them. pad_id: the id that fills up a shorter row.
+    ids_L: token ids of all rows.
+    types_L: segment ids, or None if the encoder has none.
+    starts: N + 1 offsets into ids_L.
+    labels_N: class indices.
+    pad_id: the id of the padding token.
     """
 
     ids_L: NDArray[np.int32]
@@ -52,11 +58,11 @@ class TokenisedRows:
     pad_id: int
 
     def lengths(self, rows_B: Indices) -> Indices:
-        """Tokens of each of the rows at `rows_B`."""
+        """Return the number of tokens of each of the rows at `rows_B`."""
         return self.starts[rows_B + 1] - self.starts[rows_B]
 
     def batch(self, rows_B: Indices, device: torch.device, width: int = 0) -> Batch:
-        """The rows at `rows_B`, in that order, padded on the right to the longest of them and at least to `width`."""
+        """Return the rows at `rows_B` in that order, padded on the right to the longest and at least to `width`."""
         import torch
 
         lengths_B = self.lengths(rows_B)
@@ -83,9 +89,12 @@ _KEPT = 8
 
 
 def tokenise(rows: Rows, encoder: Encoder, max_length: int) -> TokenisedRows:
-    """Tokens of every row, of two sentences the longer cut first. Done once in a process for the same `rows` object."""
+    """Return the tokens of every row, cut to `max_length`; of a pair, the longer sentence is cut first.
+
+    The result is kept in the process's memory for the same `rows` object.
+    """
     key = (id(rows), encoder.name, encoder.revision, max_length)
-    kept = _TOKENISED.pop(key, None)  # it holds `rows`, so that no other object can have their id meanwhile
+    kept = _TOKENISED.pop(key, None)  # it references `rows`, so that no other object can have their id meanwhile
     while len(_TOKENISED) >= _KEPT:
         del _TOKENISED[next(iter(_TOKENISED))]
     _TOKENISED[key] = kept if kept is not None else (rows, _tokenise(rows, encoder, max_length))
@@ -117,8 +126,10 @@ def _tokenise(rows: Rows, encoder: Encoder, max_length: int) -> TokenisedRows:
 
 
 def evaluation_batches(lengths_N: Indices, max_rows: int, max_tokens: int) -> Iterator[Indices]:
-    """Positions of rows of like length together, shortest first; at most `max_rows` rows and, padding included,
-    `max_tokens` tokens in a batch (a single row may have more)."""
+    """Yield positions in batches of rows of similar length, the shortest first.
+
+    A batch has at most `max_rows` rows and, padding included, at most `max_tokens` tokens; a single row may have more.
+    """
     order_N = np.argsort(lengths_N, kind="stable")
     first = 0
     for end in range(1, len(order_N) + 1):
@@ -132,11 +143,11 @@ def evaluation_batches(lengths_N: Indices, max_rows: int, max_tokens: int) -> It
 def training_batches(
     labels_N: Indices, batch_size: int, *, pairs: bool, generator: np.random.Generator
 ) -> Iterator[Indices]:
-    """Positions of the rows of each step, without end.
+    """Return an endless iterator of the positions of each step's rows.
 
-    A sample that fits is used whole at every step: the same array each time. A larger one is shuffled and cut into
-    equal parts, epoch by epoch. With `pairs`, batches are balanced over the classes instead, with at least two rows of
-    each class that they hold, as far as the class has them.
+    A sample that fits into a batch is used whole at every step: the same array each time. A larger sample is shuffled
+    and cut into equal batches, epoch by epoch. With `pairs`, batches are balanced over the classes instead, and hold
+    at least two rows of each of their classes where the class has them.
     """
     if len(labels_N) <= batch_size:
         return repeat(np.arange(len(labels_N)))
@@ -156,8 +167,8 @@ def _balanced_batches(labels_N: Indices, batch_size: int, generator: np.random.G
     turns = _shuffled_stream(np.arange(len(rows)), generator)
     while True:
         classes = _take_distinct(turns, min(len(rows), batch_size // 2))
-        quotas = _quotas([len(rows[each]) for each in classes], batch_size)
-        batch = [_take_distinct(streams[each], quota) for each, quota in zip(classes, quotas, strict=True)]
+        quotas = _quotas([len(rows[position]) for position in classes], batch_size)
+        batch = [_take_distinct(streams[position], quota) for position, quota in zip(classes, quotas, strict=True)]
         yield np.concatenate(batch).astype(np.int64)
 
 
@@ -167,7 +178,7 @@ def _shuffled_stream(values: Indices, generator: np.random.Generator) -> Iterato
 
 
 def _take_distinct(stream: Iterator[int], count: int) -> list[int]:
-    """The next `count` values of an endless stream, skipping those taken already (two epochs may meet in a batch)."""
+    """Return the next `count` values of an endless stream, without repeats where two epochs meet in a batch."""
     taken: dict[int, None] = {}
     while len(taken) < count:
         taken.setdefault(next(stream))
@@ -175,10 +186,11 @@ def _take_distinct(stream: Iterator[int], count: int) -> list[int]:
 
 
 def _quotas(sizes: Sequence[int], batch_size: int) -> list[int]:
-    """Rows for each class: equal shares, where a class too small for its share leaves the rest to the larger ones."""
+    """Return the rows to take of each class: equal shares, as far as small classes allow; larger ones take the rest."""
     quotas = [0] * len(sizes)
     left = batch_size
-    for done, position in enumerate(sorted(range(len(sizes)), key=lambda each: sizes[each])):
+    smallest_first = sorted(range(len(sizes)), key=lambda position: sizes[position])
+    for done, position in enumerate(smallest_first):
         quotas[position] = min(sizes[position], left // (len(sizes) - done))
         left -= quotas[position]
     return quotas

@@ -1,7 +1,7 @@
-"""Folders that came from elsewhere may make us read their own files, and nothing else.
+"""Checks that a folder from elsewhere is read only within itself.
 
-A person may name any place on a machine. The files of a folder were often written by somebody else: a link among them
-could lead to a private file, whose lines would then stand in logs and reports.
+A user may name any folder on a machine, but the files in it were often written by somebody else: a symbolic link among
+them could point to a private file, whose lines would then appear in logs and reports.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ __all__ = ["contains", "is_plain_name"]
 
 
 def contains(folder: Path, path: Path) -> bool:
-    """Whether `path`, with all links followed, lies in `folder`.
+    """Return whether `path` lies in `folder` once all symbolic links are resolved.
 
-    A snapshot in the cache of the Hugging Face hub consists of links to the files of its own repository, which count as
-    its own.
+    A snapshot in the Hugging Face cache consists of links into its own repository; these count as inside.
     """
     try:
         return path.resolve().is_relative_to(_own(folder.resolve()))
@@ -24,7 +23,7 @@ def contains(folder: Path, path: Path) -> bool:
 
 
 def is_plain_name(name: object) -> bool:
-    """Whether a name that was read from a file names a file beside it, and no other place."""
+    """Return whether a name that was read from a file is a bare file name, without any folder."""
     return isinstance(name, str) and name not in ("", ".", "..") and PurePath(name).name == name
 
 

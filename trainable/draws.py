@@ -1,4 +1,4 @@
-"""Few-shot draws: which rows of the pool are trained on, and which ones score the result.
+"""Few-shot draws: the rows of the pool that are trained on, and the validation rows that score the result.
 
 Draw i is the same for every trial of every loss (common random numbers), so that all comparisons are paired.
 """
@@ -19,15 +19,19 @@ from trainable.errors import DataError
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["CONFIRMATION_START", "Draw", "absent_classes", "draw_of", "few_shot_draw", "initialisation_seed"]
+__all__ = ["CONFIRMATION_START", "Draw", "draw_of", "few_shot_draw", "initialisation_seed"]
 
 CONFIRMATION_START = 10_000
-"""Index of the first draw of the confirmation. A search uses draws from 0 on, so that the two never meet."""
+"""Index of the first draw of a confirmation. A search uses draws from 0 on, so that the two never overlap."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Sorted indices into the pool of a dataset. No row is in both parts."""
+    """One few-shot sample of a dataset's pool; no row is in both parts.
+
+    train: sorted indices of the training rows in the pool.
+    validation: sorted indices of the validation rows.
+    """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
@@ -42,18 +46,18 @@ def few_shot_draw(
     index: int,
     seed: int,
 ) -> Draw:
-    """Draw `index` of a dataset: a pure function of the arguments and of the dataset's name and pool.
+    """Return draw `index` of a dataset, a pure function of the arguments and of the dataset's name and pool.
 
-    per_class: `shots` rows of each class. random: `shots` rows in all, without regard to classes, as in the papers
-    (arXiv 2211.15195, 2211.15202); see `absent_classes`.
-
-    The pool is shuffled with no regard to `shots`. Training rows come from the front of each class (random: of the
+    The pool is shuffled independently of `shots`. Training rows come from the front of each class (random: of the
     whole), so that a draw of more shots contains the draws of fewer. Validation rows come from the back, so that draws
-    of different shots share them as far as the pool allows:
-    all: every row that is left. shots: as many as the draw, sampled in the same way. A number: that many, with the
-    classes in the proportions of the pool; a class that has too few left is made up for by the others.
+    of different shots share them as far as the pool allows.
 
-    Raises DataError where the pool has too few rows, naming the class, the rows needed and the rows there.
+    sampling: "per_class" takes `shots` rows of each class; "random" takes `shots` rows in all, regardless of classes,
+        as in the papers (arXiv 2211.15195, 2211.15202), so that a class may have none.
+    validation: "all" takes every row that is left; "shots" takes as many as the training rows, sampled in the same way;
+        a number takes that many, with the classes in the proportions of the pool as far as rows are left.
+
+    Raises DataError if the pool has too few rows, naming the class, the rows needed and the rows there.
     """
     order_N = _generator(data.name, sampling, index, seed).permutation(len(data.pool))
     groups = _by_class(data, order_N) if sampling == "per_class" else [order_N]
@@ -68,7 +72,7 @@ def few_shot_draw(
 
 
 def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
-    """Draw `index` as a trial's fields ask for it. Raises DataError as `few_shot_draw` does."""
+    """Return draw `index` by the fields of a trial. Raises DataError as `few_shot_draw` does."""
     return few_shot_draw(
         data,
         sampling=config.sampling,
@@ -79,16 +83,10 @@ def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
     )
 
 
-def absent_classes(draw: Draw, data: TextData) -> tuple[str, ...]:
-    """Names of the classes without a training row in the draw, which `random` sampling allows."""
-    present = set(data.pool.labels_N[draw.train].tolist())
-    return tuple(name for label, name in enumerate(data.class_names) if label not in present)
-
-
 def initialisation_seed(seed: int, index: int, initialisation: int = 0) -> int:
-    """The seed, of 32 bits, of everything random in training on draw `index`: head, proxies, dropout, batches.
+    """Return the seed (32 bits) of everything random in training on draw `index`: head, proxies, dropout, batches.
 
-    initialisation: 0 is the one of a search; other numbers give other seeds for the same rows.
+    initialisation: 0 is that of a search; other numbers give other seeds for the same rows.
     """
     purpose = f"initialisation\0{initialisation}" if initialisation else "initialisation"
     return int(_sequence(purpose, index, seed).generate_state(1)[0])
@@ -99,7 +97,7 @@ def _generator(name: str, sampling: str, index: int, seed: int) -> np.random.Gen
 
 
 def _sequence(purpose: str, index: int, seed: int) -> np.random.SeedSequence:
-    """Independent streams by purpose, index and seed. `hash` would differ from process to process."""
+    """Return an independent random stream for each purpose, index and seed, the same in every process."""
     words = np.frombuffer(hashlib.sha256(purpose.encode()).digest()[:16], dtype="<u4")
     return np.random.SeedSequence([seed, index, *words.tolist()])
 
@@ -112,7 +110,7 @@ def _by_class(data: TextData, order_N: NDArray[np.int64]) -> list[NDArray[np.int
 def _check_groups(
     data: TextData, groups: Sequence[NDArray[np.int64]], sampling: str, shots: int, validation: str | int
 ) -> None:
-    """Every class (random: the whole pool) must have its training rows, and rows left to validate."""
+    """Raise DataError unless every class (random: the whole pool) has enough rows to train and validate on."""
     spare = {"shots": shots, "all": 1}.get(str(validation), 0)
     names = [f"class `{name}`" for name in data.class_names] if sampling == "per_class" else ["the pool"]
     mistakes = [
@@ -131,7 +129,7 @@ def _check_groups(
 
 
 def _stratified(data: TextData, left_N: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """`count` rows from the back of `left_N`, with the classes as in the pool as far as rows are left."""
+    """Return `count` rows from the back of `left_N`, in the pool's class proportions as far as rows are left."""
     groups = _by_class(data, left_N)
     shares_C = np.bincount(data.pool.labels_N, minlength=len(groups)) / len(data.pool)
     quotas_C = _quotas(count, shares_C, np.array([len(group) for group in groups]))
@@ -139,7 +137,7 @@ def _stratified(data: TextData, left_N: NDArray[np.int64], count: int) -> NDArra
 
 
 def _quotas(count: int, shares_C: NDArray[np.float64], left_C: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Whole numbers that sum to `count`, at most `left_C`: each row goes to the class furthest below its share."""
+    """Return whole numbers that sum to `count`, at most `left_C`; rows go to the class furthest below its share."""
     quotas_C = np.minimum(np.floor(count * shares_C).astype(np.int64), left_C)
     while (missing := count - int(quotas_C.sum())) > 0:
         deficit_C = np.where(quotas_C < left_C, count * shares_C - quotas_C, -np.inf)

@@ -1,4 +1,4 @@
-"""What can be wrong with a trial, as seen by the person who asked for it.
+"""The errors of `trainable`: mistakes in what a user asked for.
 
     TrainableError(ValueError)
     ├── ConfigError      a field of the trial is invalid
@@ -18,7 +18,7 @@ __all__ = ["ConfigError", "DataError", "EncoderError", "FieldConflictError", "Tr
 
 
 class TrainableError(ValueError):
-    """Root of all mistakes that a user of `trainable` can make."""
+    """The root of all mistakes that a user of `trainable` can make."""
 
 
 class ConfigError(TrainableError):

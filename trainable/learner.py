@@ -1,6 +1,6 @@
-"""What learns: an encoder, its losses and an optimiser, trained step by step and scored on the way.
+"""The training loop of a replicate: an encoder, its objective and an optimiser, trained step by step and evaluated.
 
-Shapes: N rows to score, M training rows, S steps since the last evaluation, K terms recorded at each step.
+Shapes: N rows to score, M training rows, S steps since the last evaluation, K terms logged at each step.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ if TYPE_CHECKING:
 
 __all__ = ["DivergedError", "Learner"]
 
-_CHECK_EVERY = {
-    "cpu": 1,
-    "cuda": 16,
-}  # steps between looks for a non-finite loss; on a GPU each look waits for the device
+_CHECK_EVERY = {"cpu": 1, "cuda": 16}
+"""Steps between checks for a non-finite loss, by device; on a GPU each check waits for the device."""
 
 
 class DivergedError(Exception):
-    """A loss, a gradient or a score is not finite. step: the optimiser step at which it was, counted from 1."""
+    """A loss, a gradient or a score is not finite.
+
+    step: the optimiser step at which it occurred, counted from 1.
+    """
 
     def __init__(self, step: int, reason: str) -> None:
         super().__init__(reason)
@@ -44,12 +45,21 @@ class DivergedError(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Learner:
-    """The moving parts of a replicate.
+    """The training state of one replicate.
 
-    model: what runs the encoder in training. scorer: what scores rows, with the draw's training rows, the device and
-    the precision. batches: without end, as positions in the draw. width: tokens that a batch is padded to at least.
-    step, tokens: how many have been trained. names, terms: what is recorded, a vector_K for each step since the last
-    evaluation. chosen, batch: the last batch, as positions and as tensors.
+    config: the trial's configuration.
+    model: the encoder as training calls it, eagerly or through CUDA graphs.
+    objective: computes the loss of a batch.
+    scorer: scores rows; it also holds the draw's training rows, the device and the precision.
+    optimiser: updates encoder, head and proxies.
+    batches: endless positions of rows within the draw, one array for each step.
+    width: the number of tokens that every batch is padded to at least.
+    step: optimiser steps done.
+    tokens: real tokens trained on.
+    names: the K terms that are logged at each step.
+    terms: their values, a vector_K for each step since the last evaluation.
+    chosen: the positions of the last batch.
+    batch: the tensors of the last batch.
     """
 
     config: TrialConfig
@@ -68,7 +78,7 @@ class Learner:
 
     @property
     def trained_on(self) -> str:
-        """Device and precision: `NVIDIA L4 (bf16)` or `cpu (fp32)`."""
+        """Device and precision, such as `NVIDIA L4 (bf16)` or `cpu (fp32)`."""
         import torch
 
         device = self.scorer.device
@@ -76,7 +86,10 @@ class Learner:
         return f"{name} ({'bf16' if self.scorer.bf16 else 'fp32'})"
 
     def train_until(self, point: int) -> dict[str, float]:
-        """Train up to step `point`; the mean of each recorded term over these steps."""
+        """Train up to step `point` and return the mean of each logged term over these steps, by name.
+
+        Raises DivergedError if a loss or a gradient is not finite.
+        """
         self.scorer.encoder.model.train()
         self.terms.clear()
         checked = 0
@@ -101,13 +114,13 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += len(batch.real_M)
-        recorded = {
+        logged = {
             "train_loss": terms.loss,
             "train_cross_entropy": terms.cross_entropy,
             "train_metric_loss": terms.metric_loss,
             "gradient_norm": norm,
         }
-        present = {name: value.detach() for name, value in recorded.items() if value is not None}
+        present = {name: value.detach() for name, value in logged.items() if value is not None}
         self.names = tuple(present)
         self.terms.append(torch.stack(list(present.values())))
 
@@ -128,19 +141,26 @@ class Learner:
         if bad_S.any():
             row = int(bad_S.argmax())
             step = self.step - len(terms_SK) + row + 1
-            name, value = next((n, v) for n, v in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(v))
+            name, value = next(pair for pair in zip(self.names, terms_SK[row], strict=True) if not np.isfinite(pair[1]))
             raise DivergedError(step, f"{name} is {value} at step {step} of {self.config.steps}")
 
     def validate(self, validation_N: NDArray[np.int64]) -> Assessment:
-        """Metrics of the rows of the pool at `validation_N`, by the rule that the search uses."""
+        """Return the metrics of the pool's rows at `validation_N`, scored by the rule that the search uses.
+
+        Raises DivergedError if a score is not finite.
+        """
         scores_NC = self.scorer.by_rule(self.scorer.pool, validation_N)
         self._check_scores(finite=bool(np.isfinite(scores_NC).all()))
         return assess_validation(scores_NC, self.scorer.pool.labels_N[validation_N])
 
     def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows) -> Assessment:
-        """Metrics of the test rows by every way to classify, which the rows at `validation_N` may choose about."""
-        every_N = np.arange(len(test.labels_N))
-        validation, tested = self.scorer.by_every_way((self.scorer.pool, validation_N), (test, every_N))
+        """Return the metrics of all test rows by every classification rule; what a rule leaves open is chosen on the
+        pool's rows at `validation_N`.
+
+        Raises DivergedError if a score is not finite.
+        """
+        test_N = np.arange(len(test.labels_N))
+        validation, tested = self.scorer.by_all_rules((self.scorer.pool, validation_N), (test, test_N))
         self._check_scores(finite=validation.are_finite and tested.are_finite)
         return assess_test(validation, tested, beta=self.config.beta)
 

@@ -24,7 +24,12 @@ Embedding = Literal["cls", "mean", "tokens"]
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """The objective of one batch and its terms, scalars. A term of weight zero is not computed: None."""
+    """The objective of one batch and its terms, scalars with their graph.
+
+    loss: what training minimises.
+    cross_entropy: of the head; None where its weight is zero, since it is then not computed.
+    metric_loss: likewise.
+    """
 
     loss: Tensor
     cross_entropy: Tensor | None
@@ -33,9 +38,13 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """beta weighs cross-entropy (Sosnowski et al., 2022: arXiv:2211.15195), 1 - beta the metric loss, which may be None
-    only when beta is 1. embedding: what the metric loss sees. padding: whether `tokens` are all tokens and not only the
-    real ones, as in the papers' code (TrialConfig.compatibility)."""
+    """Computes beta * cross-entropy + (1 - beta) * metric loss (Sosnowski et al., 2022: arXiv:2211.15195).
+
+    beta: weight of cross-entropy, from 0 to 1.
+    embedding: what the metric loss sees.
+    metric_loss: module called as (embeddings_MD, labels_M) -> scalar; None only if beta is 1.
+    padding: whether `tokens` includes padding tokens, as in the papers' code (TrialConfig.compatibility).
+    """
 
     beta: float
     embedding: Embedding
@@ -43,8 +52,11 @@ class Objective:
     padding: bool = False
 
     def __call__(self, model: PreTrainedModel | GraphedModel, batch: Batch, *, bf16: bool) -> Terms:
-        """The terms of `batch`, with their graph. Both losses are computed in fp32: proxy losses would otherwise cast
-        their proxies to the precision of the embeddings, for good."""
+        """Return the terms of `batch`.
+
+        Both losses are computed in fp32, since proxy losses would permanently cast their proxies to the precision of
+        the embeddings.
+        """
         from torch.nn import functional as F  # noqa: N812
 
         with autocast(batch.labels_B.device, bf16=bf16):
@@ -60,14 +72,14 @@ class Objective:
 
 
 def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
-    """Mixed precision in bfloat16 where `bf16`, plain fp32 otherwise."""
+    """Return a context of mixed precision in bfloat16 if `bf16`, and of plain fp32 otherwise."""
     import torch
 
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 
 def forward(model: PreTrainedModel | GraphedModel, batch: Batch, *, hidden: bool) -> tuple[Tensor, Tensor | None]:
-    """logits_BC of the head and, where `hidden`, the encoder's last hidden state_BTD."""
+    """Return logits_BC of the head and, if `hidden`, the encoder's last hidden state_BTD, else None."""
     outputs = model(**batch.inputs, output_hidden_states=hidden)
     return outputs.logits, outputs.hidden_states[-1] if hidden else None
 
@@ -75,8 +87,10 @@ def forward(model: PreTrainedModel | GraphedModel, batch: Batch, *, hidden: bool
 def metric_inputs(
     hidden_BTD: Tensor, batch: Batch, embedding: Embedding, *, padding: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """embeddings_MD and labels_M for the metric loss. For `tokens`, each real token carries its sentence's label; with
-    `padding`, each token does."""
+    """Return embeddings_MD and labels_M for the metric loss.
+
+    For `tokens`, each real token carries its sentence's label; with `padding`, each token does.
+    """
     if embedding != "tokens":
         return sentence_embeddings(hidden_BTD, batch, embedding), batch.labels_B
     if padding:
@@ -86,7 +100,7 @@ def metric_inputs(
 
 
 def sentence_embeddings(hidden_BTD: Tensor, batch: Batch, embedding: Embedding) -> Tensor:
-    """embeddings_BD, one for each row: the first token for `cls`, else the mean of the real tokens."""
+    """Return embeddings_BD, one for each row: the first token for `cls`, else the mean of the real tokens."""
     if embedding == "cls":
         return hidden_BTD[:, 0]
     mask_BT1 = batch.inputs["attention_mask"].unsqueeze(-1).to(hidden_BTD.dtype)

@@ -1,4 +1,4 @@
-"""AdamW over encoder, head and proxies, and the course of the learning rate."""
+"""AdamW over encoder, head and proxies, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ if TYPE_CHECKING:
     from torch import nn
 
     from trainable.config import TrialConfig
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
 
 __all__ = ["PUBLISHED_STEPS", "build_optimiser", "learning_rate_factor", "parameter_groups"]
 
 PUBLISHED_STEPS = 120
-"""Steps over which the papers' code (arXiv 2211.15195, 2211.15202) defines its schedule, however many it takes."""
+"""Length of the schedule in the papers' code (arXiv 2211.15195, 2211.15202), however many steps it trains."""
 
 
 def build_optimiser(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> torch.optim.AdamW:
-    """Bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021). Each group keeps its highest rate as `peak`."""
+    """Return bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021) over `parameter_groups`."""
     import torch
 
     return torch.optim.AdamW(parameter_groups(config, encoder, metric_loss), fused=True)
 
 
 def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> list[dict[str, Any]]:
-    """Groups named `encoder`, `head` and `proxies`, the former two split by whether they decay.
+    """Return the parameter groups `encoder`, `head` and `proxies`, each with its highest learning rate as `peak`.
 
-    The head is all that lies outside the encoder's body or came without pretrained weights. Biases and norm weights
-    (vectors) never decay, nor do proxies: losses on angles do not see their length. With `compatibility: published`
-    there is one group, `all`, at the encoder's rate, and everything decays.
+    The head is every parameter that lies outside the encoder's body or came without pretrained weights. Encoder and
+    head are split by weight decay: biases and norm weights (vectors) never decay. Nor do proxies, since losses on
+    angles do not depend on their length. With `compatibility: published` there is one group, `all`, at the encoder's
+    rate, and everything decays.
     """
     proxies = [] if metric_loss is None else list(metric_loss.parameters())
     if config.published:
@@ -53,11 +54,11 @@ def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Modu
 
 
 def learning_rate_factor(config: TrialConfig, step: int) -> float:
-    """Share of the peak rate at `step`, counted from 0: rises over the warm-up to 1, then falls (or stays), never rises
-    again, and is positive at every step of the budget.
+    """Return the learning rate at `step`, counted from 0, as a share of the peak rate.
 
-    With `compatibility: published`, cosine and its warm-up last `PUBLISHED_STEPS`, whatever the budget: after them the
-    rate is 0 and rises again.
+    It rises to 1 during the warm-up, then falls or stays constant, and is positive at every step of a replicate. With
+    `compatibility: published`, the cosine schedule and its warm-up last `PUBLISHED_STEPS` whatever `config.steps` is:
+    beyond them the rate starts from 0 and rises again.
     """
     endless = config.published and config.schedule == "cosine"
     steps = PUBLISHED_STEPS if endless else config.steps

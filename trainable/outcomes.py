@@ -1,4 +1,4 @@
-"""What a running trial tells: its evaluations, and how it can end."""
+"""The messages of a running trial: its evaluations, and the outcomes in which it can end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Evaluation", "Outcome"]
 
 
 class Outcome(StrEnum):
-    """How a trial ended. Never inferred from a missing value."""
+    """How a trial ended; always stated, never inferred from a missing value."""
 
     COMPLETED = "completed"
     PRUNED = "pruned"
@@ -22,19 +22,20 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The state of one replicate at one of its evaluation points.
+    """The metrics of one replicate at one of its evaluation points, or the outcome that ended the trial there.
 
-    draw: index of the draw, as given.
-    replicate: its position among the trial's replicates, from 0.
+    draw: index of the draw.
+    replicate: position of the draw among the trial's replicates, from 0.
     point: number of the evaluation point within the replicate, from 1 to E.
     step: optimiser steps done in the replicate.
     initialisation: which of the draw's initialisations was trained; 0 everywhere but in a confirmation that trains some
         draws twice.
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
-    confusion: where the test part was scored, its rows counted by class and predicted class (row: class).
-    trained_on: device and precision, `NVIDIA L4 (bf16)`; empty where it is not known.
-    outcome: None while all is well; DIVERGED or FAILED on the evaluation that ends the trial, with the reason, and for
-        a failure the traceback as `detail`. Such an evaluation may carry no metrics.
+    confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
+    trained_on: device and precision, such as `NVIDIA L4 (bf16)`; empty where unknown.
+    outcome: DIVERGED or FAILED on the evaluation that ends the trial, which may have no metrics; None otherwise.
+    reason: why the trial diverged or failed, one line.
+    detail: the traceback of a failure.
     """
 
     draw: int
@@ -51,17 +52,17 @@ class Evaluation:
 
     @property
     def seconds(self) -> float:
-        """Of the worker's time since the last evaluation, in training and scoring."""
+        """Seconds of training and scoring since the last evaluation."""
         return self.metrics.get("train_seconds", 0.0) + self.metrics.get("eval_seconds", 0.0)
 
     def to_json(self) -> dict[str, Any]:
-        """JSON data, as ledgers and documents keep it; the point is called `evaluation` there."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        """Return JSON data, as ledgers and documents store it; the key of `point` is `evaluation` there."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
         return {_KEYS.get(name, name): value for name, value in (values | {"metrics": dict(self.metrics)}).items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:
-        """The inverse of `to_json`, also after JSON has made lists of tuples and a string of the outcome."""
+        """Return the evaluation of which `to_json` gave `data`; lists and strings from JSON are converted back."""
         outcome = data.get("outcome")
         confusion = tuple(tuple(row) for row in data.get("confusion", ()))
         values = {_FIELDS.get(key, key): value for key, value in data.items()}

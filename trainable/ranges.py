@@ -1,4 +1,4 @@
-"""Search ranges: the values that a sweep may try for one field. Plain data, no search engine."""
+"""Search ranges: the values that a sweep may try for one field, as plain data without a search library."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Scalar: TypeAlias = str | int | float | bool | None
 
 @dataclass(frozen=True, slots=True)
 class FloatRange:
-    """Real numbers from `low` to `high`, both included; log-uniform when `log`."""
+    """The real numbers from `low` to `high`, both included, sampled log-uniformly if `log`."""
 
     low: float
     high: float
@@ -27,7 +27,7 @@ class FloatRange:
 
 @dataclass(frozen=True, slots=True)
 class IntRange:
-    """Whole numbers from `low` to `high`, both included; log-uniform when `log`."""
+    """The whole numbers from `low` to `high`, both included, sampled log-uniformly if `log`."""
 
     low: int
     high: int
@@ -42,7 +42,7 @@ class IntRange:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of a few values, without order."""
+    """One of a few unordered values, all different and at least one."""
 
     values: tuple[Scalar, ...]
 

@@ -1,4 +1,4 @@
-"""One replicate: an encoder trained on one draw, evaluated on the way.
+"""One replicate: an encoder trained on one draw and evaluated at fixed steps.
 
 Shapes: N rows of the pool, M of them to train on.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
     from trainable.losses import LossEntry
 
 __all__ = ["Measurement", "Part", "Trial", "evaluation_points", "measurements"]
@@ -37,9 +37,16 @@ Part = Literal["validation", "test"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What all replicates of a trial share. draws: their indices; samples: the rows of each; part: what is scored.
+    """What all replicates of a trial share.
 
-    initialisation: which of each draw's initialisations is trained.
+    config: the trial's configuration.
+    entry: its loss.
+    data: its dataset.
+    encoder: its encoder, with a head for the dataset's classes.
+    draws: index of each replicate's draw.
+    samples: training and validation rows of each replicate.
+    part: the rows that are scored, validation rows alone or the test part too.
+    initialisation: which of each draw's initialisations is trained; 0 is the one of a search.
     """
 
     config: TrialConfig
@@ -53,13 +60,13 @@ class Trial:
 
     @property
     def points(self) -> list[int]:
-        """The steps after which a replicate is evaluated. The test part is scored once, at the end."""
+        """The steps after which a replicate is evaluated; with the test part, only the last step."""
         return evaluation_points(self.config.steps, 1 if self.part == "test" else self.config.evaluations)
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The state after `step` optimiser steps; metrics, confusion and trained_on are those of a report."""
+    """The metrics of a replicate after `step` optimiser steps; the other fields are those of an Evaluation."""
 
     step: int
     metrics: dict[str, float]
@@ -68,17 +75,18 @@ class Measurement:
 
 
 def evaluation_points(steps: int, count: int) -> list[int]:
-    """The steps after which a replicate is evaluated: evenly spaced, all different, the last one the last step."""
+    """Return the `count` steps after which a replicate is evaluated: evenly spaced, and the last one is `steps`."""
     return [steps * number // count for number in range(1, count + 1)]
 
 
 def measurements(trial: Trial, replicate: int) -> Generator[Measurement, None, None]:
-    """Bring the encoder back to its pretrained state, train it on `trial.samples[replicate]`, evaluate it on the way.
+    """Train the pretrained encoder on `trial.samples[replicate]`, and yield its metrics at each of `trial.points`.
 
-    All randomness derives from the trial's seed, the draw's index and the initialisation. Raises DivergedError for a
-    value that is not finite.
+    All randomness derives from the trial's seed, the draw's index and the initialisation.
+
+    Raises DivergedError for a loss, a gradient or a score that is not finite.
     """
-    learner = _start(trial, replicate)
+    learner = _learner(trial, replicate)
     validation_N = trial.samples[replicate].validation
     test = tokenise(trial.data.test, trial.encoder, trial.config.max_length) if trial.part == "test" else None
     for point in trial.points:
@@ -91,8 +99,8 @@ def measurements(trial: Trial, replicate: int) -> Generator[Measurement, None, N
         yield Measurement(point, metrics, learner.trained_on, scored.confusion)
 
 
-def _start(trial: Trial, replicate: int) -> Learner:
-    """All of it new, or as it was before any training. Each random stream is seeded right before it is used."""
+def _learner(trial: Trial, replicate: int) -> Learner:
+    """Return the untrained state of a replicate; each random stream is seeded right before it is used."""
     import torch
 
     from trainable.encoder.graphs import graphed
@@ -102,7 +110,7 @@ def _start(trial: Trial, replicate: int) -> Learner:
     head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
-    encoder.model.zero_grad(set_to_none=True)  # what an error in the middle of a step may have left
+    encoder.model.zero_grad(set_to_none=True)  # an error in the middle of a step may have left gradients
     encoder.reset(head_seed)
     metric_loss = _metric_loss(trial, device, proxy_seed)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
@@ -116,12 +124,12 @@ def _start(trial: Trial, replicate: int) -> Learner:
         scorer=scorer,
         optimiser=build_optimiser(config, encoder, metric_loss),
         batches=_batches(trial, scorer, order_seed),
-        width=_width(scorer, padding=padding, recorded=model is not encoder.model),
+        width=_width(scorer, padding=padding, captured=model is not encoder.model),
     )
 
 
 def _metric_loss(trial: Trial, device: torch.device, seed: int) -> nn.Module | None:
-    """With its proxies, if it has any; None where it has no share in the objective."""
+    """Return the metric loss with new proxies, if it has any, or None where it has no share in the objective."""
     import torch
 
     if trial.entry.build is None or trial.config.beta == 1:
@@ -153,12 +161,15 @@ def _batches(trial: Trial, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int
     )
 
 
-def _width(scorer: Scorer, *, padding: bool, recorded: bool) -> int:
-    """Tokens that every batch is padded to: one length for recorded graphs, that of the longest row where a loss sees
-    padding; else 0, each batch having its own."""
+def _width(scorer: Scorer, *, padding: bool, captured: bool) -> int:
+    """Return the number of tokens that every batch is padded to at least.
+
+    Captured graphs need one length, that of the longest training row. A loss that sees padding gets the longest row of
+    the whole pool, as in the papers' code. Otherwise 0: each batch is as wide as its own longest row.
+    """
     if padding:
         return int(scorer.pool.lengths(np.arange(len(scorer.pool.labels_N))).max())
-    return int(scorer.pool.lengths(scorer.train_M).max()) if recorded else 0
+    return int(scorer.pool.lengths(scorer.train_M).max()) if captured else 0
 
 
 def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:

@@ -1,4 +1,17 @@
-"""Training of one configuration on its draws: an iterator of reports, and whoever iterates may stop at any of them."""
+"""Training of one configuration on its draws, as an iterator of evaluations.
+
+The metrics of an evaluation:
+
+- `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (cross-entropy in nats) of the draw's validation
+  rows, scored by the head or, where beta is 0 and the head has learned nothing, by the class scores of
+  `trainable.evaluation.inference`;
+- with part "test": the same of the test rows (`test_accuracy`, ...), and what
+  `trainable.evaluation.assessment.assess_test` adds; the evaluation then has a confusion;
+- means over the steps since the last evaluation: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
+  are part of it, and `gradient_norm` (before clipping);
+- seconds since the last evaluation: `train_seconds`, `eval_seconds`;
+- since the replicate's start: `tokens`, the real tokens trained on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.encoder.encoder import free_accelerator, load_encoder
+from trainable.encoder import free_accelerator, load_encoder
 from trainable.errors import ConfigError
 from trainable.learner import DivergedError
 from trainable.losses import LOSSES, LossEntry
@@ -18,11 +31,12 @@ from trainable.replicate import Measurement, Part, Trial, measurements
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
+    from trainable.encoder import Encoder
 
 __all__ = ["Part", "replicates"]
 
 
-_AT_WORK: list[object] = [None]  # whose turn it is: the trial begun last in this process owns its random state
+_ACTIVE: list[object] = [None]  # token of the iterator begun last, which owns the random state of the process
 
 
 def replicates(
@@ -33,43 +47,34 @@ def replicates(
     initialisation: int = 0,
     part: Part = "validation",
 ) -> Iterator[Evaluation]:
-    """Train on each of `draws` (default: 0 to `config.replicates` - 1), from position `first` on, and report after each
-    of `config.evaluations` evenly spaced points, the last one at the last step; with part "test" at the last step only.
+    """Train on each of `draws`, from position `first` on, and yield an evaluation at each evaluation point.
 
+    A replicate has `config.evaluations` evenly spaced points, the last one at its last step. Closing the iterator
+    prunes the trial. A value that is not finite, memory that runs out, or any error that would recur ends the iterator
+    with an evaluation that has an outcome. Only one iterator can be active in a process, since they share the encoder
+    and the random state: beginning another one ends it.
+
+    draws: indices of the draws; by default 0 to `config.replicates` - 1.
     initialisation: 0 trains what a search trains; another number trains the same rows from another initial head, with
-    other proxies, dropout and batches, so that the two sources of noise can be told apart.
+        other proxies, dropout and batches, so that the two sources of noise can be told apart.
+    part: "validation" never reads the test rows; "test" scores all of them once, after the last step.
 
-    Metrics of a report:
-    - `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss`, the cross-entropy in nats, of the draw's
-      validation rows. All are of the head or, where beta is 0 and the head has learned nothing, of the class scores of
-      `trainable.evaluation.inference`;
-    - with part "test": the same of the test rows (`test_accuracy`, ...), and what
-      `trainable.evaluation.assessment.assess_test` adds; the report then has a confusion;
-    - means over the steps since the last report: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
-      are part of it, `gradient_norm` (before clipping);
-    - since the last report: `train_seconds`, `eval_seconds`; since the replicate's start: `tokens`, the real tokens
-      trained on.
-
-    Part "validation" never reads the test rows; "test" scores all of them, once. Stop iterating (`close`) to prune. A
-    value that is not finite, memory that runs out, or any error that would come again ends the iterator with a report
-    that has an outcome. Only one iterator can be at work in a process, since they share the encoder and the random
-    state: beginning another one ends it.
-
-    Raises, at once, TrainableError for data, an encoder or a field that cannot serve; while iterating, RuntimeError
-    where another iterator has been begun, and torch.AcceleratorError where the device itself fails.
+    Raises TrainableError at once for invalid data, encoder or fields; while iterating, RuntimeError if another iterator
+    has been begun, and torch.AcceleratorError if the device fails.
     """
+    return _evaluations(_trial(config, draws, initialisation, part), first)
+
+
+def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, part: Part) -> Trial:
+    """Load and check what all replicates share, before any of them is trained."""
     entry = LOSSES[config.loss.name]
     _check_pairs(config, entry)
     data = load(config.dataset)
     chosen = tuple(range(config.replicates) if draws is None else draws)
     samples = tuple(draw_of(config, data, index) for index in chosen)
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
-    if config.max_length > encoder.longest_input:
-        raise ConfigError(
-            f"max_length must be at most {encoder.longest_input}, the longest input of {config.encoder}; received "
-            f"{config.max_length}: lower it"
-        )
-    trial = Trial(
+    _check_length(config, encoder)
+    return Trial(
         config=config,
         entry=entry,
         data=data,
@@ -79,7 +84,6 @@ def replicates(
         part=part,
         initialisation=initialisation,
     )
-    return _evaluations(trial, first)
 
 
 def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
@@ -90,26 +94,34 @@ def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
         )
 
 
+def _check_length(config: TrialConfig, encoder: Encoder) -> None:
+    if config.max_length > encoder.longest_input:
+        raise ConfigError(
+            f"max_length must be at most {encoder.longest_input}, the longest input of {config.encoder}; received "
+            f"{config.max_length}: lower it"
+        )
+
+
 def _evaluations(trial: Trial, first: int) -> Iterator[Evaluation]:
-    _AT_WORK[0] = turn = object()
+    _ACTIVE[0] = token = object()
     try:
         for replicate in range(first, len(trial.draws)):
-            for evaluation in _replicate_evaluations(trial, replicate, turn):
+            for evaluation in _replicate_evaluations(trial, replicate, token):
                 if evaluation.outcome is Outcome.FAILED:
                     free_accelerator()
                 yield evaluation
                 if evaluation.outcome is not None:
                     return
     finally:
-        if _AT_WORK[0] is turn:  # else one that was forgotten, collected late, would take the gradients of another
+        if _ACTIVE[0] is token:  # else an abandoned iterator, collected late, would clear the gradients of another
             trial.encoder.model.zero_grad(set_to_none=True)
 
 
-def _replicate_evaluations(trial: Trial, replicate: int, turn: object) -> Iterator[Evaluation]:
+def _replicate_evaluations(trial: Trial, replicate: int, token: object) -> Iterator[Evaluation]:
     measured = measurements(trial, replicate)
     step = 0
     for point in range(1, len(trial.points) + 1):
-        if _AT_WORK[0] is not turn:
+        if _ACTIVE[0] is not token:
             raise RuntimeError("another trial was begun in this process: exhaust one iterator before the next")
         at = partial(
             Evaluation,
@@ -124,20 +136,25 @@ def _replicate_evaluations(trial: Trial, replicate: int, turn: object) -> Iterat
 
 
 def _next_evaluation(measured: Iterator[Measurement], at: Callable[..., Evaluation], step: int) -> Evaluation:
-    """The next evaluation, or the outcome that ends the trial. step: the optimiser steps of the last evaluation."""
+    """Return the next evaluation, with an outcome if it ends the trial. step: of the previous evaluation."""
     try:
-        done = next(measured)
+        measurement = next(measured)
     except DivergedError as error:
         return at(step=error.step, outcome=Outcome.DIVERGED, reason=str(error))
     except Exception as error:
         if _is_device_failure(error):
             raise
         return at(step=step, outcome=Outcome.FAILED, reason=_reason(error), detail=traceback.format_exc())
-    return at(step=done.step, metrics=done.metrics, confusion=done.confusion, trained_on=done.trained_on)
+    return at(
+        step=measurement.step,
+        metrics=measurement.metrics,
+        confusion=measurement.confusion,
+        trained_on=measurement.trained_on,
+    )
 
 
 def _is_device_failure(error: Exception) -> bool:
-    """Whether the accelerator or its driver failed, and not the trial: this process cannot go on, another one may."""
+    """Return whether the accelerator or its driver failed: this process cannot train any more, another one may."""
     import torch
 
     return isinstance(error, getattr(torch, "AcceleratorError", ())) and not _is_out_of_memory(error)
@@ -148,8 +165,8 @@ def _is_out_of_memory(error: Exception) -> bool:
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    signs = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+    messages = ("out of memory", "DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in messages)
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The arms: for each, the command that runs the trials, and how to read what they reported."""
+"""The arms of the benchmark: for each, the command that runs the trials, and the reader of their results."""
 
 from __future__ import annotations
 
@@ -23,23 +23,32 @@ ASSEMBLED = Path(__file__).with_name("assembled.py")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialTimes:
-    """One trial as its arm reported it. scores: validation accuracy at each evaluation. training, evaluation: seconds.
+    """The results of one trial in one arm; times of day are in seconds since the epoch, and known for the sweep only.
 
-    asked: when it was handed out; reported: when each of its reports was recorded; both in seconds since the epoch, and
-    known for the sweep only.
+    learning_rate: that of the trial.
+    scores: validation accuracy at each evaluation.
+    training: seconds of training.
+    evaluation: seconds of scoring.
+    started: when the trial was handed out.
+    evaluated: when each of its evaluations was recorded.
     """
 
     learning_rate: float
     scores: tuple[float, ...]
     training: float
     evaluation: float
-    asked: float | None = None
-    reported: tuple[float, ...] = ()
+    started: float | None = None
+    evaluated: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """title: for the table. command: writes what it needs into a folder. trials: reads the results from that folder."""
+    """One way to run the trials.
+
+    title: its name in the table.
+    command: writes its inputs into a folder, and returns the command to run there.
+    trials: reads the results from that folder.
+    """
 
     title: str
     command: Callable[[Protocol, Path], Sequence[str]]
@@ -57,9 +66,9 @@ def _sweep_trials(folder: Path) -> tuple[TrialTimes, ...]:
 
     return tuple(
         TrialTimes(
-            **_times(record.config.encoder_lr, [each.evaluation.metrics for each in record.evaluations]),
-            asked=record.started,
-            reported=tuple(each.time for each in record.evaluations),
+            **_times(record.config.encoder_lr, [entry.evaluation.metrics for entry in record.evaluations]),
+            started=record.started,
+            evaluated=tuple(entry.time for entry in record.evaluations),
         )
         for record in read_stored("benchmark", folder)[1].trials()
     )
@@ -75,18 +84,18 @@ def _bare_command(protocol: Protocol, folder: Path) -> Sequence[str]:
 def _bare_trials(folder: Path) -> tuple[TrialTimes, ...]:
     trials = json.loads((folder / "results.json").read_text())
     return tuple(
-        TrialTimes(**_times(trial["learning_rate"], [report["metrics"] for report in trial["reports"]]))
+        TrialTimes(**_times(trial["learning_rate"], [evaluation["metrics"] for evaluation in trial["evaluations"]]))
         for trial in trials
     )
 
 
 def _times(learning_rate: float, metrics: Sequence[Mapping[str, float]]) -> dict[str, Any]:
-    scored = [each for each in metrics if "val_accuracy" in each]  # the report of a failure has no score
+    scored = [values for values in metrics if "val_accuracy" in values]  # the evaluation of a failure has no score
     return {
         "learning_rate": learning_rate,
-        "scores": tuple(each["val_accuracy"] for each in scored),
-        "training": sum(each["train_seconds"] for each in scored),
-        "evaluation": sum(each["eval_seconds"] for each in scored),
+        "scores": tuple(values["val_accuracy"] for values in scored),
+        "training": sum(values["train_seconds"] for values in scored),
+        "evaluation": sum(values["eval_seconds"] for values in scored),
     }
 
 

@@ -1,4 +1,4 @@
-"""The assembled arm: the sweep that one gets from the public examples of each library, put together in an afternoon.
+"""The assembled arm: a sweep put together from the public examples of each library, in an afternoon.
 
 A Ray Tune function trainable around the Hugging Face Trainer, OptunaSearch, ASHAScheduler, MLflowLoggerCallback. What
 the examples leave open is chosen in its favour: no checkpoints, no dashboard, and rows of at most 64 tokens (in the
@@ -59,7 +59,7 @@ def accuracy(prediction: Any) -> dict[str, float]:
 
 
 def train_classifier(config: dict[str, Any]) -> None:
-    """One trial: load, tokenise, fine-tune, and report each evaluation."""
+    """Train one trial: load, tokenise, fine-tune, and send each evaluation to Tune."""
     tokenizer = AutoTokenizer.from_pretrained(config["model"])
 
     def tokenize(rows: dict[str, Any]) -> Any:
@@ -95,7 +95,7 @@ def train_classifier(config: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Run the sweep and write what its trials reported."""
+    """Run the sweep and write the results of its trials."""
     options = _options()
     rates = [float(rate) for rate in options.rates.split(",")]
     fixed = {name: value for name, value in vars(options).items() if name not in ("rates", "slots", "out")}
@@ -107,7 +107,7 @@ def main() -> None:
             metric="eval_accuracy",
             mode="max",
             search_alg=OptunaSearch(points_to_evaluate=[{"learning_rate": rate} for rate in rates], seed=0),
-            # Nothing may be stopped before its last report, since the other arms prune nothing.
+            # No trial may be stopped before its last evaluation, since the other arms prune nothing.
             scheduler=ASHAScheduler(max_t=options.evaluations, grace_period=options.evaluations),
             num_samples=len(rates),
             max_concurrent_trials=options.slots,
@@ -119,7 +119,7 @@ def main() -> None:
         ),
     )
     results = tuner.fit()
-    options.out.write_text(json.dumps([_reported(results[number]) for number in range(len(results))]))
+    options.out.write_text(json.dumps([_times(results[number]) for number in range(len(results))]))
 
 
 def _options() -> argparse.Namespace:
@@ -133,7 +133,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _reported(result: Any) -> dict[str, Any]:
+def _times(result: Any) -> dict[str, Any]:
     table = result.metrics_dataframe
     return {
         "learning_rate": result.config["learning_rate"],

@@ -1,4 +1,4 @@
-"""The bare arm: what the training itself costs. One process a slot, each with its share of the trials, no more.
+"""The bare arm: the cost of training alone, in one process a slot that trains its share of the trials.
 
 `python -m tests.benchmarks.bare CONFIGS.json RESULTS.json --slots 2`
 """
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Train every configuration of the file, and write the reports of each."""
+    """Train every configuration of the file, and write its evaluations."""
     parser = argparse.ArgumentParser()
     parser.add_argument("configs", type=Path)
     parser.add_argument("results", type=Path)
@@ -33,11 +33,11 @@ def main() -> None:
 
 
 def train(configs: Sequence[TrialConfig]) -> list[dict[str, Any]]:
-    """The loop of one slot."""
+    """Train the configurations of one slot, one after the other."""
     from trainable.training import replicates
 
     return [
-        {"learning_rate": config.encoder_lr, "reports": [evaluation.to_json() for evaluation in replicates(config)]}
+        {"learning_rate": config.encoder_lr, "evaluations": [evaluation.to_json() for evaluation in replicates(config)]}
         for config in configs
     ]
 

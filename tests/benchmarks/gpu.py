@@ -1,8 +1,8 @@
-"""What a training costs on a GPU, and how many trials at once on one GPU pay.
+"""The cost of a training on a GPU, and how many trials at once on one GPU pay off.
 
 `python -m tests.benchmarks.gpu` trains as the preset `paper` does: an encoder of RoBERTa-large's shape on sentences of
-SentEval's MR, in bf16 and in fp32, with and without CUDA graphs, alone and several at once. Needs a CUDA GPU and about
-five minutes; `--shape tiny --quick` tries the program itself on a CPU.
+SentEval's MR, in bf16 and in fp32, with captured CUDA graphs and eagerly, alone and several at once. It needs a CUDA
+GPU and about five minutes; `--shape tiny --quick` tries the program itself on a CPU.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, measure in _parts(task, options, imports).items():
             try:
                 results[name] = measure()
-            except Exception:  # a GPU is dear: what else can be measured is
+            except Exception:  # time on a GPU is expensive: the other parts are still measured
                 failures[name] = traceback.format_exc()
             print(f"{name} ({perf_counter() - start:.0f} s): {json.dumps(results.get(name))}", flush=True)
             write_results(options.out, results)
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parts(task: GpuTask, options: argparse.Namespace, imports: float) -> dict[str, Callable[[], Any]]:
-    """What is measured, each under the name that it has in the results."""
+    """Return the measurements by their names in the results."""
     from tests.benchmarks.gpu_measures import cost, kernels, phases, without_graphs
     from tests.benchmarks.gpu_sharing import sharing
 
@@ -71,16 +71,17 @@ def _parts(task: GpuTask, options: argparse.Namespace, imports: float) -> dict[s
         *(task.config(loss, precision=precision, **few) for loss in LOSSES for precision in ("bf16", "fp32")),
         *(task.config(loss, precision="bf16", **({"shots": 100} | few)) for loss in LOSSES),
     ]
+    in_bf16 = [config for config in configs if config.precision == "bf16"]
     halves = [task.config(loss, precision="bf16", **half) for loss in LOSSES]
     first = task.config("cross_entropy", steps=4, evaluations=1)
     return {
         "startup": lambda: {"import_seconds": imports} | _startup(first),
         "costs": lambda: [cost(config) for config in configs],
-        "costs_without_graphs": lambda: [without_graphs(cost, each) for each in configs if each.precision == "bf16"],
+        "costs_without_graphs": lambda: [without_graphs(cost, config) for config in in_bf16],
         "sharing": lambda: sharing(halves[-1], options.processes),
         "sharing_without_graphs": lambda: sharing(halves[-1], options.processes, graphs=False),
-        "kernels_without_graphs": lambda: {_name(each): without_graphs(kernels, each) for each in configs[:4]},
-        "phases_without_graphs": lambda: {_name(each): without_graphs(phases, each) for each in halves},
+        "kernels_without_graphs": lambda: {_name(config): without_graphs(kernels, config) for config in configs[:4]},
+        "phases_without_graphs": lambda: {_name(config): without_graphs(phases, config) for config in halves},
     }
 
 
@@ -89,16 +90,16 @@ def _name(config: TrialConfig) -> str:
 
 
 def _startup(config: TrialConfig) -> dict[str, float]:
-    """A process's first replicate, of few steps: loading, the way to the GPU, and what its libraries do once."""
-    from trainable.encoder.encoder import load_encoder
+    """Measure a process's first replicate, of few steps: loading, moving to the GPU, and initialising libraries."""
+    from trainable.encoder import load_encoder
     from trainable.training import replicates
 
     started = perf_counter()
     load_encoder(config.encoder, None, 2)
     loaded = perf_counter()
-    (report,) = replicates(config)
+    (evaluation,) = replicates(config)
     ended = perf_counter()
-    assert report.outcome is None, report.reason
+    assert evaluation.outcome is None, evaluation.reason
     return {"load_seconds": loaded - started, "first_steps_seconds": ended - loaded}
 
 
@@ -118,28 +119,28 @@ def _gpu() -> dict[str, Any]:
 
 
 def table(results: Mapping[str, Any]) -> str:
-    """The costs and the ratios of the processes, in Markdown."""
+    """Return the costs, and the throughput by number of processes, as Markdown."""
     lines = [
-        "| labels | loss | precision | launches | step, ms | evaluation, s | training, s | peak, GiB |",
+        "| labels | loss | precision | execution | step, ms | evaluation, s | training, s | peak, GiB |",
         "|---|---|---|---|---|---|---|---|",
-        *(_row(each, "CUDA graphs") for each in results.get("costs", ())),
-        *(_row(each, "one by one") for each in results.get("costs_without_graphs", ())),
+        *(_row(cost, "captured") for cost in results.get("costs", ())),
+        *(_row(cost, "eager") for cost in results.get("costs_without_graphs", ())),
         "",
         "| processes on the GPU | trainings a minute | ratio |",
         "|---|---|---|",
-        *(_share(each) for each in results.get("sharing", ())),
+        *(_share(shared) for shared in results.get("sharing", ())),
     ]
     return "\n".join(lines)
 
 
-def _row(cost: Mapping[str, Any], launches: str) -> str:
+def _row(cost: Mapping[str, Any], execution: str) -> str:
     peak = "" if cost["peak_gib"] is None else f"{cost['peak_gib']:.1f}"
     times = f"{cost['step_ms']:.1f} | {cost['evaluation_seconds']:.2f} | {cost['training_seconds']:.1f}"
-    return f"| {cost['labels']} | {cost['loss']} | {cost['precision']} | {launches} | {times} | {peak} |"
+    return f"| {cost['labels']} | {cost['loss']} | {cost['precision']} | {execution} | {times} | {peak} |"
 
 
-def _share(round_: Mapping[str, float]) -> str:
-    return f"| {round_['processes']} | {round_['trainings_per_minute']:.1f} | {round_['ratio']:.2f} |"
+def _share(shared: Mapping[str, float]) -> str:
+    return f"| {shared['processes']} | {shared['trainings_per_minute']:.1f} | {shared['ratio']:.2f} |"
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,4 +1,4 @@
-"""What one training costs on a GPU: time, memory, how busy the GPU is, and which part takes how long."""
+"""The cost of one training on a GPU: time, memory, utilisation, and the share of each part."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ import torch
 from tests.services.poll_while import beside
 from trainable.batching import TokenisedRows
 from trainable.config import TrialConfig
-from trainable.encoder import graphs
-from trainable.encoder.encoder import Encoder
+from trainable.encoder import Encoder, graphs
 from trainable.objective import Objective
 from trainable.outcomes import Evaluation
 from trainable.training import replicates
 
 __all__ = ["cost", "kernels", "phases", "without_graphs"]
 
-PERIOD = 0.1  # seconds between two looks at the GPU
+PERIOD = 0.1  # seconds between two samples of the GPU's utilisation
 
 
 def cost(config: TrialConfig) -> dict[str, Any]:
-    """Seconds, rows and memory of one replicate, after one of few steps that is not measured."""
+    """Return time, throughput and memory of one replicate, after an unmeasured one of few steps."""
     _train(config.model_copy(update={"steps": 4, "evaluations": 1}))
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
@@ -56,14 +55,16 @@ def cost(config: TrialConfig) -> dict[str, Any]:
 
 
 def without_graphs(measure: Callable[[TrialConfig], Any], config: TrialConfig) -> Any:
-    """What is measured where no CUDA graph is recorded."""
-    with patch.object(graphs, "_SHAPES", 0):
+    """Return what `measure` gives for eager training, without captured CUDA graphs."""
+    with patch.object(graphs, "_CAPTURED_SHAPES", 0):
         return measure(config)
 
 
 def kernels(config: TrialConfig) -> dict[str, float] | None:
-    """Kernels of one step, and the milliseconds that the GPU is at work for it, from the difference between trainings
-    of more and of fewer steps. None without a GPU."""
+    """Return the number of kernels of one step, and the milliseconds that they keep the GPU busy; None without a GPU.
+
+    Both are differences between trainings of more and of fewer steps.
+    """
     if not torch.cuda.is_available():
         return None
     few, many = (
@@ -79,12 +80,14 @@ def _kernels(config: TrialConfig) -> tuple[int, float]:
         _train(config)
         _synchronise()
     averages = profiled.key_averages()
-    return sum(each.count for each in averages), sum(each.self_device_time_total for each in averages) / 1000
+    return sum(kernel.count for kernel in averages), sum(kernel.self_device_time_total for kernel in averages) / 1000
 
 
 def phases(config: TrialConfig) -> dict[str, float]:
-    """The share of each part of a training. The GPU is waited for before and after each, so that its time is its own;
-    all in all this takes longer than without."""
+    """Return the share of each phase in the wall time of a training.
+
+    Phases are separated by waiting for the GPU before and after each, which makes the whole slower than without.
+    """
     clock = PhaseClock()
     parts: list[tuple[Any, str, str]] = [
         (Encoder, "reset", "reset"),
@@ -101,12 +104,12 @@ def phases(config: TrialConfig) -> dict[str, float]:
     patches = [patch.object(owner, name, clock.timed(getattr(owner, name), phase)) for owner, name, phase in parts]
     started = perf_counter()
     try:
-        for each in patches:
-            each.start()
+        for timed in patches:
+            timed.start()
         _train(config)
     finally:
-        for each in patches:
-            each.stop()
+        for timed in patches:
+            timed.stop()
     wall = perf_counter() - started
     clock.seconds["other"] = wall - sum(clock.seconds.values())
     return {phase: seconds / wall for phase, seconds in clock.seconds.items()}
@@ -114,13 +117,16 @@ def phases(config: TrialConfig) -> dict[str, float]:
 
 @dataclass(slots=True)
 class PhaseClock:
-    """seconds: spent in each phase. A call inside another one counts for the outer one."""
+    """Measures the time of phases; a call inside another one counts for the outer one.
+
+    seconds: spent in each phase so far.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict)
     _inside: bool = False
 
     def timed(self, function: Callable[..., Any], phase: str) -> Callable[..., Any]:
-        """`function`, its time noted."""
+        """Return `function` with its time added to `phase`."""
 
         def call(*given: Any, **named: Any) -> Any:
             if self._inside:
@@ -139,18 +145,18 @@ class PhaseClock:
 
 @dataclass(slots=True)
 class Utilisation:
-    """Asks the driver in which share of the last moments a kernel was at work."""
+    """Samples the share of time in which a kernel was running, as the GPU's driver measures it."""
 
     looks: list[int] = field(default_factory=list)
 
     def look(self) -> None:
-        """Ask once."""
+        """Take one sample."""
         if torch.cuda.is_available():
             self.looks.append(torch.cuda.utilization())
 
     @property
     def mean(self) -> float | None:
-        """The share, from 0 to 1; None without a GPU."""
+        """The mean share, from 0 to 1; None without a GPU."""
         return sum(self.looks) / len(self.looks) / 100 if self.looks else None
 
 

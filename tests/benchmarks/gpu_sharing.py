@@ -1,4 +1,4 @@
-"""How many trials at once on one GPU pay: processes that train side by side, each as a worker of a sweep would."""
+"""The throughput of several trials at once on one GPU, in processes that train as workers of a sweep do."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ TIME_LIMIT = 120  # seconds for one round
 
 
 def sharing(config: TrialConfig, counts: Sequence[int], *, graphs: bool = True) -> list[dict[str, float]]:
-    """For each count: so many processes train one replicate each at the same time. The processes are the same ones
-    throughout, with their encoders on the GPU, and those without work wait. graphs: whether they record CUDA graphs."""
+    """Return the throughput of each count of processes that train one replicate each at the same time.
+
+    The processes are the same throughout: they keep their encoders on the GPU, and wait while they have no work.
+
+    graphs: whether they capture CUDA graphs.
+    """
     context = get_context("spawn")
     with ExitStack() as stack:
         stack.enter_context(patch.dict(os.environ, OMP_NUM_THREADS="2"))  # as Ray gives a trial of two CPUs
@@ -34,7 +38,7 @@ def sharing(config: TrialConfig, counts: Sequence[int], *, graphs: bool = True) 
             stack.callback(_end, process, line)
             lines.append(line)
         for line in lines:
-            _hear(line)
+            _receive(line)
         return _rounds(lines, config, counts)
 
 
@@ -44,36 +48,36 @@ def _rounds(lines: Sequence[Connection], config: TrialConfig, counts: Sequence[i
         started = perf_counter()
         for line in lines[:count]:
             line.send(True)
-        heard = [_hear(line) for line in lines[:count]]
+        received = [_receive(line) for line in lines[:count]]
         wall = perf_counter() - started
         rounds.append(
             {
                 "processes": count,
                 "trainings_per_minute": 60 * count / wall,
                 "ratio": count / wall / (rounds[0]["trainings_per_minute"] / 60) if rounds else 1.0,
-                "step_ms": 1000 * max(each["train_seconds"] for each in heard) / config.steps,
-                "evaluation_seconds": max(each["eval_seconds"] for each in heard) / config.evaluations,
-                "reserved_gib": sum(each["reserved_gib"] for each in heard),
+                "step_ms": 1000 * max(result["train_seconds"] for result in received) / config.steps,
+                "evaluation_seconds": max(result["eval_seconds"] for result in received) / config.evaluations,
+                "reserved_gib": sum(result["reserved_gib"] for result in received),
             }
         )
     return rounds
 
 
 def _end(process: SpawnProcess, line: Connection) -> None:
-    with suppress(OSError):  # it has ended by itself, in an error
+    with suppress(OSError):  # it may have ended with an error
         line.send(None)
     process.join(10)
 
 
-def _hear(line: Connection) -> dict[str, Any]:
+def _receive(line: Connection) -> dict[str, Any]:
     if not line.poll(TIME_LIMIT):
-        raise TimeoutError(f"a process that trains said nothing for {TIME_LIMIT} s")
-    heard: dict[str, Any] = line.recv()
-    return heard
+        raise TimeoutError(f"a process that trains sent nothing for {TIME_LIMIT} s")
+    result: dict[str, Any] = line.recv()
+    return result
 
 
 def work(config: TrialConfig, line: Connection, graphs: bool) -> None:
-    """One process: trains whenever it is told to, until it is told to end."""
+    """Train a replicate in this process at every message, and end at None."""
     from tests.benchmarks.gpu_measures import without_graphs
 
     train = _train if graphs else partial(without_graphs, _train)

@@ -1,6 +1,6 @@
-"""The trials of the benchmark of a GPU: the papers' protocol, and an encoder of RoBERTa-large's shape.
+"""The trials of the GPU benchmark: the papers' protocol with an encoder of RoBERTa-large's shape.
 
-Its weights are random, since their values cost nothing: steps, rows and tokens are what is measured.
+Its weights are random, since their values do not affect the cost of steps, rows and tokens.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
 @dataclass(frozen=True, slots=True)
 class GpuTask:
-    """folder: where the encoder is written. senteval: a folder with SentEval's MR, 10,662 sentences of films.
+    """A dataset and an encoder to measure with.
 
+    folder: where the encoder is written.
+    senteval: a folder with SentEval's MR, 10,662 sentences of film reviews.
     shape: one of `SHAPES`.
     """
 
@@ -46,11 +48,11 @@ class GpuTask:
 
     @property
     def dataset(self) -> DatasetConfig:
-        """The sentences, of 24 tokens in the mean."""
+        """The dataset of the sentences, of 24 tokens on average."""
         return DatasetConfig(name="mr", path=str(self.senteval.resolve()), senteval="MR")
 
     def write_encoder(self) -> None:
-        """Write random weights, and a tokenizer made of the dataset's own words."""
+        """Write random weights, and a tokenizer trained on the dataset's own texts."""
         import torch
         from transformers import AutoModel, RobertaConfig
 
@@ -82,7 +84,7 @@ class GpuTask:
         ).save_pretrained(self.folder)
 
     def config(self, loss: str, **fields: Any) -> TrialConfig:
-        """One draw as the preset `paper` trains it."""
+        """Return the configuration of one draw as the preset `paper` trains it."""
         protocol: dict[str, Any] = {
             "dataset": self.dataset,
             "shots": 20,

@@ -1,7 +1,7 @@
-"""Does the driver grow with the number of trials?
+"""Whether the driver's memory grows with the number of trials.
 
 `python -m tests.benchmarks.memory` runs one sweep of thousands of very short trials, with everything that a real one
-has: Ray Tune, the ledger, the search, and MLflow. Meanwhile it notes the driver's resident memory beside the number of
+has: Ray Tune, the ledger, the search, and MLflow. Meanwhile it samples the driver's resident memory and the number of
 trials that have ended.
 """
 
@@ -33,13 +33,18 @@ NAME = "memory"
 PERIOD = 1.0  # seconds between two samples
 MARKS = (200, 500, 1000, 1500, 2000)
 ALLOWED = 1.10
-"""How much larger the driver may be at the last mark than at the first."""
+"""The largest ratio of the driver's memory at the last mark to that at the first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """time: seconds since the epoch. trials: how many have ended. driver: MiB of resident memory. others: the same of
-    the processes below it, by name, added up."""
+    """The memory of a sweep's processes at one moment.
+
+    time: seconds since the epoch.
+    trials: how many have ended.
+    driver: MiB of the driver's resident memory.
+    others: the same of the processes below it, summed up by name.
+    """
 
     time: float
     trials: int
@@ -49,14 +54,14 @@ class Sample:
 
 @dataclass(slots=True)
 class EndedTrials:
-    """Counts the trials that have ended in a journal that grows, reading what is new."""
+    """Counts the ended trials in a growing journal, reading only what was appended since the last count."""
 
     journal: Path
     count: int = 0
     _offset: int = 0
 
-    def look(self) -> int:
-        """How many there are now."""
+    def update(self) -> int:
+        """Read what was appended, and return how many trials have ended."""
         if self.journal.exists():
             with self.journal.open("rb") as file:
                 file.seek(self._offset)
@@ -68,7 +73,7 @@ class EndedTrials:
 
 @dataclass(slots=True)
 class Sampler:
-    """Notes the memory of a sweep's driver, from the moment in which its folder names it."""
+    """Samples the memory of a sweep's driver, once the sweep's folder names its process."""
 
     directory: SweepDirectory
     ended: EndedTrials
@@ -76,15 +81,15 @@ class Sampler:
 
     @classmethod
     def of(cls, directory: SweepDirectory) -> Sampler:
-        """Of a sweep that may not have begun."""
+        """Return the sampler of a sweep that may not have begun."""
         return cls(directory, EndedTrials(directory.journal))
 
     def look(self) -> None:
-        """Note it once."""
+        """Take one sample, if the driver runs."""
         try:
             driver = psutil.Process(json.loads((self.directory.path / "driver.lock").read_text())["pid"])
-            self.samples.append(_sample(driver, self.ended.look()))
-        except (OSError, ValueError, psutil.Error):  # it has not begun, or has ended
+            self.samples.append(_sample(driver, self.ended.update()))
+        except (OSError, ValueError, psutil.Error):  # the driver has not begun, or has ended
             return
 
 
@@ -105,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def summarise(samples: Sequence[Sample]) -> dict[str, Any]:
-    """The driver at each mark, how it grew, and one sample of all for each 100 trials."""
+    """Return the sample at each mark, the driver's growth, and its memory for each 100 trials."""
     marks = {mark: asdict(found) for mark in MARKS if (found := at(samples, mark)) is not None}
     growth = marks[MARKS[-1]]["driver"] / marks[MARKS[0]]["driver"] if MARKS[-1] in marks else None
     last = samples[-1].trials
@@ -115,18 +120,18 @@ def summarise(samples: Sequence[Sample]) -> dict[str, Any]:
         "met": growth is not None and growth <= ALLOWED,
         "seconds_per_trial": _seconds_per_trial(samples),
         "curve": [
-            (each.trials, round(each.driver, 1)) for mark in range(0, last + 1, 100) if (each := at(samples, mark))
+            (found.trials, round(found.driver, 1)) for mark in range(0, last + 1, 100) if (found := at(samples, mark))
         ],
     }
 
 
 def at(samples: Sequence[Sample], trials: int) -> Sample | None:
-    """The first sample with at least so many trials."""
+    """Return the first sample with at least so many trials, or None."""
     return next((sample for sample in samples if sample.trials >= trials), None)
 
 
 def _seconds_per_trial(samples: Sequence[Sample]) -> float | None:
-    """From the first trial to the last, whichever slot they had."""
+    """Return the mean time between two ends of trials, on whatever slots, or None for fewer than two."""
     first, last = at(samples, 1), at(samples, samples[-1].trials)
     if first is None or last is None or last.trials == first.trials:
         return None
@@ -139,7 +144,7 @@ def _measure(scratch: Path, options: argparse.Namespace) -> tuple[list[Sample], 
     task.write_spec(
         scratch / "spec.yaml",
         NAME,
-        # The weight of decay makes cells, and nothing else of them.
+        # Weight decay serves only to make many cells.
         compare={
             "dataset": ["films"],
             "shots": [2],

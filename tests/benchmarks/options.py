@@ -1,4 +1,4 @@
-"""What the benchmark programs are told on the command line."""
+"""Command-line values that the benchmark programs share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["count"]
 
 
 def count(text: str) -> int:
-    """A whole number from 1. Raises argparse.ArgumentTypeError."""
+    """Return a whole number from 1. Raises argparse.ArgumentTypeError for anything else."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text!r}")
     return int(text)

@@ -1,9 +1,9 @@
-"""Does it matter to a sweep whether MLflow is there?
+"""The cost of an MLflow outage to a sweep, and whether `sweep sync` makes up for it.
 
-`python -m tests.benchmarks.outage` runs the same sweep with a real MLflow server beside it, and with nothing at the
-server's address from start to end, in turns, and compares their wall times. Then `python -m sweep sync` pushes a sweep
-that has never met a server into an empty one, and all that stores hold is compared, run by run: of that sweep in two
-empty servers, and of a sweep in the server that was there all the time and in an empty one.
+`python -m tests.benchmarks.outage` runs the same sweep in turns with a real MLflow server, and with no server at its
+address from start to end, and compares their wall times. Then `python -m sweep sync` pushes sweeps into empty servers,
+and the content of two servers is compared run by run: a sweep that never had a server is pushed into two of them, and
+one that had a server all the time into an empty one.
 """
 
 from __future__ import annotations
@@ -32,12 +32,18 @@ ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parent / "results" / "outage.json"
 NAME = EXPERIMENT = "outage"
 ALLOWED = 1.05
-"""How much longer than with a server a sweep may take without one."""
+"""The largest ratio of a sweep's wall time without a server to that with one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One sweep. arm: whether the server was `up` or `down`. wall: seconds. load: the machine's before it."""
+    """One sweep.
+
+    arm: `up` or `down`, the state of the server.
+    round: from 1.
+    load: the machine's load average (1 minute) before it.
+    wall: seconds.
+    """
 
     arm: str
     round: int
@@ -47,7 +53,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """Two stores of one sweep. points: those of all metrics of all runs."""
+    """The contents of two stores of one sweep.
+
+    what: which stores.
+    runs: number of runs in the first store.
+    points: number of points of all their metrics.
+    artifacts: number of their files.
+    differences: run and field of everything that is not equal.
+    """
 
     what: str
     runs: int
@@ -57,7 +70,7 @@ class Comparison:
 
     @classmethod
     def of(cls, what: str, first: Mapping[str, ShownRun], second: Mapping[str, ShownRun]) -> Comparison:
-        """Compare them."""
+        """Compare the runs of two stores, by name."""
         return cls(
             what=what,
             runs=len(first),
@@ -82,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def summarise(runs: Sequence[Run], comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Wall times by arm, the ratio of their medians, that of each round, and whether what was promised is met."""
+    """Return wall times by arm, the ratio of their medians, that of each round, and whether they meet the limits."""
     walls = {arm: [run.wall for run in runs if run.arm == arm] for arm in ("up", "down")}
     spreads = {arm: Spread.of(values) for arm, values in walls.items()}
     ratio = spreads["down"].median / spreads["up"].median
@@ -90,8 +103,8 @@ def summarise(runs: Sequence[Run], comparisons: Sequence[Comparison]) -> dict[st
         "wall": {arm: asdict(spread) for arm, spread in spreads.items()},
         "ratio": ratio,
         "ratio_by_round": [down / up for up, down in zip(walls["up"], walls["down"], strict=True)],
-        "met": ratio <= ALLOWED and not any(each.differences for each in comparisons),
-        "comparisons": [asdict(each) for each in comparisons],
+        "met": ratio <= ALLOWED and not any(comparison.differences for comparison in comparisons),
+        "comparisons": [asdict(comparison) for comparison in comparisons],
         "runs": [asdict(run) for run in runs],
     }
 
@@ -101,7 +114,7 @@ def _measure(scratch: Path, options: argparse.Namespace) -> dict[str, Any]:
     task.write()
     runs = []
     for number in range(1, options.rounds + 1):
-        for arm in ("up", "down") if number % 2 else ("down", "up"):  # so that neither is always the later one
+        for arm in ("up", "down") if number % 2 else ("down", "up"):  # so that neither arm is always the second one
             runs.append(_run(task, arm, number, options.trials))
             print(f"round {number}  {arm:<4}  {runs[-1].wall:6.1f} s   load before {runs[-1].load:.1f}", flush=True)
     return summarise(runs, list(_comparisons(scratch, options.rounds)))
@@ -115,10 +128,7 @@ def _run(task: TinyTask, arm: str, number: int, trials: int) -> Run:
         NAME,
         compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
         protocol={"replicates": 2, "evaluations": 2, "steps": 150, "validation": 20},
-        budget={
-            "trials_per_cell": trials,
-            "concurrency": 1,
-        },  # a core is left to the server, as on a machine of its own
+        budget={"trials_per_cell": trials, "concurrency": 1},  # leaves a core to the server
         confirm={"draws": 4, "reseeded": 1},
         tracking={"experiment": EXPERIMENT, "required": False},
     )
@@ -151,7 +161,7 @@ def _comparisons(scratch: Path, last: int) -> Iterator[Comparison]:
 
 
 def _synced(folder: Path, copy: Path) -> dict[str, ShownRun]:
-    """What an empty server holds after `sync`, of a copy: each sync notes its runs in the ledger."""
+    """Return the content of an empty server after `sync` of a copy, since a sync records its runs in the ledger."""
     shutil.copytree(folder / "sweeps", copy / "sweeps")
     with _server(copy) as server:
         _sweep(copy, server.url, "sync", NAME)
@@ -159,14 +169,14 @@ def _synced(folder: Path, copy: Path) -> dict[str, ShownRun]:
 
 
 def _sweep(folder: Path, url: str, *arguments: str) -> float:
-    """Run a command of the service; its wall time in seconds."""
+    """Run a command of the service and return its wall time in seconds."""
     environment = clean_environment(folder, ROOT) | {"MLFLOW_TRACKING_URI": url}
     return run_command([sys.executable, "-m", "sweep", *arguments], folder=folder, environment=environment).wall
 
 
 @contextmanager
 def _server(folder: Path) -> Iterator[Server]:
-    """An MLflow server whose data lie in `folder`, empty or as an earlier one left them."""
+    """Run an MLflow server on the data in `folder`, empty or left by an earlier server."""
     store = folder / "mlflow"
     store.mkdir(exist_ok=True)
     server = Server(store, f"sqlite:///{store}/mlflow.db", free_port())
@@ -186,10 +196,11 @@ def _table(results: Mapping[str, Any]) -> str:
     for arm, ratio in (("up", 1.0), ("down", results["ratio"])):
         lines.append(f"| {arm} | {Spread(**results['wall'][arm]).shown('.1f')} | {ratio:.3f} |")
     lines += ["", "| compared | runs | points | artifacts | differences |", "|---|---|---|---|---|"]
-    for each in results["comparisons"]:
-        counts = f"{each['runs']} | {each['points']} | {each['artifacts']} | {len(each['differences'])}"
-        lines.append(f"| {each['what']} | {counts} |")
-    return "\n".join(lines + [line for each in results["comparisons"] for line in each["differences"][:10]])
+    for comparison in results["comparisons"]:
+        numbers = (*(comparison[name] for name in ("runs", "points", "artifacts")), len(comparison["differences"]))
+        lines.append(f"| {comparison['what']} | {' | '.join(map(str, numbers))} |")
+    shown = [line for comparison in results["comparisons"] for line in comparison["differences"][:10]]
+    return "\n".join(lines + shown)
 
 
 def _parser() -> argparse.ArgumentParser:

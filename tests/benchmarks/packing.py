@@ -1,9 +1,9 @@
-"""What do more trials at once bring to a whole sweep, and do they change what it finds?
+"""The speed of a whole sweep with more trials at once, and whether its results change.
 
-`python -m tests.benchmarks.packing [SPEC]` runs the sweep of a spec once for each of the settings `--at`, from nothing
-to its end, with Ray, MLflow and all, and tells the wall times, the seconds until the first trial had ended, and how
-many of the values that a sweep shares with that of the first setting are the same to the last bit. Pruning knows other
-scores by the time that it decides when more trials run at once, so a sweep may train other trials than the first one.
+`python -m tests.benchmarks.packing [SPEC]` runs the sweep of a spec once for each of the settings `--at`, from start to
+end with Ray and MLflow. It prints the wall times, the seconds until the first trial ended, and how many of the values
+that a sweep shares with that of the first setting are equal to the last bit. With more trials at once, pruning decides
+on other scores, so a sweep may train other trials than the first one.
 """
 
 from __future__ import annotations
@@ -32,8 +32,16 @@ ON_CPUS = ("resources.cpu=2", "resources.cpu=1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedRun:
-    """One sweep. wall: seconds of the command. first: until the first trial had ended. shared: values that it and the
-    first sweep have trained, of which so many are equal."""
+    """The results of one sweep.
+
+    setting: what differs between the sweeps, as `KEY=VALUE`.
+    trained_on: devices and precisions.
+    trials: number of trials.
+    wall: seconds of the command.
+    first: seconds until the first trial had ended.
+    shared: number of values that both this sweep and the first one have trained.
+    equal: how many of them are equal.
+    """
 
     setting: str
     trained_on: tuple[str, ...]
@@ -65,30 +73,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def packed_run(
     setting: str, results: SweepResults, reference: Mapping[tuple[Any, ...], float], *, began: float, wall: float
 ) -> PackedRun:
-    """What is told of a sweep. reference: the values of the first one. began: seconds since the epoch."""
+    """Summarise a sweep. reference: the values of the first sweep. began: its start, in seconds since the epoch."""
     found = values(results)
     shared = found.keys() & reference.keys()
     return PackedRun(
         setting=setting,
-        trained_on=tuple(sorted({name for each in results.trials for name in each.trained_on})),
+        trained_on=tuple(sorted({device for trial in results.trials for device in trial.trained_on})),
         trials=len(results.trials),
         wall=wall,
-        first=min(each.ended for each in results.trials if each.ended is not None) - began,
+        first=min(trial.ended for trial in results.trials if trial.ended is not None) - began,
         shared=len(shared),
-        equal=sum(found[each] == reference[each] for each in shared),
+        equal=sum(found[key] == reference[key] for key in shared),
     )
 
 
 def values(results: SweepResults) -> dict[tuple[Any, ...], float]:
-    """Every metric that was trained, but for seconds, by what was trained and when: a configuration, not its number,
-    since the search proposes in the order in which trials end."""
-    reports = [(str(each.config.flat()), line.evaluation) for each in results.trials for line in each.evaluations]
+    """Return every metric but seconds by configuration, draw, initialisation, step and name.
+
+    The key has the configuration and not the trial's number, since the order of proposals depends on that of results.
+    """
+    evaluations = [
+        (str(trial.config.flat()), entry.evaluation) for trial in results.trials for entry in trial.evaluations
+    ]
     for record in results.confirmations:
-        reports += [(str(record.config.flat()), line.evaluation) for line in record.replicates]
+        evaluations += [(str(record.config.flat()), entry.evaluation) for entry in record.replicates]
     return {
-        (config, report.draw, report.initialisation, report.step, name): value
-        for config, report in reports
-        for name, value in report.metrics.items()
+        (config, evaluation.draw, evaluation.initialisation, evaluation.step, name): value
+        for config, evaluation in evaluations
+        for name, value in evaluation.metrics.items()
         if not name.endswith("_seconds")
     }
 
@@ -100,7 +112,7 @@ def _runs(scratch: Path, options: argparse.Namespace) -> Iterator[PackedRun]:
     for number, setting in enumerate(options.at):
         folder = scratch / str(number)
         folder.mkdir()
-        changes = [word for each in (*options.set, setting) for word in ("--set", each)]
+        changes = [word for change in (*options.set, setting) for word in ("--set", change)]
         command = [sys.executable, "-m", "sweep", "run", spec, *changes]
         environment = clean_environment(folder, ROOT)
         del environment["CUDA_VISIBLE_DEVICES"]
@@ -116,9 +128,9 @@ def _table(runs: Sequence[PackedRun]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| `{each.setting}` | {', '.join(each.trained_on)} | {each.trials} | {each.wall:.0f} s | "
-        f"{each.wall / runs[0].wall:.2f} | {each.first:.0f} s | {each.equal} of {each.shared} |"
-        for each in runs
+        f"| `{run.setting}` | {', '.join(run.trained_on)} | {run.trials} | {run.wall:.0f} s | "
+        f"{run.wall / runs[0].wall:.2f} | {run.first:.0f} s | {run.equal} of {run.shared} |"
+        for run in runs
     ]
     return "\n".join(lines)
 

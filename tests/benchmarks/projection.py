@@ -1,4 +1,4 @@
-"""All that an MLflow store shows of a sweep, and how two stores differ in it."""
+"""What an MLflow store shows of a sweep, and the differences between two stores."""
 
 from __future__ import annotations
 
@@ -20,8 +20,18 @@ PARENT = "mlflow.parentRunId"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownRun:
-    """A run as a person sees it. nested: whether it is a child of the sweep's run. started, ended: milliseconds since
-    the epoch. points: step, value and time of every point, by metric. artifacts: names of all files."""
+    """A run as MLflow shows it.
+
+    name: the run's name.
+    status: MLflow's, such as FINISHED.
+    nested: whether it is a child of the sweep's run.
+    started: milliseconds since the epoch.
+    ended: the same, or None.
+    tags: all but the parent's id.
+    params: parameters by name.
+    points: step, value and time of every point, by metric.
+    artifacts: paths of all files.
+    """
 
     name: str
     status: str
@@ -35,7 +45,7 @@ class ShownRun:
 
 
 def projection(uri: str, experiment: str) -> dict[str, ShownRun]:
-    """By role and key, the runs of the one sweep in an experiment."""
+    """Return the runs of the only sweep in an experiment, by role and key."""
     client = open_client(uri)
     found = client.get_experiment_by_name(experiment)
     assert found is not None, f"no experiment {experiment} in {uri}"
@@ -45,11 +55,11 @@ def projection(uri: str, experiment: str) -> dict[str, ShownRun]:
 
 
 def differences(first: Mapping[str, ShownRun], second: Mapping[str, ShownRun]) -> list[str]:
-    """What differs, run by run and field by field."""
+    """Return a line for each field that differs between runs of the same name, and each run of one store only."""
     found = [f"{name}: only in the first" for name in first.keys() - second.keys()]
     found += [f"{name}: only in the second" for name in second.keys() - first.keys()]
     for name in first.keys() & second.keys():
-        found += [f"{name}: {each}" for each in _unequal(asdict(first[name]), asdict(second[name]))]
+        found += [f"{name}: {difference}" for difference in _unequal(asdict(first[name]), asdict(second[name]))]
     return sorted(found)
 
 
@@ -90,8 +100,8 @@ def _history(client: MlflowClient, run: Run, name: str) -> list[Any]:
 
 
 def _files(client: MlflowClient, run: str, folder: str | None = None) -> Iterator[str]:
-    for each in client.list_artifacts(run, folder):
-        if each.is_dir:
-            yield from _files(client, run, each.path)
+    for artifact in client.list_artifacts(run, folder):
+        if artifact.is_dir:
+            yield from _files(client, run, artifact.path)
         else:
-            yield each.path
+            yield artifact.path

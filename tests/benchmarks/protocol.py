@@ -1,4 +1,4 @@
-"""The fixed trials of the benchmark: what every arm trains, so that only what is around the training differs."""
+"""The fixed trials of the benchmark, which every arm trains, so that arms differ only in what surrounds training."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ __all__ = ["Protocol"]
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """`trials` trials of cross-entropy on TREC, all on one draw of 20 labels; they differ in the learning rate alone.
+    """Trials of cross-entropy on TREC, all on one draw of 20 labels; they differ in the learning rate alone.
 
-    data: the folder of the SentEval copies. slots: trials at once, each on one thread.
+    data: folder of the SentEval copies.
+    trials: number of trials.
+    slots: trials at once, each on one thread.
     """
 
     data: Path
@@ -26,11 +28,11 @@ class Protocol:
     slots: int = 2
 
     def learning_rates(self) -> tuple[float, ...]:
-        """From 1e-5 to 1e-4, log-spaced, with three digits, so that they are the same number in YAML and JSON."""
+        """Return log-spaced rates from 1e-5 to 1e-4, of three digits, so that YAML and JSON give the same numbers."""
         return tuple(float(f"{rate:.2e}") for rate in np.geomspace(1e-5, 1e-4, self.trials))
 
     def configs(self) -> tuple[TrialConfig, ...]:
-        """The trials, in the order in which they are handed out."""
+        """Return the configurations in the order in which they are handed out."""
         dataset = DatasetConfig(name="trec", path=str(self.data.resolve()), senteval="TREC")
         return tuple(
             TrialConfig(
@@ -48,7 +50,7 @@ class Protocol:
         )
 
     def spec(self, tracking_uri: str) -> dict[str, Any]:
-        """A sweep of the same trials: the learning rate is a compared axis, and a cell's one trial has the defaults."""
+        """Return the spec of a sweep of the same trials: the rate is a compared axis, and every cell has one trial."""
         config = self.configs()[0]
         return {
             "name": "benchmark",
@@ -75,7 +77,7 @@ class Protocol:
         }
 
     def write_rows(self, folder: Path) -> int:
-        """Write the draw as train.csv and validation.csv (columns text, label); returns the number of classes."""
+        """Write the draw as train.csv and validation.csv (columns text, label), and return the number of classes."""
         from trainable.datasets import load
         from trainable.draws import draw_of
 

@@ -1,4 +1,4 @@
-"""Rung rules replayed on a table of scores, at equal compute: whose choice is the best configuration?
+"""Replay of rung rules on a table of scores at equal compute, to compare the configurations that they choose.
 
 Shapes: K configurations, N draws of the table, E evaluations of a replicate, R draws of the search.
 """
@@ -20,7 +20,13 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """replicates: draws on which a configuration is trained if nothing stops it. rungs: report numbers."""
+    """A rule that stops configurations at rungs.
+
+    name: its name in the table.
+    replicates: number of draws on which a configuration is trained if nothing stops it.
+    rungs: numbers of evaluations, counted over all replicates, after which it may be stopped.
+    adaptive: whether rungs that do not predict the final score stop nothing.
+    """
 
     name: str
     replicates: int
@@ -29,12 +35,12 @@ class Rule:
 
 
 def rules(replicates: int, evaluations: int) -> tuple[Rule, ...]:
-    """The rules compared, for a search with `replicates` draws:
+    """Return the rules that are compared, for a search with `replicates` draws.
 
     - one draw each, all draws each: nothing is stopped;
     - ASHA over epochs, one draw: one draw a configuration, rungs after 1, 2, 4, ... evaluations of it;
     - ASHA over draws: rungs after 1, 2, 4, ... draws;
-    - both: the default ladder of the project, half-way through the first draw and then after 1, 2, 4, ... draws;
+    - both: the project's default rungs, half-way through the first draw and then after 1, 2, 4, ... draws;
     - both, adaptive: the same, with `pruning.adaptive`.
     """
     ladder = default_rungs(replicates, evaluations)
@@ -54,7 +60,12 @@ def rules(replicates: int, evaluations: int) -> tuple[Rule, ...]:
 
 @dataclass(slots=True)
 class Trace:
-    """The reports of one configuration: scores by report number, and whether a rung stopped it."""
+    """The evaluations of one configuration.
+
+    configuration: its position.
+    scores: by number of evaluation, counted over all replicates.
+    stopped: whether a rung stopped it.
+    """
 
     configuration: int
     scores: dict[int, float] = field(default_factory=dict)
@@ -63,8 +74,12 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """configuration: of the best completed trial; where none completed, of the best among those that came furthest.
-    spent: compute, in whole replicates. traces: all trials, in order."""
+    """The result of a search.
+
+    configuration: that of the best completed trial or, if none completed, of the best among those that came furthest.
+    spent: compute, in replicates.
+    traces: all trials, in order.
+    """
 
     configuration: int
     spent: float
@@ -74,11 +89,13 @@ class Choice:
 def replay(
     scores_KRE: Scores, rule: Rule, *, budget: float, evaluation_share: float, reduction_factor: int = 3
 ) -> Choice:
-    """What the rule chooses when it trains configurations one after the other, in order, until the budget is used up.
+    """Return the choice of a rule that trains configurations one after the other until the budget is used up.
 
-    budget: in replicates with one evaluation at the end. evaluation_share: the cost of an evaluation, in trainings of a
-    replicate. A rule pays for the evaluations that it needs: at its rungs, and at the end of each replicate. The trial
-    at which the budget ends is broken off. A rule that runs out of configurations leaves the rest unspent.
+    A rule pays for the evaluations that it needs: at its rungs, and at the end of each replicate. The trial at which
+    the budget ends is interrupted. A rule that runs out of configurations leaves the rest of the budget unspent.
+
+    budget: in replicates with one evaluation at the end.
+    evaluation_share: the cost of an evaluation, in units of the training of a replicate.
     """
     evaluations = scores_KRE.shape[2]
     traces: list[Trace] = []
@@ -87,8 +104,8 @@ def replay(
         trace = Trace(configuration)
         traces.append(trace)
         for number in range(1, rule.replicates * evaluations + 1):
-            looks = number in rule.rungs or number % evaluations == 0
-            spent += 1 / evaluations + evaluation_share * looks
+            is_evaluated = number in rule.rungs or number % evaluations == 0
+            spent += 1 / evaluations + evaluation_share * is_evaluated
             if spent > limit + 1e-9:
                 return _choice(traces, rule.replicates * evaluations, min(spent, limit) / (1 + evaluation_share))
             trace.scores[number] = _score(scores_RE, number)
@@ -99,19 +116,19 @@ def replay(
 
 
 def gain(scores_KNE: Scores, configuration: int, used: int) -> float:
-    """How much better the configuration is than the mean one, in points, on the draws from `used` on: unseen ones."""
+    """Return how much better a configuration is than the mean one, in points, on the unseen draws from `used` on."""
     quality_K = scores_KNE[:, used:, -1].mean(axis=1)
     return float(100 * (quality_K[configuration] - quality_K.mean()))
 
 
 def _score(scores_RE: Scores, number: int) -> float:
-    """What a rung sees, as in the ledger: the mean of the completed replicates, or the value inside the first one."""
+    """Return the score at a rung, as in the ledger: the mean of the completed replicates, or the first one's so far."""
     completed = number // scores_RE.shape[1]
     return float(scores_RE[:completed, -1].mean() if completed else scores_RE[0, number - 1])
 
 
 def _stops(traces: Sequence[Trace], scores_KRE: Scores, rule: Rule, reduction_factor: int) -> bool:
-    """Whether the rung that the last trial has reached stops it."""
+    """Return whether the rung that the last trial has reached stops it."""
     number = max(traces[-1].scores)
     recorded = [trace.scores[number] for trace in traces if number in trace.scores]
     if not falls_behind(recorded[-1], recorded, reduction_factor, reduction_factor):

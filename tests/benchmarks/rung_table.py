@@ -1,4 +1,4 @@
-"""A table of real scores: random configurations of some losses, trained on common draws to the end, nothing pruned.
+"""A table of real scores: random configurations of several losses, trained to the end on common draws, unpruned.
 
 Shapes: K configurations, N draws, E evaluations of a replicate.
 """
@@ -28,12 +28,18 @@ FORMAT = 1
 
 
 class RungTableError(Exception):
-    """A table that cannot serve, with the reason and what to do."""
+    """A table cannot be read, filled or compared; the message has the reason and the remedy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """What all replicates of a table share. validation: rows. steps: optimiser steps of a replicate."""
+    """What all replicates of a table share.
+
+    shots: labels per class.
+    evaluations: E, of a replicate.
+    steps: optimiser steps of a replicate.
+    validation: number of validation rows.
+    """
 
     shots: int = 8
     evaluations: int = 4
@@ -41,7 +47,7 @@ class Protocol:
     validation: int = 200
 
     def cells(self, data: Path, datasets: Sequence[str], losses: Sequence[str]) -> tuple[Cell, ...]:
-        """The cells of a sweep over SentEval's `datasets` in the folder `data`, with the losses' own search ranges."""
+        """Return the cells of a sweep over SentEval tasks in the folder `data`, with the losses' own search ranges."""
         places = {name: {"path": str(data.resolve()), "senteval": name.upper()} for name in datasets}
         spec = {
             "name": "rungs",
@@ -55,39 +61,43 @@ class Protocol:
         return cells(SweepSpec.model_validate(spec))
 
     def plain(self) -> dict[str, int]:
-        """JSON data."""
+        """Return JSON data."""
         return {name: getattr(self, name) for name in ("shots", "evaluations", "steps", "validation")}
 
 
 @dataclass(slots=True)
 class CellScores:
-    """The configurations of a cell (K mappings of searched fields), and by (configuration, draw) the E scores."""
+    """The scores of one cell.
+
+    configurations: K mappings of the searched fields.
+    scores: the E scores of each replicate, by (configuration, draw).
+    """
 
     configurations: list[Mapping[str, Scalar]]
     scores: dict[tuple[int, int], list[float]]
 
     def complete(self) -> NDArray[np.float64]:
-        """scores_KNE on the first draws, as many as all configurations have."""
-        every = range(len(self.configurations))
-        draws = next(n for n in count() if not every or any((k, n) not in self.scores for k in every))
-        return np.array([[self.scores[k, n] for n in range(draws)] for k in every])
+        """Return scores_KNE on the first draws, as many as all configurations have."""
+        indices = range(len(self.configurations))
+        draws = next(n for n in count() if not indices or any((k, n) not in self.scores for k in indices))
+        return np.array([[self.scores[k, n] for n in range(draws)] for k in indices])
 
 
 @dataclass(slots=True)
 class RungTable:
-    """What has been measured so far, by cell."""
+    """All scores measured so far, by cell, under one protocol."""
 
     protocol: Protocol
     cells: dict[str, CellScores]
 
     @classmethod
     def read(cls, path: Path) -> RungTable:
-        """Raises RungTableError for a file that is no such table."""
+        """Read a table from a file. Raises RungTableError if it holds none."""
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']} is not {FORMAT}")
-            found = {cell: _cell_scores(each) for cell, each in data["cells"].items()}
+            found = {cell: _cell_scores(scores) for cell, scores in data["cells"].items()}
             return cls(Protocol(**data["protocol"]), found)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RungTableError(
@@ -96,22 +106,22 @@ class RungTable:
             ) from error
 
     def write(self, path: Path) -> None:
-        """Replace the file at once, so that nothing that ends the program can leave half a table."""
+        """Replace the file atomically, so that an interrupted program never leaves half a table."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = {cell: _plain(each) for cell, each in self.cells.items()}
+        found = {cell: _plain(scores) for cell, scores in self.cells.items()}
         whole = {"format": FORMAT, "protocol": self.protocol.plain(), "cells": found}
-        beside = path.with_name(f"{path.name}.new")
-        beside.write_text(_one_line_a_configuration(whole), encoding="utf-8")
-        beside.replace(path)
+        temporary = path.with_name(f"{path.name}.new")
+        temporary.write_text(_one_line_a_configuration(whole), encoding="utf-8")
+        temporary.replace(path)
 
 
 Measure = Callable[[TrialConfig, int], list[float]]
 
 
 def measure(config: TrialConfig, draw: int) -> list[float]:
-    """The validation accuracies of one replicate, E of them; 0 from where it diverged.
+    """Return the E validation accuracies of one replicate, 0 from where it diverged.
 
-    Raises RungTableError for a failure, which says nothing about a configuration.
+    Raises RungTableError for a failure, which is no score of a configuration.
     """
     from trainable.outcomes import Outcome
     from trainable.training import replicates
@@ -134,8 +144,11 @@ def fill(
     measured: Callable[[str, int, int], None],
     measure: Measure = measure,
 ) -> None:
-    """Measure what the table lacks, cell by cell, in the pool. `measured` is called after each replicate: (cell, k,
-    draw)."""
+    """Measure what the table lacks, cell by cell, in the pool.
+
+    measured: called after each replicate with (cell, configuration, draw).
+    measure: what the pool runs.
+    """
     tasks = list(_missing(table, chosen, configurations, draws))
     futures = {pool.submit(measure, config, place[2]): place for place, config in tasks}
     try:
@@ -149,7 +162,8 @@ def fill(
 
 
 def random_configurations(cell: Cell, number: int) -> list[dict[str, Scalar]]:
-    """Uniform over the ranges of the cell, from a seed of its own: more of them begin with the same ones."""
+    """Return configurations drawn uniformly from the cell's ranges by a seed of the cell; a longer list begins with a
+    shorter one."""
     import optuna
 
     from sweep.search.sampler import suggest
@@ -165,16 +179,16 @@ def _missing(
     for cell in chosen:
         known = table.cells.setdefault(cell.key, CellScores([], {}))
         params = random_configurations(cell, configurations)
-        if [dict(each) for each in known.configurations[:configurations]] != params[: len(known.configurations)]:
+        if [dict(stored) for stored in known.configurations[:configurations]] != params[: len(known.configurations)]:
             raise RungTableError(
                 f"the configurations of {cell.key} in the file must be those that its ranges give; they are others: "
                 "the ranges or Optuna have changed, so begin a new file (--table)"
             )
         known.configurations += params[len(known.configurations) :]
         for draw in range(draws):  # draw by draw, so that all configurations have equally many
-            for k, each in enumerate(params):
+            for k, searched in enumerate(params):
                 if (k, draw) not in known.scores:
-                    yield (cell.key, k, draw), cell.config(each)
+                    yield (cell.key, k, draw), cell.config(searched)
 
 
 def _cell_scores(data: Mapping[str, Any]) -> CellScores:
@@ -194,7 +208,7 @@ def _plain(found: CellScores) -> dict[str, Any]:
 
 
 def _one_line_a_configuration(whole: Mapping[str, Any]) -> str:
-    """JSON that is compact, and in which a further replicate changes one line."""
+    """Return compact JSON in which a further replicate changes one line."""
     parts = []
     for cell, found in whole["cells"].items():
         lists = (f'"{name}": [\n{_lines(found[name])}\n]' for name in ("configurations", "scores"))

@@ -1,4 +1,4 @@
-"""Which rungs find better configurations, on real few-shot scores?
+"""A comparison of rung rules on real few-shot scores: which of them find better configurations.
 
 `python -m tests.benchmarks.rungs table` trains random configurations of four losses on TREC and CR to the end, once,
 and keeps their scores in results/rungs.json; begun again, it measures what is missing. `... compare` replays rung rules
@@ -33,7 +33,7 @@ Scores = NDArray[np.float64]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the two commands. Returns 0, or 1 with what is wrong."""
+    """Run one of the two commands. Returns 0, or 1 with a message if the table cannot serve."""
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
@@ -76,9 +76,9 @@ def _make_table(options: argparse.Namespace) -> None:
 def compare(
     scores_KNE: Scores, *, search_draws: int, budgets: Sequence[int], repeats: int, evaluation_share: float, factor: int
 ) -> Iterator[dict[str, Any]]:
-    """For each budget and rule: the mean gain of what it chooses over the mean configuration (points) on the draws that
-    the search did not see, its standard error over the repeats, and the compute spent (replicates).
+    """Yield a row for each budget and rule: gain, its standard error over the repeats, and compute spent (replicates).
 
+    The gain is that of the chosen configuration over the mean one, in points, on the draws that the search did not see.
     Each repeat has a random order of configurations and of draws, the same for all rules; its first `search_draws`
     draws are those of the search. The standard error is that of the replay: the table itself has only so many draws.
     """
@@ -109,8 +109,11 @@ def compare(
 
 
 def populations(table: RungTable, losses: str, draws: int) -> Mapping[str, Scores]:
-    """scores_KNE by cell. losses `searched`: the configurations of all losses compete, as where a spec searches the
-    loss; `each`: those of a loss among themselves. Cells with fewer complete draws than `draws` are left out."""
+    """Return scores_KNE by cell, without the cells that have fewer complete draws than `draws`.
+
+    losses: with `searched` the configurations of all losses compete, as in a spec that searches the loss; with `each`,
+        those of one loss.
+    """
     found: dict[str, list[Scores]] = {}
     for cell, scores in table.cells.items():
         complete_KNE = scores.complete()
@@ -120,7 +123,7 @@ def populations(table: RungTable, losses: str, draws: int) -> Mapping[str, Score
         else:
             print(f"left out: {cell} has fewer than {draws} complete draws", file=sys.stderr)
     return {
-        key: np.concatenate([each[:, : min(other.shape[1] for other in parts)] for each in parts])
+        key: np.concatenate([part[:, : min(other.shape[1] for other in parts)] for part in parts])
         for key, parts in found.items()
     }
 
@@ -159,11 +162,11 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def markdown(results: Sequence[Mapping[str, Any]]) -> str:
-    """A row for each rule, a column for each budget: gain in points, its standard error, and what was not spent."""
-    budgets = list(dict.fromkeys(each["budget"] for each in results))
+    """Return a table of gains (points) and standard errors by rule and budget, with the compute if some is left."""
+    budgets = list(dict.fromkeys(result["budget"] for result in results))
     lines = [f"| rule | {' | '.join(f'budget {budget}' for budget in budgets)} |", "|---" * (len(budgets) + 1) + "|"]
-    for rule in dict.fromkeys(each["rule"] for each in results):
-        shown = " | ".join(_entry(each) for each in results if each["rule"] == rule)
+    for rule in dict.fromkeys(result["rule"] for result in results):
+        shown = " | ".join(_entry(result) for result in results if result["rule"] == rule)
         lines.append(f"| {rule} | {shown} |")
     return "\n".join(lines)
 
@@ -208,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _counts(text: str) -> tuple[int, ...]:
-    return tuple(count(each) for each in text.split(","))
+    return tuple(count(number) for number in text.split(","))
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From measurements to what is said of them: where the time went, medians, ratios, and the table."""
+"""The summary of measurements: where the wall time goes, medians, ratios, and tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.services.process import ProcessRun
 __all__ = ["Measurement", "Spread", "account", "measurement", "ratios", "summarise", "tables"]
 
 EXPECTED = {"bare": 0.85, "assembled": 2.0, "assembled-batch": None}
-"""Least wall time in units of the sweep's; None: reported, nothing promised."""
+"""The least wall time expected of each other arm, in units of the sweep's; None: shown without an expectation."""
 
 PHASES = {
     "start": "start: imports, data check, MLflow, Ray, until the first trial is handed out",
@@ -27,9 +27,19 @@ PHASES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One run of one arm. wall: seconds. training, evaluation: seconds per slot, as the trials reported them.
+    """One run of one arm.
 
-    load: the machine's load average (1 minute) before the run. phases: where the wall time went, where it is known.
+    arm: name of the arm.
+    round: from 1.
+    load: the machine's load average (1 minute) before the run.
+    wall: seconds.
+    training: seconds per slot, as measured by the trials.
+    evaluation: the same of scoring.
+    worker_mib: memory of the largest worker process.
+    driver_mib: memory of the driver.
+    last_scores: the last score of each trial, by learning rate.
+    phases: seconds per slot of each of `PHASES`; empty where times of day are unknown.
+    first_report: seconds until the first evaluation, where known.
     """
 
     arm: str
@@ -46,13 +56,13 @@ class Measurement:
 
     @property
     def idle(self) -> float:
-        """Share of the slots' time that was neither training nor evaluation."""
+        """The share of the slots' time that was neither training nor evaluation."""
         return 1 - (self.training + self.evaluation) / self.wall
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Median, least and greatest of the rounds."""
+    """Median, least and greatest value of the rounds."""
 
     median: float
     least: float
@@ -63,7 +73,7 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
     def shown(self, form: str = ".0f") -> str:
-        """`12 (11 to 14)`; the range only where there is one."""
+        """Return `12 (11 to 14)`, or `12` where all values are equal."""
         text = format(self.median, form)
         return text if self.least == self.greatest else f"{text} ({self.least:{form}} to {self.greatest:{form}})"
 
@@ -71,8 +81,8 @@ class Spread:
 def measurement(
     arm: str, number: int, *, load: float, run: ProcessRun, trials: Sequence[TrialTimes], slots: int
 ) -> Measurement:
-    """What is kept of one run."""
-    reported = [time for trial in trials for time in trial.reported]
+    """Return the measurement of one run from its process and its trials."""
+    evaluated = [time for trial in trials for time in trial.evaluated]
     return Measurement(
         arm=arm,
         round=number,
@@ -83,21 +93,21 @@ def measurement(
         worker_mib=run.worker_mib,
         driver_mib=run.driver_mib,
         last_scores={str(trial.learning_rate): trial.scores[-1] for trial in trials},
-        phases=account(run, trials, slots) if reported else {},
-        first_report=min(reported) - run.started if reported else None,
+        phases=account(run, trials, slots) if evaluated else {},
+        first_report=min(evaluated) - run.started if evaluated else None,
     )
 
 
 def account(run: ProcessRun, trials: Sequence[TrialTimes], slots: int) -> dict[str, float]:
-    """Where the wall time went, in seconds per slot; the phases add up to the wall time.
+    """Return the seconds per slot of each of `PHASES`, which add up to the wall time.
 
-    Needs `asked` and `reported` of every trial. Trials are of like length, so the last `slots` of them to end were on
-    different slots.
+    It needs `started` and `evaluated` of every trial. Trials are of similar length, so that the last `slots` of them to
+    end were on different slots.
     """
-    ends = sorted(trial.reported[-1] for trial in trials)
-    asked = min(trial.asked for trial in trials if trial.asked is not None)
+    ends = sorted(trial.evaluated[-1] for trial in trials)
+    started = min(trial.started for trial in trials if trial.started is not None)
     phases = {
-        "start": asked - run.started,
+        "start": started - run.started,
         "workers": 0.0,
         "training": sum(trial.training for trial in trials) / slots,
         "evaluation": sum(trial.evaluation for trial in trials) / slots,
@@ -108,9 +118,9 @@ def account(run: ProcessRun, trials: Sequence[TrialTimes], slots: int) -> dict[s
 
 
 def ratios(measurements: Sequence[Measurement]) -> dict[str, Spread]:
-    """For each other arm its wall time in units of the sweep's, round by round, i.e. at like load."""
-    walls = {(each.arm, each.round): each.wall for each in measurements}
-    others = [arm for arm in EXPECTED if any(each.arm == arm for each in measurements)]
+    """Return each other arm's wall time in units of the sweep's of the same round, that is, at similar load."""
+    walls = {(run.arm, run.round): run.wall for run in measurements}
+    others = [arm for arm in EXPECTED if any(run.arm == arm for run in measurements)]
     rounds = sorted(number for arm, number in walls if arm == "sweep")
     if not rounds:
         return {}
@@ -118,12 +128,12 @@ def ratios(measurements: Sequence[Measurement]) -> dict[str, Spread]:
 
 
 def summarise(measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """Medians and ranges of each arm, ratios beside what is expected, and whether the bare loop scored the same."""
-    arms = dict.fromkeys(each.arm for each in measurements)
+    """Return the spread of each arm, ratios and their expectations, and whether the bare loop scored the same."""
+    arms = dict.fromkeys(run.arm for run in measurements)
     names = ("wall", "training", "evaluation", "idle", "worker_mib", "driver_mib")
     return {
         "arms": {
-            arm: {name: asdict(Spread.of([getattr(each, name) for each in _of(measurements, arm)])) for name in names}
+            arm: {name: asdict(Spread.of([getattr(run, name) for run in _of(measurements, arm)])) for name in names}
             for arm in arms
         },
         "ratios": {arm: {**asdict(ratio), "expected": EXPECTED[arm]} for arm, ratio in ratios(measurements).items()},
@@ -132,13 +142,13 @@ def summarise(measurements: Sequence[Measurement]) -> dict[str, Any]:
 
 
 def _scores_agree(measurements: Sequence[Measurement]) -> bool | None:
-    """None unless both arms were run. The two train the same configurations on the same draw, under the same seed."""
+    """Return whether the sweep and the bare loop, which train the same, scored the same; None unless both were run."""
     sweep, bare = _of(measurements, "sweep"), _of(measurements, "bare")
-    return all(each.last_scores == sweep[0].last_scores for each in sweep + bare) if sweep and bare else None
+    return all(run.last_scores == sweep[0].last_scores for run in sweep + bare) if sweep and bare else None
 
 
 def tables(measurements: Sequence[Measurement], trials: int) -> str:
-    """The two Markdown tables."""
+    """Return two Markdown tables: the arms, and where the sweep's wall time goes."""
     return "\n".join([*_arm_table(measurements, trials), "", *_phase_table(_of(measurements, "sweep"))]).strip()
 
 
@@ -149,19 +159,19 @@ def _arm_table(measurements: Sequence[Measurement], trials: int) -> list[str]:
         "| idle | largest worker, MiB | driver, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for arm in dict.fromkeys(each.arm for each in measurements):
+    for arm in dict.fromkeys(run.arm for run in measurements):
         runs = _of(measurements, arm)
-        wall = Spread.of([each.wall for each in runs])
+        wall = Spread.of([run.wall for run in runs])
         cells = [
             ARMS[arm].title,
             wall.shown(),
             f"{3600 * trials / wall.median:.0f}",
             against[arm].shown(".2f") if arm in against else "1" if arm == "sweep" else "",
-            f"{median(each.training for each in runs):.0f}",
-            f"{median(each.evaluation for each in runs):.0f}",
-            f"{median(each.idle for each in runs):.0%}",
-            f"{max(each.worker_mib for each in runs):.0f}",
-            f"{max(each.driver_mib for each in runs):.0f}",
+            f"{median(run.training for run in runs):.0f}",
+            f"{median(run.evaluation for run in runs):.0f}",
+            f"{median(run.idle for run in runs):.0%}",
+            f"{max(run.worker_mib for run in runs):.0f}",
+            f"{max(run.driver_mib for run in runs):.0f}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -170,14 +180,14 @@ def _arm_table(measurements: Sequence[Measurement], trials: int) -> list[str]:
 def _phase_table(runs: Sequence[Measurement]) -> list[str]:
     if not runs:
         return []
-    wall = median(each.wall for each in runs)
+    wall = median(run.wall for run in runs)
     lines = ["| where the sweep's wall time goes | s | share |", "|---|---|---|"]
     for name, title in PHASES.items():
-        seconds = median(each.phases[name] for each in runs)
+        seconds = median(run.phases[name] for run in runs)
         lines.append(f"| {title} | {seconds:.1f} | {seconds / wall:.1%} |")
-    first = median(each.first_report for each in runs if each.first_report is not None)
-    return [*lines, "", f"First report after {first:.1f} s."]
+    first = median(run.first_report for run in runs if run.first_report is not None)
+    return [*lines, "", f"First evaluation after {first:.1f} s."]
 
 
 def _of(measurements: Sequence[Measurement], arm: str) -> list[Measurement]:
-    return [each for each in measurements if each.arm == arm]
+    return [run for run in measurements if run.arm == arm]

@@ -28,9 +28,10 @@ from tests.sweeps.synthetic_results import synthetic_results
 PROTOCOL = Protocol(Path("senteval"), trials=4)
 
 
-def trial(rate: float, asked: float, reported: tuple[float, ...]) -> TrialTimes:
-    scores = tuple(0.1 * number for number in range(1, len(reported) + 1))
-    return TrialTimes(learning_rate=rate, scores=scores, training=6.0, evaluation=3.0, asked=asked, reported=reported)
+def trial(rate: float, started: float, evaluated: tuple[float, ...]) -> TrialTimes:
+    scores = tuple(0.1 * number for number in range(1, len(evaluated) + 1))
+    times = {"training": 6.0, "evaluation": 3.0, "started": started}
+    return TrialTimes(learning_rate=rate, scores=scores, evaluated=evaluated, **times)
 
 
 def measured(arm: str, number: int, wall: float) -> Measurement:
@@ -261,19 +262,19 @@ def test_ended_trials_are_counted_in_a_journal_that_grows(tmp_path: Path) -> Non
 
     path = tmp_path / "ledger.journal"
     ended = memory.EndedTrials(path)
-    assert ended.look() == 0
+    assert ended.update() == 0
     study = create_study(storage=JournalStorage(JournalFileBackend(str(path))))
     study.enqueue_trial({})
     first, second = study.ask(), study.ask()
-    assert ended.look() == 0
+    assert ended.update() == 0
     study.tell(first, 0.5)
-    assert ended.look() == 1
+    assert ended.update() == 1
     with path.open("ab") as file:
         file.write(b'{"datetime_complete":')  # the beginning of a record
-    assert ended.look() == 1
+    assert ended.update() == 1
     os.truncate(path, path.stat().st_size - len(b'{"datetime_complete":'))
     study.tell(second, 0.5)
-    assert ended.look() == 2
+    assert ended.update() == 2
 
 
 def test_the_driver_is_the_process_that_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,15 +305,15 @@ def test_sweeps_are_compared_by_what_both_have_trained() -> None:
     assert not any(name.endswith("_seconds") for *_, name in reference)
     first, *others = results.trials
     other = replace(first, config=first.config.model_copy(update={"encoder_lr": 0.123}))
-    one, *rest = results.confirmations[0].replicates
-    metrics = {**one.evaluation.metrics, "test_accuracy": 0.123}
-    changed = replace(one, evaluation=replace(one.evaluation, metrics=metrics))
+    replicate, *rest = results.confirmations[0].replicates
+    metrics = {**replicate.evaluation.metrics, "test_accuracy": 0.123}
+    changed = replace(replicate, evaluation=replace(replicate.evaluation, metrics=metrics))
     differing = replace(
         results,
         trials=(other, *others),
         confirmations=(replace(results.confirmations[0], replicates=(changed, *rest)), *results.confirmations[1:]),
     )
-    ended = min(each.ended for each in results.trials if each.ended is not None)
+    ended = min(trial.ended for trial in results.trials if trial.ended is not None)
     same = packing.packed_run("resources.gpu=1", results, reference, began=ended - 4.0, wall=60.0)
     assert (same.shared, same.equal, same.first, same.trials) == (len(reference), len(reference), 4.0, len(others) + 1)
     found = packing.packed_run("resources.gpu=0.5", differing, reference, began=0.0, wall=60.0)

@@ -72,12 +72,12 @@ def test_without_rungs_everything_is_trained_and_the_best_is_chosen() -> None:
     choice = play(scores_KRE, named("all draws each"))
     assert choice.spent == 12 * 4
     assert choice.configuration == scores_KRE[:, :, -1].mean(axis=1).argmax()
-    one = play(scores_KRE, named("one draw each"))
-    assert one.spent == 12
-    assert one.configuration == scores_KRE[:, 0, -1].argmax()
+    single = play(scores_KRE, named("one draw each"))
+    assert single.spent == 12
+    assert single.configuration == scores_KRE[:, 0, -1].argmax()
 
 
-def test_the_budget_ends_the_search_and_breaks_off_a_trial() -> None:
+def test_the_budget_ends_the_search_and_interrupts_a_trial() -> None:
     choice = play(synthetic()[:, :4], named("all draws each"), budget=5.5)
     assert choice.spent == 5.5
     assert [max(trace.scores) for trace in choice.traces] == [16, 6]
@@ -158,7 +158,7 @@ def test_the_gain_is_measured_on_unseen_draws() -> None:
 
 def compared(scores_KNE: NDArray[np.float64], repeats: int = 40) -> dict[str, float]:
     found = compare(scores_KNE, search_draws=4, budgets=(40,), repeats=repeats, evaluation_share=0.02, factor=3)
-    return {each["rule"]: each["gain"] for each in found}
+    return {result["rule"]: result["gain"] for result in found}
 
 
 def test_a_search_finds_more_than_the_mean_configuration() -> None:
@@ -182,7 +182,7 @@ def test_losses_compete_together_or_each_for_itself(capsys: pytest.CaptureFixtur
     cells["cr/8/cross_entropy"] = filled("cr", 3, 1)
     table = RungTable(PROTOCOL, cells)
     together = populations(table, "searched", draws=2)
-    assert {key: each.shape for key, each in together.items()} == {
+    assert {key: scores_KNE.shape for key, scores_KNE in together.items()} == {
         "trec/8/searched": (6, 2, 2),
         "cr/8/searched": (3, 2, 2),
     }
@@ -207,7 +207,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "new" / "rungs.json"
     RungTable(PROTOCOL, cells).write(path)
     assert RungTable.read(path) == RungTable(PROTOCOL, cells)
-    assert [each.name for each in path.parent.iterdir()] == ["rungs.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["rungs.json"]
 
 
 def test_only_whole_draws_are_used() -> None:
@@ -259,9 +259,9 @@ def test_configurations_lie_in_the_ranges_of_their_loss(tmp_path: Path) -> None:
     for cell in Protocol().cells(tmp_path, ["trec", "cr"], ["cross_entropy", "soft_triple", "proxy_anchor", "supcon"]):
         params = random_configurations(cell, 4)
         assert params[:2] == random_configurations(cell, 2)
-        for each in params:
-            assert set(each) == set(cell.spaces[cell.config(each).loss.name])
-            assert cell.config(each).steps == 120
+        for searched in params:
+            assert set(searched) == set(cell.spaces[cell.config(searched).loss.name])
+            assert cell.config(searched).steps == 120
 
 
 def test_other_configurations_are_refused(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for number in range(1, options.rounds + 1):
             for arm in options.arms:
                 measurements.append(_measure(arm, number, protocol))
-                _say(measurements[-1])
-            _write(options, protocol, measurements)  # after each round: an hour is long enough for something to end it
+                _print(measurements[-1])
+            _write(options, protocol, measurements)  # after each round, since something may interrupt an hour of them
     except (CommandFailedError, TrainableError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -64,14 +64,14 @@ def _measure(arm: str, number: int, protocol: Protocol) -> Measurement:
 
 
 def _check(arm: str, trials: Sequence[TrialTimes], protocol: Protocol) -> None:
-    """An arm that did less work than the others would look fast."""
+    """Raise CommandFailedError unless the arm did all of the work: with less, it would seem fast."""
     expected = {rate: protocol.configs()[0].evaluations for rate in protocol.learning_rates()}
     found = {trial.learning_rate: len(trial.scores) for trial in trials}
     if found != expected or len(trials) != protocol.trials:
         raise CommandFailedError(f"{arm} must evaluate each learning rate this often: {expected}; found {found}")
 
 
-def _say(done: Measurement) -> None:
+def _print(done: Measurement) -> None:
     line = f"round {done.round}  {done.arm:<16} {done.wall:6.1f} s   idle {done.idle:.0%}"
     print(f"{line}   worker {done.worker_mib:.0f} MiB   load before {done.load:.1f}", flush=True)
 
@@ -86,7 +86,7 @@ def _write(options: argparse.Namespace, protocol: Protocol, measurements: Sequen
         "slots": protocol.slots,
         "first_trial": protocol.configs()[0].model_dump(mode="json", exclude={"dataset": {"path"}}),
         "summary": summary,
-        "runs": [asdict(each) for each in measurements],
+        "runs": [asdict(run) for run in measurements],
     }
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "trials.json"

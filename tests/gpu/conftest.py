@@ -26,14 +26,14 @@ def gpu() -> None:
 
 @pytest.fixture(autouse=True)
 def only_encoder() -> None:
-    """No encoder of an earlier test lies on the GPU."""
+    """Drops the encoders of earlier tests from the GPU and from memory."""
     encoder.free_accelerator()
     encoder._LOADED.clear()
 
 
 @pytest.fixture(scope="session")
 def steady_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the tiny BERT without dropout, whose random numbers differ between devices."""
+    """Folder of the tiny BERT without dropout, since random numbers differ between devices."""
     folder = shutil.copytree(tiny_bert, tmp_path_factory.mktemp("steady") / "bert")
     config = json.loads((folder / "config.json").read_text())
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
@@ -55,7 +55,7 @@ def wide_bert(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture
 def memory_left() -> MemoryLeft:
-    """Lets this process reserve no more than so many bytes of the GPU's memory while a block runs."""
+    """A context manager that limits the GPU memory that this process may reserve to a number of bytes."""
 
     @contextmanager
     def left(limit: int) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""CUDA graphs train what launches one by one train."""
+"""Training with captured CUDA graphs gives the numbers of eager training."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PAIRS = {"bert", "albert", "electra"}  # encoders with segment ids
 
 
 @pytest.fixture
-def recorded(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
-    """The shapes recorded so far."""
+def captured(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
+    """The input shapes captured so far, a growing list."""
     shapes: list[torch.Size] = []
-    begin = graphs._Recording.__init__
+    begin = graphs._CapturedPass.__init__
 
-    def spy(self: graphs._Recording, model: Any, inputs: dict[str, torch.Tensor], *, hidden: bool) -> None:
+    def spy(self: graphs._CapturedPass, model: Any, inputs: dict[str, torch.Tensor], *, hidden: bool) -> None:
         begin(self, model, inputs, hidden=hidden)
         shapes.append(inputs["input_ids"].shape)
 
-    monkeypatch.setattr(graphs._Recording, "__init__", spy)
+    monkeypatch.setattr(graphs._CapturedPass, "__init__", spy)
     return shapes
 
 
@@ -64,9 +64,9 @@ def _metrics(config: TrialConfig) -> Iterator[Evaluation]:
         )
 
 
-def _launched(config: TrialConfig) -> list[Evaluation]:
+def _eager(config: TrialConfig) -> list[Evaluation]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(graphs, "_SHAPES", 0)
+        patch.setattr(graphs, "_CAPTURED_SHAPES", 0)
         return list(_metrics(config))
 
 
@@ -78,49 +78,49 @@ def _assert_close(evaluations: list[Evaluation], others: list[Evaluation], toler
 
 
 @pytest.mark.parametrize("model_type", sorted(graphs._MODELS))
-def test_every_encoder_that_is_recorded_trains_as_it_does_launch_by_launch(
-    model_type: str, config: TrialConfig, tmp_path: Path, recorded: list[torch.Size]
+def test_every_encoder_that_is_captured_trains_as_it_does_eagerly(
+    model_type: str, config: TrialConfig, tmp_path: Path, captured: list[torch.Size]
 ) -> None:
     """With dropout: both draw the same random numbers."""
     trial = _trial(config, _encoder(model_type, tmp_path), precision="fp32", embedding="mean")
-    launched = _launched(trial)
-    assert recorded == []
-    _assert_close(list(_metrics(trial)), launched, 1e-3)
-    assert len(recorded) == 2, "one in each replicate"
+    eager = _eager(trial)
+    assert captured == []
+    _assert_close(list(_metrics(trial)), eager, 1e-3)
+    assert len(captured) == 2, "one in each replicate"
 
 
 @pytest.mark.parametrize("fields", [{"loss": {"name": "cross_entropy"}, "beta": 1.0}, {"beta": 0.0}, {"beta": 0.5}])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_every_part_of_the_objective_is_trained(
-    fields: dict[str, Any], precision: str, config: TrialConfig, tiny_bert: Path, recorded: list[torch.Size]
+    fields: dict[str, Any], precision: str, config: TrialConfig, tiny_bert: Path, captured: list[torch.Size]
 ) -> None:
     trial = _trial(config, str(tiny_bert), precision=precision, embedding="tokens", **fields)
-    _assert_close(list(_metrics(trial)), _launched(trial), 1e-3 if precision == "fp32" else 0.05)
-    assert len(recorded) == 2
+    _assert_close(list(_metrics(trial)), _eager(trial), 1e-3 if precision == "fp32" else 0.05)
+    assert len(captured) == 2
 
 
-def test_parts_of_two_sizes_are_recorded_each(
-    config: TrialConfig, tiny_roberta: Path, recorded: list[torch.Size]
+def test_batches_of_two_sizes_are_both_captured(
+    config: TrialConfig, tiny_roberta: Path, captured: list[torch.Size]
 ) -> None:
     trial = _trial(config, str(tiny_roberta), precision="fp32", batch_size=10, steps=20, replicates=1, shots=11)
-    _assert_close(list(_metrics(trial)), _launched(trial), 1e-3)
-    assert sorted(rows for rows, _ in recorded) == [7, 8]
-    assert len({tokens for _, tokens in recorded}) == 1
+    _assert_close(list(_metrics(trial)), _eager(trial), 1e-3)
+    assert sorted(rows for rows, _ in captured) == [7, 8]
+    assert len({tokens for _, tokens in captured}) == 1
 
 
-def test_few_steps_are_not_worth_a_recording(config: TrialConfig, tiny_bert: Path, recorded: list[torch.Size]) -> None:
+def test_few_steps_are_not_worth_a_capture(config: TrialConfig, tiny_bert: Path, captured: list[torch.Size]) -> None:
     list(_metrics(_trial(config, str(tiny_bert), steps=3)))
-    assert recorded == []
+    assert captured == []
 
 
 @pytest.mark.parametrize("mib", [10, 70, 130])
-def test_memory_that_runs_out_around_a_recording_ends_one_trial_and_not_the_next(
+def test_memory_that_runs_out_around_a_capture_ends_one_trial_and_not_the_next(
     mib: int, config: TrialConfig, wide_bert: Path, memory_left: MemoryLeft
 ) -> None:
-    """A recording takes some more than launches do, for which there is enough."""
+    """A capture takes somewhat more memory than eager training, which fits."""
     trial = _trial(config, str(wide_bert), encoder_lr=1e-5, replicates=1)
     torch.cuda.reset_peak_memory_stats()
-    _launched(trial)
+    _eager(trial)
     with memory_left(torch.cuda.max_memory_reserved() + mib * 2**20):
         *_, last = replicates(trial)
         assert last.outcome is None or last.reason.startswith("out of memory: ")

@@ -31,8 +31,8 @@ def _wide(config: TrialConfig, folder: Path) -> TrialConfig:
 def test_memory_that_runs_out_ends_one_trial_and_not_the_next(
     mib: int, config: TrialConfig, wide_bert: Path, memory_left: MemoryLeft
 ) -> None:
-    """On the way of the weights to the GPU, in the first step, and in the optimiser's."""
-    list(replicates(config))  # what the libraries take once for all
+    """It runs out as the weights move to the GPU, in the first step, and in the optimiser's step."""
+    list(replicates(config))  # memory that the libraries take once in a process
     torch.cuda.empty_cache()
     before = torch.cuda.memory_reserved()
     with memory_left(before + mib * MIB):
@@ -40,7 +40,7 @@ def test_memory_that_runs_out_ends_one_trial_and_not_the_next(
         assert last.outcome is Outcome.FAILED
         assert last.reason.startswith("out of memory: CUDA out of memory. Tried to allocate")
         assert last.detail.startswith("Traceback")
-        assert torch.cuda.memory_reserved() <= before, "what it had is the device's again, for other processes too"
+        assert torch.cuda.memory_reserved() <= before, "its memory is free again, for other processes too"
         assert all(evaluation.outcome is None for evaluation in replicates(config))
     assert all(evaluation.outcome is None for evaluation in replicates(_wide(config, wide_bert)))
 
@@ -65,7 +65,7 @@ def test_twenty_trials_need_no_more_memory_than_one(config: TrialConfig) -> None
 
 
 def test_two_processes_share_a_gpu(config: TrialConfig, tmp_path: Path) -> None:
-    """What `resources: {gpu: 0.5}` does: Ray only counts, the processes see the same device."""
+    """As with `resources: {gpu: 0.5}`: Ray only counts, and both processes see the same device."""
     path = tmp_path / "config.json"
     path.write_text(config.model_dump_json())
     command = [sys.executable, "-m", "trainable", str(path)]
@@ -73,8 +73,8 @@ def test_two_processes_share_a_gpu(config: TrialConfig, tmp_path: Path) -> None:
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [process.communicate(timeout=100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    one, other = ([json.loads(line) for line in text.splitlines()] for text in said)
-    assert [evaluation["outcome"] for evaluation in one] == [None] * 4
-    for evaluation, twin in zip(one, other, strict=True):
+    evaluations, twins = ([json.loads(line) for line in text.splitlines()] for text in said)
+    assert [evaluation["outcome"] for evaluation in evaluations] == [None] * 4
+    for evaluation, twin in zip(evaluations, twins, strict=True):
         assert evaluation["metrics"]["val_loss"] == twin["metrics"]["val_loss"]
         assert evaluation["metrics"]["train_loss"] == twin["metrics"]["train_loss"]

@@ -1,4 +1,4 @@
-"""Whole sweeps on a GPU, by the command that a person types: Ray hands it out, and whatever dies gives it back."""
+"""Whole sweeps on a GPU, run as the command: trials share it, and a process that dies gives its memory back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TIME_LIMIT = 200.0  # seconds for a sweep
 MIB = 2**20
 HALVES = {"cpu": 1, "gpu": 0.5}
 
-# Takes all of the GPU's memory but so many MiB, says so, and keeps it until it is told to go.
+# Allocates all of the GPU's memory but the given MiB, prints "held", and keeps it until its input is closed.
 HOG = """
 import sys, torch
 free, _ = torch.cuda.mem_get_info()
@@ -42,7 +42,7 @@ sys.stdin.read()
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody with a task in a folder."""
+    """A user of the command line whose spec and data are in `folder`."""
 
     folder: Path
 
@@ -69,7 +69,7 @@ class User:
 
 
 def user(folder: Path, steps: int, resources: Mapping[str, float]) -> User:
-    """His spec: two losses, two trials of each, no choice that depends on an order."""
+    """Write a spec of two losses with two trials each, whose results do not depend on the order of trials."""
     folder.mkdir()
     task = TinyTask(folder)
     task.write()
@@ -87,8 +87,8 @@ def user(folder: Path, steps: int, resources: Mapping[str, float]) -> User:
 
 
 def trainings(driver: subprocess.Popen[Any]) -> Sequence[psutil.Process]:
-    """The workers of a driver's own Ray."""
-    return [each for each in psutil.Process(driver.pid).children(recursive=True) if is_worker(each)]
+    """The worker processes of a driver's own Ray."""
+    return [child for child in psutil.Process(driver.pid).children(recursive=True) if is_worker(child)]
 
 
 def memory_free() -> int:
@@ -97,7 +97,7 @@ def memory_free() -> int:
 
 @contextmanager
 def memory_taken(but: int) -> Iterator[None]:
-    """Another process has all of the GPU's memory but so many MiB while a block runs."""
+    """Let another process hold all of the GPU's memory but so many MiB while the block runs."""
     with subprocess.Popen(
         [sys.executable, "-c", HOG, str(but)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as hog:
@@ -111,7 +111,7 @@ def memory_taken(but: int) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> User:
-    """After a sweep of which two trials share the GPU."""
+    """The user after a sweep in which two trials shared the GPU."""
     ours = user(tmp_path_factory.mktemp("sweeps") / "undisturbed", 400, HALVES)
     with ours.start() as sweep:
         try:
@@ -129,7 +129,7 @@ def test_two_trials_share_the_gpu(undisturbed: User) -> None:
     assert [record.outcome for record in results.confirmations] == [Outcome.COMPLETED] * 2
 
 
-def test_a_killed_worker_gives_its_memory_back_and_its_trial_goes_on(undisturbed: User, tmp_path: Path) -> None:
+def test_a_killed_worker_gives_its_memory_back_and_its_trial_resumes(undisturbed: User, tmp_path: Path) -> None:
     before = memory_free()
     ours = user(tmp_path / "killed", 400, HALVES)
     with ours.start() as sweep:
@@ -142,8 +142,8 @@ def test_a_killed_worker_gives_its_memory_back_and_its_trial_goes_on(undisturbed
     wait_until(lambda: before - memory_free() < 100 * MIB, seconds=30)
 
 
-def test_a_gpu_that_others_have_filled_ends_trials_in_words(tmp_path: Path) -> None:
-    """There is not even memory for CUDA itself."""
+def test_trials_on_a_full_gpu_fail_and_say_so(tmp_path: Path) -> None:
+    """Not even CUDA itself finds enough memory."""
     ours = user(tmp_path / "filled", 400, {"cpu": 1, "gpu": 1})
     with memory_taken(but=100):
         ours.run(code=1)

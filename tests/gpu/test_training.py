@@ -13,7 +13,7 @@ import torch
 
 from trainable.batching import Batch
 from trainable.config import TrialConfig
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 from trainable.losses import LOSSES
 from trainable.objective import Objective, Terms
 from trainable.outcomes import Evaluation, Outcome
@@ -35,7 +35,7 @@ def _of(loss: str, config: TrialConfig, **fields: Any) -> TrialConfig:
 
 
 def _evaluations(config: TrialConfig, part: Part = "validation") -> list[Evaluation]:
-    """All reports, without times."""
+    """All evaluations, without times."""
     return [
         replace(evaluation, metrics={name: value for name, value in evaluation.metrics.items() if name not in TIMES})
         for evaluation in replicates(config, part=part)
@@ -44,7 +44,7 @@ def _evaluations(config: TrialConfig, part: Part = "validation") -> list[Evaluat
 
 @pytest.fixture
 def on_cpu() -> Iterator[pytest.MonkeyPatch]:
-    """Undo it (`undo`) to train on the GPU."""
+    """Hides the GPU from training until `undo` is called."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: False)
         yield patch
@@ -52,7 +52,7 @@ def on_cpu() -> Iterator[pytest.MonkeyPatch]:
 
 @pytest.mark.parametrize("embedding", ["mean", "tokens"])
 @pytest.mark.parametrize("loss", sorted(LOSSES))
-def test_every_loss_trains_and_gives_the_same_reports_again(loss: str, embedding: str, config: TrialConfig) -> None:
+def test_every_loss_trains_and_gives_the_same_evaluations_again(loss: str, embedding: str, config: TrialConfig) -> None:
     trial = _of(loss, config, embedding=embedding)
     evaluations = _evaluations(trial)
     assert next(load_encoder(trial.encoder, None, 2).model.parameters()).is_cuda
@@ -66,7 +66,7 @@ def test_every_loss_trains_and_gives_the_same_reports_again(loss: str, embedding
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple", "supcon"])
-def test_the_test_part_gives_the_same_report_again(loss: str, config: TrialConfig) -> None:
+def test_the_test_part_gives_the_same_evaluations_again(loss: str, config: TrialConfig) -> None:
     trial = _of(loss, config, embedding="tokens", compatibility="published")
     evaluations = _evaluations(trial, "test")
     assert all(evaluation.metrics["test_accuracy"] > 0.75 for evaluation in evaluations)
@@ -101,7 +101,7 @@ def test_the_gpu_trains_what_the_cpu_trains(
 
 
 def test_precision_is_bf16_unless_told_otherwise(config: TrialConfig) -> None:
-    automatic, bf16, fp32 = (_evaluations(_with(config, precision=each)) for each in ("auto", "bf16", "fp32"))
+    automatic, bf16, fp32 = (_evaluations(_with(config, precision=precision)) for precision in ("auto", "bf16", "fp32"))
     assert automatic == bf16
     assert automatic[0].metrics["train_loss"] != fp32[0].metrics["train_loss"]
 
@@ -120,9 +120,9 @@ def test_a_loss_that_is_not_finite_is_found_within_16_steps(
     trial = _with(config, evaluations=1).model_copy(update={"encoder_lr": 1e30, "warmup": 0.0})
     (last,) = replicates(trial)
     assert last.outcome is Outcome.DIVERGED
-    assert 1 <= last.step <= 3, "the step itself, not that of the look"
+    assert 1 <= last.step <= 3, "the step itself, not that of the check"
     assert last.reason.endswith(f"at step {last.step} of 40")
-    assert len(begun) == 16, "one look for 16 steps, since each waits for the device"
+    assert len(begun) == 16, "one check for 16 steps, since a check waits for the device"
     assert all(evaluation.outcome is None for evaluation in replicates(config)), (
         "the next trial starts from sound weights"
     )

@@ -14,7 +14,7 @@ import pytest
 
 from trainable import DatasetConfig
 from trainable.datasets import load
-from trainable.encoder.encoder import check_encoder, load_encoder
+from trainable.encoder import check_encoder, load_encoder
 from trainable.errors import DataError, EncoderError
 
 # ---- encoders --------------------------------------------------------------------------------------------------------

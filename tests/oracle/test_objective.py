@@ -16,7 +16,7 @@ import torch
 
 from trainable.batching import tokenise
 from trainable.datasets.text_data import Rows
-from trainable.encoder.encoder import Encoder, load_encoder
+from trainable.encoder import Encoder, load_encoder
 from trainable.losses import LOSSES
 from trainable.losses.soft_triple import SoftTriple
 from trainable.objective import Embedding, Objective

@@ -9,7 +9,7 @@ import torch
 
 from trainable.batching import evaluation_batches, tokenise, training_batches
 from trainable.datasets.text_data import Rows
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 
 CPU = torch.device("cpu")
 TEXTS = ("good film", "a", "the film was awful and poor", "is it great?")
@@ -27,10 +27,9 @@ def test_a_batch_is_what_the_tokenizer_itself_would_pad(
 ) -> None:
     encoder = load_encoder(str(request.getfixturevalue(tiny)), None, 2)
     batch = tokenise(_rows(pairs), encoder, max_length).batch(np.array([2, 0, 3]), CPU)
-    chosen = _rows(pairs).take([2, 0, 3])
     expected = encoder.tokenizer(
-        list(chosen.texts),
-        None if chosen.pairs is None else list(chosen.pairs),
+        [TEXTS[row] for row in (2, 0, 3)],
+        None if pairs is None else [pairs[row] for row in (2, 0, 3)],
         truncation="longest_first",
         max_length=max_length,
         padding=True,

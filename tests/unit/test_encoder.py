@@ -13,8 +13,7 @@ from transformers import MPNetConfig
 
 from tests.conftest import _SIZES, _save_model, _save_tokenizer
 from trainable.encoder import encoder as module
-from trainable.encoder import places
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder, places
 from trainable.encoder.graphs import graphed
 from trainable.errors import EncoderError
 
@@ -47,7 +46,7 @@ def test_an_encoder_without_fused_attention_loads(tmp_path: Path) -> None:
     assert encoder.new >= {"classifier.out_proj.weight", "classifier.out_proj.bias"}
 
 
-def test_without_a_gpu_no_graphs_are_recorded(tiny_bert: Path) -> None:
+def test_without_a_gpu_no_graphs_are_captured(tiny_bert: Path) -> None:
     model = load_encoder(str(tiny_bert), None, 2).model.to("cpu")  # type: ignore[arg-type]
     assert graphed(model) is model
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from trainable.batching import tokenise
 from trainable.datasets.text_data import Rows
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 from trainable.evaluation import inference
 from trainable.evaluation.inference import centroid_scores, class_scores, nearest_rows, run_encoder
 from trainable.losses import LOSSES

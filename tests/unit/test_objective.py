@@ -9,7 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from trainable.batching import Batch, tokenise
 from trainable.datasets.text_data import Rows
-from trainable.encoder.encoder import Encoder, load_encoder
+from trainable.encoder import Encoder, load_encoder
 from trainable.losses import LOSSES
 from trainable.losses.soft_triple import SoftTriple
 from trainable.objective import Embedding, Objective, forward, metric_inputs, sentence_embeddings

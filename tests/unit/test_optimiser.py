@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainable.config import DatasetConfig, TrialConfig
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 from trainable.losses import LOSSES
 from trainable.losses.soft_triple import SoftTriple
 from trainable.optimiser import build_optimiser, learning_rate_factor, parameter_groups

@@ -45,7 +45,7 @@ def test_reads_every_form_of_a_configuration(
     assert read_config(path) == config
 
 
-def test_prints_each_report_as_a_line_of_json(
+def test_prints_each_evaluation_as_a_line_of_json(
     config: TrialConfig, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "config.json"

@@ -18,7 +18,7 @@ from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows
 from trainable.draws import Draw, few_shot_draw
-from trainable.encoder.encoder import load_encoder
+from trainable.encoder import load_encoder
 from trainable.errors import ConfigError, DataError, EncoderError
 from trainable.evaluation import scoring
 from trainable.evaluation.inference import Outputs, run_encoder
@@ -86,7 +86,7 @@ def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: Tria
     assert "train_cross_entropy" not in last.metrics
 
 
-def test_a_report_after_each_evaluation_of_each_draw(config: TrialConfig) -> None:
+def test_each_draw_is_evaluated_at_each_point(config: TrialConfig) -> None:
     evaluations = list(replicates(_with(config, evaluations=3), [5, 2]))
     places = [(evaluation.draw, evaluation.replicate, evaluation.point, evaluation.step) for evaluation in evaluations]
     assert places == [(5, 0, 1, 4), (5, 0, 2, 8), (5, 0, 3, 12), (2, 1, 1, 4), (2, 1, 2, 8), (2, 1, 3, 12)]
@@ -110,7 +110,7 @@ def _device() -> str:
         (_metric_loss(beta=0.0), {"train_metric_loss"}),
     ],
 )
-def test_the_metrics_of_a_report(fields: dict[str, Any], terms: set[str], config: TrialConfig) -> None:
+def test_the_metrics_of_an_evaluation(fields: dict[str, Any], terms: set[str], config: TrialConfig) -> None:
     evaluation = next(replicates(_with(config, **fields)))
     scores = {f"val_{name}" for name in ("accuracy", "macro_f1", "weighted_f1", "loss")}
     assert evaluation.metrics.keys() == scores | terms | TIMES | {"train_loss", "gradient_norm", "tokens"}
@@ -177,14 +177,14 @@ def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> No
 
 
 @pytest.mark.parametrize("fields", [{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
-def test_the_same_configuration_gives_bit_equal_reports(fields: dict[str, Any], config: TrialConfig) -> None:
+def test_the_same_configuration_gives_bit_equal_evaluations(fields: dict[str, Any], config: TrialConfig) -> None:
     trial = _with(config, **fields)
     first = _timeless(replicates(trial))
     torch.rand(10)  # whatever happens in between
     assert _timeless(replicates(trial)) == first
 
 
-def test_the_seed_and_the_draw_change_the_reports(config: TrialConfig) -> None:
+def test_the_seed_and_the_draw_change_the_evaluations(config: TrialConfig) -> None:
     losses = {
         next(replicates(_with(config, seed=seed), [draw])).metrics["train_loss"] for seed in (0, 1) for draw in (0, 1)
     }
@@ -232,7 +232,7 @@ def test_validation_never_reads_the_test_rows(
 @pytest.mark.parametrize(
     "fields", [{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0, "validation": "shots"}]
 )
-def test_poisoned_test_rows_leave_every_validation_report_as_it_is(
+def test_poisoned_test_rows_leave_every_validation_metric_as_it_is(
     fields: dict[str, Any], config: TrialConfig, toy_csv: Path, tmp_path: Path
 ) -> None:
     header, *rows = toy_csv.read_text(encoding="utf-8").splitlines()
@@ -437,7 +437,7 @@ def test_a_failing_device_is_no_outcome(config: TrialConfig, monkeypatch: pytest
         next(replicates(config))
 
 
-def test_mistakes_are_raised_before_the_first_report(config: TrialConfig) -> None:
+def test_mistakes_are_raised_before_the_first_evaluation(config: TrialConfig) -> None:
     with pytest.raises(DataError, match="ask for fewer shots"):
         replicates(_with(config, shots=500))
     with pytest.raises(EncoderError, match="must be a folder"):

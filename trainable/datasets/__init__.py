@@ -1,4 +1,4 @@
-"""Labelled sentences by name or by location: one table (`DATASETS`), one loader (`load`)."""
+"""Datasets of labelled sentences: the table of named ones (`DATASETS`), and the loader of any (`load`)."""
 
 from trainable.datasets.catalogue import DATASETS, find
 from trainable.datasets.hub import pin

@@ -1,4 +1,4 @@
-"""The datasets that have a name, and how any other one is found."""
+"""The table of named datasets, and how a name, path or hub id becomes a configuration."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _HUB_ID = re.compile(r"(?P<hub>[\w\-][\w.\-]*/[\w.\-]+)(:(?P<config>[\w.\-]+))?(
 
 
 def find(name_or_location: str) -> DatasetConfig:
-    """A dataset by its name in the table, a file or folder by its path, or a hub id `org/name[:config][@revision]`.
+    """Return the dataset of a name in the table, of a file or folder, or of a hub id `org/name[:config][@revision]`.
 
-    Paths become absolute. The folder of a SentEval task is recognised as such.
+    Paths become absolute, and the folder of a SentEval task is recognised.
 
-    Raises DataError, with all names of the table, for anything else.
+    Raises DataError, listing the names of the table, for anything else.
     """
     if name_or_location in DATASETS:
         return DATASETS[name_or_location]
@@ -60,8 +60,8 @@ def _at(path: Path) -> DatasetConfig:
 
 
 def _letters(stem: str) -> str:
-    """Without what Python takes for part of a word and a dataset's name may not hold, such as a superscript two."""
-    return "".join("-" if each.isalnum() and not (each.isalpha() or each.isdecimal()) else each for each in stem)
+    """Replace what Python takes for part of a word but a dataset's name may not contain, such as a superscript two."""
+    return "".join("-" if char.isalnum() and not (char.isalpha() or char.isdecimal()) else char for char in stem)
 
 
 def _on_hub(hub: str, hub_config: str | None, revision: str | None) -> DatasetConfig:

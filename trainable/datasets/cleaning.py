@@ -1,4 +1,4 @@
-"""Rows that must go before anything is drawn: incomplete ones, duplicates, and texts of the test part."""
+"""Removal of incomplete rows, duplicates and texts of the test part, and checks of the classes that remain."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ _MOST_CLASSES = 1000
 
 
 def row_key(part: Part, row: int) -> tuple[str, ...]:
-    """What makes two rows the same sentence (or pair): the text without regard to case and to the width of spaces."""
+    """Return the key by which two rows are duplicates: their texts, regardless of case and of the width of spaces."""
     texts = (part.texts[row],) if part.pairs is None else (part.texts[row], part.pairs[row])
     return tuple(" ".join((text or "").split()).casefold() for text in texts)
 
 
 def complete_rows(part: Part) -> tuple[Part, tuple[str, ...]]:
-    """The rows that have every text and a label, and a note that counts the others."""
+    """Return the rows that have every text and a label, and a note that counts the others.
+
+    Raises DataError if no row is complete.
+    """
     kept = [
         row
         for row in range(len(part))
@@ -34,7 +37,7 @@ def complete_rows(part: Part) -> tuple[Part, tuple[str, ...]]:
 
 
 def without_duplicates(part: Part) -> tuple[Part, tuple[str, ...]]:
-    """One row of each set of equal rows, or none where their labels disagree, and notes that count what was dropped."""
+    """Return one row of each set of duplicates, or none if their labels disagree, and notes that count the others."""
     labels: dict[tuple[str, ...], set[str | None]] = {}
     first: dict[tuple[str, ...], int] = {}
     for row, label in enumerate(part.labels):
@@ -48,7 +51,10 @@ def without_duplicates(part: Part) -> tuple[Part, tuple[str, ...]]:
 
 
 def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:
-    """The rows that do not stand in the test part, which keeps its own, and a note that counts the others."""
+    """Return the rows of the pool that are not in the test part, and a note that counts the others.
+
+    Raises DataError if no row is left.
+    """
     in_test = {row_key(test, row) for row in range(len(test))}
     kept = [row for row in range(len(part)) if row_key(part, row) not in in_test]
     if not kept:
@@ -60,13 +66,12 @@ def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:
 
 
 def check_classes(part: Part) -> None:
-    """Raises DataError unless the rows have 2 to 1000 classes with at least two rows each."""
+    """Raise DataError unless the rows have 2 to 1000 classes with at least two rows each."""
     counts = Counter(str(label) for label in part.labels)
     if not counts:
         raise DataError(
-            f"{part.place}: labelled rows are needed; none is left after dropping rows without text or label and "
-            f"rows that "
-            "contradict each other; check the columns named as `text` and `label`"
+            f"{part.place}: labelled rows are needed; none is left after dropping rows without text or label and rows "
+            "that contradict each other; check the columns named as `text` and `label`"
         )
     if len(counts) < 2:
         raise DataError(
@@ -88,7 +93,7 @@ def check_classes(part: Part) -> None:
 
 
 def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:
-    """A note on classes that the test part lacks. Raises DataError for classes that only the test part has."""
+    """Return a note on classes that the test part lacks. Raises DataError for classes that only the test part has."""
     known, tested = {str(label) for label in part.labels}, {str(label) for label in test.labels}
     if tested - known:
         raise DataError(

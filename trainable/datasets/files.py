@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,9 +31,9 @@ _Row = tuple[int, list[str]]  # line number in the file, cells
 
 
 def read_table(path: Path, config: DatasetConfig) -> Table:
-    """The columns of one file that `config` names.
+    """Return the columns of one file that `config` names.
 
-    Raises DataError: unknown format, unreadable, empty or binary file, malformed lines (each with its number).
+    Raises DataError for an unknown format, an unreadable, empty or binary file, and malformed lines, by number.
     """
     if not path.is_file() and not path.is_dir():
         raise DataError(f"{path}: must be a file; received a pipe, a socket or a device; write its rows to a file")
@@ -51,21 +52,18 @@ def read_table(path: Path, config: DatasetConfig) -> Table:
 
 
 def located(place: str) -> Path | None:
-    """The file or folder of that name, `~` being the home folder, or None where there is none."""
+    """Return the file or folder of that name, `~` being the home folder, or None if it does not exist."""
     try:
         path = Path(place).expanduser()
         return path if place.strip() and path.exists() else None
-    except (
-        OSError,
-        RuntimeError,
-    ):  # a name that is too long, a folder that may not be searched, an unknown user's home
+    except (OSError, RuntimeError):  # a name that is too long, an unreadable folder, an unknown user's home
         return None
 
 
 def decoded(path: Path) -> tuple[str, tuple[str, ...]]:
-    """The text of a file, and a note where it is not UTF-8. A byte order mark is dropped; latin-1 is the fallback.
+    """Return the text of a file without its byte order mark, and a note if it had to be read as latin-1, not UTF-8.
 
-    Raises DataError where the file cannot be read, is empty, or is no text.
+    Raises DataError if the file cannot be read, is empty, or is not text.
     """
     try:
         content = path.read_bytes()
@@ -109,10 +107,10 @@ def _delimited(path: Path, text: str, notes: tuple[str, ...], config: DatasetCon
 
 
 def _tsv_rows(path: Path, text: str) -> tuple[list[_Row], tuple[str, ...]]:
-    """Rows of a tsv file, whose quotes are plain characters in some files (MRPC) and csv's quotes in others.
+    """Return the rows of a tsv file, whose quotes are plain characters in some files (MRPC) and csv's in others.
 
-    They are csv's quotes where every cell that begins with one is a well-formed quoted cell, or where only so all
-    lines have equally many cells.
+    They are read as csv's quotes if every cell that begins with one is a well-formed quoted cell, or if all lines have
+    the same number of cells only when they are read so.
     """
     plain = _rows(path, text, "\t", quoted=False)
     if _ragged(plain):
@@ -127,7 +125,7 @@ def _tsv_rows(path: Path, text: str) -> tuple[list[_Row], tuple[str, ...]]:
 
 
 def _rows(path: Path, text: str, delimiter: str, *, quoted: bool) -> list[_Row]:
-    """Rows that are not blank, each with the number of its last line."""
+    """Return the rows that are not blank, each with the number of its last line."""
     lines = io.StringIO(text, newline="")
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
@@ -173,7 +171,7 @@ def _check_names(path: Path, names: Sequence[str]) -> None:
 
 
 def _is_headerless(path: Path, rows: list[_Row], config: DatasetConfig) -> bool:
-    """Whether a tsv file is `text<TAB>label` from its first line on: that line's label occurs again below it."""
+    """Return whether a tsv file is `text<TAB>label` without a header: the first line's label occurs again below it."""
     first = rows[0][1]
     if path.suffix.lower() != ".tsv" or len(first) != 2 or config.text_pair is not None:
         return False
@@ -207,7 +205,7 @@ def _json_lines(path: Path, text: str, notes: tuple[str, ...], config: DatasetCo
 
 
 def _malformed(path: Path, rule: str, where: Iterable[str], count: int) -> DataError:
-    shown = "; ".join(each for each, _ in zip(where, range(_SHOWN), strict=False))
+    shown = "; ".join(islice(where, _SHOWN))
     more = f"; and {count - _SHOWN} more" if count > _SHOWN else ""
     return DataError(f"{path}: {rule}; {shown}{more}; correct or remove them")
 
@@ -229,14 +227,16 @@ def _parquet(path: Path, config: DatasetConfig) -> Table:
 
 
 def _declared_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
-    """Class names by column that the `datasets` library leaves in the parquet files it writes."""
+    """Return the class names by column that the `datasets` library stores in the parquet files it writes."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
-        declared = {name: each["names"] for name, each in features.items() if each.get("_type") == "ClassLabel"}
+        declared = {
+            column: feature["names"] for column, feature in features.items() if feature.get("_type") == "ClassLabel"
+        }
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
-    return {name: names for name, names in declared.items() if _are_texts(names)}
+    return {column: names for column, names in declared.items() if _are_texts(names)}
 
 
 def _are_texts(names: object) -> bool:
-    return isinstance(names, list) and all(isinstance(each, str) for each in names)
+    return isinstance(names, list) and all(isinstance(name, str) for name in names)

@@ -1,4 +1,4 @@
-"""Folders: what `save_to_disk` of the `datasets` library writes, and folders that hold a file for each split."""
+"""Datasets in folders: those that `save_to_disk` of the `datasets` library writes, and those with a file a split."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def read_folder(folder: Path, config: DatasetConfig) -> dict[str, Part]:
-    """The splits of a folder by name.
+    """Return the splits of a folder by name.
 
     Files are `train.*`, `test.*` and `validation.*` (also `valid`, `val`, `dev`, and the names that `config` gives), in
     shards as on the hub or whole, in the folder itself or below it in `data`.
 
-    Raises DataError where nothing there is known, cannot be read, or is a link to a place outside of the folder.
+    Raises DataError if no file is known, a file cannot be read, or one is a link that leads out of the folder.
     """
     if (folder / "dataset_dict.json").is_file() or (folder / "dataset_info.json").is_file():
         return _saved(folder, config)
@@ -47,7 +47,7 @@ def read_folder(folder: Path, config: DatasetConfig) -> dict[str, Part]:
 
 
 def check_own(folder: Path, paths: Iterable[Path]) -> None:
-    """Raises DataError for files of a folder that are links to a place outside of it."""
+    """Raise DataError for files of a folder that are links to a place outside of it."""
     straying = [path for path in paths if not contains(folder, path)]
     if straying:
         raise DataError(
@@ -57,7 +57,7 @@ def check_own(folder: Path, paths: Iterable[Path]) -> None:
 
 
 def read_each(readers: Mapping[str, Callable[[], Part]]) -> dict[str, Part]:
-    """Every split by name; raises one DataError with the mistakes of all of them."""
+    """Return every split by name. Raises one DataError with the mistakes of all of them."""
     parts: dict[str, Part] = {}
     mistakes: list[str] = []
     for split, read in readers.items():
@@ -71,10 +71,10 @@ def read_each(readers: Mapping[str, Callable[[], Part]]) -> dict[str, Part]:
 
 
 def parts_of_dataset(dataset: Dataset | DatasetDict, place: str, config: DatasetConfig) -> dict[str, Part]:
-    """The splits of a dataset of the `datasets` library; one without splits is `config.train_split`."""
+    """Return the splits of a dataset of the `datasets` library; one without splits is `config.train_split`."""
     splits = dataset if isinstance(dataset, dict) else {config.train_split: dataset}
     return read_each(
-        {name: partial(_split_of, each, f"{place}, split {name}", config) for name, each in splits.items()}
+        {name: partial(_split_of, split, f"{place}, split {name}", config) for name, split in splits.items()}
     )
 
 
@@ -97,12 +97,17 @@ def _table(dataset: Dataset, place: str, config: DatasetConfig) -> Table:
         place=place,
         names=tuple(dataset.column_names),
         columns=columns,
-        label_names={name: each.names for name, each in dataset.features.items() if isinstance(each, ClassLabel)},
+        label_names={
+            column: feature.names for column, feature in dataset.features.items() if isinstance(feature, ClassLabel)
+        },
     )
 
 
 def _check_plain(dataset: Dataset, place: str, wanted: Iterable[str]) -> None:
-    """Images, sounds and the like are opened as they are read, from whatever file or address stands there."""
+    """Refuse images, sounds and the like: reading them opens whatever file or address they name.
+
+    Raises DataError for a column that holds neither text, numbers nor classes.
+    """
     from datasets import ClassLabel, Value
 
     for name in wanted:
@@ -129,23 +134,20 @@ def _saved(folder: Path, config: DatasetConfig) -> dict[str, Part]:
 
 
 def _check_names(folder: Path) -> None:
-    """Raises ValueError where a saved dataset names a file that may not lie in its folder."""
+    """Raise ValueError if a saved dataset names a file that is not a plain name in its own folder."""
     for path in (*folder.rglob("dataset_dict.json"), *folder.rglob("state.json")):
         if not path.is_file():
             raise ValueError(f"{path.name} is no file")
         stored = json.loads(path.read_text(encoding="utf-8"))
-        names = (
-            stored["splits"]
-            if path.name == "dataset_dict.json"
-            else [each["filename"] for each in stored["_data_files"]]
-        )
+        is_dict = path.name == "dataset_dict.json"
+        names = stored["splits"] if is_dict else [file["filename"] for file in stored["_data_files"]]
         wrong = [name for name in names if not is_plain_name(name)]
         if wrong:
             raise ValueError(f"{path.name} must name files of its own folder, and names {wrong[0]!r}")
 
 
 def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
-    """Files by split. Raises DataError where two files claim one split without being its shards."""
+    """Return the files of each split. Raises DataError if several files of one split are not its shards."""
     names = _SPLITS | {split: split for split in (config.train_split, config.test_split) if split is not None}
     found: dict[str, list[Path]] = {}
     for path in entries(folder):
@@ -163,7 +165,7 @@ def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds, sorted; nothing where there is no such folder. Raises DataError where it cannot be read."""
+    """Return the sorted content of a folder, empty if it does not exist. Raises DataError if it cannot be read."""
     if not folder.is_dir():
         return []
     try:

@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub, read at one commit and never with code of the dataset's own."""
+"""Datasets of the Hugging Face hub, read at one commit and without ever running their code."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _TIMEOUT = 10.0  # seconds for one answer of the hub
 
 
 def pin(config: DatasetConfig) -> DatasetConfig:
-    """`config` with the commit that its revision (default: the newest) names at this moment.
+    """Return `config` with the commit that its revision (default: the newest) names at this moment.
 
-    Where the hub cannot be reached, the commit that this machine's cache holds. A configuration that needs no hub, or
-    names a commit already, is returned as it is.
+    If the hub cannot be reached, the newest commit in this machine's cache stands in for the newest revision. A
+    configuration that needs no hub, or names a commit already, is returned as it is.
 
-    Raises DataError where the hub does not answer, or does not know the dataset or the revision.
+    Raises DataError if the hub does not answer, or does not know the dataset or the revision.
     """
     if config.hub is None or (config.revision is not None and _COMMIT.fullmatch(config.revision)):
         return config
@@ -38,9 +38,9 @@ def pin(config: DatasetConfig) -> DatasetConfig:
 
 
 def read_hub(config: DatasetConfig) -> dict[str, Part]:
-    """The splits of `config.hub` at `config.revision`, which must be a commit, by name.
+    """Return the splits by name of `config.hub` at `config.revision`, which must be a commit.
 
-    Raises DataError where the dataset cannot be had, or the cache has it at another commit.
+    Raises DataError if the dataset cannot be downloaded or read, or is cached at another commit only.
     """
     from datasets import load_dataset
 
@@ -55,7 +55,7 @@ def read_hub(config: DatasetConfig) -> dict[str, Part]:
 
 
 def _check_commit(config: DatasetConfig, commit: str) -> None:
-    """Without the hub, `datasets` silently takes the newest commit in the cache, whatever was asked for."""
+    """Raise DataError for another commit: without the hub, `datasets` silently takes the newest one in the cache."""
     if _COMMIT.fullmatch(commit) and commit != config.revision:
         raise DataError(
             f"{_place(config)}: the hub cannot be reached and the newest commit in the cache is {commit}; connect "
@@ -64,7 +64,7 @@ def _check_commit(config: DatasetConfig, commit: str) -> None:
 
 
 def _cached_commit(config: DatasetConfig) -> str | None:
-    """The newest commit of the dataset among those prepared in the cache of this machine."""
+    """Return the newest commit of the dataset among those prepared in the cache of this machine, or None."""
     from datasets import config as settings
     from datasets.naming import camelcase_to_snakecase
 

@@ -1,4 +1,4 @@
-"""From a configuration to a dataset: read, choose the splits, clean, number the classes."""
+"""From a configuration to a dataset: reads it, chooses the splits, cleans the rows and numbers the classes."""
 
 from __future__ import annotations
 
@@ -32,20 +32,22 @@ _PROVIDED: dict[DatasetConfig, TextData] = {}
 
 
 def provide(config: DatasetConfig, data: TextData) -> None:
-    """Let `config` stand for `data` in this process, wherever it points: a machine of a cluster gets what the sweep's
-    driver has read, and needs neither the files nor the hub."""
+    """Use `data` for `config` in this process.
+
+    A worker of a cluster gets what the sweep's driver has read, and needs neither the files nor the hub.
+    """
     _PROVIDED[config] = data
 
 
 @cache
 def load(config: DatasetConfig) -> TextData:
-    """The dataset that `config` describes, read once in a process.
+    """Return the dataset that `config` describes, read once in a process.
 
-    Classes are the sorted names of the labels. Rows without text or label are dropped; of equal rows (case and width
-    of spaces aside) one is kept, or none where their labels disagree; rows of an official test part are kept as they
-    are and leave the pool. Without one, `config.test_share` of each class is held out, by content alone.
+    Classes are the sorted names of the labels. Rows without text or label are dropped; of duplicates (regardless of
+    case and width of spaces) one is kept, or none if their labels disagree. Rows of an official test part are kept, and
+    their texts are removed from the pool. Without one, `config.test_share` of each class is held out, by content alone.
 
-    Raises DataError for whatever cannot be read or used, with place, rule, value and remedy.
+    Raises DataError for anything that cannot be read or used, with place, rule, value and remedy.
     """
     if config in _PROVIDED:
         return _PROVIDED[config]
@@ -71,7 +73,7 @@ def load(config: DatasetConfig) -> TextData:
 
 
 def _read(config: DatasetConfig) -> dict[str, Part]:
-    """Every split by name. Raises one DataError with the mistakes of both places, the pool's and the test part's."""
+    """Return every split by name. Raises one DataError with the mistakes of the dataset's place and its test file."""
     parts: dict[str, Part] = {}
     mistakes: list[str] = []
     for read in (_place_parts, _test_file):
@@ -127,7 +129,7 @@ def _existing(place: str, config: DatasetConfig) -> Path:
     path = located(place)
     if path is None:
         wrong = Path(place)
-        siblings = [each.name for each in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
+        siblings = [sibling.name for sibling in wrong.parent.iterdir()] if wrong.parent.is_dir() else []
         raise DataError(
             f"dataset `{config.name}`: no file or folder {wrong} (looked up from {Path.cwd()})"
             f"{did_you_mean(wrong.name, siblings)}; correct the path"

@@ -1,7 +1,7 @@
-"""The folders of SentEval's transfer tasks (Conneau and Kiela 2018, data/downstream), and of the copies made from them.
+"""Readers of the folders of SentEval's transfer tasks (Conneau and Kiela 2018, data/downstream) and of their copies.
 
-Class names are the ones that the hub's copies of these tasks declare or spell out, so that numbers of a class mean
-nothing here: SentEval, the hub and the TripleEntropy authors each number the classes of TREC differently.
+Classes have the names that the hub's copies of these tasks declare, since their numbers mean nothing: SentEval, the hub
+and the TripleEntropy authors each number the classes of TREC differently.
 """
 
 from __future__ import annotations
@@ -26,9 +26,13 @@ _SHARED_NAMES = {"train.tsv", "sentiment-train"}
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """One way in which a task is stored: its files, and what reads them.
+    """One way in which a task is stored.
 
-    folders: where the files stand below a parent folder. read: turns the files of one split into a part.
+    folders: where the files may be below a parent folder.
+    train: names of the training files.
+    read: turns the files of one split into a part.
+    test: names of the test files; empty where there are none.
+    note: what the user should know of this data.
     """
 
     folders: tuple[str, ...]
@@ -38,16 +42,16 @@ class _Layout:
     note: str | None = None
 
     def folder(self, path: Path) -> Path | None:
-        """The folder of the training files: `path` or one below it."""
+        """Return the folder of the training files, `path` or one below it, or None."""
         candidates = (path, *(path / name for name in self.folders))
-        return next((each for each in candidates if _are_files(each, self.train)), None)
+        return next((folder for folder in candidates if _are_files(folder, self.train)), None)
 
 
 def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
-    """The splits of the task `config.senteval` in its folder `path`, or below the parent folder `path`.
+    """Return the splits of the task `config.senteval` in its folder `path`, or below the parent folder `path`.
 
-    Raises DataError for an unknown task, missing files, links that lead out of `path`, and lines that the task's format
-    does not allow.
+    Raises DataError for an unknown task, missing files, links that lead out of `path`, and lines that do not have the
+    task's format.
     """
     task = _task(config)
     for layout in SENTEVAL_TASKS[task]:
@@ -66,10 +70,10 @@ def read_senteval(path: Path, config: DatasetConfig) -> dict[str, Part]:
 
 
 def task_of(folder: Path) -> str | None:
-    """The task whose own folder this is, judged by its files, and by its name where others have files of that name."""
+    """Return the task whose folder this is, by its files and, where tasks share file names, by its name; else None."""
     for task, layouts in SENTEVAL_TASKS.items():
         for layout in layouts:
-            is_named = folder.name in {Path(each).name for each in layout.folders}
+            is_named = folder.name in {Path(path).name for path in layout.folders}
             if (is_named or not _SHARED_NAMES & set(layout.train)) and _are_files(folder, layout.train):
                 return task
     return None
@@ -100,11 +104,11 @@ def _needed(task: str) -> str:
 
 
 def _found(path: Path) -> str:
-    return listing(each.name for each in entries(path)) if path.is_dir() else "no folder of that name"
+    return listing(entry.name for entry in entries(path)) if path.is_dir() else "no folder of that name"
 
 
 def _class_files(classes: Sequence[str], paths: Sequence[Path]) -> Part:
-    """One file for each class, one sentence a line."""
+    """Read one file for each class, with one sentence a line."""
     texts: list[str] = []
     labels: list[str] = []
     notes: tuple[str, ...] = ()
@@ -120,7 +124,7 @@ def _class_files(classes: Sequence[str], paths: Sequence[Path]) -> Part:
 def _labelled_lines(
     parse: Callable[[str], _Cells], names: Mapping[str, str], header: bool, paths: Sequence[Path]
 ) -> Part:
-    """One file whose lines hold sentence and label. Raises DataError naming the first lines that do not."""
+    """Read one file whose lines hold sentence and label. Raises DataError naming the first lines that do not."""
     (path,) = paths
     text, notes = decoded(path)
     rows: list[_Cells] = []
@@ -145,7 +149,7 @@ def _labelled_lines(
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers. Only "\n" ends a line: latin-1 texts hold what str.splitlines takes for one."""
+    """Return the lines with their numbers. Only "\n" ends a line: str.splitlines would also split latin-1 texts."""
     return ((number, line.rstrip("\r")) for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1))
 
 
@@ -165,7 +169,7 @@ def _coarse_first(line: str) -> _Cells:
 
 
 def _mrpc(line: str) -> _Cells:
-    """Quality, two ids, two sentences. No quoting: a quote in the sentences is a plain character."""
+    """Parse quality, two ids and two sentences; quotes in the sentences are plain characters."""
     cells = line.split("\t")
     if len(cells) != 5:
         return line, None, f"none, {len(cells)} cells instead of 5"

@@ -1,4 +1,4 @@
-"""Which rows are the pool to draw from, and which are the test part."""
+"""The choice of the pool to draw from and of the test part."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _HIDDEN = {None, "-1"}  # GLUE publishes its test rows with label -1
 
 
 def choose_splits(parts: Mapping[str, Part], config: DatasetConfig) -> tuple[Part, Part | None, tuple[str, ...]]:
-    """Training part, official test part (None where there is none), and what the user should know of the choice.
+    """Return the training part, the official test part or None, and notes for the user on the choice.
 
-    Without `config.test_split` the test part is the split `test`; where its labels are hidden, or it does not exist,
-    the split `validation`.
+    Without `config.test_split` the test part is the split `test`, or the split `validation` if the labels of `test` are
+    hidden or there is no such split.
 
-    Raises DataError where a split that `config` names is not there or has no labels.
+    Raises DataError if a split that `config` names does not exist or has no labels.
     """
     _check_names(parts, config)
     train = parts[config.train_split]
@@ -34,11 +34,11 @@ def choose_splits(parts: Mapping[str, Part], config: DatasetConfig) -> tuple[Par
 
 
 def held_out(part: Part, share: float) -> tuple[list[int], list[int]]:
-    """Rows of the pool and of the test part, in the order of `part`, of which about `share` of each class is the test.
+    """Return the rows of the pool and of the test part, which gets about `share` of each class, in the order of `part`.
 
-    A pure function of the texts and labels, whatever their order: in each class the rows with the smallest SHA-256 of
-    their text are taken, so that rows added later move few of the others. A class of two rows or more has at least one
-    on either side.
+    The choice is a pure function of the texts and labels, whatever their order: the test part takes the rows of each
+    class with the smallest SHA-256 of their text, so that rows added later move few of the others. A class of two rows
+    or more has at least one on either side.
     """
     by_class: dict[str | None, list[int]] = {}
     for row, label in enumerate(part.labels):

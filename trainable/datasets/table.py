@@ -1,4 +1,4 @@
-"""What readers hand on: the columns of one split, made into texts and class names in one place."""
+"""Splits as readers return them: tables of columns, and parts with texts and class names made from them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from trainable.errors import DataError
 
 __all__ = ["Part", "Table", "did_you_mean", "listing", "part_of", "said", "shortened", "wanted_columns"]
 
+_LISTED = 20  # names in one message
 _MATCHED = 100  # characters of a name that a message suggests: matching takes the square of them
 
 
@@ -20,8 +21,11 @@ _MATCHED = 100  # characters of a name that a message suggests: matching takes t
 class Table:
     """One split as it is stored.
 
-    place: file or split, for messages. names: every column there. columns: values of the columns that were asked for.
-    label_names: for columns of class ids with declared names, the names by id. notes: what was assumed in reading.
+    place: file or split, for messages.
+    names: all columns.
+    columns: values of the columns that were asked for.
+    label_names: for columns of class ids with declared names, the names by id.
+    notes: what was assumed in reading.
     """
 
     place: str
@@ -33,7 +37,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One split as read: texts, second sentences (or None without pairs) and class names; None is a missing value."""
+    """One split as texts and class names; None is a missing value.
+
+    place: file or split, for messages.
+    texts: the sentences.
+    pairs: the second sentences of a task on pairs, else None.
+    labels: class names.
+    notes: what was assumed in reading.
+    """
 
     place: str
     texts: tuple[str | None, ...]
@@ -45,24 +56,24 @@ class Part:
         return len(self.texts)
 
     def take(self, indices: Sequence[int]) -> Part:
-        """The rows at `indices`, in that order, without the notes."""
+        """Return the rows at `indices`, in that order, without the notes."""
         pairs = None if self.pairs is None else tuple(self.pairs[i] for i in indices)
         return Part(self.place, tuple(self.texts[i] for i in indices), pairs, tuple(self.labels[i] for i in indices))
 
 
 def wanted_columns(config: DatasetConfig) -> dict[str, str]:
-    """Column by field of the configuration: `text`, `text_pair` where it is set, `label`."""
+    """Return the column of each field of the configuration: `text`, `text_pair` if it is set, and `label`."""
     fields = {"text": config.text, "text_pair": config.text_pair, "label": config.label}
     return {name: column for name, column in fields.items() if column is not None}
 
 
 def part_of(table: Table, config: DatasetConfig) -> Part:
-    """Texts and class names of a table.
+    """Return the texts and class names of a table.
 
     Texts are stripped. A label is its declared name, else its value as a string (1.0 is `1`, since a missing integer
     makes a column of floats). Empty strings, nulls and NaN are missing.
 
-    Raises DataError for columns that are not there and for values that are neither text nor number.
+    Raises DataError for missing columns and for values that are neither text nor number.
     """
     _check_columns(table, config)
     values = {name: table.columns[column] for name, column in wanted_columns(config).items()}
@@ -79,30 +90,29 @@ def part_of(table: Table, config: DatasetConfig) -> Part:
 
 
 def did_you_mean(value: str, names: Iterable[str]) -> str:
-    """The end of a message: the name nearest to `value`, or nothing where none is near."""
+    """Return the end of a message that suggests the name nearest to `value`; empty if none is near."""
     by_lower = {name.lower(): name for name in islice(names, 1000) if len(name) <= _MATCHED}
     near = get_close_matches(value[:_MATCHED].lower(), by_lower, n=1)
     return f"; did you mean `{shortened(by_lower[near[0]])}`?" if near else ""
 
 
 def shortened(text: str, limit: int = 60) -> str:
-    """A text that somebody else wrote, for a message: its first line without control characters, cut where it is
-    long."""
+    """Return a foreign text for a message: its first line, without control characters and cut to `limit` characters."""
     line = text.strip().partition("\n")[0].rstrip()
     cut = line if len(line) <= limit else f"{line[: limit - 3]}..."
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut)
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in cut)
 
 
 def said(error: Exception) -> str:
-    """What an exception of some library says, for a message."""
+    """Return the text of another library's exception, for a message."""
     return shortened(str(error), 200) or type(error).__name__
 
 
-def listing(names: Iterable[str], limit: int = 20) -> str:
-    """Names for a message, at most `limit` of them."""
-    every = list(names)
-    shown = ", ".join(f"`{shortened(name)}`" for name in every[:limit])
-    return f"{shown} and {len(every) - limit} more" if len(every) > limit else shown or "none"
+def listing(names: Iterable[str]) -> str:
+    """Return names for a message, at most `_LISTED` of them."""
+    given = list(names)
+    shown = ", ".join(f"`{shortened(name)}`" for name in given[:_LISTED])
+    return f"{shown} and {len(given) - _LISTED} more" if len(given) > _LISTED else shown or "none"
 
 
 def _check_columns(table: Table, config: DatasetConfig) -> None:

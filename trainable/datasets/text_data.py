@@ -1,8 +1,7 @@
-"""What a dataset is once it is read: a pool to draw from, and a test part that only confirmation sees."""
+"""A dataset in memory: a pool to draw from, and a test part that only confirmations use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,12 @@ __all__ = ["Rows", "TextData"]
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """N labelled rows. pairs holds the second sentences of a task on pairs, else None. labels_N are class indices."""
+    """N labelled rows.
+
+    texts: the sentences.
+    pairs: the second sentences of a task on pairs, else None.
+    labels_N: class indices.
+    """
 
     texts: tuple[str, ...]
     pairs: tuple[str, ...] | None
@@ -22,18 +26,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Rows:
-        """The rows at `indices`, in that order."""
-        return Rows(
-            texts=tuple(self.texts[i] for i in indices),
-            pairs=None if self.pairs is None else tuple(self.pairs[i] for i in indices),
-            labels_N=self.labels_N[np.asarray(indices, dtype=np.int64)],
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class TextData:
-    """A dataset. No text of the pool stands in the test part. notes say what was dropped or assumed, for the user."""
+    """A dataset whose pool shares no text with its test part.
+
+    name: the dataset's name in cells, tables and MLflow.
+    class_names: names of the C classes, sorted; labels are indices into them.
+    pool: rows to draw training and validation rows from.
+    test: rows of the test part.
+    notes: what was dropped or assumed, for the user.
+    """
 
     name: str
     class_names: tuple[str, ...]
@@ -43,6 +46,6 @@ class TextData:
 
     @property
     def majority_share(self) -> float:
-        """Share of the most frequent class in the test part: the accuracy of always guessing it."""
+        """The share of the most frequent class in the test part: the accuracy of always predicting it."""
         counts_C = np.bincount(self.test.labels_N, minlength=len(self.class_names))
         return float(counts_C.max() / counts_C.sum())

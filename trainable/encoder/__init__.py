@@ -1,4 +1,4 @@
-"""Pretrained encoders: where their files lie, what of them is refused, how they are loaded, reset and run as graphs."""
+"""Pretrained encoders: finding and checking their files, loading and resetting them, training with CUDA graphs."""
 
 from trainable.encoder.encoder import Encoder, check_encoder, free_accelerator, load_encoder
 

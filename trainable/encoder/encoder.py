@@ -27,10 +27,14 @@ __all__ = ["Encoder", "check_encoder", "free_accelerator", "load_encoder"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoder:
-    """A sequence classifier as its checkpoint left it, and the means to bring it back to that state.
+    """A sequence classifier that can be reset to its pretrained state.
 
-    name, revision: as asked for. new: the parameters that no checkpoint gave (the head), drawn anew at each reset.
-    pretrained: all other weights, on the CPU.
+    name: Hugging Face id, folder or packaged name, as configured.
+    revision: commit, branch or tag on the Hugging Face hub, as configured.
+    model: the classifier, whose weights are trained in place.
+    tokenizer: the checkpoint's own.
+    new: names of the parameters that the checkpoint lacks (the head), which every reset draws at random.
+    pretrained: all other weights by name, on the CPU.
     """
 
     name: str
@@ -42,17 +46,17 @@ class Encoder:
 
     @property
     def embedding_size(self) -> int:
-        """Length of a token's last hidden state."""
+        """Size D of a token's last hidden state."""
         return int(self.model.config.hidden_size)
 
     @property
     def longest_input(self) -> int:
-        """The most tokens a row may have."""
+        """The largest number of tokens that a row may have."""
         positions = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
         return int(min(self.tokenizer.model_max_length, positions))
 
     def reset(self, seed: int) -> None:
-        """Give every weight its pretrained value, on the device where it lies; draw the new ones under `seed`.
+        """Set every weight to its pretrained value in place, and draw the new ones from `seed`.
 
         New matrices are normal(0, `initializer_range`), new biases 0, other new vectors (norm weights) 1.
         """
@@ -76,9 +80,9 @@ _KEPT = 2  # cells of one sweep alternate between few class counts; more would c
 
 
 def load_encoder(name: str, revision: str | None, num_classes: int) -> Encoder:
-    """The encoder with a head for `num_classes`, in fp32, from this process's memory where it was used lately.
+    """Return the encoder in fp32 with a head for `num_classes`; the two used last are kept in the process's memory.
 
-    Raises EncoderError when it cannot be found, is not in safetensors, or is no sequence classifier.
+    Raises EncoderError if it cannot be found, is not in safetensors, or is no sequence classifier.
     """
     key = (name, revision, num_classes)
     encoder = _LOADED.pop(key, None)
@@ -89,9 +93,9 @@ def load_encoder(name: str, revision: str | None, num_classes: int) -> Encoder:
 
 
 def free_accelerator() -> None:
-    """Take every encoder off the accelerator, and give back the memory that its allocator keeps.
+    """Move every loaded encoder to the CPU, and release the memory that the accelerator's allocator has reserved.
 
-    What a trial that ran out of memory leaves there would be missing to the next one, and to other processes.
+    Otherwise a trial that ran out of memory would leave less of it to the next trial and to other processes.
     """
     import torch
 
@@ -103,9 +107,9 @@ def free_accelerator() -> None:
 
 
 def check_encoder(name: str, revision: str | None, max_length: int) -> None:
-    """Find out cheaply, without torch, whether the encoder can be had and takes rows of `max_length` tokens.
+    """Check without loading torch that the encoder exists and takes rows of `max_length` tokens.
 
-    Raises EncoderError if it cannot be found, ConfigError if `max_length` is beyond it.
+    Raises EncoderError if it cannot be found, and ConfigError if `max_length` exceeds its longest input.
     """
     config = _read_config(name, place_of(name, revision), revision)
     check_config(name, config)
@@ -167,7 +171,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep progress bars and loading tables off the terminal, and never ask the hub to convert pickled weights."""
+    """Silence progress bars and loading tables, and never ask the hub to convert pickled weights."""
     from transformers.utils import logging
 
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -199,16 +203,16 @@ def _check_architecture(name: str, model: PreTrainedModel, new: frozenset[str]) 
             f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {CHOICES}"
         )
     body = f"{model.base_model_prefix}."
-    lost = sorted(key for key in new if key.startswith(body) and "pooler" not in key)
-    if lost:  # otherwise an encoder with random weights would be compared in all earnest
+    missing = sorted(key for key in new if key.startswith(body) and "pooler" not in key)
+    if missing:  # otherwise an encoder with random weights would be compared as if it were pretrained
         raise EncoderError(
-            f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(lost)} of them, such as "
-            f"{lost[0]}: its config.json names another architecture, or the file is cut short"
+            f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(missing)} of them, such as "
+            f"{missing[0]}: its config.json names another architecture, or the file is cut short"
         )
 
 
 def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Where a folder has no tokenizer files, transformers makes one that knows its special tokens only."""
+    """Refuse the tokenizer of special tokens alone that transformers makes for a folder without tokenizer files."""
     embeddings: Any = model.get_input_embeddings()
     known, embedded = len(tokenizer), len(embeddings.weight)
     if known <= len(tokenizer.all_special_tokens):

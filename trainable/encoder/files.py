@@ -1,7 +1,7 @@
-"""What of an encoder's files is refused before anything reads them.
+"""Checks of an encoder's files before anything reads them.
 
 Encoders are written by strangers. Code that comes with one is never run, and weights are read from safetensors only.
-What is left: its files could be links to private ones, and could name weights in pickles, or files of other folders.
+What remains to be refused: links to private files, and references to pickled weights or to files of other folders.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _INDEX = "model.safetensors.index.json"
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Raises EncoderError for a folder with links that lead out of it, or whose weights are an adapter's."""
+    """Raise EncoderError for a folder with links that lead out of it, or with the weights of an adapter."""
     try:
         straying = sorted(path.name for path in folder.iterdir() if not contains(folder, path))
     except OSError as error:
@@ -40,7 +40,7 @@ def check_folder(name: str, folder: Path) -> None:
 
 
 def check_config(name: str, config: Mapping[str, Any]) -> None:
-    """Raises EncoderError for a config.json that names a file of weights."""
+    """Raise EncoderError for the content of a config.json that names a file of weights."""
     if "transformers_weights" in config:
         raise EncoderError(
             f"the weights of an encoder stand in model.safetensors; the config.json of {name!r} names "
@@ -49,9 +49,9 @@ def check_config(name: str, config: Mapping[str, Any]) -> None:
 
 
 def check_index(name: str, place: Path | str, revision: str | None) -> None:
-    """Raises EncoderError where an index of weights in several files names others than safetensors beside it.
+    """Raise EncoderError if the index of sharded weights names anything but safetensors files beside it.
 
-    place: a folder, or a hub id, of which the index is fetched.
+    place: a folder, or a hub id, whose index is downloaded.
     """
     index = _index(place, revision)
     if index is None:

@@ -1,8 +1,9 @@
-"""The encoder's way forth and back as two CUDA graphs.
+"""The encoder's forward and backward pass in training, captured as two CUDA graphs.
 
-A batch of few rows is little work for a GPU: it ends a kernel sooner than Python launches the next of the thousands
-that a step takes. Recorded once and launched as one, they follow each other without a pause. What is recorded are
-launches, so it serves one shape of a batch, and encoders that launch the same kernels whatever a batch holds.
+A few-shot batch is little work for a GPU: it finishes each of a step's thousands of kernels before Python has launched
+the next one. Captured once and replayed as one graph, the kernels follow each other without a pause. A graph holds
+kernel launches and the addresses of their tensors, so one graph serves one shape of a batch, and only encoders that
+launch the same kernels whatever the batch holds.
 """
 
 from __future__ import annotations
@@ -22,69 +23,75 @@ if TYPE_CHECKING:
 __all__ = ["GraphedModel", "graphed"]
 
 _MODELS = frozenset({"albert", "bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"})
-"""Encoders, by their `model_type`, that tests on a GPU have shown to train so as they do launch by launch."""
-_SHAPES = 2  # recorded ones; each holds activations and gradients. A sample is cut into parts of at most two sizes
-_LAUNCHED = 3  # batches of a shape before it is recorded: fewer steps, as of an estimate, do not pay for it
+"""Encoders, by their `model_type`, of which tests on a GPU have shown that captured and eager training agree."""
+_CAPTURED_SHAPES = 2  # each holds activations and gradients; a sample is cut into batches of at most two sizes
+_EAGER_BATCHES = 3  # batches of a shape before its capture, which a run of fewer steps (an estimate) would not repay
 
 
 def graphed(model: PreTrainedModel) -> PreTrainedModel | GraphedModel:
-    """What to call in training in place of `model`: itself, unless it lies on a GPU and is known to bear recording."""
+    """Return what training calls in place of `model`.
+
+    This is a GraphedModel where the model is on a GPU and its architecture is known to be safe to capture, and the
+    model itself everywhere else.
+    """
     return GraphedModel(model) if model.device.type == "cuda" and model.config.model_type in _MODELS else model
 
 
 class GraphedModel:
-    """Called as the model is, by arguments of the same names, and with the same results and gradients.
+    """A model that runs eagerly at first, and replays CUDA graphs for input shapes that recur.
 
-    Gradients of the weights are written, not added: they must have been cleared since the last step.
+    It is called with the model's own keyword arguments, and gives the same results and gradients. Gradients of the
+    weights are overwritten, not accumulated, so they must be cleared after every step.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._seen: Counter[torch.Size] = Counter()
-        self._recordings: dict[torch.Size, _Recording] = {}
+        self._captured: dict[torch.Size, _CapturedPass] = {}
 
     def __call__(self, *, output_hidden_states: bool, **inputs: Tensor) -> Any:
-        """The model's outputs, of which only `logits` and the last of `hidden_states` are sure to be there."""
-        recording = self._recording(inputs, hidden=output_hidden_states)
-        if recording is None:
+        """Return `logits` and, if asked for, the last of `hidden_states`; a replay gives no other output."""
+        captured = self._captured_pass(inputs, hidden=output_hidden_states)
+        if captured is None:
             return self._model(**inputs, output_hidden_states=output_hidden_states)
-        logits_BC, *hidden_BTD = recording(inputs)
+        logits_BC, *hidden_BTD = captured(inputs)
         return SimpleNamespace(logits=logits_BC, hidden_states=hidden_BTD)
 
-    def _recording(self, inputs: dict[str, Tensor], *, hidden: bool) -> _Recording | None:
+    def _captured_pass(self, inputs: dict[str, Tensor], *, hidden: bool) -> _CapturedPass | None:
         shape = inputs["input_ids"].shape
         self._seen[shape] += 1
-        if shape not in self._recordings and self._seen[shape] > _LAUNCHED and len(self._recordings) < _SHAPES:
-            self._recordings[shape] = _Recording(self._model, inputs, hidden=hidden)
-        return self._recordings.get(shape)
+        recurs = self._seen[shape] > _EAGER_BATCHES
+        if shape not in self._captured and recurs and len(self._captured) < _CAPTURED_SHAPES:
+            self._captured[shape] = _CapturedPass(self._model, inputs, hidden=hidden)
+        return self._captured.get(shape)
 
 
 @cache
 def _stream() -> torch.cuda.Stream:
-    """One for all recordings of a process: libraries keep work space for each stream, for good."""
+    """The one stream on which a process captures: libraries keep a workspace for each stream until it ends."""
     return torch.cuda.Stream()  # type: ignore[no-untyped-call]
 
 
-class _Recording:
-    """Both ways for batches of one shape. The tensors between them and the rest of a step keep their places."""
+class _CapturedPass:
+    """Forward and backward pass for batches of one shape; inputs, outputs and gradients keep their addresses."""
 
     def __init__(self, model: PreTrainedModel, inputs: dict[str, Tensor], *, hidden: bool) -> None:
         self._inputs = {name: tensor.clone() for name, tensor in inputs.items()}
-        self._anchor = torch.zeros((), device=model.device, requires_grad=True)  # outputs of an input with a gradient
-        self._forth, self._back = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
+        self._anchor = torch.zeros((), device=model.device, requires_grad=True)  # makes the outputs require gradients
+        self._forward, self._backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
         random_state = torch.cuda.get_rng_state()
-        self._rehearse(model, hidden=hidden)
-        with torch.cuda.graph(self._forth, stream=_stream()):
+        self._warm_up(model, hidden=hidden)
+        with torch.cuda.graph(self._forward, stream=_stream()):
             outputs = _run(model, self._inputs, hidden=hidden)
         self._output_gradients = [torch.zeros_like(output) for output in outputs]
-        with torch.cuda.graph(self._back, pool=self._forth.pool(), stream=_stream()):
+        with torch.cuda.graph(self._backward, pool=self._forward.pool(), stream=_stream()):
             torch.autograd.backward(outputs, self._output_gradients)
         torch.cuda.set_rng_state(random_state)
-        self._outputs = [output.detach() for output in outputs]  # what autograd notes of a recording is of no more use
+        self._outputs = [output.detach() for output in outputs]  # autograd's record of the capture is not used again
         self._gradients = [(weight, weight.grad) for weight in model.parameters() if weight.grad is not None]
 
-    def _rehearse(self, model: PreTrainedModel, *, hidden: bool) -> None:
-        """Once without recording, as PyTorch asks for: libraries set themselves up at their first call on a stream."""
+    def _warm_up(self, model: PreTrainedModel, *, hidden: bool) -> None:
+        """Run one step eagerly on the stream, as PyTorch asks before a capture: libraries initialise at first use."""
         _stream().wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(_stream()):
             outputs = _run(model, self._inputs, hidden=hidden)
@@ -98,39 +105,39 @@ class _Recording:
         outputs: tuple[Tensor, ...] = _Replay.apply(self, self._anchor)  # type: ignore[no-untyped-call]
         return outputs
 
-    def forth(self) -> tuple[Tensor, ...]:
-        """From the inputs to the outputs."""
-        self._forth.replay()
+    def forward(self) -> tuple[Tensor, ...]:
+        """Replay the forward pass on the inputs as they stand."""
+        self._forward.replay()
         return tuple(output.detach() for output in self._outputs)
 
-    def back(self, gradients: Sequence[Tensor | None]) -> None:
-        """From the outputs' gradients to those of the weights."""
+    def backward(self, gradients: Sequence[Tensor | None]) -> None:
+        """Replay the backward pass from the gradients of the outputs, and write those of the weights."""
         for place, gradient in zip(self._output_gradients, gradients, strict=True):
-            if gradient is not None:  # what the objective does not use never has one
+            if gradient is not None:  # an output that the objective does not use never has one
                 place.copy_(gradient)
-        self._back.replay()
+        self._backward.replay()
         for weight, gradient in self._gradients:
             weight.grad = gradient
 
 
 class _Replay(torch.autograd.Function):
-    """Makes the two graphs one step of what autograd goes back through."""
+    """A node of autograd whose forward and backward pass replay the two graphs."""
 
     @staticmethod
-    def forward(ctx: Any, recording: _Recording, _anchor: Tensor) -> tuple[Tensor, ...]:
-        ctx.recording = recording
+    def forward(ctx: Any, captured: _CapturedPass, _anchor: Tensor) -> tuple[Tensor, ...]:
+        ctx.captured = captured
         ctx.set_materialize_grads(False)
-        return recording.forth()
+        return captured.forward()
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[None, None]:
-        ctx.recording.back(gradients)
+        ctx.captured.backward(gradients)
         return None, None
 
 
 def _run(model: PreTrainedModel, inputs: dict[str, Tensor], *, hidden: bool) -> tuple[Tensor, ...]:
-    """Weights are cast anew at each call: a cast that autocast kept from before would not be part of the graph."""
+    """Run the model without autocast's cache: a cast that was cached before would not be part of the graph."""
     dtype, mixed = torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda")
     with torch.autocast("cuda", dtype=dtype, enabled=mixed, cache_enabled=False):
         outputs = model(**inputs, output_hidden_states=hidden)

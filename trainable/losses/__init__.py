@@ -1,4 +1,4 @@
-"""Every loss that a trial can train with: one file each, and this table."""
+"""The table of all losses that a trial can train with; each has a file of its own."""
 
 from __future__ import annotations
 

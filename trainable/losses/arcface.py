@@ -1,4 +1,4 @@
-"""ArcFace: a softmax over angles to one proxy of each class, with a margin added to the true class's angle."""
+"""ArcFace: a softmax over the angles to one proxy per class, with a margin added to the true class's angle."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def build(config: ArcFace, num_classes: int, embedding_size: int) -> nn.Module:
 
 
 def bounded_cosine() -> nn.Module:
-    """Cosine similarity that stays off 1 and -1, where the gradient of the angle is infinite."""
+    """Return cosine similarity bounded away from 1 and -1, where the gradient of the angle is infinite."""
     from pytorch_metric_learning.distances import CosineSimilarity
 
     distance: nn.Module = CosineSimilarity()

@@ -1,4 +1,4 @@
-"""Circle: all pairs of a row, each weighted by how far it is from its optimum."""
+"""Circle loss: all pairs of a row, each weighted by the distance of its cosine from its optimum."""
 
 from __future__ import annotations
 

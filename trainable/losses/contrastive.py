@@ -1,7 +1,7 @@
-"""Contrastive: rows of one class within one distance of each other, rows of two classes beyond another.
+"""Contrastive loss: pulls rows of one class within one distance, and pushes rows of two classes beyond another.
 
-Hinges on unsquared distances between unit vectors, with a margin for positives too; the first paper squares the hinges
-and has the margin of negatives only.
+The hinges are on unsquared distances between unit vectors, with a margin for positives too; the original paper squares
+the hinges and has a margin for negatives only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["ENTRY", "Contrastive"]
 
 
 class Contrastive(LossConfig):
-    """Fields of the contrastive loss: distances between unit vectors, from 0 to 2."""
+    """Fields of the contrastive loss, distances between unit vectors from 0 to 2; (m) is the paper's symbol."""
 
     name: Literal["contrastive"] = "contrastive"
     pos_margin: float = Field(0.0, ge=0, lt=2, description="distance up to which pairs of one class add no loss")

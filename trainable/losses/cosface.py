@@ -1,4 +1,4 @@
-"""CosFace: a softmax over cosines to one proxy of each class, with a margin taken from the true class's cosine."""
+"""CosFace: a softmax over the cosines to one proxy per class, with a margin subtracted from the true class's cosine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Categorical cross-entropy on the classification head: the baseline, and the other half of every objective."""
+"""Categorical cross-entropy on the classification head: the baseline, and a term of every other objective."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract of a loss: what one file of this folder must declare."""
+"""The contract of a loss: what its file in this folder must declare."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["LossConfig", "LossEntry"]
 
 
 class LossConfig(BaseModel):
-    """The fields of one loss. A subclass adds `name: Literal[...]` and its own fields with their valid ranges."""
+    """The fields of one loss: a subclass adds `name: Literal[...]` and its own fields with their valid ranges."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -26,7 +26,7 @@ class LossConfig(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossEntry:
-    """One loss as the rest of the project sees it.
+    """One loss as the rest of the project uses it.
 
     config: the pydantic model of its fields; defaults are the loss's own paper's, unless its file says why not.
     search: the range of each field that a sweep searches unless the spec says otherwise; others keep their default.
@@ -34,11 +34,12 @@ class LossEntry:
     build: (config, num_classes, embedding_size) -> module, called as module(embeddings_ND, labels_N) -> scalar.
         Embeddings are fp32, labels are int64 in [0, num_classes). None for cross-entropy, which needs only the head.
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
-        so that softmax(scores) are the class probabilities of the loss. None when the loss learns no proxies; classes
+        so that softmax(scores) gives the class probabilities of the loss. None if the loss learns no proxies; classes
         are then scored by their centroids (trainable.evaluation.inference).
-    needs_pairs: whether a batch must hold at least two rows of a class: without them the loss has no gradient, or only
-        pushes rows apart.
-    paper: authors, year and identifier. equation: the loss in one line, in the symbols of the paper.
+    needs_pairs: whether a batch must hold at least two rows of a class, since without them the loss has no gradient or
+        only pushes rows apart.
+    paper: authors, year and identifier.
+    equation: the loss in one line, in the symbols of the paper.
     """
 
     config: type[LossConfig]
@@ -57,5 +58,5 @@ class LossEntry:
 
     @property
     def has_proxies(self) -> bool:
-        """Whether the loss learns weights of its own, which then get their own learning rate and no weight decay."""
+        """Whether the loss learns proxies, which have their own learning rate and no weight decay."""
         return self.class_scores is not None

@@ -1,6 +1,6 @@
-"""Multi-Similarity: soft hardest positives and negatives of every row.
+"""Multi-Similarity loss: a soft maximum over the hardest positives and negatives of every row.
 
-All pairs of the batch, without the mining step of the paper.
+It uses all pairs of the batch, without the mining step of the paper.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""N-pairs: a row must be nearer to one of its class than to one of each other class, all at once.
+"""N-pairs loss: a softmax over the similarities of a row to one row of its class and one row of each other class.
 
-Cosines instead of the paper's dot products of free length, as pytorch-metric-learning has it.
+Similarities are cosines, as in pytorch-metric-learning, instead of the paper's dot products of unnormalised vectors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Normalised softmax: cross-entropy over cosines to one proxy of each class, with a temperature."""
+"""Normalised softmax: a softmax over the cosines to one proxy per class, with a temperature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxy Anchor: each class's one proxy is an anchor that pulls its own rows and pushes all others."""
+"""Proxy Anchor: one proxy per class as an anchor, which attracts the rows of its class and repels all others."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""ProxyNCA: a softmax over squared distances to one proxy of each class.
+"""ProxyNCA: a softmax over the negative squared distances to one proxy per class.
 
-The softmax runs over all proxies, the row's own included, and has a temperature, as in ProxyNCA++ (Teh et al., 2020);
-the first paper leaves the own proxy out and has none.
+The softmax runs over all proxies, that of the row's class included, and has a temperature, as in ProxyNCA++ (Teh et
+al., 2020); the original paper leaves that proxy out of the denominator and has no temperature.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ["ENTRY", "ProxyNCA"]
 class ProxyNCA(LossConfig):
     """Fields of ProxyNCA.
 
-    softmax_scale defaults to 9, the temperature 1/9 of ProxyNCA++: with 1, the first paper's value, squared distances
-    between unit vectors (at most 4) cannot separate more than a few classes. It is at most 20, for beyond about 25 the
-    softmax of a far row underflows in fp32: pytorch-metric-learning then drops that row, the worst one, and gives NaN
-    once no row is left.
+    softmax_scale defaults to 9, the temperature 1/9 of ProxyNCA++: with the original paper's 1, squared distances
+    between unit vectors (at most 4) cannot separate more than a few classes. It is at most 20, since beyond about 25
+    the softmax of a distant row underflows in fp32: pytorch-metric-learning then drops that row, the worst one, and
+    gives NaN if no row is left.
     """
 
     name: Literal["proxy_nca"] = "proxy_nca"

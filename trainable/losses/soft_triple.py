@@ -1,4 +1,4 @@
-"""SoftTriple: a softmax over classes, each of them represented by several learned centres."""
+"""SoftTriple: a softmax over classes, each represented by several learned centres."""
 
 from __future__ import annotations
 

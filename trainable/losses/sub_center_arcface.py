@@ -1,4 +1,4 @@
-"""Sub-center ArcFace: ArcFace with several proxies of each class, of which the nearest counts."""
+"""Sub-center ArcFace: ArcFace with several proxies per class, of which the nearest one counts."""
 
 from __future__ import annotations
 

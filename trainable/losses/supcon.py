@@ -1,7 +1,7 @@
-"""SupCon: supervised contrastive learning, a softmax over the other rows of the batch.
+"""SupCon: supervised contrastive learning, a softmax over the similarities to the other rows of the batch.
 
-The embeddings themselves are compared: there is no projection head. A batch of a single class gives zero, since
-pytorch-metric-learning then has nothing to contrast; the paper's formula would spread that class out.
+The embeddings themselves are compared, without a projection head. A batch of a single class has zero loss, since
+pytorch-metric-learning then finds no negatives; the paper's formula would push the rows of that class apart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Triplet: an anchor must be nearer to each row of its class than to each other row, by a margin.
+"""Triplet loss: an anchor must be nearer to a row of its class than to a row of another class, by a margin.
 
-All triplets of the batch, averaged over those that violate the margin ("batch all"), on unsquared distances between
-unit vectors; the first paper squares them and picks triplets.
+The loss averages over all triplets of the batch that violate the margin ("batch all"), on unsquared distances between
+unit vectors; the original paper squares the distances and selects triplets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["ENTRY", "Triplet"]
 class Triplet(LossConfig):
     """Fields of the triplet loss; the paper's symbol follows the description.
 
-    margin defaults to pytorch-metric-learning's 0.05; the paper's 0.2 is one of squared distances.
+    margin defaults to pytorch-metric-learning's 0.05; the paper's 0.2 applies to squared distances.
     """
 
     name: Literal["triplet"] = "triplet"

@@ -1,1 +1,1 @@
-"""Losses computed in another way than pytorch-metric-learning does. These files import torch: import them late."""
+"""Losses computed otherwise than by pytorch-metric-learning. These modules load torch: import them in functions."""

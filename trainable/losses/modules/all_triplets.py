@@ -13,13 +13,16 @@ __all__ = ["AllTriplets"]
 
 
 class AllTriplets(nn.Module):
-    """Mean of |a - p| - |a - n| + margin over the triplets where it is positive ("batch all", Hermans et al., 2017:
-    arXiv:1703.07737); rows are brought to unit length. Zero where no triplet violates the margin.
+    """Computes the mean of |a - p| - |a - n| + margin over the triplets where it is positive; zero if there are none.
 
-    Listing the triplets takes N^3 memory, too much when the loss sees every token, and drawing some of them adds noise
-    and disturbs the random state that dropout shares over losses. But the negatives that violate the margin of one pair
-    (a, p) are the nearest ones of a: with a's negatives in order of distance, how many there are is a binary search,
-    and the sum of their distances is one prefix sum.
+    This is "batch all" of Hermans et al., 2017 (arXiv:1703.07737), on embeddings normalised to unit length.
+
+    Listing the triplets takes N^3 memory, too much when the loss sees every token, and sampling them adds noise and
+    disturbs the random state that dropout shares over losses. But the negatives that violate the margin of one pair
+    (a, p) are the nearest ones of a: with a's negatives sorted by distance, a binary search counts them, and a prefix
+    sum adds up their distances.
+
+    margin: by how much negatives must be farther than positives.
     """
 
     def __init__(self, margin: float) -> None:

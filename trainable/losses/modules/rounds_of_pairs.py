@@ -13,11 +13,12 @@ __all__ = ["RoundsOfPairs"]
 
 
 class RoundsOfPairs(nn.Module):
-    """The mean multi-class N-pair loss (Sohn, 2016) of several rounds; rows are brought to unit length.
+    """Computes the mean multi-class N-pair loss (Sohn, 2016) over several rounds; zero if no class has two rows.
 
-    A round holds one pair (anchor, positive) of each class; in the next round each class moves on by one row, a small
-    class starting again, until every row has been both. One round alone, as in pytorch-metric-learning, would see the
-    same two rows of a class at every step where a few-shot sample is used whole. Zero where no class has two rows.
+    Embeddings are normalised to unit length. A round has one pair (anchor, positive) of each class; in the next round
+    each class advances by one row, small classes starting over, until every row has been anchor and positive. One round
+    alone, as in pytorch-metric-learning, would see the same two rows of a class at every step where a few-shot sample
+    is used whole.
     """
 
     def forward(self, embeddings_ND: Tensor, labels_N: Tensor) -> Tensor:
@@ -36,7 +37,7 @@ class RoundsOfPairs(nn.Module):
 
 
 def _rows_by_class(labels_N: Tensor) -> list[list[int]]:
-    """The positions of the rows of each class that occurs, in the order of the rows."""
+    """Return the positions of the rows of each class that occurs, in the order of the rows."""
     rows: dict[int, list[int]] = {}
     for row, label in enumerate(labels_N.tolist()):
         rows.setdefault(label, []).append(row)
