@@ -24,7 +24,7 @@ from trainable.draws import draw_of
 
 __all__ = ["print_plan"]
 
-_STEPS_ON_GPU = 40  # the first few are slow there, since they are recorded (trainable.encoder.graphs)
+_STEPS_ON_GPU = 40  # the first few are slow there, since they are captured (trainable.encoder.graphs)
 
 
 def print_plan(
@@ -125,7 +125,7 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
         spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
     )
     total = config.replicates * config.evaluations
-    where = f" at reports {', '.join(map(str, rungs))} of {total}" if spec.pruning.rule == "asha" else ""
+    where = f" at evaluations {', '.join(map(str, rungs))} of {total}" if spec.pruning.rule == "asha" else ""
     console.print(f"pruning: {spec.pruning.rule}{where}\n")
 
 

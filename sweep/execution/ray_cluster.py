@@ -17,7 +17,7 @@ from sweep.execution.machine import allotted_cpus
 from sweep.execution.private_ray import private_ray
 
 if TYPE_CHECKING:
-    from sweep.spec.model import Resources
+    from sweep.spec.blocks import Resources
 
 __all__ = ["Cluster", "cluster"]
 

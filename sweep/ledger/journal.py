@@ -99,7 +99,7 @@ def _append(file: FileIO, end: int, records: bytes) -> None:
         while rest:
             rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
-    except BaseException:  # Ctrl-C too: the driver goes on writing until it has closed its trials
+    except BaseException:  # Ctrl-C too: the driver continues to write until it has closed its trials
         file.truncate(end)
         raise
 

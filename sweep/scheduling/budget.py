@@ -13,7 +13,7 @@ from sweep.records.trial import TrialRecord
 from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
-    from sweep.spec.model import Budget
+    from sweep.spec.blocks import Budget
 
 from sweep.records.spent import spent
 

@@ -19,7 +19,7 @@ from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from sweep.ledger.ledger import Ledger
-    from sweep.spec.model import Confirm
+    from sweep.spec.blocks import Confirm
 
 __all__ = ["Confirmer"]
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweep.search.rungs import default_rungs, falls_behind, is_predictive, later_quality, rung_tau
 
 if TYPE_CHECKING:
-    from sweep.spec.model import Pruning
+    from sweep.spec.blocks import Pruning
 
 __all__ = ["FINAL_SCORES", "Adaptive", "ReplicateAsha", "ReplicateWilcoxon", "pruner", "replicate_scores"]
 

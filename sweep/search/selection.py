@@ -14,7 +14,7 @@ from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
-    from sweep.spec.model import Confirm
+    from sweep.spec.blocks import Confirm
 
 __all__ = ["Replicate", "Wanted", "finalists", "wanted", "winner"]
 

@@ -29,7 +29,7 @@ from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
 from trainable.ranges import Choice, FloatRange, IntRange, Scalar
 
-__all__ = ["Budget", "Confirm", "Pruning", "Resources", "SweepSpec"]
+__all__ = ["SweepSpec"]
 
 
 class SweepSpec(BaseModel):

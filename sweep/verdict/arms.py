@@ -16,8 +16,8 @@ from sweep.records.spent import spent
 from sweep.records.sweep import DataRecord
 from sweep.records.trial import TrialRecord, outcomes
 from sweep.search.selection import winner
+from sweep.spec.blocks import Confirm
 from sweep.spec.cells import Cell
-from sweep.spec.model import Confirm
 from sweep.verdict.groups import loss_of
 from sweep.verdict.model import Arm, Cost, Failures, Variances
 from sweep.verdict.statistics import Summary, summarise

@@ -16,7 +16,7 @@ from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.scheduling.assignment import MAX_CRASHES, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.search.selection import Replicate, finalists, wanted, winner
-from sweep.spec.model import Confirm
+from sweep.spec.blocks import Confirm
 from tests.sweeps.grid import evaluated, grid, spec
 from trainable.draws import CONFIRMATION_START as FIRST
 from trainable.outcomes import Evaluation, Outcome

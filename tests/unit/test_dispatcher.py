@@ -341,7 +341,7 @@ def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
     drain(each)
     pruned = [record for record in each.ledger.trials() if record.outcome is Outcome.PRUNED]
     assert 4 <= len(pruned) <= 20
-    assert all(record.reason.startswith("not among the best of its cell at report") for record in pruned)
+    assert all(record.reason.startswith("not among the best of its cell at evaluation") for record in pruned)
     assert all(len(record.evaluations) < 4 for record in pruned)
     for cell in each.cells:  # the best of a cell is never pruned
         own = [record for record in each.ledger.trials() if record.cell == cell.key]

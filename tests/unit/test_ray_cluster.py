@@ -9,7 +9,7 @@ import pytest
 
 from sweep.errors import ClusterError
 from sweep.execution.ray_cluster import _measure, cluster
-from sweep.spec.model import Resources
+from sweep.spec.blocks import Resources
 
 
 def node(cpu: float, gpu: float = 0, alive: bool = True) -> dict[str, Any]:
