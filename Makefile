@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: quickstart test test-cluster soak check format environment clean benchmark
+.PHONY: quickstart test test-fast test-cluster soak check format environment clean benchmark
 
 quickstart: environment
 	$(BIN)/python -m sweep run
@@ -12,6 +12,10 @@ quickstart: environment
 # Most tests wait for processes most of the time: two at once take two thirds of the time.
 test: environment check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# The loop while one writes code: what starts no process, simulates nothing and migrates no database.
+test-fast: environment
+	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/oracle tests/fuzz
 
 # All that is tested on several machines, until the last GPU machine has been given back: `test` does not wait for that.
 test-cluster: environment

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 import torch
 
-from tests.services.poll_while import beside
+from tests.services.poll_while import poll_while
 from trainable.batching import TokenisedRows
 from trainable.config import TrialConfig
 from trainable.encoder import Encoder, graphs
@@ -29,7 +29,7 @@ def cost(config: TrialConfig) -> dict[str, Any]:
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     looks = Utilisation()
-    with beside(looks.look, PERIOD):
+    with poll_while(looks.look, PERIOD):
         started = perf_counter()
         evaluations = _train(config)
         wall = perf_counter() - started

@@ -21,7 +21,7 @@ import psutil  # type: ignore[import-untyped]
 
 from sweep.ledger.directory import SweepDirectory
 from tests.benchmarks.options import count
-from tests.services.poll_while import beside
+from tests.services.poll_while import poll_while
 from tests.services.process import CommandFailedError, clean_environment, run_command
 from tests.sweeps.tiny_task import TinyTask, machine, write_results
 
@@ -158,7 +158,7 @@ def _measure(scratch: Path, options: argparse.Namespace) -> tuple[list[Sample], 
     )
     command = [sys.executable, "-m", "sweep", "run", "spec.yaml", "--dir", "sweeps"]
     sampler = Sampler.of(SweepDirectory(scratch / "sweeps" / NAME))
-    with beside(sampler.look, PERIOD):
+    with poll_while(sampler.look, PERIOD):
         run = run_command(command, folder=scratch, environment=clean_environment(scratch, ROOT))
     return sampler.samples, run.wall
 

@@ -21,7 +21,7 @@ from tests.benchmarks.projection import ShownRun, differences
 from tests.benchmarks.protocol import Protocol
 from tests.benchmarks.summary import Measurement, Spread, account, measurement, ratios, summarise, tables
 from tests.benchmarks.trials import _arms, _check
-from tests.services.poll_while import beside
+from tests.services.poll_while import poll_while
 from tests.services.process import CommandFailedError, ProcessRun, clean_environment, run_command
 from tests.sweeps.synthetic_results import synthetic_results
 
@@ -280,7 +280,7 @@ def test_ended_trials_are_counted_in_a_journal_that_grows(tmp_path: Path) -> Non
 def test_the_driver_is_the_process_that_the_folder_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PERIOD", 0.01)
     sampler = memory.Sampler.of(SweepDirectory(tmp_path))
-    with beside(sampler.look, memory.PERIOD):
+    with poll_while(sampler.look, memory.PERIOD):
         time.sleep(0.05)
         assert not sampler.samples
         (tmp_path / "driver.lock").write_text(json.dumps({"pid": os.getpid()}))

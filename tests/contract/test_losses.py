@@ -167,6 +167,7 @@ def test_the_margins_of_contrastive_that_cross_are_refused_with_rule_values_and_
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_neither_the_package_nor_the_table_of_losses_imports_torch() -> None:
     code = "import sys, trainable, trainable.losses; print({'torch', 'pytorch_metric_learning'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -8,7 +8,7 @@ import socket
 from contextlib import suppress
 from random import Random
 
-from tests.faults.fault_run import NAME, Scene
+from tests.faults.fault_run import NAME, FaultRun
 
 __all__ = [
     "fill_disk",
@@ -22,84 +22,84 @@ __all__ = [
 ]
 
 
-def kill_driver(scene: Scene, rng: Random) -> None:
+def kill_driver(run: FaultRun, rng: Random) -> None:
     """As the kernel does it when memory is short. With Ray inside, all of Ray goes too."""
-    scene.strike()
-    scene.driver.process.kill()
-    scene.driver.process.wait()
+    run.strike()
+    run.driver.process.kill()
+    run.driver.process.wait()
 
 
-def terminate(scene: Scene, rng: Random) -> None:
+def terminate(run: FaultRun, rng: Random) -> None:
     """As a spot machine ends: SIGTERM to all processes, and soon SIGKILL."""
-    scene.strike()
-    _signal_group(scene, signal.SIGTERM)
-    scene.sleep(rng.uniform(0.2, 5.0))
-    _signal_group(scene, signal.SIGKILL)
-    scene.driver.process.wait()
+    run.strike()
+    _signal_group(run, signal.SIGTERM)
+    run.sleep(rng.uniform(0.2, 5.0))
+    _signal_group(run, signal.SIGKILL)
+    run.driver.process.wait()
 
 
-def stop_gently(scene: Scene, rng: Random) -> None:
-    _stop(scene, [])
+def stop_gently(run: FaultRun, rng: Random) -> None:
+    _stop(run, [])
 
 
-def stop_now(scene: Scene, rng: Random) -> None:
-    _stop(scene, ["--now"])
+def stop_now(run: FaultRun, rng: Random) -> None:
+    _stop(run, ["--now"])
 
 
-def second_driver(scene: Scene, rng: Random) -> None:
+def second_driver(run: FaultRun, rng: Random) -> None:
     """The very same command while it runs already: refused, with the place of the first one."""
-    if not scene.begun():
+    if not run.begun():
         return
-    first = f"process {scene.driver.process.pid} on {socket.gethostname()}"
-    code, output = scene.call(*scene.command)
-    if scene.running:  # else the second one may have come into its own
-        scene.strike()
-        scene.expect(code == 2 and first in output, f"the second driver was not refused in favour of {first}: {output}")
+    first = f"process {run.driver.process.pid} on {socket.gethostname()}"
+    code, output = run.call(*run.command)
+    if run.running:  # else the second one may have come into its own
+        run.strike()
+        run.expect(code == 2 and first in output, f"the second driver was not refused in favour of {first}: {output}")
 
 
-def tear_journal(scene: Scene, rng: Random) -> None:
+def tear_journal(run: FaultRun, rng: Random) -> None:
     """A power cut in the middle of an append: its record is there in part. A report that was on record before stays on
     record, since MLflow may show it already; of any other record, the part is what is left."""
-    if not scene.begun():
+    if not run.begun():
         return
-    scene.driver.process.kill()
-    scene.driver.process.wait()
-    journal = scene.directory.journal
+    run.driver.process.kill()
+    run.driver.process.wait()
+    journal = run.directory.journal
     whole = journal.read_bytes()
     whole = whole[: whole.rfind(b"\n") + 1]
     last = whole.splitlines(keepends=True)[-1]
     kept = whole if b'{"report/' in last or b'{"replicate/' in last else whole[: -len(last)]
     journal.write_bytes(kept + last[: rng.randrange(1, len(last))])
-    scene.strike()
+    run.strike()
 
 
-def fill_disk(scene: Scene, rng: Random) -> None:
+def fill_disk(run: FaultRun, rng: Random) -> None:
     """No room in the sweep's folder, for some seconds or until the driver has ended."""
-    filler = scene.sweeps / "filler"
-    scene.strike()
+    filler = run.sweeps / "filler"
+    run.strike()
     with suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    scene.sleep(rng.uniform(1.0, 15.0))
+    run.sleep(rng.uniform(1.0, 15.0))
     filler.unlink()
-    scene.sleep(2.0)  # a driver that was refused ends by now
+    run.sleep(2.0)  # a driver that was refused ends by now
 
 
-def move_clock(scene: Scene, rng: Random) -> None:
+def move_clock(run: FaultRun, rng: Random) -> None:
     """An hour or a day, back or forth."""
-    scene.strike()
-    scene.switch(seconds=rng.choice((-86400, -3600, 0, 3600, 86400)))
+    run.strike()
+    run.switch(seconds=rng.choice((-86400, -3600, 0, 3600, 86400)))
 
 
-def _stop(scene: Scene, how: list[str]) -> None:
-    if not scene.begun():
+def _stop(run: FaultRun, how: list[str]) -> None:
+    if not run.begun():
         return
-    scene.strike()
-    code, output = scene.call("stop", NAME, *how)
-    scene.wait(lambda: not scene.running, 10.0)
-    scene.expect(code == 0 or scene.code == 0, f"`sweep stop` ended with {code}: {output}")
+    run.strike()
+    code, output = run.call("stop", NAME, *how)
+    run.wait(lambda: not run.running, 10.0)
+    run.expect(code == 0 or run.code == 0, f"`sweep stop` ended with {code}: {output}")
 
 
-def _signal_group(scene: Scene, number: signal.Signals) -> None:
+def _signal_group(run: FaultRun, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(scene.driver.process.pid, number)
+        os.killpg(run.driver.process.pid, number)

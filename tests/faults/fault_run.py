@@ -19,13 +19,13 @@ from sweep.errors import LedgerError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from tests.faults.requirements import Need
-from tests.faults.services import Stage, environment
+from tests.faults.requirements import Requirement
+from tests.faults.services import Services, environment
 from tests.services.postgres_server import execute
 from tests.services.sessions import Session, workers
 from tests.sweeps.progress import Timeline, reports_in_journal, reports_in_postgres
 
-__all__ = ["NAME", "STALL_MINUTES", "TRIALS", "Scene", "Strike"]
+__all__ = ["NAME", "STALL_MINUTES", "TRIALS", "FaultRun", "Strike"]
 
 NAME = "toy"
 TRIALS = 6  # of each of the two cells
@@ -48,16 +48,16 @@ class Strike:
 
 
 @dataclass
-class Scene:
-    """A sweep in a folder on a stage. Use `opened`.
+class FaultRun:
+    """A sweep in a folder of its own, with the services that it may use. Create it by `opened`.
 
-    name: what tells it from the other scenes of its stage. fault: the one whose turn it is. problems: what must not be.
-    behind: whether MLflow may lack something for good reason when the driver has ended.
+    name: what tells it from the other runs with its services. fault: the one whose turn it is. problems: what must
+    not be. behind: whether MLflow may lack something for good reason when the driver has ended.
     """
 
-    stage: Stage
+    services: Services
     name: str
-    needs: frozenset[Need]
+    requirements: frozenset[Requirement]
     fault: str = ""
     strikes: list[Strike] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -69,23 +69,23 @@ class Scene:
 
     @classmethod
     @contextmanager
-    def opened(cls, stage: Stage, name: str, needs: frozenset[Need]) -> Iterator[Scene]:
-        """A scene whose sweep has not begun. Whatever it starts is ended with it; its folder stays."""
-        scene = cls(stage, name, needs)
-        scene.folder.mkdir()
-        scene.sweeps.mkdir()
+    def opened(cls, services: Services, name: str, requirements: frozenset[Requirement]) -> Iterator[FaultRun]:
+        """A run whose sweep has not begun. Whatever it starts is ended with it; its folder stays."""
+        run = cls(services, name, requirements)
+        run.folder.mkdir()
+        run.sweeps.mkdir()
         try:
-            scene._prepare()
-            with scene.timeline.followed():
-                yield scene
+            run._prepare()
+            with run.timeline.followed():
+                yield run
         finally:
-            scene._close()
+            run._close()
 
     # ---- where things are
 
     @property
     def folder(self) -> Path:
-        return self.stage.folder / self.name
+        return self.services.folder / self.name
 
     @property
     def sweeps(self) -> Path:
@@ -97,7 +97,7 @@ class Scene:
 
     @property
     def encoder(self) -> Path:
-        """The scene's own one, if it has one."""
+        """The run's own one, if it has one."""
         return self.folder / "encoder"
 
     @property
@@ -112,7 +112,7 @@ class Scene:
     @property
     def store(self) -> Path:
         """The database of the sweep's MLflow store."""
-        return self.stage.mlflow.file if Need.SERVER in self.needs else self.folder / "mlflow.db"
+        return self.services.mlflow.file if Requirement.SERVER in self.requirements else self.folder / "mlflow.db"
 
     # ---- the driver
 
@@ -125,7 +125,7 @@ class Scene:
     @property
     def command(self) -> list[str]:
         """What a person types."""
-        joined = ["--address", self.stage.cluster.address] if Need.EMBEDDED not in self.needs else []
+        joined = ["--address", self.services.cluster.address] if Requirement.EMBEDDED not in self.requirements else []
         return ["run", "spec.yaml", *joined]
 
     @property
@@ -147,7 +147,7 @@ class Scene:
     @property
     def workers(self) -> list[Any]:
         """The processes that train."""
-        return workers([self.driver] if Need.EMBEDDED in self.needs else self.stage.cluster.sessions)
+        return workers([self.driver] if Requirement.EMBEDDED in self.requirements else self.services.cluster.sessions)
 
     def switch(self, *, seconds: int = 0, refused: int = 0) -> None:
         """Move the driver's clock by `seconds` from the right time, and refuse memory to the process `refused`."""
@@ -178,7 +178,7 @@ class Scene:
         when all is over."""
         deadline = time.monotonic() + seconds
         while not condition():
-            if self.stage.over.is_set():
+            if self.services.over.is_set():
                 raise KeyboardInterrupt
             if not self.running or time.monotonic() > deadline:
                 return condition()
@@ -215,36 +215,36 @@ class Scene:
     # ---- inside
 
     def _prepare(self) -> None:
-        if Need.SMALL_DISK in self.needs:
+        if Requirement.SMALL_DISK in self.requirements:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(self.sweeps)], check=True)
-        if Need.OWN_ENCODER in self.needs:
-            shutil.copytree(self.stage.material.encoder, self.encoder)
-        if Need.SERVER in self.needs:
-            self.stage.mlflow.heal()
+        if Requirement.OWN_ENCODER in self.requirements:
+            shutil.copytree(self.services.material.encoder, self.encoder)
+        if Requirement.SERVER in self.requirements:
+            self.services.mlflow.heal()
         else:
-            self.stage.material.store(self.store)
-        ledger = self._create_database() if Need.POSTGRES in self.needs else None
+            self.services.material.store(self.store)
+        ledger = self._create_database() if Requirement.POSTGRES in self.requirements else None
         count = reports_in_journal(self.directory.journal) if ledger is None else reports_in_postgres(ledger)
         self.timeline = Timeline(count, lambda: self._driver is None or self.running)
         self.switches.write_bytes(bytes(16))
         (self.folder / "spec.yaml").write_text(yaml.safe_dump(self._spec() | ({"ledger": ledger} if ledger else {})))
 
     def _create_database(self) -> str:
-        name = f"scene_{self.name}"
-        execute(self.stage.postgres.url, f"CREATE DATABASE {name}")
-        return self.stage.postgres.database(name)
+        name = f"run_{self.name}"
+        execute(self.services.postgres.url, f"CREATE DATABASE {name}")
+        return self.services.postgres.database(name)
 
     def _spec(self) -> dict[str, Any]:
-        material = self.stage.material
-        encoder = self.encoder if Need.OWN_ENCODER in self.needs else material.encoder
+        material = self.services.material
+        encoder = self.encoder if Requirement.OWN_ENCODER in self.requirements else material.encoder
         search: dict[str, Any] = {"encoder_lr": {"low": 1e-4, "high": 1e-3, "log": True}}
         trial: dict[str, Any] = {"embedding": "mean", "max_length": 16}
-        if Need.POISON in self.needs:
+        if Requirement.POISON in self.requirements:
             search["encoder"] = [str(encoder), str(material.poisoned)]
         else:
             trial["encoder"] = str(encoder)
         budget: dict[str, Any] = {"trials_per_cell": TRIALS, "concurrency": 1}
-        server = Need.SERVER in self.needs
+        server = Requirement.SERVER in self.requirements
         return {
             "name": NAME,
             "datasets": {"films": {"path": str(material.sentences)}},
@@ -252,13 +252,14 @@ class Scene:
             "search": search,
             "trial": trial,
             "protocol": {"replicates": 2, "evaluations": 2, "steps": 120, "validation": 20},
-            "budget": budget | ({"stall_minutes": STALL_MINUTES} if Need.OWN_ENCODER in self.needs else {}),
+            "budget": budget
+            | ({"stall_minutes": STALL_MINUTES} if Requirement.OWN_ENCODER in self.requirements else {}),
             "pruning": {"rule": "asha", "reduction_factor": 3},
             "confirm": {"draws": 2, "reseeded": 1, "finalists": 2, "finalist_draws": 1},
             "resources": {"cpu": 1, "gpu": 0},
             "tracking": {
                 "experiment": self.experiment,
-                "uri": self.stage.mlflow.url if server else f"sqlite:///{self.store}",
+                "uri": self.services.mlflow.url if server else f"sqlite:///{self.store}",
                 "required": not server,
             },
         }
@@ -271,8 +272,8 @@ class Scene:
 
     def _environment(self) -> dict[str, str]:
         own = environment(self.folder)
-        if self.needs & {Need.CLOCK, Need.MEMORY}:
-            own |= {"LD_PRELOAD": str(self.stage.material.library), "FAULTS_SWITCHES": str(self.switches)}
+        if self.requirements & {Requirement.CLOCK, Requirement.MEMORY}:
+            own |= {"LD_PRELOAD": str(self.services.material.library), "FAULTS_SWITCHES": str(self.switches)}
             own["RAY_LD_PRELOAD_ON_WORKERS"] = "1"
         return own
 

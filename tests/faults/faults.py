@@ -1,4 +1,4 @@
-"""The table of faults. Each is a function of a scene whose driver runs, and of a random state; it says `scene.strike()`
+"""The table of faults. Each is a function of a run whose driver runs, and of a random state; it says `run.strike()`
 at the moment at which it strikes, and nothing where it comes too late."""
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from random import Random
 
 from tests.faults import driver_faults, store_faults, worker_faults
-from tests.faults.fault_run import Scene
-from tests.faults.requirements import Need
+from tests.faults.fault_run import FaultRun
+from tests.faults.requirements import Requirement
 
 __all__ = ["FAULTS", "Fault"]
 
@@ -24,14 +24,21 @@ class Fault:
     """
 
     name: str
-    throw: Callable[[Scene, Random], None]
-    needs: frozenset[Need] = frozenset()
+    throw: Callable[[FaultRun, Random], None]
+    requirements: frozenset[Requirement] = frozenset()
     codes: frozenset[int] = frozenset()
     changes_outcomes: bool = False
 
 
 _C, _E, _J, _P, _S = (
-    frozenset({each}) for each in (Need.CLUSTER, Need.EMBEDDED, Need.JOURNAL, Need.POSTGRES, Need.SERVER)
+    frozenset({each})
+    for each in (
+        Requirement.CLUSTER,
+        Requirement.EMBEDDED,
+        Requirement.JOURNAL,
+        Requirement.POSTGRES,
+        Requirement.SERVER,
+    )
 )
 _KILLED = frozenset({-signal.SIGKILL})
 _STOPPED = frozenset({130})
@@ -45,14 +52,14 @@ FAULTS = (
     Fault("`sweep stop --now`", driver_faults.stop_now, codes=_STOPPED),
     Fault("a second driver", driver_faults.second_driver),
     Fault("driver killed, last record torn", driver_faults.tear_journal, _J, _KILLED),
-    Fault("disk full", driver_faults.fill_disk, _J | {Need.SMALL_DISK}, frozenset({2})),
-    Fault("clock moved", driver_faults.move_clock, _C | {Need.CLOCK}),
+    Fault("disk full", driver_faults.fill_disk, _J | {Requirement.SMALL_DISK}, frozenset({2})),
+    Fault("clock moved", driver_faults.move_clock, _C | {Requirement.CLOCK}),
     Fault("worker killed", worker_faults.kill_worker),
     Fault("node killed", worker_faults.kill_node, _C),
     Fault("head killed, new cluster", worker_faults.kill_head, _C, _KILLED | {1, 2}),
-    Fault("out of memory", worker_faults.exhaust_memory, _E | {Need.MEMORY}, changes_outcomes=True),
-    Fault("NaN in a trial", worker_faults.meet_nan, frozenset({Need.POISON})),
-    Fault("loader hangs", worker_faults.hang_loader, _E | {Need.OWN_ENCODER}),  # elsewhere machines load copies
+    Fault("out of memory", worker_faults.exhaust_memory, _E | {Requirement.MEMORY}, changes_outcomes=True),
+    Fault("NaN in a trial", worker_faults.meet_nan, frozenset({Requirement.POISON})),
+    Fault("loader hangs", worker_faults.hang_loader, _E | {Requirement.OWN_ENCODER}),  # elsewhere machines load copies
     Fault("MLflow answers after 5 s", store_faults.mlflow_slow, _S),
     Fault("MLflow answers 500", store_faults.mlflow_broken, _S),
     Fault("MLflow down for a while", store_faults.mlflow_down, _S),

@@ -1,4 +1,4 @@
-"""What a fault needs of the sweep that it strikes, and whether that can be had on this machine."""
+"""What a fault requires of the sweep that it strikes, and whether that can be had on this machine."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Set
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["Need", "agree", "lacking"]
+__all__ = ["Requirement", "agree", "lacking"]
 
 
-class Need(StrEnum):
-    """One property of a scene."""
+class Requirement(StrEnum):
+    """One property of the sweep that a fault strikes."""
 
     CLUSTER = "a Ray cluster that the driver joins"
     EMBEDDED = "Ray started by the driver itself"
@@ -27,25 +27,25 @@ class Need(StrEnum):
 
 
 _CONFLICTS = (
-    {Need.CLUSTER, Need.EMBEDDED},
-    {Need.JOURNAL, Need.POSTGRES},
-    {Need.SMALL_DISK, Need.POSTGRES},
-    {Need.CLOCK, Need.EMBEDDED},  # Ray's own processes would see it jump
-    {Need.OWN_ENCODER, Need.POISON},
+    {Requirement.CLUSTER, Requirement.EMBEDDED},
+    {Requirement.JOURNAL, Requirement.POSTGRES},
+    {Requirement.SMALL_DISK, Requirement.POSTGRES},
+    {Requirement.CLOCK, Requirement.EMBEDDED},  # Ray's own processes would see it jump
+    {Requirement.OWN_ENCODER, Requirement.POISON},
 )
 
 
-def agree(needs: Set[Need]) -> bool:
-    """Whether one scene can have all of them."""
-    return not any(pair <= needs for pair in _CONFLICTS)
+def agree(requirements: Set[Requirement]) -> bool:
+    """Whether one sweep can have all of them."""
+    return not any(pair <= requirements for pair in _CONFLICTS)
 
 
-def lacking(needs: Set[Need]) -> str:
+def lacking(requirements: Set[Requirement]) -> str:
     """What they need of this machine that it does not have; empty if there is nothing."""
     missing = {
-        Need.POSTGRES: "" if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) else "postgresql (Debian)",
-        Need.SMALL_DISK: "" if os.geteuid() == 0 else "the right to mount a tmpfs (root)",
-        Need.CLOCK: "" if shutil.which("cc") else "gcc (Debian)",
-        Need.MEMORY: "" if shutil.which("cc") else "gcc (Debian)",
+        Requirement.POSTGRES: "" if any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) else "postgresql (Debian)",
+        Requirement.SMALL_DISK: "" if os.geteuid() == 0 else "the right to mount a tmpfs (root)",
+        Requirement.CLOCK: "" if shutil.which("cc") else "gcc (Debian)",
+        Requirement.MEMORY: "" if shutil.which("cc") else "gcc (Debian)",
     }
-    return ", ".join(filter(None, (missing.get(need, "") for need in sorted(needs))))
+    return ", ".join(filter(None, (missing.get(need, "") for need in sorted(requirements))))

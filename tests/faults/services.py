@@ -1,4 +1,4 @@
-"""What the scenes of one lane share, since it is slow to start: a Ray cluster, an MLflow server, a Postgres server."""
+"""What the runs of one lane share, since it is slow to start: a Ray cluster, an MLflow server, a Postgres server."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tests.services.ray_cluster import RayCluster
 from tests.sweeps.memory_ledger import migrated_database
 from tests.sweeps.tiny_task import TinyTask
 
-__all__ = ["Material", "Mlflow", "Stage", "environment"]
+__all__ = ["Material", "Mlflow", "Services", "environment"]
 
 _ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What all scenes read: sentences, a sound encoder, one with a NaN among its weights, an empty MLflow store, and
+    """What all runs read: sentences, a sound encoder, one with a NaN among its weights, an empty MLflow store, and
     the library that moves clocks and refuses memory, where there is a compiler."""
 
     folder: Path
@@ -105,8 +105,8 @@ class Mlflow:
 
 
 @dataclass
-class Stage:
-    """Started part by part, when a scene asks for it. folder: its own, on a short path, for Ray's sockets lie in it.
+class Services:
+    """Started part by part, when a run asks for it. folder: its own, on a short path, for Ray's sockets lie in it.
     over: set when nothing is to go on."""
 
     folder: Path
@@ -116,12 +116,12 @@ class Stage:
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path, material: Material, over: threading.Event) -> Iterator[Stage]:
-        """A stage in a new folder; all that it started is ended with it."""
+    def opened(cls, folder: Path, material: Material, over: threading.Event) -> Iterator[Services]:
+        """Services in a new folder; all that was started is ended with them."""
         folder.mkdir()
-        stage = cls(folder, material, over)
-        with stage._closing:
-            yield stage
+        services = cls(folder, material, over)
+        with services._closing:
+            yield services
 
     @cached_property
     def cluster(self) -> RayCluster:
@@ -157,7 +157,7 @@ def environment(folder: Path) -> dict[str, str]:
         "TMPDIR": str(temporary),
         "RAY_TMPDIR": str(folder),
         "RAY_AUTH_MODE": "disabled",
-        "RAY_worker_niceness": "0",  # else workers starve beside whatever else this machine does
+        "RAY_worker_niceness": "0",  # else workers starve next to whatever else this machine does
     }
 
 

@@ -23,9 +23,9 @@ from itertools import count
 from pathlib import Path
 
 from tests.faults.faults import FAULTS
-from tests.faults.requirements import Need, lacking
-from tests.faults.services import Material, Stage
-from tests.faults.soak_round import Played, Reference, Round, available, play, undisturbed
+from tests.faults.requirements import Requirement, lacking
+from tests.faults.services import Material, Services
+from tests.faults.soak_round import Reference, RoundResult, SoakRound, available, play, undisturbed
 from tests.faults.summary import Summary
 from tests.sweeps.tiny_task import machine, write_results
 
@@ -43,7 +43,7 @@ class Soak:
     deadline: a time of the monotonic clock after which no round begins."""
 
     folder: Path
-    rounds: Iterator[Round]
+    rounds: Iterator[SoakRound]
     wanted: float = math.inf
     deadline: float = math.inf
     summary: Summary = field(default_factory=Summary)
@@ -65,27 +65,27 @@ class Soak:
                 self._over.set()  # the lanes end what they have started
 
     def _lane(self, number: int, material: Material) -> None:
-        """Rounds one after the other. After one that broke off, the stage is built anew: who knows what is left."""
-        for stages in count(1):
-            with Stage.opened(self.folder / f"{number}.{stages}", material, self._over) as stage:
+        """Rounds one after the other. After one that broke off, services are started anew: who knows what is left."""
+        for start in count(1):
+            with Services.opened(self.folder / f"{number}.{start}", material, self._over) as services:
                 while (drawn := self._next()) is not None:
-                    if not self._round(drawn, stage):
+                    if not self._round(drawn, services):
                         break
                 else:
                     return
 
-    def _next(self) -> Round | None:
+    def _next(self) -> SoakRound | None:
         with self._lock:
             enough = self.summary.struck >= self.wanted or time.monotonic() >= self.deadline
             return None if enough else next(self.rounds, None)
 
-    def _round(self, drawn: Round, stage: Stage) -> bool:
+    def _round(self, drawn: SoakRound, services: Services) -> bool:
         """Play one; whether it came to its end."""
         try:
-            reference = self._reference(stage, poisoned=Need.POISON in drawn.needs)
-            played = play(drawn, stage, reference, lambda text: self._say(f"seed {drawn.seed}: {text}"))
+            reference = self._reference(services, poisoned=Requirement.POISON in drawn.requirements)
+            played = play(drawn, services, reference, lambda text: self._say(f"seed {drawn.seed}: {text}"))
         except Exception:
-            played = Played((), (f"the round broke off:\n{traceback.format_exc()}",))
+            played = RoundResult((), (f"the round broke off:\n{traceback.format_exc()}",))
         with self._lock:
             self.summary.add(drawn, played)
         for problem in played.problems[:_TOLD]:
@@ -93,14 +93,14 @@ class Soak:
         if len(played.problems) > _TOLD:
             self._say(f"seed {drawn.seed}: {len(played.problems)} problems in all")
         if not played.problems:
-            shutil.rmtree(stage.folder / f"s{drawn.seed}")
+            shutil.rmtree(services.folder / f"s{drawn.seed}")
         return not any(problem.startswith("the round broke off") for problem in played.problems)
 
-    def _reference(self, stage: Stage, *, poisoned: bool) -> Reference:
+    def _reference(self, services: Services, *, poisoned: bool) -> Reference:
         with self._lock:
             if poisoned not in self._references:
-                needs = frozenset({Need.POISON} if poisoned else ())
-                self._references[poisoned] = undisturbed(stage, needs)
+                requirements = frozenset({Requirement.POISON} if poisoned else ())
+                self._references[poisoned] = undisturbed(services, requirements)
             return self._references[poisoned]
 
     def _say(self, text: str) -> None:
@@ -114,14 +114,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     faults = [fault for fault in available() if options.only in (None, fault.name)]
     for fault in FAULTS:
-        if missing := lacking(fault.needs):
+        if missing := lacking(fault.requirements):
             print(f"left out: {fault.name}: needs {missing}")
     if not faults:
         print(f"--only {options.only!r} cannot be thrown here; there are: {', '.join(f.name for f in available())}")
         return 2
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    rounds = (Round.drawn(seed, faults) for seed in count(options.seed))
+    rounds = (SoakRound.drawn(seed, faults) for seed in count(options.seed))
     soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes)
     try:
         soak.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from tests.faults.fault_run import Scene
+from tests.faults.fault_run import FaultRun
 
 __all__ = [
     "cut_sessions",
@@ -17,79 +17,79 @@ __all__ = [
 ]
 
 
-def mlflow_slow(scene: Scene, rng: Random) -> None:
-    if _mlflow_is_there(scene):
-        scene.strike()
-        scene.stage.mlflow.line.delay = lambda path: 5.0
-        _let_reports_come(scene, rng.randint(4, 24))
-        scene.stage.mlflow.heal()
+def mlflow_slow(run: FaultRun, rng: Random) -> None:
+    if _mlflow_is_there(run):
+        run.strike()
+        run.services.mlflow.line.delay = lambda path: 5.0
+        _let_reports_come(run, rng.randint(4, 24))
+        run.services.mlflow.heal()
 
 
-def mlflow_broken(scene: Scene, rng: Random) -> None:
+def mlflow_broken(run: FaultRun, rng: Random) -> None:
     """Every answer is a 500."""
-    if _mlflow_is_there(scene):
-        scene.strike()
-        scene.stage.mlflow.line.status = 500
-        _let_reports_come(scene, rng.randint(1, 12))
-        scene.stage.mlflow.heal()
+    if _mlflow_is_there(run):
+        run.strike()
+        run.services.mlflow.line.status = 500
+        _let_reports_come(run, rng.randint(1, 12))
+        run.services.mlflow.heal()
 
 
-def mlflow_down(scene: Scene, rng: Random) -> None:
-    if _mlflow_is_there(scene):
-        scene.strike()
-        scene.stage.mlflow.server.kill()
-        _let_reports_come(scene, rng.randint(1, 12))
-        scene.stage.mlflow.heal()
+def mlflow_down(run: FaultRun, rng: Random) -> None:
+    if _mlflow_is_there(run):
+        run.strike()
+        run.services.mlflow.server.kill()
+        _let_reports_come(run, rng.randint(1, 12))
+        run.services.mlflow.heal()
 
 
-def mlflow_older(scene: Scene, rng: Random) -> None:
+def mlflow_older(run: FaultRun, rng: Random) -> None:
     """The server comes back with its database as it was some reports ago."""
-    if not _mlflow_is_there(scene):
+    if not _mlflow_is_there(run):
         return
-    mlflow = scene.stage.mlflow
-    copy = scene.folder / "older.db"
+    mlflow = run.services.mlflow
+    copy = run.folder / "older.db"
     mlflow.save(copy)
-    _let_reports_come(scene, rng.randint(1, 8))
-    if not scene.running:
+    _let_reports_come(run, rng.randint(1, 8))
+    if not run.running:
         return
-    scene.strike()
+    run.strike()
     mlflow.server.kill()
     mlflow.put_back(copy)
     mlflow.heal()
-    scene.behind |= not scene.running
+    run.behind |= not run.running
 
 
-def mlflow_gone(scene: Scene, rng: Random) -> None:
+def mlflow_gone(run: FaultRun, rng: Random) -> None:
     """Until the sweep has ended. Then `sync` pushes what lacks."""
-    if _mlflow_is_there(scene):
-        scene.strike()
-        scene.behind = True
-        scene.stage.mlflow.server.kill()
+    if _mlflow_is_there(run):
+        run.strike()
+        run.behind = True
+        run.services.mlflow.server.kill()
 
 
-def cut_sessions(scene: Scene, rng: Random) -> None:
+def cut_sessions(run: FaultRun, rng: Random) -> None:
     """All of the driver's, a few times."""
     for _ in range(rng.randint(1, 3)):
-        if scene.stage.postgres.cut(f" {scene.driver.process.pid} "):
-            scene.strike()
+        if run.services.postgres.cut(f" {run.driver.process.pid} "):
+            run.strike()
             return
-        scene.sleep(rng.uniform(0.0, 0.5))
+        run.sleep(rng.uniform(0.0, 0.5))
 
 
-def restart_postgres(scene: Scene, rng: Random) -> None:
+def restart_postgres(run: FaultRun, rng: Random) -> None:
     """As after a crash of the server."""
-    scene.strike()
-    scene.stage.postgres.kill()
-    scene.sleep(rng.uniform(0.0, 8.0))
-    scene.stage.postgres.start()
+    run.strike()
+    run.services.postgres.kill()
+    run.sleep(rng.uniform(0.0, 8.0))
+    run.services.postgres.start()
 
 
-def _mlflow_is_there(scene: Scene) -> bool:
+def _mlflow_is_there(run: FaultRun) -> bool:
     """Whether an earlier fault has not taken it away for good."""
-    return scene.stage.mlflow.server.process is not None
+    return run.services.mlflow.server.process is not None
 
 
-def _let_reports_come(scene: Scene, number: int) -> None:
+def _let_reports_come(run: FaultRun, number: int) -> None:
     """Wait for so many, or for 25 seconds, where a worker has to be started first."""
-    wanted = scene.progress + number
-    scene.wait(lambda: scene.progress >= wanted, 25.0)
+    wanted = run.progress + number
+    run.wait(lambda: run.progress >= wanted, 25.0)

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from tests.faults.faults import FAULTS
-from tests.faults.soak_round import Played, Round
+from tests.faults.soak_round import RoundResult, SoakRound
 
 __all__ = ["Summary"]
 
@@ -17,9 +17,9 @@ __all__ = ["Summary"]
 class Summary:
     """Filled round by round."""
 
-    _rounds: list[tuple[Round, Played]] = field(default_factory=list)
+    _rounds: list[tuple[SoakRound, RoundResult]] = field(default_factory=list)
 
-    def add(self, drawn: Round, played: Played) -> None:
+    def add(self, drawn: SoakRound, played: RoundResult) -> None:
         """Count a round."""
         self._rounds.append((drawn, played))
 

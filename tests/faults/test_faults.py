@@ -37,7 +37,7 @@ def summary() -> Iterator[Summary]:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_a_sweep_survives(fault: Fault, summary: Summary) -> None:
-    if missing := lacking(fault.needs):
+    if missing := lacking(fault.requirements):
         pytest.skip(f"needs {missing}")
     assert summary.recoveries(fault.name), "it did not strike"
     assert not [problem for problem in summary.problems if fault.name in problem]

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.faults.fault_run import STALL_MINUTES, Scene
+from tests.faults.fault_run import STALL_MINUTES, FaultRun
 from trainable.outcomes import Outcome
 
 __all__ = ["exhaust_memory", "hang_loader", "kill_head", "kill_node", "kill_worker", "meet_nan"]
@@ -22,81 +22,81 @@ _STALLED = f"no report within {STALL_MINUTES:g} minutes"
 _LEASE = 45.0  # seconds after which the kernel lets others open a file all the same
 
 
-def kill_worker(scene: Scene, rng: Random) -> None:
-    if worker := _worker(scene):
-        scene.strike()
+def kill_worker(run: FaultRun, rng: Random) -> None:
+    if worker := _worker(run):
+        run.strike()
         with suppress(psutil.NoSuchProcess):
             worker.kill()
 
 
-def kill_node(scene: Scene, rng: Random) -> None:
+def kill_node(run: FaultRun, rng: Random) -> None:
     """The one that trains, if one does; soon another one joins."""
-    scene.strike()
-    scene.stage.cluster.kill_node()
-    scene.sleep(rng.uniform(0.0, 5.0))
-    scene.stage.cluster.add_node()
+    run.strike()
+    run.services.cluster.kill_node()
+    run.sleep(rng.uniform(0.0, 5.0))
+    run.services.cluster.add_node()
 
 
-def kill_head(scene: Scene, rng: Random) -> None:
+def kill_head(run: FaultRun, rng: Random) -> None:
     """The head, then, as whoever manages the cluster would, all the rest; and a new cluster in its place."""
-    scene.strike()
-    scene.stage.cluster.kill_head()
-    scene.sleep(30.0)
-    scene.driver.process.kill()  # one that waits for its cluster has lost nothing by it
-    scene.driver.process.wait()
-    scene.stage.cluster.end()
-    scene.stage.cluster.start()
+    run.strike()
+    run.services.cluster.kill_head()
+    run.sleep(30.0)
+    run.driver.process.kill()  # one that waits for its cluster has lost nothing by it
+    run.driver.process.wait()
+    run.services.cluster.end()
+    run.services.cluster.start()
 
 
-def exhaust_memory(scene: Scene, rng: Random) -> None:
+def exhaust_memory(run: FaultRun, rng: Random) -> None:
     """The worker gets no memory for tensors until a trial has failed of it."""
-    worker = _worker(scene)
+    worker = _worker(run)
     if worker is None:
         return
-    failed = _ended(scene, Outcome.FAILED)
-    scene.switch(refused=worker.pid)
-    if scene.wait(lambda: not worker.is_running() or _ended(scene, Outcome.FAILED) > failed, 60.0):
-        scene.strike()
-    scene.switch()
+    failed = _ended(run, Outcome.FAILED)
+    run.switch(refused=worker.pid)
+    if run.wait(lambda: not worker.is_running() or _ended(run, Outcome.FAILED) > failed, 60.0):
+        run.strike()
+    run.switch()
 
 
-def meet_nan(scene: Scene, rng: Random) -> None:
+def meet_nan(run: FaultRun, rng: Random) -> None:
     """Wait for one of the trials whose encoder has a NaN."""
-    diverged = _ended(scene, Outcome.DIVERGED)
-    if scene.wait(lambda: _ended(scene, Outcome.DIVERGED) > diverged, 60.0):
-        scene.strike()
+    diverged = _ended(run, Outcome.DIVERGED)
+    if run.wait(lambda: _ended(run, Outcome.DIVERGED) > diverged, 60.0):
+        run.strike()
 
 
-def hang_loader(scene: Scene, rng: Random) -> None:
+def hang_loader(run: FaultRun, rng: Random) -> None:
     """A new worker cannot open a file of its encoder, as on a network drive that hangs, until it is broken off."""
-    if not scene.begun():
+    if not run.begun():
         return
-    for worker in scene.workers:
+    for worker in run.workers:
         with suppress(psutil.NoSuchProcess):
             worker.kill()
-    known, began, progress = _stalls(scene), time.monotonic(), scene.progress
-    with _unopenable(scene.encoder / "config.json"):
-        told = scene.wait(lambda: _stalls(scene) > known, _LEASE)
+    known, began, progress = _stalls(run), time.monotonic(), run.progress
+    with _unopenable(run.encoder / "config.json"):
+        told = run.wait(lambda: _stalls(run) > known, _LEASE)
     if told:
-        scene.strike()
-        scene.strikes[-1].time, scene.strikes[-1].progress = began, progress
-        log = scene.directory.log.read_text(encoding="utf-8")
-        scene.expect("load_encoder" in log, "the stack of the hanging loader is not in the log")
+        run.strike()
+        run.strikes[-1].time, run.strikes[-1].progress = began, progress
+        log = run.directory.log.read_text(encoding="utf-8")
+        run.expect("load_encoder" in log, "the stack of the hanging loader is not in the log")
 
 
-def _worker(scene: Scene) -> psutil.Process | None:
+def _worker(run: FaultRun) -> psutil.Process | None:
     """The process that trains, waiting for it if the driver is just starting one."""
-    scene.wait(lambda: bool(scene.workers), 60.0)
-    return next(iter(scene.workers), None)
+    run.wait(lambda: bool(run.workers), 60.0)
+    return next(iter(run.workers), None)
 
 
-def _ended(scene: Scene, outcome: Outcome) -> int:
-    results = scene.results()
+def _ended(run: FaultRun, outcome: Outcome) -> int:
+    results = run.results()
     return 0 if results is None else sum(record.outcome is outcome for record in results.trials)
 
 
-def _stalls(scene: Scene) -> int:
-    return scene.directory.log.read_text(encoding="utf-8").count(_STALLED)
+def _stalls(run: FaultRun) -> int:
+    return run.directory.log.read_text(encoding="utf-8").count(_STALLED)
 
 
 @contextmanager

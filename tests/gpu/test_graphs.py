@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.conftest import _SIZES, _save_model, _save_tokenizer
 from tests.gpu.conftest import MemoryLeft
+from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer
 from trainable.config import TrialConfig
 from trainable.encoder import graphs
 from trainable.outcomes import Evaluation
@@ -38,10 +38,10 @@ def captured(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
 def _encoder(model_type: str, folder: Path) -> str:
     from transformers import AutoConfig
 
-    size = _save_tokenizer(folder, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=model_type in PAIRS)
+    size = save_tokenizer(folder, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=model_type in PAIRS)
     names = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
-    config = AutoConfig.for_model(model_type, **_SIZES, vocab_size=size, max_position_embeddings=130, **names)
-    _save_model(folder, config)
+    config = AutoConfig.for_model(model_type, **SIZES, vocab_size=size, max_position_embeddings=130, **names)
+    save_model(folder, config)
     return str(folder)
 
 

@@ -19,7 +19,7 @@ from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
 from tests.services.command_line import is_worker
 from tests.services.waiting import wait_until
-from tests.sweeps.checks import table
+from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 

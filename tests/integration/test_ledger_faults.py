@@ -31,11 +31,11 @@ from sweep.ledger.storage import exclusive, open_storage
 from sweep.records.confirmation import Role
 from sweep.records.sweep import SweepState
 from sweep.scheduling.dispatcher import Dispatcher
+from tests.services.disk_full import disk_full
 from tests.services.postgres_server import LossyLine, PostgresServer, execute
 from tests.services.waiting import wait_until
 from tests.sweeps.grid import evaluated, grid, spec
-from tests.unit.test_storage import content as everything
-from tests.unit.test_storage import disk_full, fill
+from tests.sweeps.storage_content import all_studies, fill
 from trainable.outcomes import Outcome
 
 T = TypeVar("T")
@@ -371,10 +371,10 @@ def test_a_journal_cut_at_any_byte_has_all_its_whole_records(tmp_path: Path) -> 
     for size in range(len(written) + 1):
         whole = written[:size].rfind(b"\n") + 1
         journal.write_bytes(written[:size])
-        read = everything(open_storage(journal, write=False))
+        read = all_studies(open_storage(journal, write=False))
         assert read == expected.setdefault(whole, read)
         assert journal.read_bytes() == written[:size], "reading changes nothing"
-        assert everything(open_storage(journal, write=True)) == read
+        assert all_studies(open_storage(journal, write=True)) == read
         assert journal.read_bytes() == written[:whole]
     assert len(expected) == 9
     assert len({str(each) for each in expected.values()}) == 9, "every record counts"

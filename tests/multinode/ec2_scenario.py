@@ -1,4 +1,4 @@
-"""The way of a sweep on a pretend EC2: up, grown to two GPU machines, one of them lost, to the end, and down.
+"""A sweep on a pretend EC2: up, grown to two GPU machines, one of them lost, to the end, and down.
 
 The spec, its sentences and its encoder lie on the laptop alone. Trials are halted while something is waited for that
 takes longer than they do.
@@ -24,7 +24,7 @@ from tests.services.command_line import words
 from tests.services.waiting import wait_until
 from tests.sweeps.tiny_task import TinyTask
 
-__all__ = ["EXPERIMENT", "GPU", "LOSSES", "SWEEP", "Way", "go"]
+__all__ = ["EXPERIMENT", "GPU", "LOSSES", "SWEEP", "Observed", "play"]
 
 SWEEP, EXPERIMENT = "films", "cinema"
 LOSSES = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon", "triplet")
@@ -49,11 +49,11 @@ print(json.dumps({{"page": page, "runs": json.loads(runs)["runs"]}}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """What was seen on the way. alone: the undisturbed sweep of the same spec, on the laptop. before: the ledger when a
-    machine was lost. most: GPU machines at once. said: what `run` printed. page, runs: of MLflow, through the tunnel.
-    fetched: the folder to which `fetch` brought the sweep. calls: by machine, what it would have installed. seconds:
-    how long the steps took. left: machines that run at the end.
+class Observed:
+    """What was seen of the scenario. alone: the undisturbed sweep of the same spec, on the laptop. before: the ledger
+    when a machine was lost. most: GPU machines at once. said: what `run` printed. page, runs: of MLflow, through the
+    tunnel. fetched: the folder to which `fetch` brought the sweep. calls: by machine, what it would have installed.
+    seconds: how long the steps took. left: machines that run at the end.
     """
 
     alone: SweepResults
@@ -69,28 +69,28 @@ class Way:
     left: Sequence[str]
 
 
-def go(cloud: PretendEC2, *, until_idle: bool) -> Way:
-    """Go it. until_idle: wait until the last GPU machine has been given back before the cluster is ended."""
-    trip = _Trip(cloud, {})
-    trip.write_task()
-    with trip.alone() as alone:
-        with trip.timed("up"):
-            trip.up()
+def play(cloud: PretendEC2, *, until_idle: bool) -> Observed:
+    """Play it. until_idle: wait until the last GPU machine has been given back before the cluster is ended."""
+    scenario = Ec2Scenario(cloud, {})
+    scenario.write_task()
+    with scenario.alone() as alone:
+        with scenario.timed("up"):
+            scenario.up()
         output, _ = alone.communicate(timeout=_PATIENCE)
         assert alone.returncode == 0, output
-    before, most, said = trip.run_and_lose_a_machine()
-    seen = trip.browse()
-    trip.fetch()
+    before, most, said = scenario.run_and_lose_a_machine()
+    seen = scenario.browse()
+    scenario.fetch()
     calls = {each: (cloud.home(each) / "calls.log").read_text() for each in cloud.running(GPU) + cloud.running(HEAD)}
-    after = trip.results()
+    after = scenario.results()
     if until_idle:
-        with trip.timed("idle"):
+        with scenario.timed("idle"):
             wait_until(lambda: not cloud.running(GPU), 600, "no GPU machine runs")
-    with trip.timed("down"):
-        trip.command(
+    with scenario.timed("down"):
+        scenario.command(
             "ray down --yes cluster/gpu.yaml 2>&1 | while read -r line; do echo $(date +%T) $line; done > ~/down.log"
         )
-    return Way(
+    return Observed(
         alone=_read(cloud.laptop.home / "alone" / "sweeps"),
         before=before,
         after=after,
@@ -100,14 +100,14 @@ def go(cloud: PretendEC2, *, until_idle: bool) -> Way:
         runs=seen["runs"],
         fetched=cloud.project / "sweeps",
         calls=calls,
-        seconds=trip.seconds,
+        seconds=scenario.seconds,
         left=cloud.running(GPU) + cloud.running(HEAD),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Trip:
-    """Steps of the way, in their order."""
+class Ec2Scenario:
+    """Steps of the scenario, in their order."""
 
     cloud: PretendEC2
     seconds: dict[str, float]
@@ -141,7 +141,7 @@ class _Trip:
 
     @contextmanager
     def alone(self) -> Iterator[Popen[str]]:
-        """The undisturbed sweep, beside all that the launcher waits for."""
+        """The undisturbed sweep, during all that the launcher waits for."""
         (self.cloud.laptop.home / "alone").mkdir()
         with self.cloud.laptop.start("cd ~/alone && exec python -m sweep run ~/task/films.yaml") as process:
             yield process

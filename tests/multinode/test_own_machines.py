@@ -18,7 +18,7 @@ from tests.multinode.namespaces import Machine
 from tests.multinode.own_machines import FILE, OwnMachines, drivers, knock, ports, processes, trainings
 from tests.multinode.port_probe import HEALTH, STATISTICS, Answers, Nature, nature
 from tests.services.waiting import wait_until
-from tests.sweeps.checks import table
+from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 
 pytestmark = pytest.mark.timeout(500)  # two minutes on two cores

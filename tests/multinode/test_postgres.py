@@ -18,14 +18,14 @@ from sweep.records.trial import TrialRecord
 from sweep.tracking.metrics import points
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
-from tests.services.kill_on_exit import leash
+from tests.services.kill_on_exit import kill_on_exit
 from tests.services.mlflow_server import Server, free_port
 from tests.services.postgres_server import PostgresServer, execute
 from tests.services.process import clean_environment
 from tests.services.sessions import Session
 from tests.services.waiting import wait_until
-from tests.sweeps.checks import table
 from tests.sweeps.progress import reports_in_postgres
+from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 
 pytestmark = pytest.mark.timeout(400)  # three sweeps and a server of MLflow: a minute on two cores
@@ -41,7 +41,7 @@ Hold = Callable[[int], None]
 @pytest.fixture(scope="module")
 def hold() -> Iterator[Hold]:
     """What takes the leader of a session that is to end if the tests are killed."""
-    with leash() as hold:
+    with kill_on_exit() as hold:
         yield hold
 
 

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["beside"]
+__all__ = ["poll_while"]
 
 
 @contextmanager
-def beside(look: Callable[[], None], period: float) -> Iterator[None]:
+def poll_while(look: Callable[[], None], period: float) -> Iterator[None]:
     """Call `look` in a thread, every `period` seconds, while the block runs."""
     stopped = threading.Event()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tests.conftest import _SIZES, _save_model, _save_tokenizer
+from tests.sweeps.tiny_encoders import write_encoder
 
 __all__ = ["TinyTask", "machine", "write_results"]
 
@@ -29,12 +29,9 @@ class TinyTask:
 
     def write(self) -> None:
         """Write encoder and data."""
-        from transformers import BertConfig
-
         encoder = self.folder / "encoder"
         encoder.mkdir()
-        size = _save_tokenizer(encoder, start="[CLS]", end="[SEP]", pad="[PAD]", unknown="[UNK]", segments=True)
-        _save_model(encoder, BertConfig(**_SIZES, vocab_size=size, max_position_embeddings=128, pad_token_id=1))
+        write_encoder(encoder)
         rows = [
             f"the film is {' '.join(words)},{label}" for label in _WORDS for words in product(_WORDS[label], repeat=3)
         ]

@@ -80,6 +80,7 @@ def test_a_path_that_is_not_there(tmp_path: Path, field: str) -> None:
         load(DatasetConfig.model_validate(fields))
 
 
+@pytest.mark.slow
 def test_importing_the_datasets_stays_light() -> None:
     heavy = {"torch", "transformers", "datasets", "huggingface_hub", "pandas", "pyarrow"}
     script = f"import sys, trainable.datasets, trainable.draws; print(sorted({heavy!r} & set(sys.modules)))"

@@ -41,6 +41,7 @@ def _offline(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
 
 
+@pytest.mark.slow
 def test_without_a_network_the_cache_serves_and_the_rest_is_refused(tmp_path: Path) -> None:
     """One process for all of it, since `datasets` takes most of a second to import."""
     script = f"""{_CACHED}

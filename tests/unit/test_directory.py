@@ -13,6 +13,7 @@ from sweep.errors import FolderError, LedgerError
 from sweep.ledger.directory import SweepDirectory
 
 
+@pytest.mark.slow
 def test_the_second_driver_is_told_who_is_the_first(tmp_path: Path) -> None:
     directory = SweepDirectory(tmp_path)
     code = f"""

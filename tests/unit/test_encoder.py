@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import MPNetConfig
 
-from tests.conftest import _SIZES, _save_model, _save_tokenizer
+from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer
 from trainable.encoder import encoder as module
 from trainable.encoder import load_encoder, places
 from trainable.encoder.graphs import graphed
@@ -39,8 +39,8 @@ def test_only_the_head_is_new(tiny: str, request: pytest.FixtureRequest) -> None
 
 
 def test_an_encoder_without_fused_attention_loads(tmp_path: Path) -> None:
-    size = _save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
-    _save_model(tmp_path, MPNetConfig(**_SIZES, vocab_size=size, max_position_embeddings=130))
+    size = save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
+    save_model(tmp_path, MPNetConfig(**SIZES, vocab_size=size, max_position_embeddings=130))
     encoder = load_encoder(str(tmp_path), None, 3)
     assert encoder.model.config._attn_implementation == "eager"
     assert encoder.new >= {"classifier.out_proj.weight", "classifier.out_proj.bias"}

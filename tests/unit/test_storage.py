@@ -2,56 +2,20 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from optuna.distributions import FloatDistribution
 from optuna.storages import BaseStorage
-from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import LedgerError
 from sweep.ledger.storage import exclusive, open_storage
-
-Content = list[tuple[str, dict[str, object], list[FrozenTrial]]]
+from tests.services.disk_full import disk_full
+from tests.sweeps.storage_content import all_studies, fill
 
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "ledger.journal"
-
-
-def fill(storage: BaseStorage) -> None:
-    """One record of every kind that a ledger writes."""
-    study = storage.create_new_study([StudyDirection.MAXIMIZE], "small")
-    storage.set_study_user_attr(study, "created", "Größe")
-    trial = storage.create_new_trial(study)
-    storage.set_trial_param(trial, "x", 0.5, FloatDistribution(0, 1))
-    storage.set_trial_user_attr(trial, "config", {"loss": "triplet"})
-    storage.set_trial_system_attr(trial, "fixed", [1, None])
-    storage.set_trial_intermediate_value(trial, 1, 0.25)
-    storage.set_trial_state_values(trial, TrialState.COMPLETE, [0.25])
-
-
-def content(storage: BaseStorage) -> Content:
-    return [
-        (study.study_name, study.user_attrs, storage.get_all_trials(study._study_id))
-        for study in storage.get_all_studies()
-    ]
-
-
-@contextmanager
-def disk_full(size: int) -> Iterator[None]:
-    """No file of this process can grow beyond `size` bytes."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_what_is_cut_off_is_kept(journal: Path) -> None:
@@ -88,7 +52,7 @@ def test_a_last_record_that_lost_a_page_is_cut_off(journal: Path) -> None:
     storage = open_storage(journal, write=True)
     assert journal.read_bytes() == whole
     fill_more(storage)
-    assert content(open_storage(journal, write=False)) == content(storage)
+    assert all_studies(open_storage(journal, write=False)) == all_studies(storage)
 
 
 @pytest.mark.parametrize(
@@ -138,12 +102,12 @@ def test_a_journal_that_cannot_be_opened_is_refused(journal: Path, write: bool) 
 def test_an_append_that_fails_leaves_file_and_memory_as_they_were(journal: Path) -> None:
     storage = open_storage(journal, write=True)
     fill(storage)
-    written, before = journal.read_bytes(), content(storage)
+    written, before = journal.read_bytes(), all_studies(storage)
     for room in range(0, 100, 7):
         with disk_full(len(written) + room), pytest.raises(LedgerError, match=r"ledger\.journal is not \(.+\); free"):
             storage.set_study_user_attr(0, "big", 200 * "x")
         assert journal.read_bytes() == written
-        assert content(storage) == before
+        assert all_studies(storage) == before
 
 
 def test_appends_work_as_soon_as_there_is_room_again(journal: Path) -> None:
@@ -156,7 +120,7 @@ def test_appends_work_as_soon_as_there_is_room_again(journal: Path) -> None:
     trial = storage.create_new_trial(0)
     fill_more(storage)
     assert storage.get_trial(trial).number == 1
-    assert content(open_storage(journal, write=False)) == content(storage)
+    assert all_studies(open_storage(journal, write=False)) == all_studies(storage)
 
 
 def test_what_an_append_could_not_take_back_is_cut_off_by_the_next_one(journal: Path) -> None:
@@ -166,14 +130,14 @@ def test_what_an_append_could_not_take_back_is_cut_off_by_the_next_one(journal: 
         file.write(b'{"op_code":2,"wor')
     fill_more(storage)
     assert storage.get_study_user_attrs(0)["ended"] == 1
-    assert content(open_storage(journal, write=False)) == content(storage)
+    assert all_studies(open_storage(journal, write=False)) == all_studies(storage)
 
 
 def test_a_journal_that_was_taken_away_is_not_begun_anew(journal: Path) -> None:
     storage = open_storage(journal, write=True)
     fill(storage)
     journal.unlink()
-    for operation in (lambda: fill_more(storage), lambda: content(storage)):
+    for operation in (lambda: fill_more(storage), lambda: all_studies(storage)):
         with pytest.raises(LedgerError, match="ledger must be"):
             operation()
     assert not journal.exists()

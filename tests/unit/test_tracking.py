@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CELL = "support/4/soft_triple"
 
+pytestmark = pytest.mark.slow  # all of them push to a migrated database
+
 
 @pytest.fixture
 def uri(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:

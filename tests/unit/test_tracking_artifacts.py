@@ -47,6 +47,7 @@ def test_files_of_a_folder_are_named_after_it(tmp_path: Path) -> None:
     assert list(artifact_files(page)) == [("report.html", page)]
 
 
+@pytest.mark.slow
 def test_what_is_known_to_be_stored_is_not_stored_again(client: MlflowClient, run: str, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text("report")
@@ -70,6 +71,7 @@ def test_what_is_known_to_be_stored_is_not_stored_again(client: MlflowClient, ru
     assert listed(client, run) == ["failure.txt", "report"]
 
 
+@pytest.mark.slow
 def test_a_run_is_forgotten_alone(client: MlflowClient, run: str) -> None:
     other = str(client.create_run(client.get_run(run).info.experiment_id).info.run_id)
     artifacts = Artifacts()

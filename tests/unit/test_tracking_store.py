@@ -61,6 +61,7 @@ def test_a_store_that_cannot_be_used_is_refused_with_a_remedy(uri: str, message:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_mlflow_is_imported_only_when_it_is_needed() -> None:
     code = "import sys, sweep.tracking; print(sorted({'mlflow', 'sqlalchemy', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -170,6 +170,7 @@ def test_draws_are_whole_numbers(draws: str, capsys: pytest.CaptureFixture[str])
     assert f"draws are whole numbers from 0, with commas between; received {draws!r}" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_mistake_is_told_without_loading_torch(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text('{"shots": 0}', encoding="utf-8")
@@ -178,6 +179,7 @@ def test_a_mistake_is_told_without_loading_torch(tmp_path: Path) -> None:
     assert done.stdout.split() == ["2", "False"]
 
 
+@pytest.mark.slow
 def test_runs_as_a_module(config: TrialConfig, tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config.flat()), encoding="utf-8")

@@ -39,6 +39,7 @@ def test_what_ends_in_time_is_left_alone_and_leaves_nothing_behind() -> None:
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_code_that_never_returns_to_python_ends_with_its_process() -> None:
     code = """
 import ctypes, signal
@@ -54,6 +55,7 @@ with sweep.execution.watchdog.time_limit(0.1):
     assert "line 7" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_place_of_the_log_is_a_file_where_it_is_one(tmp_path: Path) -> None:
     code = "from sweep.execution.watchdog import log_place; print(log_place())"
     with (tmp_path / "worker.err").open("w") as log:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
@@ -16,19 +16,16 @@ from sweep.records.trial import TrialRecord
 from sweep.tracking.metrics import Point, ended, num_evaluations, points, progress
 from sweep.tracking.runs import run_key
 from sweep.tracking.store import open_client
-from tests.faults.fault_run import TRIALS, Scene
-from tests.faults.requirements import Need
-from trainable.outcomes import Evaluation, Outcome
-from trainable.ranges import Scalar
+from tests.faults.fault_run import TRIALS, FaultRun
+from tests.faults.requirements import Requirement
+from tests.sweeps.results_table import Table, table, training
+from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-__all__ = ["Table", "check", "table"]
-
-Table = Mapping[str, Mapping[str, Any]]
-"""All of a sweep's results that do not depend on time."""
+__all__ = ["check"]
 
 _CELLS = ("films/4/cross_entropy", "films/4/soft_triple")
 _TESTED = 3  # trainings of a confirmation: two draws, one of them twice
@@ -42,58 +39,23 @@ _STATUS = {
 }
 
 
-def check(scene: Scene, undisturbed: Table | None) -> Iterator[str]:
-    """Everything that is wrong, in words. undisturbed: the table to be equal to, if the scene's should be."""
-    results = scene.results()
+def check(fault_run: FaultRun, undisturbed: Table | None) -> Iterator[str]:
+    """Everything that is wrong, in words. undisturbed: the table to be equal to, if the run's should be."""
+    results = fault_run.results()
     if results is None:
         yield "there is no ledger"
         return
     yield from _trials(results)
     yield from _confirmations(results)
-    for strike in scene.strikes:
+    for strike in fault_run.strikes:
         if strike.before is not None:
             yield from _kept(strike.before, results)
-    if Need.POSTGRES not in scene.needs:
-        yield from _written_once(scene.directory.journal)
-    yield from _projection(scene, results)
+    if Requirement.POSTGRES not in fault_run.requirements:
+        yield from _written_once(fault_run.directory.journal)
+    yield from _projection(fault_run, results)
     if undisturbed is not None:
         yield from _differences(undisturbed, table(results))
-    yield from _left_over(scene)
-
-
-def table(results: SweepResults) -> Table:
-    """The final table: of each trial its parameters, outcome and scores, of each confirmation its test scores."""
-    trials = {
-        record.key: {
-            "params": {name: _plain(each) for name, each in record.params.items()},
-            "outcome": record.outcome,
-            "score": record.score,
-            "reports": {each.number: _timeless(each.evaluation) for each in record.evaluations},
-        }
-        for record in results.trials
-    }
-    confirmations = {
-        record.key: {
-            "trial": record.trial,
-            "outcome": record.outcome,
-            "replicates": {_training(each.evaluation): _timeless(each.evaluation) for each in record.replicates},
-        }
-        for record in results.confirmations
-    }
-    return trials | confirmations
-
-
-def _plain(value: Scalar) -> Scalar:
-    """A path by its last part: each soak has its own folder."""
-    return Path(value).name if isinstance(value, str) else value
-
-
-def _timeless(evaluation: Evaluation) -> Mapping[str, float]:
-    return {name: value for name, value in evaluation.metrics.items() if not name.endswith("_seconds")}
-
-
-def _training(evaluation: Evaluation) -> str:
-    return f"{evaluation.draw}.{evaluation.initialisation}"
+    yield from _left_over(fault_run)
 
 
 # ---- the ledger
@@ -131,7 +93,7 @@ def _confirmations(results: SweepResults) -> Iterator[str]:
     finalists = Counter((record.cell, record.role, record.trial) for record in results.confirmations)
     yield from (f"{what} is there {count} times" for what, count in finalists.items() if count > 1)
     for record in results.confirmations:
-        trainings = [_training(each.evaluation) for each in record.replicates]
+        trainings = [training(each.evaluation) for each in record.replicates]
         due = _TESTED if record.role is Role.CONFIRMATION else 1
         if record.outcome is not Outcome.COMPLETED or len(set(trainings)) != len(trainings) or len(trainings) != due:
             yield f"{record.key} is {record.outcome or 'open'} with the trainings {trainings}"
@@ -177,11 +139,11 @@ def _written_once(journal: Path) -> Iterator[str]:
 # ---- MLflow
 
 
-def _projection(scene: Scene, results: SweepResults) -> Iterator[str]:
-    client = open_client(f"sqlite:///{scene.store}")
+def _projection(fault_run: FaultRun, results: SweepResults) -> Iterator[str]:
+    client = open_client(f"sqlite:///{fault_run.store}")
     if client.search_runs(["0"], run_view_type=3):
         yield "a run strayed into the Default experiment"
-    experiment = client.get_experiment_by_name(scene.experiment)
+    experiment = client.get_experiment_by_name(fault_run.experiment)
     if experiment is None:
         yield "MLflow does not have the experiment"
         return
@@ -237,9 +199,9 @@ def _differences(undisturbed: Table, disturbed: Table) -> Iterator[str]:
         yield from (f"{name} of {key} is {ours.get(name)}, undisturbed {theirs.get(name)}" for name in different)
 
 
-def _left_over(scene: Scene) -> Iterator[str]:
+def _left_over(fault_run: FaultRun) -> Iterator[str]:
     deadline = time.monotonic() + _LEAVING
-    while left := [each for session in scene.sessions for each in session.members()] or scene.workers:
+    while left := [each for session in fault_run.sessions for each in session.members()] or fault_run.workers:
         if time.monotonic() > deadline:
             yield f"processes are left: {left}"
             return

@@ -1,0 +1,41 @@
+"""Holds the promise of `make test-fast`: in its suites, a test that starts a process bears the marker `slow`.
+
+A plugin of pytest. It looks at what Python itself reports of the process, so that it does not matter who starts what.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+__all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]
+
+_FAST = ("tests/unit/", "tests/contract/", "tests/oracle/")
+_EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
+_UNMARKED = "test_the_driver_starts_without_torch"  # which takes half a second, and is the first to break
+_started: list[str] = []
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _EVENTS:
+        _started.append(f"{event}: {arguments[1] if len(arguments) > 1 else arguments}")
+
+
+sys.addaudithook(_audit)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Forget what earlier tests started."""
+    _started.clear()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Fail a test without the marker that started something, its fixtures included."""
+    if not item.nodeid.startswith(_FAST) or item.name.startswith(_UNMARKED):
+        return
+    if _started and item.get_closest_marker("slow") is None:
+        pytest.fail(f"a test that starts processes bears @pytest.mark.slow; this one started {_started}", pytrace=False)

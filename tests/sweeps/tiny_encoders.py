@@ -1,0 +1,93 @@
+"""Random encoders of two layers, and the tokenizer that they share."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+__all__ = ["KINDS", "SIZES", "save_model", "save_tokenizer", "write_encoder"]
+
+_LETTERS = string.ascii_lowercase + string.digits
+_WORDS = ("the", "a", "is", "was", "good", "great", "fine", "bad", "awful", "poor", "red", "green", "blue", "film")
+
+
+SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "initializer_range": 0.2,  # a random encoder this small tells words apart only if its weights are not tiny
+}
+
+_SEGMENTS = {"bert": True, "electra": True, "albert": True, "deberta-v2": True, "distilbert": False}
+_WITH_OFFSET = ("roberta", "xlm-roberta", "mpnet")  # of positions, which begin after the pad token's id
+KINDS = (*_SEGMENTS, *_WITH_OFFSET)
+"""The architectures, as `transformers` calls them."""
+
+
+def write_encoder(folder: Path, kind: str = "bert") -> Path:
+    """Save a random encoder: 2 layers, hidden size 32, lower-case words and letters, inputs of 128 tokens."""
+    from transformers import AutoConfig
+
+    if kind in _WITH_OFFSET:
+        size = save_tokenizer(folder, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
+        special: dict[str, int] = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+        positions = 130
+    else:
+        size = save_tokenizer(
+            folder, start="[CLS]", end="[SEP]", pad="[PAD]", unknown="[UNK]", segments=_SEGMENTS[kind]
+        )
+        special, positions = {"pad_token_id": 1}, 128
+    save_model(
+        folder, AutoConfig.for_model(kind, **SIZES, vocab_size=size, max_position_embeddings=positions, **special)
+    )
+    return folder
+
+
+def save_model(folder: Path, config: PretrainedConfig) -> None:
+    """Weights of the body alone, as a pretrained checkpoint has them: the head is missing."""
+    import torch
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = AutoModel.from_config(config)  # type: ignore[no-untyped-call]
+    bar = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    model.save_pretrained(folder)
+    if bar:
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def save_tokenizer(folder: Path, *, start: str, end: str, pad: str, unknown: str, segments: bool) -> int:
+    """A WordPiece tokenizer that knows a few words and every letter. Returns the size of its vocabulary."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = [start, pad, end, unknown, *_WORDS, *_LETTERS, *(f"##{letter}" for letter in _LETTERS), *".,!?'-"]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=unknown))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    second = 1 if segments else 0
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B:{second} {end}:{second}",
+        special_tokens=[(start, vocabulary[start]), (end, vocabulary[end])],
+    )
+    names = ["input_ids", "token_type_ids", "attention_mask"] if segments else ["input_ids", "attention_mask"]
+    PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer,
+        cls_token=start,
+        sep_token=end,
+        pad_token=pad,
+        unk_token=unknown,
+        model_max_length=128,
+        model_input_names=names,
+    ).save_pretrained(folder)
+    return len(vocabulary)
