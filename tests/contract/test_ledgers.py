@@ -23,7 +23,7 @@ from sweep.records.confirmation import ReplicateRecord, Role
 from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.tracking.projector import Ledger as ReadLedger
-from sweep.tracking.projector import shown_records
+from sweep.tracking.projector import records_with_runs
 from tests.sweeps.grid import evaluated, grid, spec
 from tests.sweeps.memory_ledger import MemoryLedger
 from tests.sweeps.storage_content import all_studies, fill
@@ -187,7 +187,7 @@ def test_a_sweep_begins_empty(driven: Driven) -> None:
     assert sweep.provenance
     assert not driven.ledger.trials()
     assert not driven.ledger.confirmations()
-    assert shown_records(driven.ledger) == {}
+    assert records_with_runs(driven.ledger) == {}
 
 
 def test_trials_keep_the_order_in_which_they_were_asked_for(driven: Driven) -> None:
@@ -196,7 +196,7 @@ def test_trials_keep_the_order_in_which_they_were_asked_for(driven: Driven) -> N
     driven.record(keys[0], 0.5)
     assert [record.key for record in driven.ledger.trials()] == keys
     assert [record.number for record in driven.ledger.trials()] == [0, 1, 2]
-    assert list(shown_records(driven.ledger)) == keys
+    assert list(records_with_runs(driven.ledger)) == keys
 
 
 def test_a_new_trial_runs_for_the_first_time_and_has_no_evaluation(driven: Driven) -> None:
@@ -260,7 +260,7 @@ def test_a_confirmation_holds_a_replicate_for_each_draw(driven: Driven) -> None:
     assert (record.role, record.outcome) == (Role.CONFIRMATION, Outcome.COMPLETED)
     assert scores(record.replicates) == [(CONFIRMATION_START, 0.5), (CONFIRMATION_START + 1, 0.75)]
     assert len(record.attempts) == 2
-    assert set(shown_records(driven.ledger)) == {winner, key}
+    assert set(records_with_runs(driven.ledger)) == {winner, key}
 
 
 def test_a_confirmation_takes_more_draws_under_the_same_key_and_run(driven: Driven) -> None:
@@ -319,7 +319,7 @@ def test_threads_may_read_and_write_at_once(driven: Driven) -> None:
     def work(key: str) -> int:
         driven.record(key, 0.5)
         driven.ledger.record_run(key, f"run of {key}")
-        return len(shown_records(driven.ledger))
+        return len(records_with_runs(driven.ledger))
 
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(work, keys)) == 4 * [4]
