@@ -31,7 +31,7 @@ NAME = "toy"
 TRIALS = 6  # of each of the two cells
 STALL_MINUTES = 0.4
 _DISK = "12m"
-_PATIENCE = 240.0  # seconds for a command to end
+_TIME_LIMIT = 240.0  # seconds for a command to end
 
 
 @dataclass(slots=True)
@@ -158,9 +158,9 @@ class FaultRun:
         """Run another command of the service to its end; exit code and output."""
         session = self._begin(list(arguments))
         try:
-            code = session.process.wait(timeout=_PATIENCE)
+            code = session.process.wait(timeout=_TIME_LIMIT)
         except subprocess.TimeoutExpired:
-            self.expect(False, f"`sweep {' '.join(arguments)}` did not end within {_PATIENCE:g} s:\n{session.said}")
+            self.expect(False, f"`sweep {' '.join(arguments)}` did not end within {_TIME_LIMIT:g} s:\n{session.said}")
             session.kill()
             code = session.process.wait()
         self.expect("Traceback" not in session.said, f"a traceback: {session.said}")

@@ -19,7 +19,7 @@ __all__ = ["FAULTS", "Fault"]
 class Fault:
     """One way in which things go wrong.
 
-    codes: with which exit codes the driver may end of it, after which the same command must go on; without any it must
+    codes: with which exit codes the driver may end of it, after which the same command must resume; without any it must
     not end. changes_outcomes: whether trials may end otherwise than undisturbed ones.
     """
 

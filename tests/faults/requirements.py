@@ -21,7 +21,7 @@ class Requirement(StrEnum):
     SMALL_DISK = "a small disk for the sweep's folder"
     SERVER = "an MLflow server, which the sweep does not require"
     CLOCK = "a clock of the driver that can be moved"
-    OWN_ENCODER = "an encoder that no other sweep reads, and little patience with it"
+    OWN_ENCODER = "an encoder that no other sweep reads, and little time_limit with it"
     POISON = "an encoder among the searched ones that has a NaN"
     MEMORY = "memory that workers can be refused"
 

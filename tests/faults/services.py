@@ -107,7 +107,7 @@ class Mlflow:
 @dataclass
 class Services:
     """Started part by part, when a run asks for it. folder: its own, on a short path, for Ray's sockets lie in it.
-    over: set when nothing is to go on."""
+    over: set when nothing more is to be done."""
 
     folder: Path
     material: Material

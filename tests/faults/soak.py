@@ -65,7 +65,7 @@ class Soak:
                 self._over.set()  # the lanes end what they have started
 
     def _lane(self, number: int, material: Material) -> None:
-        """Rounds one after the other. After one that broke off, services are started anew: who knows what is left."""
+        """Rounds one after the other. After one that raised an error, services are started anew."""
         for start in count(1):
             with Services.opened(self.folder / f"{number}.{start}", material, self._over) as services:
                 while (drawn := self._next()) is not None:
@@ -85,7 +85,7 @@ class Soak:
             reference = self._reference(services, poisoned=Requirement.POISON in drawn.requirements)
             played = play(drawn, services, reference, lambda text: self._say(f"seed {drawn.seed}: {text}"))
         except Exception:
-            played = RoundResult((), (f"the round broke off:\n{traceback.format_exc()}",))
+            played = RoundResult((), (f"the round raised an error:\n{traceback.format_exc()}",), raised=True)
         with self._lock:
             self.summary.add(drawn, played)
         for problem in played.problems[:_TOLD]:
@@ -94,7 +94,7 @@ class Soak:
             self._say(f"seed {drawn.seed}: {len(played.problems)} problems in all")
         if not played.problems:
             shutil.rmtree(services.folder / f"s{drawn.seed}")
-        return not any(problem.startswith("the round broke off") for problem in played.problems)
+        return not played.raised
 
     def _reference(self, services: Services, *, poisoned: bool) -> Reference:
         with self._lock:

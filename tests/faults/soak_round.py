@@ -108,10 +108,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """What came of a round."""
+    """What came of a round. raised: whether an error ended it, rather than its last check."""
 
     strikes: tuple[Strike, ...]
     problems: tuple[str, ...]
+    raised: bool = False
 
 
 def available() -> tuple[Fault, ...]:

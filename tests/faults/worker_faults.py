@@ -68,7 +68,7 @@ def meet_nan(run: FaultRun, rng: Random) -> None:
 
 
 def hang_loader(run: FaultRun, rng: Random) -> None:
-    """A new worker cannot open a file of its encoder, as on a network drive that hangs, until it is broken off."""
+    """A new worker cannot open a file of its encoder, as on a network drive that hangs, until it is interrupted."""
     if not run.begun():
         return
     for worker in run.workers:

@@ -381,7 +381,7 @@ def test_a_journal_cut_at_any_byte_has_all_its_whole_records(tmp_path: Path) -> 
 
 
 def drive(journal: Path) -> list[Any]:
-    """Run the sweep to its end, or go on with it: what its driver does, with a trainer that knows its scores."""
+    """Run the sweep to its end, or resume it: what its driver does, with a trainer that knows its scores."""
     ledger = opened(journal)
     ledger.begin(spec().resolved(), grid(), {})
     dispatcher = Dispatcher(ledger, spec(), grid(), slots=1, changed=lambda key: None)
@@ -397,7 +397,7 @@ def drive(journal: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize("step", [3700, 4300, 5000])
-def test_a_sweep_on_a_full_disk_goes_on_where_it_was(tmp_path: Path, step: int) -> None:
+def test_a_sweep_on_a_full_disk_resumes_where_it_was(tmp_path: Path, step: int) -> None:
     expected, journal, faults = drive(tmp_path / "undisturbed"), tmp_path / "ledger.journal", 0
     for size in range(0, 1_000_000, step):
         try:

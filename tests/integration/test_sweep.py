@@ -173,7 +173,7 @@ def test_a_sweep_from_the_first_command_to_mlflow(user: User) -> None:
     assert "Traceback" not in refusal
 
 
-def test_ctrl_c_is_clean_and_the_same_command_goes_on(user: User) -> None:
+def test_ctrl_c_is_clean_and_the_same_command_resumes(user: User) -> None:
     user.write(budget={"trials_per_cell": 6})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
@@ -210,7 +210,7 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
     assert_mlflow_mirrors_the_ledger(user)
 
 
-def test_a_worker_that_hangs_is_broken_off_and_its_trial_tried_again(user: User) -> None:
+def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User) -> None:
     """It is halted for longer than a report may take, as by a network drive that does not answer."""
     long = {"replicates": 1, "evaluations": 2, "steps": 300, "validation": 20}  # most of the time lies within a report
     user.write(budget={"trials_per_cell": 2, "concurrency": 1, "stall_minutes": 0.2}, protocol=long)

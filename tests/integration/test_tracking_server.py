@@ -303,7 +303,7 @@ def test_a_driver_that_died_before_it_recorded_its_runs_finds_them(server: Serve
         tracker.notify(key)
     wait_until(lambda: all(ledger.trial(key).run_id for key in keys))
     runs = {key: ledger.trial(key).run_id for key in keys}
-    ledger.forget_runs()  # the tracker's thread goes on, but it has nothing more to do, as if its process were dead
+    ledger.forget_runs()  # the tracker's thread still runs, but it has nothing more to do, as if its process were dead
 
     with Tracker(ledger, experiment=experiment, uri=url, required=True):
         for key in keys:

@@ -52,7 +52,7 @@ def test_a_sweep_moves_into_a_database_and_back(
     assert reopened(tmp_path / "back").results() == before
 
 
-def test_the_search_goes_on_in_the_database(exported: Path, postgres_url: str, tmp_path: Path) -> None:
+def test_the_search_resumes_in_the_database(exported: Path, postgres_url: str, tmp_path: Path) -> None:
     imported(exported, tmp_path / "to", postgres_url)
     here = Ledger(open_storage(tmp_path / "small" / "ledger.journal", write=True), "small")
     with exclusive(postgres_url, "small"):

@@ -30,7 +30,7 @@ FILE = "onprem.yaml"  # in the laptop's home
 _ADDRESSES = {"laptop": "10.77.0.9", "head": "10.77.0.11", "gpu1": "10.77.0.12", "gpu2": "10.77.0.13"}
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DONE = "#!/bin/sh\n"  # a program that succeeds
-_PATIENCE = 180.0  # seconds for a command of Ray's launcher
+_TIME_LIMIT = 180.0  # seconds for a command of Ray's launcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,12 @@ class OwnMachines:
 
     def up(self) -> None:
         """`ray up`, and wait until the machines with GPUs are there."""
-        self.laptop.run(f"cd {ROOT} && ray up ~/{FILE} --yes --no-config-cache", seconds=_PATIENCE)
-        wait_until(lambda: "/2.0 GPU" in self.head.run("ray status", seconds=_PATIENCE), seconds=_PATIENCE)
+        self.laptop.run(f"cd {ROOT} && ray up ~/{FILE} --yes --no-config-cache", seconds=_TIME_LIMIT)
+        wait_until(lambda: "/2.0 GPU" in self.head.run("ray status", seconds=_TIME_LIMIT), seconds=_TIME_LIMIT)
 
     def down(self) -> None:
         """`ray down`."""
-        self.laptop.run(f"ray down ~/{FILE} --yes", seconds=_PATIENCE)
+        self.laptop.run(f"ray down ~/{FILE} --yes", seconds=_TIME_LIMIT)
 
     def _furnish_laptop(self, key: Path) -> None:
         """What its user has made ready: an SSH key, a token, and the values of onprem.yaml that are to be looked at."""
@@ -86,7 +86,7 @@ def knock(client: Machine, host: str, ports: Sequence[int]) -> Mapping[int, Answ
     """What a machine that has the token hears from ports of a host with it, without it, and with a wrong one."""
     words = " ".join(map(str, ports))
     command = f"python -m tests.multinode.port_probe {host} {words} < ~/.ray/auth_token"
-    answers = json.loads(client.run(command, seconds=_PATIENCE))
+    answers = json.loads(client.run(command, seconds=_TIME_LIMIT))
     return {int(port): each for port, each in answers.items()}
 
 

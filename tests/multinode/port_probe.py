@@ -40,7 +40,7 @@ METHODS = (
     HEALTH,
 )
 PAGES = ("/api/version", "/api/jobs/", "/nodes", "/metrics", "/logs", "/")
-_PATIENCE = 20.0  # seconds: a busy machine answers late, and only a port that never does costs them
+_TIME_LIMIT = 20.0  # seconds: a busy machine answers late, and only a port that never does costs them
 _COUNTERS = "counters"  # a page for Prometheus
 _REFUSED = {"401", "403", "UNAUTHENTICATED"}
 _UNKNOWN = {"UNIMPLEMENTED", "UNAVAILABLE", "BadStatusLine"}  # another service, or another protocol
@@ -88,7 +88,7 @@ def _pages(host: str, port: int, token: str | None) -> dict[str, str]:
 
 
 def _page(host: str, port: int, path: str, token: str | None) -> str:
-    with closing(http.client.HTTPConnection(host, port, timeout=_PATIENCE)) as connection:
+    with closing(http.client.HTTPConnection(host, port, timeout=_TIME_LIMIT)) as connection:
         try:
             connection.request("GET", path, headers=_headers(token))
             response = connection.getresponse()
@@ -106,7 +106,7 @@ def _calls(host: str, port: int, token: str | None) -> dict[str, str]:
 def _call(channel: Any, method: str, token: str | None) -> str:
     call = channel.unary_unary(method)  # an empty message is a valid one for every method
     try:
-        call(b"", metadata=tuple(_headers(token).items()), timeout=_PATIENCE)
+        call(b"", metadata=tuple(_headers(token).items()), timeout=_TIME_LIMIT)
     except grpc.RpcError as error:
         return str(error.code().name)
     return "OK"

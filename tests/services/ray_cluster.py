@@ -14,7 +14,7 @@ __all__ = ["RayCluster"]
 
 _NODES = 2
 _ATTEMPTS = 3
-_PATIENCE = 90.0  # seconds for a node to start
+_TIME_LIMIT = 90.0  # seconds for a node to start
 _RAY = str(Path(sys.executable).parent / "ray")
 _COMMON = ("--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0")
 _STORE = 100 * 2**20  # bytes of shared memory for each node; sweeps hardly use it
@@ -82,7 +82,7 @@ class RayCluster:
 
 
 def _started(node: Session) -> bool:
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIME_LIMIT
     while node.running and time.monotonic() < deadline:
         if "Ray runtime started" in node.said:
             return True

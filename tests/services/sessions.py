@@ -16,7 +16,7 @@ from tests.services.command_line import is_worker
 
 __all__ = ["Session", "workers"]
 
-_PATIENCE = 20.0  # seconds for processes that were killed to be gone
+_TIME_LIMIT = 20.0  # seconds for processes that were killed to be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Session:
 
     def kill(self) -> None:
         """End them all at once, as a power cut does, and wait until they are gone."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIME_LIMIT
         while members := self.members():
             assert time.monotonic() < deadline, f"{members} do not die"
             for member in members:

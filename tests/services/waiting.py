@@ -13,5 +13,5 @@ def wait_until(condition: Callable[[], Any], seconds: float = 30, what: str = "i
     """Ask until it is true. Raises AssertionError, which says what has not come about in so many seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain until {what}"
+        assert time.monotonic() < deadline, f"waited {seconds:g} s without success until {what}"
         time.sleep(0.05)

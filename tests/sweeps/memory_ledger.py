@@ -137,13 +137,13 @@ class MemoryLedger:
                 attempts={str(number): 1 for number in range(len(scores))},
             )
             known = next((each for each in self._confirmations.values() if each.trial == record.trial), None)
-            if known is not None:  # it goes on
+            if known is not None:  # it is resumed
                 record = replace(record, number=known.number, started=known.started, run_id=known.run_id)
             self._confirmations[record.key] = record
             return record.key
 
     def end(self, state: SweepState) -> None:
-        """The sweep's state: `running` when it is taken up again, or how it ended."""
+        """The sweep's state: `running` when it is resumed, or how it ended."""
         with self._lock:
             self._sweep = replace(self._sweep, state=state, ended=self._tick())
 

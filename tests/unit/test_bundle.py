@@ -35,7 +35,7 @@ def packed(home: Path, place: Path, *overrides: str) -> Bundle:
 
 
 def test_a_packed_spec_is_the_same_spec_elsewhere(home: Path, tmp_path: Path, tiny_bert: Path) -> None:
-    bundle = packed(home, tmp_path / "parcel")
+    bundle = packed(home, tmp_path / "bundle")
     here, there = load_spec(home / "own.yaml"), load_spec(bundle.folder / bundle.spec)
     assert bundle.spec == "own.yaml"
     assert there.name == here.name == "own"
@@ -63,8 +63,8 @@ def test_equal_data_are_one_place_and_changed_data_another(home: Path, tmp_path:
 
 
 def test_the_digest_is_of_the_whole_spec(home: Path, tmp_path: Path) -> None:
-    parcels = [packed(home, tmp_path / name, *sets) for name, sets in (("1", ()), ("2", ("budget.hours=2",)))]
-    assert parcels[0].digest != parcels[1].digest
+    bundles = [packed(home, tmp_path / name, *sets) for name, sets in (("1", ()), ("2", ("budget.hours=2",)))]
+    assert bundles[0].digest != bundles[1].digest
 
 
 def test_links_out_of_a_folder_do_not_travel(home: Path, tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_links_out_of_a_folder_do_not_travel(home: Path, tmp_path: Path) -> None
     secret.write_text("text,label\nsecret,1\n")
     (home / "task" / "validation.csv").symlink_to(secret)
     with pytest.raises(ClusterError, match=r"validation\.csv is a link that leads out of .*task; copy what"):
-        packed(home, tmp_path / "parcel")
+        packed(home, tmp_path / "bundle")
 
 
 def test_a_file_that_has_gone_is_named(home: Path, tmp_path: Path) -> None:

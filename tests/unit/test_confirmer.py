@@ -169,7 +169,7 @@ def test_a_second_report_of_a_replicate_changes_nothing(tmp_path: Path) -> None:
     assert each.ledger.record_replicate(record.key, again) == record
 
 
-def test_more_draws_go_on_with_the_same_record(tmp_path: Path) -> None:
+def test_more_draws_resume_with_the_same_record(tmp_path: Path) -> None:
     drain(dispatcher(tmp_path, **THREE))
     more = dispatcher(tmp_path, confirm={"draws": 5, "reseeded": 1})
     kept = {record.key: record for record in more.ledger.confirmations()}

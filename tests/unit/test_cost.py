@@ -21,7 +21,7 @@ WORK = Work(search=7 * 3600.0, pruned=4 * 3600.0, deciders=3600.0, confirmation=
 PRICES = "prices={g6.xlarge: [0.4, 0.8], m6i.xlarge: 0.2}"
 
 
-def bill(*overrides: str, file: str = "gpu.yaml", measured: bool = False) -> str:
+def printed_cost(*overrides: str, file: str = "gpu.yaml", measured: bool = False) -> str:
     cluster = read_cluster_file(CLUSTERS / file)
     spec = fit_to_cluster(load_spec("quickstart", ["resources.gpu=auto", *overrides]), cluster)
     out = io.StringIO()
@@ -30,7 +30,7 @@ def bill(*overrides: str, file: str = "gpu.yaml", measured: bool = False) -> str
 
 
 def test_the_whole_cluster_works_side_by_side() -> None:
-    assert bill(PRICES) == (
+    assert printed_cost(PRICES) == (
         "machines: 4 x g6.xlarge on the spot market, 1 trial on each at once\n"
         "time: 1:15:00 to 2:30:00, at the pace that was given\n"
         "  least: pruning stops all that it may, which leaves 57% of the search\n"
@@ -43,29 +43,29 @@ def test_the_whole_cluster_works_side_by_side() -> None:
 
 def test_machines_on_demand_have_the_upper_price() -> None:
     # 4 x 0.4 + 0.3, 4 x 0.8 + 0.3: the head is on demand
-    assert "cost: 2.50 to 8.98 USD" in bill("prices={g6.xlarge: [0.4, 0.8], m6i.xlarge: [0.1, 0.3]}")
+    assert "cost: 2.50 to 8.98 USD" in printed_cost("prices={g6.xlarge: [0.4, 0.8], m6i.xlarge: [0.1, 0.3]}")
 
 
 def test_fewer_trials_at_once_need_fewer_machines() -> None:
-    assert "machines: 2 x g6.xlarge on the spot market, 2 trials on each" in bill(
+    assert "machines: 2 x g6.xlarge on the spot market, 2 trials on each" in printed_cost(
         "resources.gpu=0.5", "budget.concurrency=3"
     )
 
 
 def test_without_prices_it_says_how_to_get_the_cost() -> None:
-    assert "cost: unknown; write `prices: {m6i.xlarge: ..., g6.xlarge: ...}` into the spec" in bill()
-    assert "at the pace of this machine, which a GPU exceeds by far" in bill(measured=True)
+    assert "cost: unknown; write `prices: {m6i.xlarge: ..., g6.xlarge: ...}` into the spec" in printed_cost()
+    assert "at the pace of this machine, which a GPU exceeds by far" in printed_cost(measured=True)
 
 
 def test_own_machines_cost_nothing_and_are_not_counted() -> None:
-    told = bill(file="onprem.yaml")
+    told = printed_cost(file="onprem.yaml")
     assert "as many trials at once as those that are there can hold" in told
     assert "cost" not in told
 
 
 def test_a_machine_without_a_price_is_named() -> None:
     with pytest.raises(ClusterError, match=r"lacks m6i\.xlarge; add `m6i\.xlarge: 0\.80`"):
-        bill("prices={g6.xlarge: 0.5}")
+        printed_cost("prices={g6.xlarge: 0.5}")
 
 
 @pytest.mark.parametrize("price", ["-1", "[2, 1]", "[1, 2, 3]", "cheap", "[1, x]", ".nan", "true", "{}"])

@@ -91,7 +91,7 @@ def test_no_more_trials_run_than_there_are_slots(tmp_path: Path) -> None:
     assert not each.exhausted
 
 
-def test_a_lost_trial_goes_on_after_its_completed_replicates(tmp_path: Path) -> None:
+def test_a_lost_trial_continues_after_its_completed_replicates(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     assignment = each.next()
     assert assignment is not None
@@ -155,7 +155,7 @@ def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: P
     assert lost_seconds(dispatcher(tmp_path, slots=1), assignment.key) == [10.0]
 
 
-def test_what_a_stop_breaks_off_is_lost(tmp_path: Path) -> None:
+def test_what_a_stop_interrupts_is_lost(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=2)
     first, second = each.next(), each.next()
     assert first is not None
@@ -169,7 +169,7 @@ def test_what_a_stop_breaks_off_is_lost(tmp_path: Path) -> None:
     assert each.ledger.trial(first.key).discarded[0].reason == "the sweep ended: interrupted"
 
 
-def test_gpu_hours_count_work_in_vain_and_the_same_for_the_next_driver(tmp_path: Path) -> None:
+def test_gpu_hours_count_work_for_nothing_and_the_same_for_the_next_driver(tmp_path: Path) -> None:
     now = [0.0]
     budget: dict[str, Any] = {"gpu_hours": 1.0}
     each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget=budget)
@@ -240,7 +240,7 @@ def test_losses_with_a_report_in_between_do_not_add_up(tmp_path: Path) -> None:
     assert outcomes(each.ledger.trials()) == {"completed": 8}
 
 
-def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_continue(tmp_path: Path) -> None:
     def fail(assignment: Assignment, each: Dispatcher) -> None:
         each.record(
             assignment.key,
@@ -349,7 +349,7 @@ def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
         assert best.outcome is Outcome.COMPLETED
 
 
-def test_the_time_budget_interrupts_and_a_later_run_goes_on(tmp_path: Path) -> None:
+def test_the_time_budget_interrupts_and_a_later_run_continues(tmp_path: Path) -> None:
     now = [0.0]
     each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget={"hours": 1})
     assignment = each.next()

@@ -144,13 +144,13 @@ def test_a_torn_last_record_is_cut_off_and_kept(journal: Path) -> None:
     journal.write_bytes(whole + b'{"op_code": 8, "trial_id"')
     ledger, cells = opened(journal)
     assert ledger.trial(key).score == pytest.approx(0.3)
-    asked(ledger, cells[0])  # writing goes on
+    asked(ledger, cells[0])  # writing continues
     (torn,) = journal.parent.glob("*.torn-*")
     assert torn.read_bytes() == b'{"op_code": 8, "trial_id"'
 
 
 def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
-    """A process may die between any two records: from each of them the sweep goes on to the same trials."""
+    """A process may die between any two records: from each of them the sweep resumes to the same trials."""
     full, cells = opened(tmp_path / "full")
     for cell in cells:
         key = asked(full, cell).key
@@ -166,7 +166,7 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
             own = [record for record in ledger.trials() if record.cell == cell.key]
             record = own[0] if own else asked(ledger, cell)
             if record.outcome is None:
-                if cut % 2:  # a stop may come before the trial is taken up again
+                if cut % 2:  # a stop may come before the trial is resumed
                     ledger.finish(record.key, Outcome.INTERRUPTED, "stopped")
                 record = ledger.restart(record.key)
                 assert record.outcome is None

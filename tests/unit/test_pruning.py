@@ -33,9 +33,9 @@ def study_with(*trials: Mapping[int, float]) -> optuna.Study:
         ([0.9, 0.5], False),  # fewer than three scores in the rung
         ([0.9, 0.8, 0.5], True),
         ([0.5, 0.8, 0.9], False),  # the best of three
-        ([0.9, 0.9, 0.9], False),  # ties go on
+        ([0.9, 0.9, 0.9], False),  # ties continue
         ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6], False),
-        ([0.9, 0.2, 0.3, 0.4, 0.8, 0.6], True),  # third of six; two may go on
+        ([0.9, 0.2, 0.3, 0.4, 0.8, 0.6], True),  # third of six; two may continue
     ],
 )
 def test_asha_keeps_the_best_third_at_a_rung(scores: Sequence[float], stops: bool) -> None:
@@ -59,7 +59,7 @@ def test_asha_waits_for_the_minimum_of_records() -> None:
     assert not ReplicateAsha([1], 2, minimum=4).prune(study, study.trials[-1])
 
 
-def test_a_trial_without_reports_goes_on() -> None:
+def test_a_trial_without_reports_continues() -> None:
     study = study_with({})
     assert not ReplicateAsha([1], 2, 2).prune(study, study.trials[0])
     assert not ReplicateWilcoxon(evaluations=2).prune(study, study.trials[0])
@@ -86,7 +86,7 @@ def test_wilcoxon_stops_what_loses_on_every_common_draw() -> None:
     assert ReplicateWilcoxon(evaluations=2).prune(study, trial)
 
 
-def test_wilcoxon_lets_a_draw_dependent_difference_go_on() -> None:
+def test_wilcoxon_lets_a_draw_dependent_difference_continue() -> None:
     best = [0.80, 0.60, 0.75, 0.66, 0.71, 0.69, 0.77]
     study, trial = wilcoxon_study(best, [score + (0.05 if i % 2 else -0.05) for i, score in enumerate(best[:6])])
     assert not ReplicateWilcoxon(evaluations=2).prune(study, trial)

@@ -35,7 +35,7 @@ def test_slots_are_what_fits_on_each_node(
     assert (measured.slots, measured.gpu) == (slots, gpu)
 
 
-def test_the_kinds_of_gpus_go_on_record() -> None:
+def test_the_kinds_of_gpus_continue_record() -> None:
     nodes = [node(2), node(8, 1), node(8, 2), node(8, 1)]
     for each, kind in zip(nodes[1:], ("L4", "H100", "L4"), strict=True):
         each["Resources"][f"accelerator_type:{kind}"] = 1.0

@@ -70,7 +70,7 @@ def test_the_history_follows_the_best_completed_trial(results: SweepResults, fou
     assert own[-1]["best"] == max(score for score in completed if isinstance(score, float))
 
 
-def test_rungs_count_who_reached_them_and_who_went_on(results: SweepResults, found: Verdict) -> None:
+def test_rungs_count_who_reached_them_and_who_continued(results: SweepResults, found: Verdict) -> None:
     cell = cell_rungs(results, found)[0]
     after_one_replicate = next(rung for rung in cell.rungs if rung.rung == 2)
     # Of six trials, three complete, one is pruned after its first replicate, two go wrong in their second.

@@ -44,7 +44,7 @@ def test_the_last_report_is_never_a_rung() -> None:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.integers(2, 5))
-def test_at_least_one_share_goes_on_and_no_better_score_stops(scores: list[int], factor: int) -> None:
+def test_at_least_one_share_continues_and_no_better_score_stops(scores: list[int], factor: int) -> None:
     behind = [score for score in scores if falls_behind(score, scores, factor, factor)]
     ahead = [score for score in scores if score not in behind]
     assert len(ahead) >= len(scores) // factor

@@ -109,7 +109,7 @@ def test_holms_correction_by_hand() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_rejects_as_its_steps_do(p_values: list[float]) -> None:
-    """The step-down procedure itself: go on while the smallest that is left is below the level over what is left."""
+    """The step-down procedure itself: continue while the smallest that is left is below the level over what is left."""
     left, rejected = sorted(range(len(p_values)), key=p_values.__getitem__), set[int]()
     while left and p_values[left[0]] * len(left) < 0.05:
         rejected.add(left.pop(0))

@@ -165,7 +165,7 @@ def test_pushing_again_changes_nothing(client: MlflowClient, uri: str) -> None:
     assert ledger.sweep().run_id == parent_of(client).info.run_id
 
 
-def test_an_interrupted_trial_goes_on_in_its_run(client: MlflowClient, uri: str) -> None:
+def test_an_interrupted_trial_resumes_in_its_run(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
     ledger.record(key, 0.25)
@@ -469,7 +469,7 @@ def test_nothing_is_said_on_the_terminal(uri: str, capfd: pytest.CaptureFixture[
     assert capfd.readouterr() == ("", "")
 
 
-def test_confirmations_are_nested_too_and_go_on_in_their_run(client: MlflowClient, uri: str) -> None:
+def test_confirmations_are_nested_too_and_resume_in_their_run(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
     trial = complete(ledger, 0.5)
     ledger.confirm(trial, 0.5, 0.75)

@@ -67,7 +67,7 @@ def test_an_imported_sweep_is_exported_to_the_same_file(exported: Path, tmp_path
     assert set(states) == {"COMPLETE", "PRUNED", "FAIL", "RUNNING"}
 
 
-def test_the_search_goes_on_as_the_original_would(original: SweepDirectory, exported: Path, tmp_path: Path) -> None:
+def test_the_search_resumes_as_the_original_would(original: SweepDirectory, exported: Path, tmp_path: Path) -> None:
     shutil.copytree(original.path, tmp_path / "small")
     import_sweep(exported, tmp_path / "to", None)
     here, there = writing(SweepDirectory(tmp_path / "small")), writing(SweepDirectory(tmp_path / "to" / "small"))

@@ -22,7 +22,7 @@ def hang_in_a_read(fifo: Path) -> None:
         pytest.fail("a stall is not for the code that hangs")
 
 
-def test_a_hanging_read_is_broken_off_with_its_stack(tmp_path: Path) -> None:
+def test_a_hanging_read_is_interrupted_with_its_stack(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "data.csv")
     with pytest.raises(StalledError, match=r"no evaluation within 0\.001.* minutes") as caught, time_limit(0.1):
         hang_in_a_read(tmp_path / "data.csv")
