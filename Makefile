@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: quickstart test test-fast test-cluster soak check format environment clean benchmark
+.PHONY: quickstart test test-fast coverage test-cluster soak check format environment clean benchmark
 
 quickstart: environment
 	$(BIN)/python -m sweep run
@@ -13,9 +13,16 @@ quickstart: environment
 test: environment check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
+FAST := --numprocesses 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/oracle tests/fuzz
+
 # The loop while one writes code: what starts no process, simulates nothing and migrates no database.
 test-fast: environment
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/oracle tests/fuzz
+	$(BIN)/pytest $(FAST)
+
+# By itself: to trace these suites takes half as long again, and what the other suites run, they run in processes of
+# their own.
+coverage: environment
+	$(BIN)/pytest $(FAST) --cov sweep --cov trainable --cov-report term:skip-covered --cov-fail-under 83
 
 # All that is tested on several machines, until the last GPU machine has been given back: `test` does not wait for that.
 test-cluster: environment
