@@ -14,7 +14,6 @@ __all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]
 
 _FAST = ("tests/unit/", "tests/contract/", "tests/oracle/")
 _EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
-_UNMARKED = "test_the_driver_starts_without_torch"  # which takes half a second, and is the first to break
 _started: list[str] = []
 
 
@@ -35,7 +34,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Fail a test without the marker that started something, its fixtures included."""
-    if not item.nodeid.startswith(_FAST) or item.name.startswith(_UNMARKED):
+    if not item.nodeid.startswith(_FAST):
         return
     if _started and item.get_closest_marker("slow") is None:
         pytest.fail(f"a test that starts processes bears @pytest.mark.slow; this one started {_started}", pytrace=False)

@@ -95,6 +95,7 @@ def _isort(name: str) -> tuple[int, str]:
     return kind, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [
