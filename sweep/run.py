@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import yaml
@@ -23,7 +23,7 @@ from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import check_inputs, pinned
+from sweep.spec.inputs import check_inputs, digest_inputs, pinned
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["Display", "RunResult", "run"]
 
 logger = logging.getLogger(__name__)
+
+_NO_DIGESTS = (
+    "the sweep was begun by a version that did not notice changed data and encoders; their digests were taken now, and "
+    "from here on a change is refused"
+)
 
 
 class Display(Protocol):
@@ -53,6 +58,7 @@ class RunResult:
     trained: whether this run trained anything.
     report: the files of the report; None for an interrupted run, and where the report could not be written.
     projection: what MLflow received.
+    notes: what a person should know of this run.
     """
 
     ending: Ending
@@ -62,6 +68,7 @@ class RunResult:
     report: ReportFiles | None
     projection: Projection
     tracking_uri: str
+    notes: tuple[str, ...] = ()
 
 
 def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, display: Display) -> RunResult:
@@ -76,9 +83,10 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         spec = pinned(spec, ledger.sweep().spec if ledger.exists() else {})
         grid = cells(spec)
         check_inputs(grid)
-        ledger.begin(spec.resolved(), grid, environment(), data_records(grid))
+        notes = (_NO_DIGESTS,) if ledger.without_digests() else ()
+        ledger.begin(spec.resolved(), grid, environment(), data_records(grid), digest_inputs(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
-        result = _run(spec, grid, ledger, directory, address, display)
+        result = replace(_run(spec, grid, ledger, directory, address, display), notes=notes)
     if ledger.sweep().state is SweepState.FAILED:
         raise SweepFailedError(_failures(ledger))
     return result

@@ -43,6 +43,8 @@ def print_run_summary(
         console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
     if result.ending.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
+    for note in result.notes:
+        console.print(f"note: {note}", soft_wrap=not console.is_terminal)
     for label, text in (_used(result.ledger), *_directions(spec, directory, result, options)):
         console.print(f"{label:<11}{text}")
 

@@ -10,7 +10,7 @@ study NAME@confirmation/CELL    user attributes: run/NUMBER, the MLflow run of a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.trial import DiscardedWork, TrialRecord
+from sweep.spec.cells import Cell
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
 
@@ -36,9 +37,14 @@ class ConfirmationLedger:
         self._records: dict[str, ConfirmationRecord] = {}
         self._trial_ids: dict[str, int] = {}
         self._study_ids: dict[str, int] = {}
+        self._cells: dict[str, Cell] = {}
 
-    def read(self) -> None:
-        """Take in all that the storage holds."""
+    def read(self, cells: Sequence[Cell] = ()) -> None:
+        """Take in all that the storage holds.
+
+        cells: those of the sweep that is resumed, whose data and encoders may have moved.
+        """
+        self._cells.update({cell.key: cell for cell in cells})
         for study in self._storage.get_all_studies():
             if not study.study_name.startswith(self._prefix):
                 continue
@@ -123,14 +129,14 @@ class ConfirmationLedger:
             return self._storage.get_study_id_from_name(self._prefix + cell)
 
     def _refresh(self, cell: str, trial_id: int, run_id: str | None = None) -> ConfirmationRecord:
-        record = _record(cell, self._storage.get_trial(trial_id))
+        record = _record(cell, self._storage.get_trial(trial_id), self._cells.get(cell))
         known = self._records.get(record.key)
         record = replace(record, run_id=known.run_id if known is not None else run_id)
         self._records[record.key], self._trial_ids[record.key] = record, trial_id
         return record
 
 
-def _record(cell: str, trial: FrozenTrial) -> ConfirmationRecord:
+def _record(cell: str, trial: FrozenTrial, begun: Cell | None) -> ConfirmationRecord:
     attrs: Mapping[str, Any] = trial.user_attrs
     what, end = attrs["what"], attrs.get("end") or {}
     return ConfirmationRecord(
@@ -138,7 +144,7 @@ def _record(cell: str, trial: FrozenTrial) -> ConfirmationRecord:
         number=trial.number,
         role=Role(what["role"]),
         trial=what["trial"],
-        config=TrialConfig.from_flat(what["config"]),
+        config=TrialConfig.from_flat(what["config"] if begun is None else begun.placed(what["config"])),
         started=what["started"],
         ended=end.get("time"),
         outcome=Outcome(end["outcome"]) if end else None,

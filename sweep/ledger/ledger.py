@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -28,6 +29,7 @@ from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import DiscardedWork, TrialRecord
 from sweep.spec.cells import Cell
+from sweep.spec.inputs import Digests
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
 
@@ -54,19 +56,27 @@ class Ledger:
         names = {study.study_name: study for study in self._storage.get_all_studies()}
         return self.name in names and "id" in names[self.name].user_attrs
 
+    def without_digests(self) -> bool:
+        """Whether the sweep was begun by a version that took no digests of its data and encoders."""
+        with self._lock:
+            return self._trials.without_digests()
+
     def begin(
         self,
         spec: Mapping[str, Any],
         cells: Sequence[Cell],
         provenance: Mapping[str, str],
         data: Mapping[str, DataRecord] | None = None,
+        inputs: Mapping[str, Digests] = MappingProxyType({}),
     ) -> SweepRecord:
         """Create the sweep, or resume it with its cells.
 
-        Raises LedgerError if a cell's search space or protocol is not the one recorded, naming what changed.
+        inputs: by cell, what its dataset and encoders consist of.
+
+        Raises LedgerError if a cell's search space, protocol or inputs are not those recorded, naming what changed.
         """
         with self._lock:
-            self._trials.check_protocols(cells)
+            self._trials.check(cells, inputs)
             root = self._root() if self._is_known() else self._create_root()
             if "id" not in root.user_attrs:
                 root.set_user_attr("created", time.time())
@@ -75,8 +85,8 @@ class Ledger:
             root.set_user_attr("facts", dict(provenance))
             root.set_user_attr("data", {name: asdict(record) for name, record in (data or {}).items()})
             root.set_user_attr("state", SweepState.RUNNING)
-            self._trials.begin(cells)
-            self._confirmations.read()
+            self._trials.begin(cells, inputs)
+            self._confirmations.read(cells)
             return self.sweep()
 
     def sweep(self) -> SweepRecord:

@@ -1,7 +1,7 @@
 """The part of the ledger that holds the trials of the search: one Optuna study for each cell.
 
-study NAME/CELL          user attributes: protocol, what must not change under the same name; run/NUMBER, the MLflow run
-                         of a trial (here, because a finished trial cannot be written any more)
+study NAME/CELL          user attributes: protocol and inputs, what must not change under the same name; run/NUMBER, the
+                         MLflow run of a trial (here, because a finished trial cannot be written any more)
   trial                  parameters; intermediate value n = score at evaluation n; state
     user attributes      config, params, started, attempts, losses (crashes in a row), lost (discarded work),
                          report/0001 ... (evaluations), outcome, reason, detail, ended
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -25,8 +25,10 @@ from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
 from sweep.spec.cells import Cell
 from sweep.spec.fingerprint import changes, protocol_fingerprint
+from sweep.spec.inputs import Digests, input_changes
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
+from trainable.ranges import Scalar
 
 __all__ = ["TrialLedger"]
 
@@ -47,40 +49,58 @@ class TrialLedger:
         self._storage = storage
         self._name = name
         self._prefix = f"{name}/"
-        self._begun: set[str] = set()  # cells that this object may write to
+        self._begun: dict[str, Cell] = {}  # cells that this object may write to
         self._studies: dict[str, optuna.Study] = {}
         self._records: dict[str, TrialRecord] = {}
         self._trial_ids: dict[str, int] = {}
         self._last_end = 0.0
 
-    def check_protocols(self, cells: Sequence[Cell]) -> None:
-        """Raise LedgerError if a cell's search space or protocol is not the one recorded, naming what changed."""
+    def check(self, cells: Sequence[Cell], inputs: Mapping[str, Digests]) -> None:
+        """Raise LedgerError if a cell's search space, protocol or inputs are not those recorded, naming what changed.
+
+        inputs: by cell, what its dataset and encoders consist of.
+        """
         recorded = set(self._recorded_cells())
-        mistakes = [
-            f"cell {key}: is in the ledger, but not in the spec" for key in recorded - {cell.key for cell in cells}
-        ]
-        for cell in cells:
-            if cell.key in recorded:
-                old = self._load(cell.key).user_attrs.get("protocol")
-                found = changes(old, _json(protocol_fingerprint(cell))) if old is not None else []
-                mistakes += [f"cell {cell.key}: {change}" for change in found]
-        if mistakes:
-            listing = "\n  ".join(sorted(mistakes))
-            raise LedgerError(
-                f"the trials of a sweep must share one search space and protocol; sweep {self._name!r} was begun with "
-                f"another one:\n"
-                f"  {listing}\ngive the changed spec another name (`--set name=...`), or undo the change"
+        spare = sorted(recorded - {cell.key for cell in cells})
+        protocols = [f"cell {key}: is in the ledger, but not in the spec" for key in spare]
+        data: list[str] = []
+        for cell in (cell for cell in cells if cell.key in recorded):
+            attrs, now = self._load(cell.key).user_attrs, inputs.get(cell.key)
+            known = "inputs" in attrs and now is not None
+            if "protocol" in attrs:
+                found = changes(attrs["protocol"], _json(protocol_fingerprint(cell)), movable=known)
+                protocols += [f"cell {cell.key}: {change}" for change in found]
+            if known and now is not None:
+                data += input_changes(attrs["inputs"], now)
+        refusals = [*self._refusal("search space and protocol", protocols), *self._refusal("data and encoders", data)]
+        if refusals:
+            raise LedgerError("\n".join(refusals))
+
+    def _refusal(self, what: str, found: Sequence[str]) -> Iterator[str]:
+        if found:
+            listing = "\n  ".join(dict.fromkeys(sorted(found)))
+            yield (
+                f"the trials of a sweep must share {what}; sweep {self._name!r} was begun with others:\n  {listing}\n"
+                "give the changed sweep another name (`--set name=...`), or undo the change"
             )
 
-    def begin(self, cells: Sequence[Cell]) -> None:
+    def begin(self, cells: Sequence[Cell], inputs: Mapping[str, Digests]) -> None:
         """Create the studies of new cells, and read those that the storage holds."""
         recorded = set(self._recorded_cells())
         for cell in cells:
             study = self._load(cell.key) if cell.key in recorded else self._create(cell.key)
-            if "protocol" not in study.user_attrs:
+            attrs = study.user_attrs
+            if "protocol" not in attrs:
                 study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
-            self._begun.add(cell.key)
+            if "inputs" not in attrs and cell.key in inputs:
+                study.set_user_attr("inputs", _json(inputs[cell.key]))
+            self._begun[cell.key] = cell
             self._read_cell(cell.key)
+
+    def without_digests(self) -> bool:
+        """Whether a recorded cell was begun by a version that took no digests of its data and encoders."""
+        attributes = (self._load(key).user_attrs for key in self._recorded_cells())
+        return any("protocol" in attrs and "inputs" not in attrs for attrs in attributes)
 
     def read(self) -> None:
         """Take in all that the storage holds."""
@@ -185,6 +205,11 @@ class TrialLedger:
                     self._record_score(trial._trial_id, record, evaluation.number)
         return record
 
+    def _config(self, cell: str, flat: Mapping[str, Scalar]) -> TrialConfig:
+        """A recorded configuration, with the places where this cell's data and encoder are now."""
+        begun = self._begun.get(cell)
+        return TrialConfig.from_flat(flat if begun is None else begun.placed(flat))
+
     def _crashes(self, key: str) -> dict[str, int]:
         return dict(self._storage.get_trial(self._trial_ids[key]).user_attrs.get("losses", {}))
 
@@ -201,7 +226,7 @@ class TrialLedger:
     def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
         trial = self._storage.get_trial(trial_id)
         known = self._records.get(f"{cell}#{trial.number}")
-        record = _record(cell, trial, known.config if known else None)
+        record = _record(cell, trial, known.config if known else self._config(cell, trial.user_attrs["config"]))
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
         self._last_end = max(self._last_end, record.ended or 0.0)
         self._trial_ids[record.key] = trial_id
@@ -212,11 +237,9 @@ def _json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _record(cell_key: str, trial: FrozenTrial, config: TrialConfig | None) -> TrialRecord:
-    """The record of `trial`. config: its configuration, where it is known."""
+def _record(cell_key: str, trial: FrozenTrial, config: TrialConfig) -> TrialRecord:
+    """The record of `trial`, whose configuration is `config`."""
     attrs = trial.user_attrs
-    if config is None:
-        config = TrialConfig.from_flat(attrs["config"])
     evaluations = _evaluation_records(trial, config)
     outcome = attrs.get("outcome")
     ended = trial.state.is_finished() or outcome == Outcome.INTERRUPTED

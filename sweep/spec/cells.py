@@ -10,7 +10,7 @@ from math import prod
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sweep.spec.fields import is_used
+from sweep.spec.fields import PLACES, is_used
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
@@ -41,6 +41,11 @@ class Cell:
         """The trial with these values of the searched fields, by flat name; a searched `loss` is one of them."""
         loss = str(params.get("loss", next(iter(self.spaces))))
         return TrialConfig.from_flat({**self.fixed[loss], **params, "loss": loss})
+
+    def placed(self, flat: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The flat fields of a recorded trial, with the paths of the cell's data and encoder as they are now."""
+        fixed = self.fixed[str(flat["loss"])]
+        return {**flat, **{name: fixed[name] for name in PLACES if name in flat and name in fixed}}
 
     def default_params(self) -> dict[str, Scalar]:
         """The defaults that the papers publish, moved into the ranges: the first trial of a cell tries them."""

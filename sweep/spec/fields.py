@@ -19,6 +19,7 @@ from trainable.ranges import Scalar
 
 __all__ = [
     "LOSS_FIELDS",
+    "PLACES",
     "PROTOCOL_FIELDS",
     "TRIAL_FIELDS",
     "UNSEARCHABLE",
@@ -113,6 +114,8 @@ def _loss_rules(config: type[LossConfig]) -> Mapping[str, FieldRule]:
 
 
 PROTOCOL_FIELDS = tuple(Protocol.model_fields)
+PLACES = ("dataset.path", "dataset.test_path", "encoder")
+"""Flat fields that may be paths on a machine. What is there is known by its digest, so that it may move."""
 TRIAL_FIELDS: Mapping[str, FieldRule] = MappingProxyType(_trial_rules())
 LOSS_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
     {name: _loss_rules(entry.config) for name, entry in LOSSES.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweep.spec.fields import PROTOCOL_FIELDS
+from sweep.spec.fields import PLACES, PROTOCOL_FIELDS
 from trainable.ranges import Choice, Range
 
 if TYPE_CHECKING:
@@ -22,18 +22,25 @@ def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
     }
 
 
-def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The differences of two fingerprints in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`."""
+def changes(old: Mapping[str, Any], new: Mapping[str, Any], *, movable: bool = False) -> list[str]:
+    """The differences of two fingerprints in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`.
+
+    movable: paths that differ are no difference, as where the digests of what they lead to are known to be equal.
+    """
     found = []
     if set(old) != set(new):
         found.append(f"search.loss: was {', '.join(old)}, is now {', '.join(new)}")
     for loss in (loss for loss in new if loss in old):
         for name in dict.fromkeys((*old[loss], *new[loss])):
             was, now = old[loss].get(name), new[loss].get(name)
-            if was != now:
+            if was != now and not (movable and name in PLACES and _is_path(was) and _is_path(now)):
                 place = _place(name, loss, new[loss].get("dataset"), was, now)
                 found.append(f"{place}: was {_shown(was)}, is now {_shown(now)}")
     return list(dict.fromkeys(found))
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/")
 
 
 def _plain(values: Range) -> Any:

@@ -1,17 +1,23 @@
-"""Checks of the data and encoders that a sweep will read, and the commits of its hub datasets, before it begins."""
+"""The data and encoders that a sweep reads: checked, pinned to commits, and digested, before it begins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
+from trainable.config import DatasetConfig
 from trainable.datasets import load, pin
+from trainable.datasets.digest import data_digest
 from trainable.draws import draw_of
 from trainable.encoder import check_encoder
+from trainable.encoder.digest import encoder_digest
 
-__all__ = ["check_inputs", "pinned"]
+__all__ = ["Digests", "check_inputs", "digest_inputs", "input_changes", "pinned"]
+
+Digests: TypeAlias = Mapping[str, Mapping[str, str]]
+"""What the inputs of a cell consist of: by kind and name (`dataset trec`), the properties and hashes of one of them."""
 
 
 def check_inputs(grid: Sequence[Cell]) -> None:
@@ -35,3 +41,41 @@ def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
         same = config.hub is not None and config.revision is None and known.get("hub") == config.hub
         datasets[name] = pin(config.model_copy(update={"revision": known.get("revision")}) if same else config)
     return spec.model_copy(update={"datasets": datasets})
+
+
+def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
+    """By cell, what its dataset and its encoders consist of. Raises TrainableError for one that cannot be read."""
+    datasets: dict[DatasetConfig, Mapping[str, str]] = {}
+    encoders: dict[tuple[str, str | None], Mapping[str, str]] = {}
+    digests: dict[str, dict[str, Mapping[str, str]]] = {}
+    for cell in grid:
+        found = digests.setdefault(cell.key, {})
+        for number, config in enumerate(cell.inputs(), start=1):
+            if config.dataset not in datasets:
+                datasets[config.dataset] = data_digest(load(config.dataset))
+            key = (config.encoder, config.encoder_revision)
+            if key not in encoders:
+                encoders[key] = encoder_digest(*key)
+            found[f"dataset {config.dataset.name}"] = datasets[config.dataset]
+            found[f"encoder {number}"] = encoders[key]
+    return digests
+
+
+def input_changes(old: Digests, new: Digests) -> list[str]:
+    """How the inputs of a cell differ, in words: `dataset trec: rows of the pool: was 72, is now 53`."""
+    found = []
+    for name in (name for name in new if name in old):
+        for part in dict.fromkeys((*old[name], *new[name])):
+            was, now = old[name].get(part), new[name].get(part)
+            if was != now:
+                found.append(f"{name}: {part}: {_change(was, now)}")
+    return found
+
+
+def _change(was: str | None, now: str | None) -> str:
+    if was is None:
+        return "is new"
+    if now is None:
+        return "is gone"
+    hashes = was.startswith("sha256:") and now.startswith("sha256:")
+    return "have changed" if hashes else f"was {was}, is now {now}"

@@ -88,7 +88,8 @@ def test_a_killed_sweep_resumes_from_its_journal(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     shutil.copyfile(WRITTEN / "ledger.journal", folder / "ledger.journal")
     before = recorded(folder / "ledger.journal")
-    sweep(tmp_path, "run", str(WRITTEN / "small.yaml"), "--set", "budget.concurrency=1")
+    output = sweep(tmp_path, "run", str(WRITTEN / "small.yaml"), "--set", "budget.concurrency=1")
+    assert "their digests were taken now" in output, "that version took none"
     check_resumed(before, tmp_path)
 
 

@@ -1,0 +1,116 @@
+"""Digests of data and encoders differ whenever these do, and a fingerprint whenever any of its fields does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweep.errors import LedgerError
+from sweep.ledger.ledger import Ledger
+from sweep.ledger.storage import open_storage
+from sweep.spec.cells import cells
+from sweep.spec.fields import PLACES
+from sweep.spec.fingerprint import changes, protocol_fingerprint
+from sweep.spec.inputs import digest_inputs, input_changes
+from tests.sweeps.grid import evaluated, spec
+from trainable.datasets.digest import data_digest
+from trainable.datasets.text_data import Rows, TextData
+from trainable.encoder.digest import encoder_digest
+
+TEXTS = st.lists(st.tuples(st.text(max_size=4), st.integers(0, 1)), min_size=1, max_size=6)
+
+
+def data(rows: list[tuple[str, int]]) -> TextData:
+    part = Rows(tuple(text for text, _ in rows), None, np.array([label for _, label in rows], dtype=np.int64))
+    return TextData("films", ("bad", "good"), part, part)
+
+
+@given(TEXTS, TEXTS)
+def test_a_digest_is_equal_for_equal_rows_alone(first: list[tuple[str, int]], second: list[tuple[str, int]]) -> None:
+    assert (data_digest(data(first)) == data_digest(data(second))) == (first == second)
+
+
+def test_pairs_parts_and_class_names_count_too() -> None:
+    whole = data([("a", 0), ("b", 1)])
+    paired = replace(whole, pool=replace(whole.pool, pairs=("x", "y")))
+    others = [
+        paired,
+        replace(paired, pool=replace(whole.pool, pairs=("x", "z"))),
+        replace(whole, test=data([("a", 1), ("b", 1)]).test),
+        replace(whole, class_names=("bad", "fine")),
+    ]
+    digests = [str(data_digest(each)) for each in (whole, *others)]
+    assert len(set(digests)) == len(digests)
+    assert data_digest(replace(whole, name="other", notes=("a note",))) == data_digest(whole)
+
+
+def test_every_file_of_an_encoder_counts(tiny_bert: Path, tmp_path: Path) -> None:
+    before = encoder_digest(str(tiny_bert), None)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(before)
+    for name in before:
+        copy = tmp_path / name
+        copy.mkdir()
+        for path in tiny_bert.iterdir():
+            content = path.read_bytes()
+            (copy / path.name).write_bytes(content + b" " if path.name == name else content)
+        after = encoder_digest(str(copy), None)
+        assert [part for part in before if before[part] != after[part]] == [name]
+
+
+def test_changes_are_told_in_words() -> None:
+    old = {"dataset films": {"classes": "a, b", "rows of the pool": "9", "texts and labels": "sha256:1", "gone": "1"}}
+    new = {"dataset films": {"classes": "a, b", "rows of the pool": "8", "texts and labels": "sha256:2", "new": "1"}}
+    assert input_changes(old, new) == [
+        "dataset films: rows of the pool: was 9, is now 8",
+        "dataset films: texts and labels: have changed",
+        "dataset films: gone: is gone",
+        "dataset films: new: is new",
+    ]
+
+
+def test_a_change_of_any_field_of_a_fingerprint_is_a_change() -> None:
+    (cell, *_) = cells(spec())
+    fingerprint = protocol_fingerprint(cell)
+    (loss,) = fingerprint
+    for name in fingerprint[loss]:
+        changed = {loss: {**fingerprint[loss], name: "something else"}}
+        for movable in (False, True):
+            (change,) = changes(changed, fingerprint, movable=movable)
+            assert "was something else, is now" in change
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_path_may_change_only_where_digests_are_known(name: str) -> None:
+    old, new = ({"supcon": {name: path}} for path in ("/here/x", "/there/y"))
+    assert changes(old, new)
+    assert not changes(old, new, movable=True)
+    assert changes({"supcon": {name: "roberta-large"}}, new, movable=True), "a hub id is no path"
+
+
+def test_a_ledger_without_digests_takes_them_at_its_next_begin(tmp_path: Path) -> None:
+    """As one of an earlier version is: it resumes, and from there on notices changes."""
+    given_spec = spec(trial={"encoder": "all-MiniLM-L6-v2"})
+    grid, resolved = cells(given_spec), given_spec.resolved()
+    inputs = digest_inputs(grid)
+
+    def opened() -> Ledger:
+        return Ledger(open_storage(tmp_path / "ledger.journal", write=True), given_spec.name)
+
+    ledger = opened()
+    assert not ledger.without_digests(), "it has not begun"
+    ledger.begin(resolved, grid, {})
+    key = ledger.ask(grid[0], seed=0, budget=2).key
+    ledger.record(key, evaluated(0, 1, 0.5))
+    assert opened().without_digests()
+    opened().begin(resolved, grid, {}, inputs=inputs)
+    assert not opened().without_digests()
+    changed = {cell: {name: {**parts, "classes": "a, b"} for name, parts in by.items()} for cell, by in inputs.items()}
+    with pytest.raises(
+        LedgerError, match=r"must share data and encoders.*\n  dataset support: classes: was .*, is now a, b"
+    ):
+        opened().begin(resolved, grid, {}, inputs=changed)
