@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -15,10 +15,10 @@ from sweep.execution.ray_cluster import cluster
 from sweep.execution.tune_run import train
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
-from sweep.ledger.provenance import data_records, environment
+from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
-from sweep.records.sweep import SweepState
+from sweep.records.sweep import SweepRecord, SweepState
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
@@ -80,10 +80,11 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
     directory.create()
     with directory.locked(), exclusive(ledger_place(spec, directory), spec.name):
         ledger = open_ledger(spec, directory, write=True)
-        spec = pinned(spec, ledger.sweep().spec if ledger.exists() else {})
+        known = ledger.sweep() if ledger.exists() else None
+        spec = pinned(spec, known.spec if known is not None else {})
         grid = cells(spec)
         check_inputs(grid)
-        notes = (_NO_DIGESTS,) if ledger.without_digests() else ()
+        notes = tuple(_notes(ledger, known))
         ledger.begin(spec.resolved(), grid, environment(), data_records(grid), digest_inputs(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = replace(_run(spec, grid, ledger, directory, address, display), notes=notes)
@@ -125,6 +126,15 @@ def _run(
             finally:
                 projection = tracker.close(timeout=60)
     return RunResult(ending, trained, ledger, grid, report, projection, uri)
+
+
+def _notes(ledger: Ledger, known: SweepRecord | None) -> Iterator[str]:
+    """What has changed since the sweep was last run. known: its record then, if it was."""
+    if ledger.without_digests():
+        yield _NO_DIGESTS
+    changed = version_changes(known.provenance, environment()) if known is not None else []
+    if changed:
+        yield f"versions have changed since the last run ({'; '.join(changed)}), and may compute otherwise"
 
 
 def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:

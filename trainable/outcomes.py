@@ -33,6 +33,7 @@ class Evaluation:
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
     confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
     trained_on: device and precision, such as `NVIDIA L4 (bf16)`; empty where unknown.
+    trained_with: versions of the code and the libraries (`trainable.versions`); empty in records of old.
     outcome: DIVERGED or FAILED on the evaluation that ends the trial, which may have no metrics; None otherwise.
     reason: why the trial diverged or failed, one line.
     detail: the traceback of a failure.
@@ -46,6 +47,7 @@ class Evaluation:
     metrics: Mapping[str, float] = field(default_factory=dict)
     confusion: tuple[tuple[int, ...], ...] = ()
     trained_on: str = ""
+    trained_with: str = ""
     outcome: Outcome | None = None
     reason: str = ""
     detail: str = ""
@@ -57,8 +59,10 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON data, as ledgers and documents store it; the key of `point` is `evaluation` there."""
-        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return {_KEYS.get(name, name): value for name, value in (values | {"metrics": dict(self.metrics)}).items()}
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)} | {"metrics": dict(self.metrics)}
+        if not self.trained_with:
+            del values["trained_with"]  # a record of old stays as it was
+        return {_KEYS.get(name, name): value for name, value in values.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Evaluation:

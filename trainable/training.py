@@ -28,6 +28,7 @@ from trainable.learner import DivergedError
 from trainable.losses import LOSSES, LossEntry
 from trainable.outcomes import Evaluation, Outcome
 from trainable.replicate import Measurement, Part, Trial, measurements
+from trainable.versions import versions
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -129,6 +130,7 @@ def _replicate_evaluations(trial: Trial, replicate: int, token: object) -> Itera
             replicate=replicate,
             point=point,
             initialisation=trial.initialisation,
+            trained_with=versions(),
         )
         evaluation = _next_evaluation(measured, at, step)
         step = evaluation.step

@@ -15,7 +15,7 @@ from sweep.records.sweep import DataRecord
 if TYPE_CHECKING:
     from sweep.spec.cells import Cell
 
-__all__ = ["data_records", "environment"]
+__all__ = ["data_records", "environment", "version_changes"]
 
 _PACKAGES = (
     "few-shot-sweep",
@@ -59,6 +59,12 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
         )
         for name, data in ((name, load(config)) for name, config in configs.items())
     }
+
+
+def version_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The packages whose versions differ between two environments: `torch: was 2.12.0, is now 2.13.0`."""
+    names = [name for name in new if name.startswith("version.") and name in old and old[name] != new[name]]
+    return [f"{name.removeprefix('version.')}: was {old[name]}, is now {new[name]}" for name in names]
 
 
 def _git_commit() -> str:

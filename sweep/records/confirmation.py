@@ -75,6 +75,11 @@ class ConfirmationRecord:
         return f"{self.cell}#{self.role}-{self.number}"
 
     @property
+    def trained_with(self) -> frozenset[str]:
+        """The versions of code and libraries that trained it."""
+        return frozenset(replicate.evaluation.trained_with for replicate in self.replicates) - {""}
+
+    @property
     def trained_on(self) -> frozenset[str]:
         """The kinds of devices that trained it, each with the numerical precision used there."""
         return frozenset(replicate.evaluation.trained_on for replicate in self.replicates) - {""}

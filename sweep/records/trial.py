@@ -103,6 +103,11 @@ class TrialRecord:
         return _seconds(self.evaluations) - _seconds(repeated)
 
     @property
+    def trained_with(self) -> frozenset[str]:
+        """The versions of code and libraries that trained it."""
+        return frozenset(record.evaluation.trained_with for record in self.evaluations) - {""}
+
+    @property
     def trained_on(self) -> frozenset[str]:
         """The kinds of devices that trained it, each with the numerical precision used there."""
         return frozenset(record.evaluation.trained_on for record in self.evaluations) - {""}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from operator import add
@@ -21,6 +21,7 @@ from sweep.report.section import Section, Table
 from sweep.report.style import Mark
 from sweep.report.wording import configuration, duration, percent, share
 from sweep.verdict import Arm, Cost, Verdict
+from trainable.outcomes import Evaluation
 
 __all__ = ["search_sections"]
 
@@ -190,7 +191,8 @@ def _reproduction(results: SweepResults) -> Section:
         rows=(
             ("sweep", f"{sweep.id}, begun {began}"),
             *((name, _shareable(value)) for name, value in sweep.provenance.items()),
-            *_trained_on(results),
+            *_trained(results, "trained on", lambda evaluation: evaluation.trained_on),
+            *_trained(results, "trained with", lambda evaluation: evaluation.trained_with),
         ),
         words=2,
         folded=True,
@@ -208,14 +210,15 @@ def _reproduction(results: SweepResults) -> Section:
     )
 
 
-def _trained_on(results: SweepResults) -> Iterator[tuple[str, str]]:
-    """The kinds of devices with their numbers of trainings, most first; `cpus` and `platform` are the driver's."""
+def _trained(results: SweepResults, what: str, named: Callable[[Evaluation], str]) -> Iterator[tuple[str, str]]:
+    """The kinds of devices, or the versions, with their numbers of trainings, most first; `cpus`, `platform` and
+    `version` are the driver's."""
     evaluations = [(trial.key, child.evaluation) for trial in results.trials for child in trial.evaluations]
-    searched = {(key, found.replicate): found.trained_on for key, found in evaluations if found.trained_on}
-    confirmed = [child.evaluation.trained_on for record in results.confirmations for child in record.replicates]
+    searched = {(key, found.replicate): named(found) for key, found in evaluations if named(found)}
+    confirmed = [named(child.evaluation) for record in results.confirmations for child in record.replicates]
     kinds = Counter(filter(None, (*searched.values(), *confirmed)))
     for kind, count in kinds.most_common():
-        yield "trained on", f"{kind}: {count} training{'s' if count > 1 else ''}"
+        yield what, f"{kind}: {count} training{'s' if count > 1 else ''}"
 
 
 def _data_table(data: Sequence[DataRecord]) -> Table:

@@ -8,10 +8,10 @@ This is the contract with everybody who reads the runs:
             artifacts spec.yaml and report/; metrics trials/OUTCOME and best_score/CELL (step: trials that have ended),
             and confirmed/CELL, the mean test score of the winner
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
-            sweep.reports (the number of evaluations), sweep.trained_on (device and precision), sweep.lost_seconds (the
-            discarded work, if any), and once it ended sweep.outcome and sweep.reason; the flat configuration as
-            parameters; metrics `score` and those of the evaluations, one step for each evaluation; for a failure the
-            artifact failure.txt
+            sweep.reports (the number of evaluations), sweep.trained_on (device and precision), sweep.trained_with
+            (versions of code and libraries), sweep.lost_seconds (the discarded work, if any), and once it ended
+            sweep.outcome and sweep.reason; the flat configuration as parameters; metrics `score` and those of the
+            evaluations, one step for each evaluation; for a failure the artifact failure.txt
     confirmation, finalist
             as a trial, with that trial's configuration; tag sweep.confirmation, their number in the cell; metrics
             with one step for each draw, from 0, and `mean_...` over the draws so far (step: replicates that have
@@ -141,6 +141,8 @@ def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent:
         tags["sweep.lost_seconds"] = f"{sum(work.seconds for work in record.discarded):.1f}"
     if record.trained_on:
         tags["sweep.trained_on"] = "; ".join(sorted(record.trained_on))
+    if record.trained_with:
+        tags["sweep.trained_with"] = "; ".join(sorted(record.trained_with))
     return replace(wanted, tags=_short({**tags, **wanted.tags, **_evaluations_tag(num_evaluations(record))}))
 
 

@@ -42,6 +42,7 @@ def cautions(
         _misleading_rungs(results, spec),
         _unequal_budgets(comparisons),
         _unlike_devices(comparisons),
+        _unlike_versions(comparisons),
         _rich_validation(results, groups),
         _failures(comparisons),
         _few_draws(comparisons, family),
@@ -151,6 +152,18 @@ def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
             unlike.append(f"{comparison.title} ({', '.join(devices)})")
     if unlike:
         yield f"losses were trained on different devices: {_some(unlike, '; ')}; one kind of machine treats all alike"
+
+
+def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Another version of a library, or of the training code, may compute otherwise."""
+    unlike = []
+    for comparison in comparisons:
+        found = {arm.loss: arm.confirmation.trained_with for arm in comparison.arms if arm.confirmation is not None}
+        if len(set().union(*found.values())) > 1:
+            versions = (f"{loss} with {' and '.join(sorted(names))}" for loss, names in found.items() if names)
+            unlike.append(f"{comparison.title} ({'; '.join(versions)})")
+    if unlike:
+        yield f"losses were trained with different versions: {_some(unlike, '; ')}; one environment treats all alike"
 
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,15 +14,20 @@ from hypothesis import strategies as st
 
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
+from sweep.ledger.provenance import version_changes
 from sweep.ledger.storage import open_storage
 from sweep.spec.cells import cells
 from sweep.spec.fields import PLACES
 from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.inputs import digest_inputs, input_changes
 from tests.sweeps.grid import evaluated, spec
+from trainable.config import TrialConfig
 from trainable.datasets.digest import data_digest
 from trainable.datasets.text_data import Rows, TextData
 from trainable.encoder.digest import encoder_digest
+from trainable.outcomes import Evaluation
+from trainable.training import replicates
+from trainable.versions import versions
 
 TEXTS = st.lists(st.tuples(st.text(max_size=4), st.integers(0, 1)), min_size=1, max_size=6)
 
@@ -90,6 +97,31 @@ def test_a_path_may_change_only_where_digests_are_known(name: str) -> None:
     assert changes(old, new)
     assert not changes(old, new, movable=True)
     assert changes({"supcon": {name: "roberta-large"}}, new, movable=True), "a hub id is no path"
+
+
+def test_every_changed_version_is_told() -> None:
+    old = {"version.torch": "2.12.0", "version.ray": "2.60.0", "python": "3.11.6"}
+    new = {"version.torch": "2.13.0", "version.ray": "2.60.0", "version.optuna": "5.0.0", "python": "3.11.7"}
+    assert version_changes(old, new) == ["torch: was 2.12.0, is now 2.13.0"]
+    assert version_changes(new, new) == []
+
+
+def test_what_trained_is_known_by_its_source_and_its_libraries(tiny_bert: Path) -> None:
+    assert re.fullmatch(r"trainable [0-9a-f]{8}, torch \S+, transformers \S+", versions())
+    config = TrialConfig.model_validate(
+        {
+            "dataset": {"name": "support"},
+            "shots": 1,
+            "encoder": str(tiny_bert),
+            "steps": 1,
+            "evaluations": 1,
+            "replicates": 1,
+            "validation": 8,
+        }
+    )
+    (evaluation,) = replicates(config)
+    assert evaluation.trained_with == versions()
+    assert Evaluation.from_json(json.loads(json.dumps(evaluation.to_json()))) == evaluation
 
 
 def test_a_ledger_without_digests_takes_them_at_its_next_begin(tmp_path: Path) -> None:

@@ -90,6 +90,14 @@ def test_the_kinds_of_devices_stand_below_the_versions(results: SweepResults, fo
     assert rows == [("trained on", f"L4 (bf16): {len(on_gpu)} trainings"), ("trained on", "cpu (fp32): 3 trainings")]
 
 
+def test_the_versions_that_trained_stand_there_too(results: SweepResults, found: Verdict) -> None:
+    first = results.trials[0]
+    old = (replace(each, evaluation=replace(each.evaluation, trained_with="torch 2.12")) for each in first.evaluations)
+    known = replace(results, trials=(replace(first, evaluations=tuple(old)), *results.trials[1:]))
+    making = search_sections(known, found, MARKS, "accuracy")[-1]
+    assert ("trained with", "torch 2.12: 3 trainings") in [row for table in making.tables for row in table.rows]
+
+
 def test_the_page_opens_nothing_and_allows_nothing(results: SweepResults, found: Verdict) -> None:
     sections = (
         *verdict_sections(found, MARKS, "accuracy")[:1],

@@ -398,6 +398,33 @@ def test_losses_that_were_trained_on_different_devices(kinds: tuple[tuple[str, .
     assert told in warnings
 
 
+def trained_with(record: ConfirmationRecord, *versions: str) -> ConfirmationRecord:
+    """The record with its replicates trained with these versions in turn."""
+    turns = zip(record.replicates, cycle(versions), strict=False)
+    replicates = (replace(each, evaluation=replace(each.evaluation, trained_with=names)) for each, names in turns)
+    return replace(record, replicates=tuple(replicates))
+
+
+@pytest.mark.parametrize(
+    ("versions", "told"),
+    [
+        ((("torch 2.12",), ("torch 2.13",)), "(cross_entropy with torch 2.12; soft_triple with torch 2.13)"),
+        (
+            (("torch 2.12",), ("torch 2.12", "torch 2.13")),
+            "(cross_entropy with torch 2.12; soft_triple with torch 2.12 and torch 2.13)",
+        ),
+        ((("torch 2.13",), ("torch 2.13",)), ""),
+        ((("",), ("torch 2.13",)), ""),
+    ],
+)
+def test_losses_that_were_trained_with_different_versions(versions: tuple[tuple[str, ...], ...], told: str) -> None:
+    results = small()
+    records = tuple(trained_with(record, *each) for record, each in zip(results.confirmations, versions, strict=True))
+    warnings = " ".join(verdict(replace(results, confirmations=records)).warnings)
+    assert ("different versions" in warnings) == bool(told)
+    assert told in warnings
+
+
 def test_unequal_budgets() -> None:
     results = small()
     found = verdict(replace(results, trials=results.trials[:-1]))
