@@ -21,6 +21,11 @@ __all__ = ["main"]
 
 INTERRUPTED = 130
 
+_KILLED = (
+    "the sweep's driver was ended from outside: a process of Ray has died (logs: /tmp/ray/session_latest/logs), or the "
+    "system has killed it, as it does when memory runs out; what is on record is kept, and the same command resumes"
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
@@ -54,6 +59,7 @@ def _check_folder() -> None:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
+    from sweep.cli.last_words import last_words
     from sweep.cli.progress import Progress
     from sweep.cli.run_summary import command, print_run_summary
     from sweep.run import run
@@ -67,7 +73,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
     _log_to(directory)
-    result = run(spec, directory, address=options.address, display=Progress(console))
+    with last_words(f"{_KILLED}: {command(options)}"):
+        result = run(spec, directory, address=options.address, display=Progress(console))
     print_run_summary(console, spec, directory, result, options)
     return INTERRUPTED if result.ending.end is End.INTERRUPTED else 0
 

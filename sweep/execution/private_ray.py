@@ -15,6 +15,8 @@ __all__ = ["private_ray"]
 # Read by Ray at its import. Its name tells of other systems; what it does anywhere is that all of Ray's ports are
 # opened on the loopback alone (`_node_ip_address="127.0.0.1"` does not do that: Ray resolves it to the machine's own).
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Seconds for which a process waits for a head that has died. On this machine nobody would start it anew.
+_DEATH = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -25,7 +27,7 @@ def private_ray() -> Iterator[None]:
 
     What the user has set stays.
     """
-    for name, value in _LOOPBACK.items():
+    for name, value in (_LOOPBACK | _DEATH).items():
         os.environ.setdefault(name, value)
     if any(name in os.environ for name in _TOKENS):
         yield

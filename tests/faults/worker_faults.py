@@ -18,7 +18,7 @@ from trainable.outcomes import Outcome
 
 __all__ = ["exhaust_memory", "hang_loader", "kill_head", "kill_node", "kill_worker", "meet_nan"]
 
-_STALLED = f"no report within {STALL_MINUTES:g} minutes"
+_STALLED = f"no evaluation within {STALL_MINUTES:g} minutes"
 _LEASE = 45.0  # seconds after which the kernel lets others open a file all the same
 
 
