@@ -128,7 +128,7 @@ class Confirm(BaseModel):
         1,
         ge=1,
         le=100,
-        description="most finalists of a cell: best trials, tied within noise, that are trained on further draws to "
+        description="at most so many best trials of a cell, if tied within noise, are trained on further draws to "
         "choose the winner; 1: none, the best score wins",
     )
     finalist_draws: int = Field(

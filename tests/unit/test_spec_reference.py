@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
 from sweep.errors import SpecError
-from sweep.spec.blocks import BLOCKS
+from sweep.spec.blocks import BLOCKS, Pruning
 from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES, RANGE_SOURCES
 from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS
@@ -73,6 +74,8 @@ def test_the_full_example_has_every_block_and_twelve_cells(tmp_path: Path) -> No
     _, example, _ = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     keys = set(re.findall(r"^(\w+):", example, flags=re.MULTILINE))
     assert keys == {"name", "datasets", "compare", "search", "trial", *BLOCKS}
+    (rules,) = re.findall(r"^pruning: .*# or (.*)$", example, flags=re.MULTILINE)
+    assert {"asha", *rules.split(", ")} == set(get_args(Pruning.model_fields["rule"].annotation))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "tickets.csv").write_text("body,intent\na,b\n")
     (tmp_path / "tickets.yaml").write_text(example)
