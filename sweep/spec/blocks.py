@@ -184,8 +184,8 @@ class Pruning(BaseModel):
     def _has_rungs(cls, adaptive: bool, info: ValidationInfo) -> bool:
         rule = info.data.get("rule")
         if adaptive and rule is not None and rule not in RULES_WITH_RUNGS:
-            known = " and ".join(RULES_WITH_RUNGS)
-            raise ValueError(f"only {known} judge at rungs, which could adapt; the rule is {rule}")
+            known = ", ".join(RULES_WITH_RUNGS)
+            raise ValueError(f"only a rule with rungs can be adaptive: {known}; the rule is {rule}")
         return adaptive
 
     @field_validator("rungs")
