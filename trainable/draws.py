@@ -19,10 +19,18 @@ from trainable.errors import DataError
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["CONFIRMATION_START", "Draw", "draw_of", "few_shot_draw", "initialisation_seed"]
+__all__ = ["CONFIRMATION_START", "MAX_REPLICATES", "Draw", "draw_of", "few_shot_draw", "initialisation_seed"]
+
+MAX_REPLICATES = 1_000
+"""Most draws of a trial, and most further draws on which a finalist is trained."""
 
 CONFIRMATION_START = 10_000
-"""Index of the first draw of a confirmation. A search uses draws from 0 on, so that the two never overlap."""
+"""Index of the first draw of a confirmation.
+
+No confirmation has a draw of its search. A search uses the indices from 0 on, at most `MAX_REPLICATES` of them, and its
+finalists at most as many further ones, so that both end far below. Rows may recur in several draws, since all draws
+come from one pool; the test part is apart from it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from sweep.execution.machine import allotted_cpus
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
+from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
@@ -125,7 +126,8 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
         spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
     )
     total = config.replicates * config.evaluations
-    where = f" at evaluations {', '.join(map(str, rungs))} of {total}" if spec.pruning.rule == "asha" else ""
+    has_rungs = spec.pruning.rule in RULES_WITH_RUNGS
+    where = f" at evaluations {', '.join(map(str, rungs))} of {total}" if has_rungs else ""
     console.print(f"pruning: {spec.pruning.rule}{where}\n")
 
 

@@ -87,7 +87,7 @@ def least_share(rule: Pruning, config: TrialConfig, trials: int) -> float:
 
 
 def _whole_and_first(rule: Pruning, config: TrialConfig) -> tuple[int, int]:
-    """How many trials of a cell are never stopped, and the number of the first evaluation that may stop others."""
+    """How many trials of a cell always run to the end, and the first evaluation at which another may be stopped."""
     total = config.replicates * config.evaluations
     if rule.rule == "none":
         return 0, total

@@ -13,13 +13,25 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field_validator
 
 from sweep.addresses import has_password
+from trainable.draws import MAX_REPLICATES
 
-__all__ = ["BLOCKS", "Budget", "Confirm", "Protocol", "Pruning", "Resources", "Tracking", "price_table"]
+__all__ = [
+    "BLOCKS",
+    "RULES_WITH_RUNGS",
+    "Budget",
+    "Confirm",
+    "Protocol",
+    "Pruning",
+    "Resources",
+    "Tracking",
+    "price_table",
+]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 _STRIPPED = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
 
-_MAX_REPLICATES = 1000  # far below the first draw of the confirmation, trainable.draws.CONFIRMATION_START
+RULES_WITH_RUNGS = ("asha", "median")
+"""The pruning rules that compare trials at rungs; only these can be adaptive."""
 
 
 class Protocol(BaseModel):
@@ -30,7 +42,7 @@ class Protocol(BaseModel):
     replicates: int = Field(
         4,
         ge=1,
-        le=_MAX_REPLICATES,
+        le=MAX_REPLICATES,
         description="draws on which each configuration is trained and scored; its score is the mean over them",
     )
     evaluations: int = Field(
@@ -116,11 +128,14 @@ class Confirm(BaseModel):
         1,
         ge=1,
         le=100,
-        description="best trials of a cell, tied within noise, that are trained on further draws to choose the winner; "
-        "1: the best score wins",
+        description="at most so many best trials of a cell, if tied within noise, are trained on further draws to "
+        "choose the winner; 1: none, the best score wins",
     )
     finalist_draws: int = Field(
-        4, ge=1, le=1000, description="further draws of the search on which each finalist is trained"
+        4,
+        ge=1,
+        le=MAX_REPLICATES,
+        description="further draws, after those of the search, on which each finalist is trained",
     )
     reseeded: int = Field(
         4,
@@ -168,8 +183,9 @@ class Pruning(BaseModel):
     @classmethod
     def _has_rungs(cls, adaptive: bool, info: ValidationInfo) -> bool:
         rule = info.data.get("rule")
-        if adaptive and rule in ("wilcoxon", "none"):
-            raise ValueError(f"only asha and median judge at rungs, which could adapt; the rule is {rule}")
+        if adaptive and rule is not None and rule not in RULES_WITH_RUNGS:
+            known = ", ".join(RULES_WITH_RUNGS)
+            raise ValueError(f"only a rule with rungs can be adaptive: {known}; the rule is {rule}")
         return adaptive
 
     @field_validator("rungs")

@@ -38,6 +38,39 @@ trial:
   encoder: all-MiniLM-L6-v2
 """
 
+_FULL_EXAMPLE = """\
+name: tickets                     # also the folder ./sweeps/tickets and the run in MLflow
+
+datasets:                         # csv, tsv, jsonl, parquet, saved dataset folders, SentEval folders
+  tickets: {path: data/tickets.csv, text: body, label: intent}
+
+compare:                          # every combination is a cell; trials compete only inside their cell
+  dataset: [tickets, SetFit/subj] # names of your own, known names (support, mr, cr, trec, ...), paths, hub ids
+  shots: [4, 16]                  # labels per class
+  loss: [cross_entropy, soft_triple, proxy_anchor]
+
+search:                           # optional: each loss has ranges; narrow, fix or replace them
+  encoder_lr: {low: 1.0e-5, high: 1.0e-4, log: true}
+  soft_triple: {margin: {low: 0, high: 0.5}, centers_per_class: [1, 5, 10], la: 20}
+
+trial: {encoder: roberta-large, embedding: mean}    # fields that all trials share
+
+protocol:
+  replicates: 4                   # draws that a configuration is trained on; its score is the mean
+  evaluations: 4                  # in each replicate
+  steps: 120
+  validation: all                 # all | a number | shots (as many rows as are trained on)
+
+budget: {trials_per_cell: 16, hours: 8}             # hours of one run; the next one resumes
+pruning: {rule: asha, reduction_factor: 3}          # or median, wilcoxon, none
+confirm:
+  draws: 20                       # fresh draws for each winner, the same for every loss
+  baseline: cross_entropy         # tuned like every other loss
+  finalists: 3                    # at most 3 tied best trials get extra validation draws
+resources: {cpu: 1, gpu: 0.5}
+tracking: {experiment: tickets}   # MLFLOW_TRACKING_URI, else sqlite:///mlflow.db
+"""
+
 _MISTAKEN_EXAMPLE = """\
 compare:
   dataset: support
@@ -53,8 +86,11 @@ _INTRODUCTION = f"""\
 # The spec of a sweep
 
 A spec says what a sweep compares and searches, how its trials are trained and scored, and what may be spent on it. This
-file is its reference. It is rendered from the models that check a spec, so that it cannot differ from them: change a
-description there, then run `python -m sweep.spec.reference > sweep/spec/README.md`.
+file is its reference. It is rendered from the models that check a spec, and `tests/unit/test_spec_reference.py` fails
+where it differs from them. To change a description, change it in the model, then run
+`python -m sweep.spec.reference > sweep/spec/README.md`.
+
+## Examples
 
 The shortest sensible spec, in a file `tickets.yaml` (the sweep is then called `tickets`), runs with
 `python -m sweep run tickets.yaml`:
@@ -65,6 +101,11 @@ The shortest sensible spec, in a file `tickets.yaml` (the sweep is then called `
 It compares two losses on two numbers of shots, which makes four cells, and searches the learning rates, the weight of
 the metric loss and its own fields over the ranges given below. `python -m sweep plan tickets.yaml` shows what a spec
 amounts to before anything is trained, and `python -m sweep schema` prints a JSON schema for editors.
+
+One that uses every block:
+
+```yaml
+{_FULL_EXAMPLE}```
 
 ## How a spec is read
 

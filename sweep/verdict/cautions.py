@@ -11,6 +11,7 @@ from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
+from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.model import SweepSpec
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
@@ -125,7 +126,7 @@ def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
     misled = [agreement.cell for agreement in rung_agreement(results) if agreement.predictive is False]
-    if misled and spec.pruning.rule in ("asha", "median") and not spec.pruning.adaptive:
+    if misled and spec.pruning.rule in RULES_WITH_RUNGS and not spec.pruning.adaptive:
         yield (
             f"trials were stopped at rungs whose order hardly agrees with the final one (Kendall's tau below "
             f"{LEAST_TAU}): {_some(misled)}; `pruning.adaptive: true` stops them only where rungs predict"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
@@ -16,9 +17,10 @@ from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.scheduling.assignment import MAX_CRASHES, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.search.selection import Replicate, finalists, wanted, winner
-from sweep.spec.blocks import Confirm
+from sweep.spec.blocks import Confirm, Protocol
 from tests.sweeps.grid import evaluated, grid, spec
 from trainable.draws import CONFIRMATION_START as FIRST
+from trainable.draws import MAX_REPLICATES
 from trainable.outcomes import Evaluation, Outcome
 
 THREE: dict[str, Any] = {"confirm": {"draws": 3, "reseeded": 1}}
@@ -284,6 +286,22 @@ def trial(number: int, *scores: float) -> TrialRecord:
         score=sum(scores) / len(scores),
         evaluations=evaluations,
     )
+
+
+def test_no_confirmation_has_a_draw_of_the_longest_search_or_of_its_finalists() -> None:
+    longest = Protocol(replicates=MAX_REPLICATES).replicates
+    confirm = Confirm(finalists=2, finalist_draws=MAX_REPLICATES)
+    tied = wanted([trial(number, *longest * [0.5]) for number in range(2)], (), confirm)
+    draws = {replicate.draw for finalist in tied for replicate in finalist.replicates}
+    assert draws == set(range(longest, 2 * longest)), "further draws follow those of the search"
+    assert 2 * MAX_REPLICATES <= FIRST
+
+
+@pytest.mark.parametrize("bound", [{"replicates": MAX_REPLICATES + 1}, {"finalist_draws": MAX_REPLICATES + 1}], ids=str)
+def test_a_spec_cannot_ask_for_more_draws_than_that(bound: dict[str, int]) -> None:
+    model = Protocol if "replicates" in bound else Confirm
+    with pytest.raises(ValidationError, match=f"less than or equal to {MAX_REPLICATES}"):
+        model(**bound)
 
 
 @pytest.mark.parametrize(

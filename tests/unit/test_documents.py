@@ -24,6 +24,7 @@ import yaml
 
 from sweep.cli import commands
 from sweep.spec.cells import cells
+from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
 from tests.unit.documents import (
@@ -41,6 +42,8 @@ from tests.unit.documents import (
 )
 from tests.unit.test_architecture import FLOORS
 from trainable import __main__ as trainable_command
+from trainable.datasets import load
+from trainable.draws import draw_of
 from trainable.losses import LOSSES
 
 _FILE = re.compile(r"[\w.\-/*]+\.(?:py|toml|c|j2|dict|ya?ml|json|md|svg|png)|[\w.\-]+/[\w.\-/*]*|Makefile")
@@ -221,13 +224,18 @@ def test_the_readme_is_short_and_has_its_pictures() -> None:
     assert len(re.findall(r"!\[[^\]]+\]\(\.readme/[^)]+\)", text_of("README.md"))) == 3
 
 
-def test_the_spec_of_the_readme_is_a_grid_of_twelve_cells(tmp_path: Path) -> None:
+def test_the_spec_of_the_readme_works_on_forty_rows_in_two_classes(tmp_path: Path) -> None:
     (example,) = [each for each in fences("README.md") if each.language == "yaml"]
-    _create(tmp_path / "data" / "tickets.csv", "body", "intent")
-    (tmp_path / "tickets.yaml").write_text(example.text)
-    keys = [cell.key for cell in cells(load_spec(tmp_path / "tickets.yaml"))]
-    assert keys[:3] == ["tickets/4/cross_entropy", "tickets/4/soft_triple", "tickets/4/proxy_anchor"]
-    assert len(keys) == 12
+    rows = "".join(f"sentence {number},{'good' if number % 2 else 'bad'}\n" for number in range(40))
+    (tmp_path / "mine.csv").write_text(f"text,label\n{rows}")
+    (tmp_path / "mine.yaml").write_text(example.text)
+    grid = cells(load_spec(tmp_path / "mine.yaml"))
+    check_inputs(grid)
+    assert [cell.key for cell in grid] == ["mine/4/cross_entropy", "mine/4/soft_triple"]
+    config = grid[0].default_config()
+    data = load(config.dataset)
+    draw = draw_of(config, data, 0)
+    assert (len(data.test), len(draw.train), len(draw.validation)) == (10, 8, 22)
 
 
 def test_the_readme_lists_all_losses_and_presets() -> None:

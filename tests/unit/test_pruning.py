@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 from pydantic import ValidationError
+from rich.console import Console
 
+from sweep.cli.plan import print_plan
 from sweep.ledger.storage import open_storage
 from sweep.search.pruning import FINAL_SCORES, Adaptive, ReplicateAsha, ReplicateWilcoxon, pruner
 from sweep.search.rungs import LEAST_TRIALS
-from sweep.spec.blocks import Pruning
+from sweep.spec.blocks import RULES_WITH_RUNGS, Pruning
+from sweep.spec.reader import load_spec
+
+RULES: tuple[str, ...] = get_args(Pruning.model_fields["rule"].annotation)
 
 
 def study_with(*trials: Mapping[int, float]) -> optuna.Study:
@@ -63,6 +69,16 @@ def test_a_trial_without_reports_continues() -> None:
     study = study_with({})
     assert not ReplicateAsha([1], 2, 2).prune(study, study.trials[0])
     assert not ReplicateWilcoxon(evaluations=2).prune(study, study.trials[0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_has_rungs_in_the_plan_and_in_the_spec_if_its_pruner_has_them(rule: str) -> None:
+    has_rungs = hasattr(pruner(Pruning.model_validate({"rule": rule}), 2, 4), "rungs")
+    assert (rule in RULES_WITH_RUNGS) == has_rungs
+    out = io.StringIO()
+    print_plan(Console(file=out, width=200), load_spec("quickstart", [f"pruning.rule={rule}"]), timed=False)
+    rungs = " at evaluations 1, 2 of 4" if has_rungs else ""
+    assert f"\npruning: {rule}{rungs}\n" in out.getvalue()
 
 
 def wilcoxon_study(best: Sequence[float], running: Sequence[float]) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
@@ -203,7 +219,7 @@ def test_the_spec_chooses_the_rule() -> None:
     assert isinstance(pruner(Pruning(rule="none"), 2, 2), optuna.pruners.NopPruner)
 
 
-@pytest.mark.parametrize("rule", ["wilcoxon", "none"])
+@pytest.mark.parametrize("rule", sorted({*RULES} - {*RULES_WITH_RUNGS}))
 def test_a_rule_without_rungs_cannot_be_adaptive(rule: str) -> None:
-    with pytest.raises(ValidationError, match="asha and median judge at rungs"):
+    with pytest.raises(ValidationError, match=f"can be adaptive: asha, median.*; the rule is {rule}"):
         adaptive(rule=rule)

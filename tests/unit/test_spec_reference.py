@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
 from sweep.errors import SpecError
-from sweep.spec.blocks import BLOCKS
+from sweep.spec.blocks import BLOCKS, Pruning
 from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES, RANGE_SOURCES
 from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS
@@ -57,7 +58,7 @@ def test_links_within_the_page_lead_to_its_headings() -> None:
 
 
 def test_the_minimal_example_is_a_spec_of_four_cells(tmp_path: Path) -> None:
-    example, _ = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    example, _, _ = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     file = tmp_path / "tickets.yaml"
     file.write_text(example)
     spec = load_spec(file)
@@ -69,8 +70,22 @@ def test_the_minimal_example_is_a_spec_of_four_cells(tmp_path: Path) -> None:
             load_spec(file)
 
 
+def test_the_full_example_has_every_block_and_twelve_cells(tmp_path: Path) -> None:
+    _, example, _ = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    keys = set(re.findall(r"^(\w+):", example, flags=re.MULTILINE))
+    assert keys == {"name", "datasets", "compare", "search", "trial", *BLOCKS}
+    (rules,) = re.findall(r"^pruning: .*# or (.*)$", example, flags=re.MULTILINE)
+    assert {"asha", *rules.split(", ")} == set(get_args(Pruning.model_fields["rule"].annotation))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "tickets.csv").write_text("body,intent\na,b\n")
+    (tmp_path / "tickets.yaml").write_text(example)
+    cell_keys = [cell.key for cell in cells(load_spec(tmp_path / "tickets.yaml"))]
+    assert cell_keys[:3] == ["tickets/4/cross_entropy", "tickets/4/soft_triple", "tickets/4/proxy_anchor"]
+    assert len(cell_keys) == 12
+
+
 def test_the_mistaken_example_is_refused_in_these_words(tmp_path: Path) -> None:
-    _, example = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    _, _, example = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     (said,) = re.findall(r"```text\n(.*?)```", README, flags=re.DOTALL)
     (tmp_path / "spec.yaml").write_text(example)
     with pytest.raises(SpecError) as refused:
