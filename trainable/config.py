@@ -103,8 +103,10 @@ class TrialConfig(BaseModel):
 
     encoder: str = Field(description="hub id, folder, or name of a packaged encoder (`all-MiniLM-L6-v2`)")
     encoder_revision: str | None = Field(None, description="commit of a hub encoder; default: the newest")
-    embedding: Literal["cls", "mean", "tokens"] = Field(
-        "cls", description="what the metric loss sees: the first token, the mean of the tokens, or every real token"
+    embedding: Literal["cls", "mean", "tokens"] | None = Field(
+        None,
+        description="what the metric loss sees: the first token, the mean of the tokens, or every real token; default: "
+        "`cls`, or `mean` where the first token cannot see the text (causal decoders)",
     )
     max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 

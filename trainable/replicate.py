@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from trainable.draws import Draw
     from trainable.encoder import Encoder
     from trainable.losses import LossEntry
+    from trainable.objective import Embedding
 
 __all__ = ["Measurement", "Part", "Trial", "evaluation_points", "measurements"]
 
@@ -40,6 +41,7 @@ class Trial:
     """What all replicates of a trial share.
 
     config: the trial's configuration.
+    embedding: what its metric loss sees.
     entry: its loss.
     data: its dataset.
     encoder: its encoder, with a head for the dataset's classes.
@@ -50,6 +52,7 @@ class Trial:
     """
 
     config: TrialConfig
+    embedding: Embedding
     entry: LossEntry
     data: TextData
     encoder: Encoder
@@ -116,11 +119,11 @@ def _learner(trial: Trial, replicate: int) -> Learner:
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
     scorer = _scorer(trial, replicate, metric_loss, device)
     model = graphed(encoder.model)
-    padding = config.published and config.embedding == "tokens" and metric_loss is not None
+    padding = config.published and trial.embedding == "tokens" and metric_loss is not None
     return Learner(
         config=config,
         model=model,
-        objective=Objective(config.beta, config.embedding, metric_loss, padding=padding),
+        objective=Objective(config.beta, trial.embedding, metric_loss, padding=padding),
         scorer=scorer,
         optimiser=build_optimiser(config, encoder, metric_loss),
         batches=_batches(trial, scorer, order_seed),
@@ -141,6 +144,7 @@ def _metric_loss(trial: Trial, device: torch.device, seed: int) -> nn.Module | N
 def _scorer(trial: Trial, replicate: int, metric_loss: nn.Module | None, device: torch.device) -> Scorer:
     return Scorer(
         config=trial.config,
+        embedding=trial.embedding,
         entry=trial.entry,
         encoder=trial.encoder,
         metric_loss=metric_loss,

@@ -32,7 +32,6 @@ from trainable.versions import versions
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
-    from trainable.encoder import Encoder
 
 __all__ = ["Part", "replicates"]
 
@@ -74,9 +73,10 @@ def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int
     chosen = tuple(range(config.replicates) if draws is None else draws)
     samples = tuple(draw_of(config, data, index) for index in chosen)
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
-    _check_length(config, encoder)
+    encoder.check_length(config.max_length)
     return Trial(
         config=config,
+        embedding=encoder.embedding_for(config.embedding, published=config.published),
         entry=entry,
         data=data,
         encoder=encoder,
@@ -92,14 +92,6 @@ def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
         raise ConfigError(
             f"{entry.name} compares rows of one class, so shots must be at least 2; received {config.shots}: raise it, "
             "or let the loss see every token (embedding: tokens)"
-        )
-
-
-def _check_length(config: TrialConfig, encoder: Encoder) -> None:
-    if config.max_length > encoder.longest_input:
-        raise ConfigError(
-            f"max_length must be at most {encoder.longest_input}, the longest input of {config.encoder}; received "
-            f"{config.max_length}: lower it"
         )
 
 

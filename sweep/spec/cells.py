@@ -58,13 +58,15 @@ class Cell:
         return self.config(self.default_params())
 
     def inputs(self) -> Iterator[TrialConfig]:
-        """Configurations that together name every dataset and every encoder that a trial of the cell may use."""
+        """Configurations that together name every dataset, encoder and embedding that a trial of the cell may use, with
+        the longest rows that it may be given."""
         for loss, space in self.spaces.items():
             choices = {name: values.values for name, values in space.items() if isinstance(values, Choice)}
-            read = {name: choices[name] for name in ("encoder", "encoder_revision") if name in choices}
+            read = {name: choices[name] for name in ("encoder", "encoder_revision", "embedding") if name in choices}
             first = {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
+            longest = {name: _largest(space[name]) for name in ("max_length",) if name in space}
             for values in product(*read.values()):
-                yield self.config({**first, "loss": loss, **dict(zip(read, values, strict=True))})
+                yield self.config({**first, **longest, "loss": loss, **dict(zip(read, values, strict=True))})
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""
@@ -165,7 +167,7 @@ def _published(loss: str) -> Mapping[str, Scalar]:
     """The default of every field that can be searched, by flat name."""
     dataset = DatasetConfig(name="any")
     flat = TrialConfig.model_validate({"dataset": dataset, "shots": 1, "encoder": "any", "loss": {"name": loss}}).flat()
-    return {"head_lr": flat["encoder_lr"], **flat}
+    return {"head_lr": flat["encoder_lr"], "embedding": "cls", **flat}
 
 
 def _count(values: Range) -> int:
@@ -173,6 +175,12 @@ def _count(values: Range) -> int:
     if isinstance(values, Choice):
         return len(values.values)
     return values.high - values.low + 1 if isinstance(values, IntRange) else 10**9
+
+
+def _largest(values: Range) -> Scalar:
+    if not isinstance(values, Choice):
+        return values.high
+    return max(value for value in values.values if isinstance(value, int | float))
 
 
 def _nearest(values: Range, default: Any) -> Scalar:

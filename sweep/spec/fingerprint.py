@@ -17,9 +17,12 @@ __all__ = ["changes", "protocol_fingerprint"]
 def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
     """The fixed fields and search ranges of each loss of the cell, as JSON data. A resumed sweep must have the same."""
     return {
-        loss: {**cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
+        loss: {**_DEFAULTS, **cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
         for loss, space in cell.spaces.items()
     }
+
+
+_DEFAULTS = {"embedding": "cls"}  # what older versions recorded where the field was not given
 
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], *, movable: bool = False) -> list[str]:

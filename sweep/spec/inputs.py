@@ -26,7 +26,9 @@ def check_inputs(grid: Sequence[Cell]) -> None:
     Raises TrainableError for the first that cannot be used, so that a sweep with bad input does not begin.
     """
     for config in (config for cell in grid for config in cell.inputs()):
-        check_encoder(config.encoder, config.encoder_revision, config.max_length)
+        check_encoder(
+            config.encoder, config.encoder_revision, config.max_length, config.embedding, published=config.published
+        )
         draw_of(config, load(config.dataset), 0)
 
 

@@ -88,15 +88,18 @@ def test_padding_does_not_change_a_row(encoder: Encoder) -> None:
         torch.testing.assert_close(two[:1], one, rtol=1e-4, atol=1e-5)
 
 
-def test_what_is_saved_is_loaded_again_with_its_head(encoder: Encoder, tmp_path: Path) -> None:
+def test_the_head_of_a_fine_tuned_checkpoint_is_new_under_every_seed(encoder: Encoder, tmp_path: Path) -> None:
     encoder.reset(5)
     encoder.model.save_pretrained(tmp_path)
     encoder.tokenizer.save_pretrained(tmp_path)
-    again = load_encoder(str(tmp_path), None, CLASSES)
-    assert again.new == frozenset()
-    assert_same(weights(again), weights(encoder))
-    again.reset(6)  # nothing is new, so that nothing is drawn
-    assert_same(weights(again), weights(encoder))
+    for classes in (CLASSES, CLASSES + 1):
+        again = load_encoder(str(tmp_path), None, classes)
+        assert not [name for name in again.pretrained if name.startswith(("classifier", "pre_classifier", "pooler"))]
+        again.reset(6)
+        first = weights(again)
+        again.reset(7)
+        assert [name for name, weight in weights(again).items() if not torch.equal(weight, first[name])]
+    assert_same(again.model.base_model.state_dict(), encoder.model.base_model.state_dict())
 
 
 # ---- resetting

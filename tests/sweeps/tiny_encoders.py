@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-__all__ = ["KINDS", "SIZES", "save_model", "save_tokenizer", "write_encoder"]
+__all__ = ["ARCHITECTURES", "KINDS", "SIZES", "save_model", "save_tokenizer", "write_architecture", "write_encoder"]
 
 _LETTERS = string.ascii_lowercase + string.digits
 _WORDS = ("the", "a", "is", "was", "good", "great", "fine", "bad", "awful", "poor", "red", "green", "blue", "film")
@@ -45,6 +45,47 @@ def write_encoder(folder: Path, kind: str = "bert") -> Path:
     save_model(
         folder, AutoConfig.for_model(kind, **SIZES, vocab_size=size, max_position_embeddings=positions, **special)
     )
+    return folder
+
+
+_HEADS: dict[str, Any] = {"n_layer": 2, "n_head": 2}
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_embd": 32, "n_positions": 128, **_HEADS},
+    "gpt_neox": {},
+    "llama": {},
+    "opt": {"ffn_dim": 64, "word_embed_proj_dim": 16, "max_position_embeddings": 128},
+    "modernbert": {"max_position_embeddings": 128},
+    "longformer": {"attention_window": [16, 16]},
+    "data2vec-text": {},
+    "deberta": {"max_position_embeddings": 128},
+    "squeezebert": {"embedding_size": 32, "max_position_embeddings": 128},
+    "xlm": {"emb_dim": 32, "n_layers": 2, "n_heads": 2, "max_position_embeddings": 128},
+    "mobilebert": {"embedding_size": 32, "true_hidden_size": 32, "intra_bottleneck_size": 32},
+    "big_bird": {"block_size": 4, "num_random_blocks": 1},
+    "canine": {},
+    "convbert": {"embedding_size": 32, "head_ratio": 2, "conv_kernel_size": 3, "num_groups": 1},
+    "fnet": {},
+    "funnel": {"block_sizes": [1, 1], "d_model": 32, "n_head": 2, "d_head": 16, "architectures": ["FunnelBaseModel"]},
+    "perceiver": {"d_model": 32, "d_latents": 32, "num_latents": 8, "num_self_attends_per_block": 1},
+    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+    "xlnet": {"d_model": 32, "d_inner": 64, **_HEADS},
+    "yoso": {},
+}
+"""More architectures, as people try them, each with the fields of its own."""
+
+_OWN_SIZES = ("funnel", "xlnet")  # they refuse the usual names
+
+
+def write_architecture(folder: Path, kind: str) -> Path:
+    """Save a random encoder of any architecture, with the tokenizer of `write_encoder`."""
+    from transformers import AutoConfig
+
+    if kind in KINDS:
+        return write_encoder(folder, kind)
+    size = save_tokenizer(folder, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
+    usual = {"initializer_range": 0.2} if kind in _OWN_SIZES else {**SIZES, "max_position_embeddings": 130}
+    special = {"bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2}
+    save_model(folder, AutoConfig.for_model(kind, **{**usual, "vocab_size": size, **special, **ARCHITECTURES[kind]}))
     return folder
 
 

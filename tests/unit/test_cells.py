@@ -262,3 +262,20 @@ def test_published_compatibility_has_one_learning_rate() -> None:
     assert not {"head_lr", "proxy_lr"} & {*published.spaces["soft_triple"], *published.fixed["soft_triple"]}
     assert published.key == "support/4/soft_triple/compatibility=published"
     assert published.default_config().proxy_lr is None
+
+
+def test_the_inputs_of_a_cell_name_what_is_chosen_and_the_longest_rows() -> None:
+    search = {"embedding": ["cls", "mean"], "max_length": {"low": 16, "high": 300}}
+    (cell,) = grid(compare={"dataset": ["support"], "shots": [4], "loss": ["supcon"]}, search=search)
+    assert {(config.embedding, config.max_length) for config in cell.inputs()} == {("cls", 300), ("mean", 300)}
+
+
+def test_an_embedding_that_is_not_given_is_the_one_that_older_sweeps_recorded() -> None:
+    compare = {"dataset": ["support"], "shots": [4], "loss": ["supcon"]}
+    (unset,), (first_token,), (mean,) = (
+        grid(compare=compare, trial={"encoder": "all-MiniLM-L6-v2", **given})
+        for given in ({}, {"embedding": "cls"}, {"embedding": "mean"})
+    )
+    assert unset.default_config().embedding is None
+    assert changes(protocol_fingerprint(first_token), protocol_fingerprint(unset)) == []
+    assert changes(protocol_fingerprint(mean), protocol_fingerprint(unset)) != []

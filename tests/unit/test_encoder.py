@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 import sys
@@ -11,11 +12,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import MPNetConfig
 
-from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer
+from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer, write_architecture, write_encoder
+from trainable.encoder import check_encoder, load_encoder, places
 from trainable.encoder import encoder as module
-from trainable.encoder import load_encoder, places
 from trainable.encoder.graphs import graphed
-from trainable.errors import EncoderError
+from trainable.encoder.requirements import stated_positions
+from trainable.errors import ConfigError, EncoderError
 
 EVERY_ENCODER = pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
 
@@ -102,11 +104,100 @@ def test_loading_says_nothing(tiny_bert: Path, tmp_path: Path, capfd: pytest.Cap
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_head_of_a_fine_tuned_checkpoint_with_other_classes_is_new(tiny_bert: Path, tmp_path: Path) -> None:
-    load_encoder(str(tiny_bert), None, 5).model.save_pretrained(tmp_path)
-    load_encoder(str(tiny_bert), None, 5).tokenizer.save_pretrained(tmp_path)
-    assert load_encoder(str(tmp_path), None, 3).new == {"classifier.weight", "classifier.bias"}
-    assert load_encoder(str(tmp_path), None, 5).new == frozenset()
+@pytest.mark.parametrize("num_classes", [3, 5])
+def test_the_head_of_a_fine_tuned_checkpoint_is_new(num_classes: int, tiny_bert: Path, tmp_path: Path) -> None:
+    fine_tuned = load_encoder(str(tiny_bert), None, 5)
+    fine_tuned.model.save_pretrained(tmp_path)
+    fine_tuned.tokenizer.save_pretrained(tmp_path)
+    assert load_encoder(str(tmp_path), None, num_classes).new == {"classifier.weight", "classifier.bias"}
+
+
+def test_a_head_for_tokens_is_new_too(tiny_bert: Path, tmp_path: Path) -> None:
+    from transformers import DistilBertConfig, DistilBertForTokenClassification
+
+    config = DistilBertConfig(dim=32, hidden_dim=64, n_layers=1, n_heads=2, vocab_size=100)
+    config.num_labels = 3
+    DistilBertForTokenClassification(config).save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_bert / name, tmp_path)
+    encoder = load_encoder(str(tmp_path), None, 3)
+    assert {name for name in encoder.new if name.startswith("classifier")} == {"classifier.weight", "classifier.bias"}
+
+
+def test_what_pretraining_gave_to_the_head_is_kept(tiny_bert: Path, tmp_path: Path) -> None:
+    from transformers import ModernBertConfig, ModernBertForMaskedLM
+
+    config = ModernBertConfig(**SIZES, vocab_size=100, max_position_embeddings=128, pad_token_id=1)
+    model = ModernBertForMaskedLM(config)
+    model.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(tiny_bert / name, tmp_path)
+    encoder = load_encoder(str(tmp_path), None, 3)
+    assert encoder.new == {"classifier.weight", "classifier.bias"}
+    assert torch.equal(encoder.pretrained["head.dense.weight"], model.head.dense.weight)
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "longest"),
+    [
+        ("bert", {}, 128),
+        ("roberta", {}, 128),
+        ("xlm-roberta", {}, 128),
+        ("mpnet", {}, 128),
+        ("roberta", {"pad_token_id": 9, "max_position_embeddings": 130}, 120),
+        ("bert", {"max_position_embeddings": -1}, None),
+        ("t5", {"max_position_embeddings": None}, None),
+    ],
+)
+def test_the_longest_input_is_what_the_positions_bear(kind: str, fields: dict[str, Any], longest: int | None) -> None:
+    positions = 130 if kind in ("roberta", "xlm-roberta", "mpnet") else 128
+    config = {"model_type": kind, "pad_token_id": 1, "max_position_embeddings": positions, **fields}
+    assert stated_positions(config) == longest
+
+
+def test_a_row_of_the_longest_input_is_read_and_a_longer_one_refused(tiny_roberta: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(tiny_roberta, tmp_path / "copy")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps({**settings, "model_max_length": 10**30}))
+    encoder = load_encoder(str(folder), None, 2)
+    assert encoder.longest_input == 128
+    encoder.check_length(128)
+    check_encoder(str(folder), None, 128)
+    refusal = r"max_length must be at most 128.*received 129: lower it"
+    with pytest.raises(ConfigError, match=refusal):
+        encoder.check_length(129)
+    with pytest.raises(ConfigError, match=refusal):
+        check_encoder(str(folder), None, 129)
+
+
+def test_a_row_is_tried_with_the_pretrained_weights(tiny_bert: Path, tmp_path: Path) -> None:
+    encoder = load_encoder(str(shutil.copytree(tiny_bert, tmp_path / "copy")), None, 2)
+    with torch.no_grad():
+        for parameter in encoder.model.parameters():
+            parameter.fill_(torch.nan)  # as a trial that diverged leaves them
+    encoder.check_length(64)
+
+
+def test_a_row_that_the_encoder_cannot_read_after_all_is_refused(tmp_path: Path) -> None:
+    write_architecture(tmp_path, "xlm")
+    encoder = load_encoder(str(tmp_path), None, 2)
+    encoder.model.config.max_position_embeddings = 512  # as a config.json may claim
+    encoder.model.get_submodule("transformer.position_embeddings").num_embeddings = 512
+    encoder.tokenizer.model_max_length = 512
+    encoder.check_length(128)
+    with pytest.raises(EncoderError, match=r"must score rows of 129 tokens.*RuntimeError.*lower max_length"):
+        encoder.check_length(129)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("sentencepiece") is not None, reason="sentencepiece is installed")
+@pytest.mark.parametrize("file", ["spm.model", "spiece.model", "sentencepiece.bpe.model"])
+def test_a_tokenizer_of_sentencepiece_says_what_to_install(file: str, tmp_path: Path) -> None:
+    write_encoder(tmp_path, {"spm.model": "deberta-v2", "spiece.model": "albert"}.get(file, "xlm-roberta"))
+    _without_tokenizer(tmp_path)
+    (tmp_path / file).write_bytes(b"pieces")
+    with pytest.raises(EncoderError, match=r"no tokenizer\.json.*pip install sentencepiece") as error:
+        load_encoder(str(tmp_path), None, 2)
+    assert "tiktoken" not in str(error.value)
 
 
 def test_a_tokenizer_without_pad_token_gets_one(tiny_bert: Path, tmp_path: Path) -> None:

@@ -113,7 +113,8 @@ def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
 def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:
     resolved = loaded(GOOD).resolved()
     named = {name for block in ("compare", "search", "protocol", "trial") for name in resolved[block]}
-    assert set(TRIAL_FIELDS) - named == {"encoder_revision", "head_lr"}  # unset: the newest, and as the encoder
+    unset = {"encoder_revision", "head_lr", "embedding"}  # the newest, as the encoder, and what the encoder can see
+    assert set(TRIAL_FIELDS) - named == unset
     assert set(resolved["search"]["soft_triple"]) == set(LOSS_FIELDS["soft_triple"])
     assert resolved["search"]["encoder_lr"] == {"low": 5e-6, "high": 5e-5, "log": True}
 

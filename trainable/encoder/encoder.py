@@ -5,16 +5,26 @@ Weights are read from safetensors only, and no code of a model repository is eve
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainable.encoder.behaviour import Behaviour, observe
 from trainable.encoder.files import check_config, check_index
-from trainable.encoder.places import CHOICES, place_of
+from trainable.encoder.places import CHOICES, encoder_files, place_of
+from trainable.encoder.requirements import (
+    check_architecture,
+    check_vocabulary,
+    ensure_padding,
+    longest_input,
+    new_parameters,
+    stated_positions,
+)
 from trainable.errors import ConfigError, EncoderError
 
 if TYPE_CHECKING:
@@ -22,7 +32,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["Encoder", "check_encoder", "free_accelerator", "load_encoder"]
+    from trainable.objective import Embedding
+
+__all__ = ["PROVEN", "Encoder", "check_encoder", "free_accelerator", "load_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +45,10 @@ class Encoder:
     revision: commit, branch or tag on the Hugging Face hub, as configured.
     model: the classifier, whose weights are trained in place.
     tokenizer: the checkpoint's own.
-    new: names of the parameters that the checkpoint lacks (the head), which every reset draws at random.
+    new: names of the parameters that every reset draws at random: the head, and what the checkpoint lacks.
     pretrained: all other weights by name, on the CPU.
+    behaviour: what was seen when it was loaded.
+    tried: numbers of tokens of the rows that it is known to score.
     """
 
     name: str
@@ -43,17 +57,47 @@ class Encoder:
     tokenizer: PreTrainedTokenizerBase
     new: frozenset[str]
     pretrained: Mapping[str, Tensor]
+    behaviour: Behaviour
+    tried: set[int] = field(default_factory=set)
 
     @property
     def embedding_size(self) -> int:
         """Size D of a token's last hidden state."""
-        return int(self.model.config.hidden_size)
+        return self.behaviour.embedding_size
 
     @property
     def longest_input(self) -> int:
-        """The largest number of tokens that a row may have."""
-        positions = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
-        return int(min(self.tokenizer.model_max_length, positions))
+        """The largest number of tokens that a row may have, as far as configuration, tokenizer and weights tell."""
+        return longest_input(self.model, self.tokenizer)
+
+    def embedding_for(self, asked: Embedding | None, *, published: bool = False) -> Embedding:
+        """Return the embedding that is used where `asked` is configured.
+
+        None is the first token, or the mean of the tokens where the first one cannot see the text after it, as in a
+        causal decoder.
+
+        Raises ConfigError for the first token where it cannot see the text. published: `tokens` are then scored by it.
+        """
+        if asked is None:
+            return "cls" if self.behaviour.first_token_sees else "mean"
+        if not self.behaviour.first_token_sees and (asked == "cls" or (published and asked == "tokens")):
+            raise ConfigError(
+                f"an embedding must see the text; the first token of {self.name!r} ({self.model.config.model_type}) "
+                f"does not see what follows it; received embedding: {asked}: set embedding: mean"
+            )
+        return asked
+
+    def check_length(self, max_length: int) -> None:
+        """Score a row of exactly `max_length` tokens beside a short one, unless a longer one was tried.
+
+        Raises ConfigError if it is longer than the longest input, and EncoderError if it cannot be scored.
+        """
+        _check_length(self.name, max_length, self.longest_input)
+        if max(self.tried) < max_length <= _LONGEST_TRIED:
+            self.reset(0)  # the last trial may have left weights that are not finite
+            with _quiet():
+                observe(self.name, self.model, self.tokenizer, (min(_TRIED[1], max_length), max_length))
+            self.tried.add(max_length)
 
     def reset(self, seed: int) -> None:
         """Set every weight to its pretrained value in place, and draw the new ones from `seed`.
@@ -75,6 +119,17 @@ class Encoder:
         return torch.zeros(weight.shape) if name.endswith("bias") else torch.ones(weight.shape)
 
 
+PROVEN = frozenset(
+    {"albert", "bert", "camembert", "deberta-v2", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"}
+)
+"""Encoders, by their `model_type`, which tests have shown to leave padding out and to see the text from the first token
+on. They are tried like all others when they are loaded."""
+
+_TRIED = (4, 12, 32)  # tokens of the rows that are tried at loading
+_LONGEST_TRIED = 1024  # a longer row takes minutes on a CPU
+_LIGHT = 2 * 2**30  # bytes of files of an encoder that is loaded to be checked: more may not fit into a driver's memory
+
+_CHECKED: set[tuple[str, str | None, int, str | None, bool]] = set()
 _LOADED: dict[tuple[str, str | None, int], Encoder] = {}
 _KEPT = 2  # cells of one sweep alternate between few class counts; more would cost memory
 
@@ -106,15 +161,32 @@ def free_accelerator() -> None:
         torch.cuda.empty_cache()
 
 
-def check_encoder(name: str, revision: str | None, max_length: int) -> None:
-    """Check without loading torch that the encoder exists and takes rows of `max_length` tokens.
+def check_encoder(
+    name: str, revision: str | None, max_length: int, embedding: Embedding | None = None, *, published: bool = False
+) -> None:
+    """Check before any training that the encoder exists, takes rows of `max_length` tokens, and can be used so.
 
-    Raises EncoderError if it cannot be found, and ConfigError if `max_length` exceeds its longest input.
+    Encoders of well-known kinds are not loaded for that, which takes seconds; `load_encoder` tries them too. Others are
+    loaded where their weights are small.
+
+    Raises EncoderError if it cannot serve, and ConfigError if `max_length` exceeds its longest input or `embedding`
+    cannot see the text.
     """
     config = _read_config(name, place_of(name, revision), revision)
     check_config(name, config)
-    longest = config.get("max_position_embeddings")
-    if isinstance(longest, int) and max_length > longest:
+    _check_length(name, max_length, stated_positions(config))
+    asked = (name, revision, max_length, embedding, published)
+    if asked in _CHECKED or (config.get("model_type") in PROVEN and not config.get("is_decoder")):
+        return
+    if sum(path.stat().st_size for path in encoder_files(name, revision)) <= _LIGHT:
+        encoder = load_encoder(name, revision, 2)
+        encoder.check_length(max_length)
+        encoder.embedding_for(embedding, published=published)
+        _CHECKED.add(asked)
+
+
+def _check_length(name: str, max_length: int, longest: int | None) -> None:
+    if longest is not None and max_length > longest:
         raise ConfigError(
             f"max_length must be at most {longest}, the longest input of {name}; received {max_length}: lower it"
         )
@@ -130,6 +202,24 @@ def _read_config(name: str, place: Path | str, revision: str | None) -> dict[str
     except Exception as error:  # of several libraries: HTTP, name service, offline mode, unknown ids, broken files
         raise EncoderError(_why_not(name, place, error)) from error
     return config if isinstance(config, dict) else {}
+
+
+def _why_not(name: str, place: Path | str, error: BaseException) -> str:
+    said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+    if "does not appear to have a file named" in str(error) or "no file named" in str(error):
+        rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"
+    elif "tiktoken" in str(error) and importlib.util.find_spec("sentencepiece") is None:
+        # so the library says of every tokenizer that it cannot read without sentencepiece
+        said = "it has no tokenizer.json, but a tokenizer of SentencePiece, such as spm.model"
+        rule = (
+            "install sentencepiece (`pip install sentencepiece`) on every machine that trains, or save the tokenizer "
+            "anew where it is installed: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
+        )
+    elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
+        rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {CHOICES}"
+    else:
+        rule = CHOICES
+    return f"the encoder {name!r} cannot be loaded ({said}): {rule}"
 
 
 def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
@@ -160,13 +250,24 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of code in Rust
             raise
         raise EncoderError(_why_not(name, place, error)) from error
-    new = frozenset(loading["missing_keys"]) | {key for key, *_ in loading["mismatched_keys"]}
-    new &= {parameter for parameter, _ in model.named_parameters()}
-    _check_architecture(name, model, new)
-    _check_vocabulary(name, model, tokenizer)
-    _ensure_padding(name, model, tokenizer)
-    pretrained = {key: weight.detach().cpu().clone() for key, weight in model.state_dict().items() if key not in new}
-    return Encoder(name=name, revision=revision, model=model, tokenizer=tokenizer, new=new, pretrained=pretrained)
+    missing, mismatched = set(loading["missing_keys"]), {key for key, *_ in loading["mismatched_keys"]}
+    check_vocabulary(name, model, tokenizer)
+    check_architecture(name, model, missing | mismatched)
+    ensure_padding(name, model, tokenizer)
+    lengths = [min(length, longest_input(model, tokenizer)) for length in _TRIED]
+    with _quiet():
+        behaviour = observe(name, model, tokenizer, lengths)
+    new = new_parameters(model, missing, mismatched, num_classes)
+    return Encoder(
+        name=name,
+        revision=revision,
+        model=model,
+        tokenizer=tokenizer,
+        new=new,
+        pretrained={key: value.detach().cpu().clone() for key, value in model.state_dict().items() if key not in new},
+        behaviour=behaviour,
+        tried=set(lengths),
+    )
 
 
 @contextmanager
@@ -184,50 +285,3 @@ def _quiet() -> Iterator[None]:
         logging.set_verbosity(level)
         if bar:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _why_not(name: str, place: Path | str, error: BaseException) -> str:
-    said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
-    if "does not appear to have a file named" in str(error) or "no file named" in str(error):
-        rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"
-    elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {CHOICES}"
-    else:
-        rule = CHOICES
-    return f"the encoder {name!r} cannot be loaded ({said}): {rule}"
-
-
-def _check_architecture(name: str, model: PreTrainedModel, new: frozenset[str]) -> None:
-    if model.config.is_encoder_decoder:
-        raise EncoderError(
-            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {CHOICES}"
-        )
-    body = f"{model.base_model_prefix}."
-    missing = sorted(key for key in new if key.startswith(body) and "pooler" not in key)
-    if missing:  # otherwise an encoder with random weights would be compared as if it were pretrained
-        raise EncoderError(
-            f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(missing)} of them, such as "
-            f"{missing[0]}: its config.json names another architecture, or the file is cut short"
-        )
-
-
-def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuse the tokenizer of special tokens alone that transformers makes for a folder without tokenizer files."""
-    embeddings: Any = model.get_input_embeddings()
-    known, embedded = len(tokenizer), len(embeddings.weight)
-    if known <= len(tokenizer.all_special_tokens):
-        raise EncoderError(f"an encoder needs its tokenizer; {name!r} has none: save it beside the weights")
-    if known > embedded:
-        raise EncoderError(
-            f"the tokenizer must not know more tokens than the encoder embeds; that of {name!r} knows {known}, and "
-            f"{embedded} are embedded: save the tokenizer that the encoder was trained with"
-        )
-
-
-def _ensure_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-    if tokenizer.pad_token is None:
-        raise EncoderError(f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: {CHOICES}")
-    if model.config.pad_token_id is None:
-        model.config.pad_token_id = tokenizer.pad_token_id

@@ -35,6 +35,7 @@ class Scorer:
     """Scores rows by the classification rules of one replicate.
 
     config: the trial's configuration.
+    embedding: what its metric loss sees.
     entry: the loss that is trained.
     encoder: the encoder that is trained, with its head.
     metric_loss: the loss's module with its proxies; None where it is not trained, beta being 1.
@@ -46,6 +47,7 @@ class Scorer:
     """
 
     config: TrialConfig
+    embedding: Embedding
     entry: LossEntry
     encoder: Encoder
     metric_loss: nn.Module | None
@@ -111,8 +113,8 @@ class Scorer:
     @property
     def _embedding(self) -> Embedding:
         """The papers' code scores by the embedding of the first token, though its proxies are trained on all tokens."""
-        by_first_token = self.config.published and self.config.embedding == "tokens"
-        return "cls" if by_first_token else self.config.embedding
+        by_first_token = self.config.published and self.embedding == "tokens"
+        return "cls" if by_first_token else self.embedding
 
     @property
     def _train_labels(self) -> Indices:

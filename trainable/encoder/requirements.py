@@ -1,0 +1,111 @@
+"""What a loaded encoder must be: one stack of pretrained weights, its own tokenizer, and a head apart from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import TYPE_CHECKING, Any
+
+from trainable.encoder.places import CHOICES
+from trainable.errors import EncoderError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = [
+    "check_architecture",
+    "check_vocabulary",
+    "ensure_padding",
+    "longest_input",
+    "new_parameters",
+    "stated_positions",
+]
+
+_WITH_OFFSET = frozenset({"camembert", "mpnet", "roberta", "xlm-roberta"})
+_POSITIONS = ("position_embeddings", "embed_positions")  # what architectures call their table of learned positions
+
+
+def stated_positions(config: Mapping[str, Any]) -> int | None:
+    """Return the longest input that a config.json states, or None where it states none.
+
+    RoBERTa's kinds count positions from after the id of the padding token, and so bear fewer tokens than positions.
+    """
+    positions = config.get("max_position_embeddings")
+    if not isinstance(positions, int) or positions <= 0:
+        return None
+    padding = config.get("pad_token_id", 1)
+    offset = config.get("model_type") in _WITH_OFFSET and isinstance(padding, int)
+    return positions - padding - 1 if offset else positions
+
+
+def longest_input(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Return the largest number of tokens that tokenizer, configuration and learned positions allow."""
+    from torch import nn
+
+    bounds = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
+    for name, module in model.named_modules():
+        if name.rsplit(".", 1)[-1] in _POSITIONS and isinstance(module, nn.Embedding):
+            skipped = 0 if module.padding_idx is None else module.padding_idx + 1  # as RoBERTa's kinds count them
+            bounds.append(module.num_embeddings - skipped)
+    return int(min(bound for bound in bounds if bound is not None and bound > 0))  # -1 states none
+
+
+def new_parameters(model: PreTrainedModel, missing: Set[str], mismatched: Set[str], num_classes: int) -> frozenset[str]:
+    """Return the names of the parameters that are drawn at random: those that the checkpoint does not bring.
+
+    A checkpoint that brings scores of classes was fine-tuned, for other rows than the draw's: then its whole head is
+    new. What pretraining alone gave to a head is kept.
+
+    missing: names of what the checkpoint lacks. mismatched: names of what it has for another number of classes.
+    """
+    body = f"{model.base_model_prefix}."
+    shapes = {name: weight.shape for name, weight in model.named_parameters()}
+    head = {name for name in shapes if not name.startswith(body)}
+    fine_tuned = any(shapes[name][:1] == (num_classes,) for name in head - missing)
+    return frozenset(shapes) & (missing | mismatched | (head if fine_tuned else set()))
+
+
+def check_architecture(name: str, model: PreTrainedModel, lacking: Set[str]) -> None:
+    if model.config.is_encoder_decoder:
+        raise EncoderError(
+            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {CHOICES}"
+        )
+    if model.base_model is model:  # otherwise its weights could not be told from those of its head
+        raise EncoderError(
+            f"a classifier must hold its encoder apart from its head; {name!r} ({model.config.model_type}) does not: "
+            "choose an encoder of another kind"
+        )
+    body = f"{model.base_model_prefix}."
+    parameters = {parameter for parameter, _ in model.named_parameters()}
+    missing = sorted(key for key in lacking & parameters if key.startswith(body) and "pooler" not in key)
+    if missing:  # otherwise an encoder with random weights would be compared as if it were pretrained
+        raise EncoderError(
+            f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(missing)} of them, such as "
+            f"{missing[0]}: its config.json names another architecture, or the file is cut short"
+        )
+
+
+def check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse the tokenizer of special tokens alone that transformers makes for a folder without tokenizer files."""
+    try:
+        embeddings: Any = model.get_input_embeddings()
+        known, embedded = len(tokenizer), len(embeddings.weight)
+    except (AttributeError, NotImplementedError, TypeError) as error:
+        raise EncoderError(
+            f"an encoder must embed the tokens of a vocabulary; {name!r} ({model.config.model_type}) does not, as "
+            "encoders of characters and bytes: choose one with a vocabulary, such as roberta-base"
+        ) from error
+    if known <= len(tokenizer.all_special_tokens):
+        raise EncoderError(f"an encoder needs its tokenizer; {name!r} has none: save it beside the weights")
+    if known > embedded:
+        raise EncoderError(
+            f"the tokenizer must not know more tokens than the encoder embeds; that of {name!r} knows {known}, and "
+            f"{embedded} are embedded: save the tokenizer that the encoder was trained with"
+        )
+
+
+def ensure_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise EncoderError(f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: {CHOICES}")
+    model.config.pad_token_id = tokenizer.pad_token_id  # rows are padded by the tokenizer's, whatever the model states
