@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_serializer, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_validator, model_validator
 
 __all__ = ["DatasetConfig"]
 
 _NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}  # of Python's codecs
+
+
+def _as_one_text(names: tuple[str, ...]) -> str:
+    return json.dumps(names, ensure_ascii=False)
+
+
+# One text in JSON, since every value of a flat configuration is a scalar.
+_Names = Annotated[tuple[str, ...], PlainSerializer(_as_one_text, return_type=str, when_used="json")]
 
 
 class DatasetConfig(BaseModel):
@@ -56,9 +64,12 @@ class DatasetConfig(BaseModel):
         description="sign between the cells of a csv or tsv file, or `tab`; default: the one of `,`, `;`, `|` and tab "
         "that makes the named columns of the header",
     )
-    drop: tuple[str, ...] | None = Field(None, description="classes to leave out, as `[misc, other]`; default: none")
+    drop: _Names | None = Field(None, description="classes to leave out, as `[misc, other]`; default: none")
     min_rows: int | None = Field(
-        None, ge=2, description="rows that a class must have; smaller ones are left out; default: all classes stay"
+        None,
+        ge=2,
+        description="rows that a class must have before a test part is held out, else it is left out; default: all "
+        "classes stay",
     )
 
     @field_validator("encoding")
@@ -96,11 +107,6 @@ class DatasetConfig(BaseModel):
             return drop
         names = [str(name) if isinstance(name, int | float) else name for name in drop]
         return sorted(set(names)) if all(isinstance(name, str) for name in names) else names
-
-    @field_serializer("drop", when_used="json")
-    def _as_one_text(self, drop: tuple[str, ...] | None) -> str | None:
-        """Every value of the flat form is a scalar."""
-        return None if drop is None else json.dumps(drop, ensure_ascii=False)
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

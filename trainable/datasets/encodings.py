@@ -98,7 +98,9 @@ def _otherwise(path: Path, content: bytes, prescribed: str | None) -> tuple[str,
     wrong, right = _lines_by_validity(content)
     where = f"line{'s' if len(wrong) > 1 else ''} {', '.join(map(str, wrong[:_SHOWN]))}"
     if prescribed is not None:
-        return content.decode(prescribed), (f"{path.name} is not UTF-8 ({where}): read as {prescribed}",)
+        text = content.decode(prescribed)
+        doubt = "" if is_text([text]) else f", which gives control characters{_suggestions(_words(content))}"
+        return text, (f"{path.name} is not UTF-8 ({where}): read as {prescribed}{doubt}",)
     if right:
         raise DataError(
             f"{path}: must be in one encoding; {where} ({_first_words(content)}) cannot be UTF-8, and line {right} is; "
@@ -118,7 +120,7 @@ def _otherwise(path: Path, content: bytes, prescribed: str | None) -> tuple[str,
 def _fitting(content: bytes) -> dict[str, list[str]]:
     """Return the words beyond ASCII by encoding, for those usual encodings that fit them and decode the whole file."""
     fits = fitting(_words(content), USUAL)
-    return {encoding: read for encoding, read in fits.items() if _decodes(content, encoding)}
+    return {encoding: read for encoding, read in fits.items() if _makes_text(content, encoding)}
 
 
 def _decodes(content: bytes, encoding: str) -> bool:
