@@ -12,56 +12,13 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
+from trainable.dataset_config import DatasetConfig
 from trainable.errors import FieldConflictError
 from trainable.losses import LOSSES, AnyLoss
 from trainable.losses.cross_entropy import CrossEntropy
 from trainable.ranges import Scalar
 
 __all__ = ["DatasetConfig", "TrialConfig"]
-
-
-class DatasetConfig(BaseModel):
-    """Where a dataset lies and how it is read. Either `hub` or `path` is given; neither means the embedded data."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(description="name of the dataset in cells, tables and MLflow", pattern=r"^[\w.\-]+$")
-    hub: str | None = Field(None, description="Hugging Face dataset id, as `SetFit/subj`; give this or `path`")
-    hub_config: str | None = Field(
-        None, description="configuration of the hub dataset, as `sst2` of nyu-mll/glue; default: its only one"
-    )
-    revision: str | None = Field(
-        None,
-        description="commit of the hub dataset; default: the newest one when the sweep begins, which the sweep records",
-    )
-    path: str | None = Field(None, description="file (csv, tsv, jsonl, parquet) or folder; give this or `hub`")
-    test_path: str | None = Field(
-        None, description="file of the test part; default: `path` holds it, or it is held out of `path`"
-    )
-    senteval: str | None = Field(
-        None,
-        description="task (MR, CR, TREC, ...) whose SentEval folder `path` is; default: `path` has a format of its own",
-    )
-    text: str = Field("text", description="column of the sentence")
-    text_pair: str | None = Field(
-        None, description="column of the second sentence, for tasks on pairs; default: there is none"
-    )
-    label: str = Field("label", description="column of the class")
-    train_split: str = Field("train", description="split that draws and validation rows are taken from")
-    test_split: str | None = Field(
-        None, description="split kept for the confirmation; default: `test`, else `validation`, else a held-out share"
-    )
-    test_share: float = Field(
-        0.25, gt=0, lt=1, description="share of each class held out as the test part if the data has none"
-    )
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if self.hub is not None and self.path is not None:
-            raise ValueError(f"give `hub` or `path`, not both; received hub={self.hub!r} and path={self.path!r}")
-        if self.senteval is not None and self.path is None:
-            raise ValueError("`senteval` names the task of a local folder: give the folder as `path`")
-        return self
 
 
 class TrialConfig(BaseModel):

@@ -132,7 +132,8 @@ def _check_groups(
     if mistakes:
         raise DataError(
             f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {validation!r}: "
-            f"{'; '.join(mistakes)}; ask for fewer shots or validation rows, or bring more labelled rows"
+            f"{'; '.join(mistakes)}; ask for fewer shots or validation rows, bring more labelled rows, or leave small "
+            "classes out by `min_rows` or `drop`"
         )
 
 

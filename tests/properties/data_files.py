@@ -15,7 +15,7 @@ from pyarrow import parquet
 
 from trainable.datasets.senteval import SENTEVAL_TASKS
 
-__all__ = ["damaged", "delimited_files", "json_files", "parquet_files", "senteval_folders"]
+__all__ = ["damaged", "delimited_files", "json_files", "parquet_files", "senteval_folders", "written_tables"]
 
 Rows = list[list[str]]
 Draw = Callable[[SearchStrategy[Any]], Any]
@@ -45,7 +45,18 @@ _ODD = (
 _TEXTS = st.sampled_from(_ODD) | st.text(max_size=15)
 _LABELS = st.lists(st.sampled_from(["a", "b", "A", "ß", "0", "1", "-1", "1.0", " a "]) | _TEXTS, min_size=1, max_size=4)
 _COLUMNS = ("text", "label", "other", "", "Text", "text ", "id")
-_CODECS = ("utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-le", "utf-32")
+_CODECS = (
+    "utf-8-sig",
+    "latin-1",
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "shift_jis",
+    "gb18030",
+    "utf-16",
+    "utf-16-le",
+    "utf-32",
+)
 
 
 @st.composite
@@ -80,7 +91,7 @@ def delimited_files(draw: DrawFn) -> tuple[str, bytes]:
         row = rows[draw(st.integers(0, len(rows) - 1))]
         row += draw(st.lists(_TEXTS, min_size=1, max_size=2)) if draw(st.booleans()) else []
         del row[: draw(st.integers(0, 1))]
-    delimiter = draw(st.sampled_from([",", ",", ",", "\t", "\t", "\t", ";"]))
+    delimiter = draw(st.sampled_from([",", ",", ",", "\t", "\t", "\t", ";", "|", "^"]))
     ending = draw(st.sampled_from([".tsv" if delimiter == "\t" else ".csv"] * 8 + [".tsv", ".jsonl", ".CSV"]))
     return ending, _encoded(draw, _delimited(draw, rows, delimiter))
 
@@ -94,6 +105,36 @@ def _delimited(draw: DrawFn, rows: Rows, delimiter: str) -> str:
     writer = csv.writer(buffer, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows(rows)
     return buffer.getvalue()
+
+
+# Words of a language, each with the encodings in which its files are found.
+_LANGUAGES = (
+    (("film", "don’t", "“good”", "€50", "naïve", "café", "–"), ("cp1252", "utf-16-le")),
+    (("très", "l’été", "où", "garçon", "Noël", "être", "là"), ("cp1252", "latin-1")),
+    (("niño", "señor", "mañana", "¿qué", "según", "él"), ("cp1252", "latin-1")),
+    (("schön", "Straße", "größer", "„Mädchen“"), ("cp1252", "cp1250")),
+    (("zażółć", "gęślą", "jaźń", "był", "świetny"), ("cp1250",)),
+    (("příliš", "žluťoučký", "kůň", "ódy"), ("cp1250",)),
+    (("очень", "Хороший", "фильм", "я", "сюжет"), ("cp1251", "koi8_r")),
+    (("πολύ", "καλή", "Ταινία", "άρεσε"), ("cp1253",)),
+    (("とても", "良い", "映画でした。"), ("shift_jis", "euc_jp")),
+    (("这部", "电影，", "很好看。", "我很喜欢"), ("gbk", "gb18030")),
+    (("정말", "좋은", "영화"), ("euc_kr",)),
+)
+_BETWEEN = st.sampled_from([" ", " ", " ", ", ", "; ", "\t", "|", "\n", ' "', '""'])
+
+
+@st.composite
+def written_tables(draw: DrawFn) -> tuple[Rows, str, str, str]:
+    """Texts of one language with labels, and the delimiter, encoding and ending with which they are written."""
+    words, codecs = draw(st.sampled_from(_LANGUAGES))
+    delimiter, codec = draw(st.sampled_from([",", ";", "\t", "|", "^"])), draw(st.sampled_from(["utf-8", *codecs]))
+    rows = []
+    for row in range(8):
+        chosen = draw(st.lists(st.sampled_from(words), min_size=1, max_size=5))
+        text = f"{row}" + "".join(draw(_BETWEEN) + word for word in chosen)
+        rows.append([text, "ab"[row % 2]])
+    return rows, delimiter, codec, draw(st.sampled_from([".csv", ".tsv"]))
 
 
 @st.composite

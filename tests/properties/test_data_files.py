@@ -3,6 +3,7 @@ that name the file."""
 
 from __future__ import annotations
 
+import csv
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from tests.properties.data_files import (
     json_files,
     parquet_files,
     senteval_folders,
+    written_tables,
 )
 from tests.sweeps.invariants import check_dataset
 from trainable import DatasetConfig
@@ -66,6 +68,32 @@ def test_a_file(tmp_path: Path, files: Callable[[], Any]) -> None:
         path = tmp_path / f"rows{ending}"
         path.write_bytes(content)
         counts[check_dataset(DatasetConfig(name="mine", path=str(path), **fields), tmp_path) is not None] += 1
+
+    run()
+    told(counts)
+
+
+def test_a_table_is_read_as_it_was_written_or_refused(tmp_path: Path) -> None:
+    counts: Counter[bool] = Counter()
+
+    @STABLE
+    @given(table=written_tables(), is_told=st.booleans())
+    def run(table: tuple[list[list[str]], str, str, str], is_told: bool) -> None:
+        rows, delimiter, codec, ending = table
+        path = tmp_path / f"rows{ending}"
+        with path.open("w", newline="", encoding=codec) as file:
+            csv.writer(file, delimiter=delimiter).writerows([("text", "label"), *rows])
+        told_fields = {"delimiter": delimiter, "encoding": codec} if is_told else {}
+        data = check_dataset(DatasetConfig.model_validate({"name": "mine", "path": str(path), **told_fields}), tmp_path)
+        counts[data is not None] += 1
+        assert data is not None or not is_told
+        if data is not None:
+            read = {
+                (text, data.class_names[label])
+                for part in (data.pool, data.test)
+                for text, label in zip(part.texts, part.labels_N, strict=True)
+            }
+            assert read == {(text.strip(), label) for text, label in rows}
 
     run()
     told(counts)

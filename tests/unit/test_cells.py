@@ -175,6 +175,20 @@ def test_a_trial_is_what_the_spec_says() -> None:
     assert TrialConfig.from_flat(config.flat()) == config
 
 
+def test_how_a_dataset_is_read_is_flat_and_stands_there_only_if_it_is_set() -> None:
+    fields = {"name": "own", "path": "/data/own.csv"}
+    reading = {"drop": ["other", "a, b", 3], "min_rows": 8, "encoding": "cp1252", "delimiter": "\t"}
+    plain, read = (
+        TrialConfig.model_validate({"dataset": fields | more, "shots": 8, "encoder": "tiny"}) for more in ({}, reading)
+    )
+    flat = read.flat()
+    assert plain.flat() == {name: value for name, value in flat.items() if name.removeprefix("dataset.") not in reading}
+    assert all(isinstance(value, str | int | float) for value in flat.values())
+    assert read.dataset.drop == ("3", "a, b", "other")
+    assert TrialConfig.from_flat({name: str(value) for name, value in flat.items()}) == read
+    assert TrialConfig.model_validate(read.model_dump(mode="json")) == read
+
+
 @pytest.mark.parametrize("changed", [{"steps": 8}, {"replicates": 3}, {"validation": 4000}], ids=str)
 def test_longer_trials_cost_more(changed: dict[str, Any]) -> None:
     assert grid(protocol=changed)[0].cost() > grid()[0].cost()

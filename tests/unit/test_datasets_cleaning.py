@@ -91,7 +91,60 @@ def test_a_class_that_the_test_part_lacks_is_noted(tmp_path: Path) -> None:
     assert "the test part has no row of `y`" in data.notes
 
 
-@pytest.mark.parametrize("hidden", ["-1", ""])
+def test_small_classes_are_left_out_of_both_parts(tmp_path: Path) -> None:
+    train = _numbered(6, "x") + _numbered(5, "y") + _numbered(2, "rare")
+    test = [("new", "x"), ("newer", "rare"), ("newest", "unseen")]
+    data = _load(tmp_path, train, test, min_rows=3)
+    assert data.class_names == ("x", "y")
+    assert (len(data.pool), data.test.texts) == (11, ("new",))
+    assert {note for note in data.notes if "min_rows" in note} == {
+        "class `rare` left out by `min_rows: 3`: 2 rows",
+        "class `unseen` left out by `min_rows: 3`: 0 rows",
+    }
+
+
+def test_rows_that_are_dropped_do_not_count_for_min_rows(tmp_path: Path) -> None:
+    train = _numbered(6, "x") + _numbered(6, "y") + [("twice", "z"), ("Twice", "z"), ("tested", "z")]
+    assert _load(tmp_path, train, [("tested", "x"), ("new", "y")], min_rows=2).class_names == ("x", "y")
+
+
+def test_a_dropped_class_contradicts_no_other(tmp_path: Path) -> None:
+    rows = [*_numbered(4, "x"), *_numbered(4, "y"), ("both", "x"), ("both", "misc"), ("no text", "")]
+    data = _load(tmp_path, rows, drop=["misc"])
+    assert ("both", "x") in _texts(data.pool, data) | _texts(data.test, data)
+    assert "class `misc` left out by `drop`: 1 row" in data.notes
+
+
+def test_fields_at_their_defaults_leave_rows_and_notes_alone(tmp_path: Path) -> None:
+    rows = _numbered(8, "x") + _numbered(8, "y") + _numbered(2, "misc")
+    plain, named = _load(tmp_path, rows), _load(tmp_path, rows, drop=[], min_rows=2, encoding="utf-8", delimiter=",")
+    assert (plain.pool.texts, plain.test.texts, plain.notes) == (named.pool.texts, named.test.texts, named.notes)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "names"),
+    [
+        (["1.0", "2.0"], ["1", "2"], ("1", "2")),
+        (["1", "2"], ["1.0", "2.00"], ("1", "2")),
+        (["1", "1.0", "2"], ["2"], ("1", "2")),
+        (["-1.0", "1.0"], ["1"], ("-1", "1")),
+        (["1.0", "1.5"], ["1.0"], ("1.0", "1.5")),
+        (["1.0", "many"], ["1.0"], ("1.0", "many")),
+        (["01", "2.0"], ["01"], ("01", "2.0")),
+        (["TRUE", "false"], ["True", "False"], ("False", "True")),
+        (["true", "false"], ["true"], ("false", "true")),
+        (["yes", "YES"], ["yes"], ("YES", "yes")),
+    ],
+)
+def test_labels_are_spelled_alike_where_all_are_numbers_or_truth_values(
+    tmp_path: Path, train: list[str], test: list[str], names: tuple[str, ...]
+) -> None:
+    rows = [(f"row {place} {i}", label) for place, label in enumerate(train) for i in range(4)]
+    data = _load(tmp_path, rows, [(f"new {label}", label) for label in test])
+    assert data.class_names == names
+
+
+@pytest.mark.parametrize("hidden", ["-1", "-1.0", ""])
 def test_hidden_test_labels_make_validation_the_test_part(tmp_path: Path, hidden: str) -> None:
     _write(tmp_path / "train.csv", _numbered(4, "0") + _numbered(4, "1"))
     _write(tmp_path / "test.csv", [("secret", hidden), ("secret too", hidden)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,24 @@ def test_split_files(tmp_path: Path, name: str, below: str) -> None:
 def test_shards_are_joined_in_order(tmp_path: Path) -> None:
     shards = {f"train-0000{i}-of-00002.csv": f"text,label\na{i},x\nb{i},y\n" for i in range(2)}
     assert load(_folder(tmp_path, shards | {"test.csv": TEST})).pool.texts == ("a0", "b0", "a1", "b1")
+
+
+def test_files_of_one_folder_may_be_compressed_and_differ_in_format(tmp_path: Path) -> None:
+    for number in range(2):
+        content = gzip.compress(f"text;label\na{number};1.0\nb{number};2.0\n".encode())
+        (tmp_path / f"train-0000{number}-of-00002.csv.gz").write_bytes(content)
+    (tmp_path / "test.json").write_text('[{"text": "five", "label": 1}, {"text": "six", "label": 2}]')
+    data = load(DatasetConfig(name="data", path=str(tmp_path)))
+    assert data.pool.texts == ("a0", "b0", "a1", "b1")
+    assert (data.test.texts, data.class_names) == (("five", "six"), ("1", "2"))
+
+
+def test_delimiter_and_encoding_are_those_of_the_files_that_need_them(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_bytes(TRAIN.replace(",", ";").replace("one", "señor").encode("cp1252"))
+    (tmp_path / "test.csv").write_text(TEST.replace("five", "señorita"), encoding="utf-8")
+    data = load(DatasetConfig(name="data", path=str(tmp_path), delimiter=";", encoding="cp1252"))
+    assert data.pool.texts == ("señor", "two", "three", "four")
+    assert data.test.texts == ("señorita", "six")
 
 
 def test_splits_that_the_configuration_names(tmp_path: Path) -> None:

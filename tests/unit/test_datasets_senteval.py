@@ -144,7 +144,7 @@ def test_raw_latin_1_is_read_and_reported(tmp_path: Path) -> None:
     (tmp_path / "train_5500.label").write_bytes("\n".join(rows).encode("latin-1"))
     data = load(DatasetConfig(name="trec", path=str(tmp_path), senteval="TREC"))
     assert "What caf\xe9\x85 ?" in data.pool.texts + data.test.texts
-    assert any("read as latin-1" in note for note in data.notes)
+    assert any("read as latin-1, which gives control characters" in note for note in data.notes)
 
 
 def test_phrases_are_noted(tmp_path: Path) -> None:

@@ -192,6 +192,16 @@ BROKEN: dict[str, bytes] = {
         trial: {encoder: all-MiniLM-L6-v2}
         """
     ),
+    "how files are read": _text(
+        """
+        datasets:
+          tickets: {path: tickets.csv, encoding: cp125, delimiter: semicolon, min_rows: 1, drop: {misc: true}}
+          calls: {hub: org/calls, encoding: cp1252}
+          mails: {path: MR, senteval: MR, delimiter: ";"}
+        compare: {dataset: [tickets, calls, mails], shots: 4, loss: cross_entropy}
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
     "an encoder that is no folder": _text(GOOD).replace(b"all-MiniLM-L6-v2", b"./models/none"),
     "evaluations beyond steps": _text(GOOD) + b"protocol: {steps: 2, evaluations: 8}\n",
     "steps searched below evaluations": _text(GOOD) + b"search: {steps: {low: 2, high: 100}}\n",

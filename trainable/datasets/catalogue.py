@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from trainable.config import DatasetConfig
-from trainable.datasets.files import SUFFIXES, located
+from trainable.datasets.files import SUFFIXES, located, split_suffix
 from trainable.datasets.senteval import task_of
 from trainable.datasets.table import did_you_mean
 from trainable.errors import DataError
@@ -52,7 +52,7 @@ def find(name_or_location: str) -> DatasetConfig:
 
 
 def _at(path: Path) -> DatasetConfig:
-    stem = path.stem if path.is_file() else path.name
+    stem = split_suffix(path)[0] if path.is_file() else path.name
     if stem in ("train", "data") and path.parent.name:
         stem = path.parent.name
     name = re.sub(r"[^\w.\-]+", "-", _letters(stem)) or "data"

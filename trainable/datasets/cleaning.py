@@ -1,15 +1,11 @@
-"""Removal of incomplete rows, duplicates and texts of the test part, and checks of the classes that remain."""
+"""Removal of incomplete rows, duplicates and texts of the test part."""
 
 from __future__ import annotations
 
-from collections import Counter
-
-from trainable.datasets.table import Part, listing
+from trainable.datasets.table import Part
 from trainable.errors import DataError
 
-__all__ = ["check_classes", "check_test_classes", "complete_rows", "row_key", "without_duplicates", "without_texts_of"]
-
-_MOST_CLASSES = 1000
+__all__ = ["complete_rows", "row_key", "without_duplicates", "without_texts_of"]
 
 
 def row_key(part: Part, row: int) -> tuple[str, ...]:
@@ -63,45 +59,6 @@ def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:
             "another split or file as the test part"
         )
     return part.take(kept), _count(len(part) - len(kept), "dropped: they stand in the test part", part)
-
-
-def check_classes(part: Part) -> None:
-    """Raise DataError unless the rows have 2 to 1000 classes with at least two rows each."""
-    counts = Counter(str(label) for label in part.labels)
-    if not counts:
-        raise DataError(
-            f"{part.place}: labelled rows are needed; none is left after dropping rows without text or label and rows "
-            "that contradict each other; check the columns named as `text` and `label`"
-        )
-    if len(counts) < 2:
-        raise DataError(
-            f"{part.place}: classification needs at least two classes; every row has label {listing(counts)}; "
-            "check the column named as `label`"
-        )
-    if len(counts) > _MOST_CLASSES or len(part) < 2 * len(counts):
-        few = sorted(counts)[:3]
-        raise DataError(
-            f"{part.place}: at most {_MOST_CLASSES} classes with at least two rows each; received {len(counts)} "
-            f"different labels in {len(part)} rows ({listing(few)}, ...); the columns of text and label look swapped"
-        )
-    rare = sorted(name for name, count in counts.items() if count < 2)
-    if rare:
-        raise DataError(
-            f"{part.place}: each class needs at least two different rows; {listing(rare)} has one; add rows, or remove "
-            "the class"
-        )
-
-
-def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:
-    """Return a note on classes that the test part lacks. Raises DataError for classes that only the test part has."""
-    known, tested = {str(label) for label in part.labels}, {str(label) for label in test.labels}
-    if tested - known:
-        raise DataError(
-            f"{test.place}: the classes of the test part must be those of {part.place}: {listing(sorted(known))}; "
-            f"received also {listing(sorted(tested - known))}; correct the labels or remove those rows"
-        )
-    lacking = sorted(known - tested)
-    return (f"the test part has no row of {listing(lacking)}",) if lacking else ()
 
 
 def _count(rows: int, what: str, part: Part) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from trainable.config import DatasetConfig
 from trainable.containment import contains, is_plain_name
-from trainable.datasets.files import SUFFIXES, read_table
+from trainable.datasets.files import SUFFIXES, read_table, split_suffix
 from trainable.datasets.table import Part, Table, listing, part_of, said, wanted_columns
 from trainable.errors import DataError
 
@@ -151,11 +151,12 @@ def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
     names = _SPLITS | {split: split for split in (config.train_split, config.test_split) if split is not None}
     found: dict[str, list[Path]] = {}
     for path in entries(folder):
-        split = names.get(_SHARD.sub("", path.stem))
-        if split is not None and path.suffix.lower() in SUFFIXES:
+        stem, suffix = split_suffix(path)
+        split = names.get(_SHARD.sub("", stem))
+        if split is not None and suffix in SUFFIXES:
             found.setdefault(split, []).append(path)
     for split, paths in found.items():
-        whole = [path for path in paths if not _SHARD.search(path.stem)]
+        whole = [path for path in paths if not _SHARD.search(split_suffix(path)[0])]
         if whole and len(paths) > 1:
             raise DataError(
                 f"{folder}: one file for each split; {listing(path.name for path in paths)} are all `{split}`; "

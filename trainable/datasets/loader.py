@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from trainable.config import DatasetConfig
-from trainable.datasets.cleaning import (
+from trainable.datasets.classes import (
     check_classes,
     check_test_classes,
-    complete_rows,
-    without_duplicates,
-    without_texts_of,
+    equally_spelled,
+    without_dropped,
+    without_rare,
 )
+from trainable.datasets.cleaning import complete_rows, without_duplicates, without_texts_of
 from trainable.datasets.files import located, read_table
 from trainable.datasets.folders import read_folder
 from trainable.datasets.hub import pin, read_hub
@@ -45,31 +46,52 @@ def load(config: DatasetConfig) -> TextData:
 
     Classes are the sorted names of the labels. Rows without text or label are dropped; of duplicates (regardless of
     case and width of spaces) one is kept, or none if their labels disagree. Rows of an official test part are kept, and
-    their texts are removed from the pool. Without one, `config.test_share` of each class is held out, by content alone.
+    their texts are removed from the pool. Classes that `config.drop` names, and those with fewer than
+    `config.min_rows` rows, are left out of both parts. Without an official test part, `config.test_share` of each class
+    is held out, by content alone.
 
     Raises DataError for anything that cannot be read or used, with place, rule, value and remedy.
     """
     if config in _PROVIDED:
         return _PROVIDED[config]
     config = pin(config)
-    train, test, notes = choose_splits(_read(config), config)
-    train, missing_notes = complete_rows(train)
-    train, duplicate_notes = without_duplicates(train)
-    notes += missing_notes + duplicate_notes
+    train, test, notes = _usable_rows(*choose_splits(_read(config), config), config)
     if config.hub is not None:
         notes = (f"hub dataset {config.hub} at commit {config.revision}", *notes)
     if test is None:
+        train, _, rare_notes = without_rare(train, None, config)
         check_classes(train)
         pool_rows, test_rows = held_out(train, config.test_share)
         pool, test = train.take(pool_rows), train.take(test_rows)
-        notes += (f"no test part: {len(test)} of {len(train)} rows held out, stratified by class",)
+        notes += (*rare_notes, f"no test part: {len(test)} of {len(train)} rows held out, stratified by class")
     else:
-        test, test_notes = complete_rows(test)
-        pool, overlap_notes = without_texts_of(train, test)
-        check_classes(pool)
-        notes += test_notes + overlap_notes + check_test_classes(pool, test)
+        pool, test, test_notes = _beside_test_part(train, test, config)
+        notes += test_notes
     names = tuple(sorted({str(label) for label in pool.labels}))
     return TextData(config.name, names, _rows(pool, names), _rows(test, names), notes)
+
+
+def _usable_rows(
+    train: Part, test: Part | None, notes: tuple[str, ...], config: DatasetConfig
+) -> tuple[Part, Part | None, tuple[str, ...]]:
+    """Return both parts, with labels spelled alike and without dropped classes; duplicates leave the training part."""
+    train, test, spelling_notes = equally_spelled(train, test)
+    if config.drop:
+        train, test, drop_notes = without_dropped(train, test, config)
+        spelling_notes += drop_notes
+    train, missing_notes = complete_rows(train)
+    train, duplicate_notes = without_duplicates(train)
+    return train, test, notes + spelling_notes + missing_notes + duplicate_notes
+
+
+def _beside_test_part(train: Part, test: Part, config: DatasetConfig) -> tuple[Part, Part, tuple[str, ...]]:
+    """Return the pool without the texts of an official test part, and that part, both with the same classes."""
+    test, test_notes = complete_rows(test)
+    pool, overlap_notes = without_texts_of(train, test)
+    pool, kept, rare_notes = without_rare(pool, test, config)
+    assert kept is not None
+    check_classes(pool)
+    return pool, kept, test_notes + overlap_notes + rare_notes + check_test_classes(pool, kept)
 
 
 def _read(config: DatasetConfig) -> dict[str, Part]:

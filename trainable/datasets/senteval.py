@@ -21,6 +21,7 @@ from trainable.errors import DataError
 __all__ = ["SENTEVAL_TASKS", "read_senteval", "task_of"]
 
 _Cells = tuple[str, str | None, str]  # text, second sentence, label as written
+_ENCODING = "latin-1"  # as SentEval's own code reads them
 _SHARED_NAMES = {"train.tsv", "sentiment-train"}
 
 
@@ -113,7 +114,7 @@ def _class_files(classes: Sequence[str], paths: Sequence[Path]) -> Part:
     labels: list[str] = []
     notes: tuple[str, ...] = ()
     for name, path in zip(classes, paths, strict=True):
-        text, file_notes = decoded(path)
+        text, file_notes = decoded(path, otherwise=_ENCODING)
         lines = [line.strip() for _, line in _lines(text)]
         texts += lines
         labels += [name] * len(lines)
@@ -126,7 +127,7 @@ def _labelled_lines(
 ) -> Part:
     """Read one file whose lines hold sentence and label. Raises DataError naming the first lines that do not."""
     (path,) = paths
-    text, notes = decoded(path)
+    text, notes = decoded(path, otherwise=_ENCODING)
     rows: list[_Cells] = []
     mistakes: list[str] = []
     for number, line in _lines(text):

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from itertools import islice
+from pathlib import Path
 
 from trainable.config import DatasetConfig
 from trainable.errors import DataError
 
-__all__ = ["Part", "Table", "did_you_mean", "listing", "part_of", "said", "shortened", "wanted_columns"]
+__all__ = [
+    "Part",
+    "Table",
+    "check_names",
+    "did_you_mean",
+    "listing",
+    "malformed",
+    "no_rows",
+    "part_of",
+    "said",
+    "shortened",
+    "wanted_columns",
+]
 
 _LISTED = 20  # names in one message
+_SHOWN = 5  # malformed lines named in one message
 _MATCHED = 100  # characters of a name that a message suggests: matching takes the square of them
 
 
@@ -85,8 +100,37 @@ def part_of(table: Table, config: DatasetConfig) -> Part:
         texts=_strings(values["text"], table.place, config.text),
         pairs=None if pairs is None else _strings(pairs, table.place, str(config.text_pair)),
         labels=_strings(labels, table.place, config.label),
-        notes=table.notes,
+        notes=table.notes + _space_notes(table.place, labels),
     )
+
+
+def _space_notes(place: str, labels: Sequence[object]) -> tuple[str, ...]:
+    """Return a note if spaces around labels are ignored where the same class stands without them too."""
+    names = {label for label in labels if isinstance(label, str)}
+    padded = sorted(name for name in names if name != name.strip() and name.strip() in names)
+    return (f"{place}: spaces around labels are ignored, as in {listing(map(repr, padded))}",) if padded else ()
+
+
+def check_names(path: Path, names: Sequence[str], config: DatasetConfig) -> None:
+    """Raise DataError if a column that `config` names stands twice in a file; others may."""
+    counts = Counter(names)
+    twice = sorted(name for name in set(wanted_columns(config).values()) if counts[name] > 1)
+    if twice:
+        raise DataError(f"{path}: columns must have different names; {listing(twice)} stands twice; rename one")
+
+
+def malformed(
+    path: Path, rule: str, where: Iterable[str], count: int, remedy: str = "correct or remove them"
+) -> DataError:
+    """Return the error of a file with lines that break a rule. where: what is wrong, line by line; count: of them."""
+    shown = "; ".join(islice(where, _SHOWN))
+    more = f"; and {count - _SHOWN} more" if count > _SHOWN else ""
+    return DataError(f"{path}: {rule}; {shown}{more}; {remedy}")
+
+
+def no_rows(path: Path) -> DataError:
+    """Return the error of an empty file."""
+    return DataError(f"{path}: the file is empty; it needs a row for each labelled sentence")
 
 
 def did_you_mean(value: str, names: Iterable[str]) -> str:
@@ -118,7 +162,8 @@ def listing(names: Iterable[str]) -> str:
 def _check_columns(table: Table, config: DatasetConfig) -> None:
     mistakes = [
         f"{table.place}: no column `{column}`{did_you_mean(column, table.names)}; the columns there are "
-        f"{listing(table.names)}; name the right one as `{name}` of the dataset"
+        f"{listing(table.names)}; name the right one as `{name}` of the dataset, or rename it in the file: all files "
+        "of a dataset have the same columns"
         for name, column in wanted_columns(config).items()
         if column not in table.names
     ]

@@ -1,0 +1,131 @@
+"""The configuration of a dataset: where it lies, how it is read, and which of its classes are used."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+
+__all__ = ["DatasetConfig"]
+
+_NO_ENCODINGS = {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}  # of Python's codecs
+
+
+def _as_one_text(names: tuple[str, ...]) -> str:
+    return json.dumps(names, ensure_ascii=False)
+
+
+# One text in JSON, since every value of a flat configuration is a scalar.
+_Names = Annotated[tuple[str, ...], PlainSerializer(_as_one_text, return_type=str, when_used="json")]
+
+
+class DatasetConfig(BaseModel):
+    """Where a dataset lies and how it is read. Either `hub` or `path` is given; neither means the embedded data."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(description="name of the dataset in cells, tables and MLflow", pattern=r"^[\w.\-]+$")
+    hub: str | None = Field(None, description="Hugging Face dataset id, as `SetFit/subj`; give this or `path`")
+    hub_config: str | None = Field(
+        None, description="configuration of the hub dataset, as `sst2` of nyu-mll/glue; default: its only one"
+    )
+    revision: str | None = Field(
+        None,
+        description="commit of the hub dataset; default: the newest one when the sweep begins, which the sweep records",
+    )
+    path: str | None = Field(None, description="file (csv, tsv, jsonl, parquet) or folder; give this or `hub`")
+    test_path: str | None = Field(
+        None, description="file of the test part; default: `path` holds it, or it is held out of `path`"
+    )
+    senteval: str | None = Field(
+        None,
+        description="task (MR, CR, TREC, ...) whose SentEval folder `path` is; default: `path` has a format of its own",
+    )
+    text: str = Field("text", description="column of the sentence")
+    text_pair: str | None = Field(
+        None, description="column of the second sentence, for tasks on pairs; default: there is none"
+    )
+    label: str = Field("label", description="column of the class")
+    train_split: str = Field("train", description="split that draws and validation rows are taken from")
+    test_split: str | None = Field(
+        None, description="split kept for the confirmation; default: `test`, else `validation`, else a held-out share"
+    )
+    test_share: float = Field(
+        0.25, gt=0, lt=1, description="share of each class held out as the test part if the data has none"
+    )
+    encoding: str | None = Field(
+        None,
+        description="encoding of text files that are not UTF-8, as `cp1252` or `shift_jis`; default: what is certain",
+    )
+    delimiter: str | None = Field(
+        None,
+        description="sign between the cells of a csv or tsv file, or `tab`; default: the one of `,`, `;`, `|` and tab "
+        "that makes the named columns of the header",
+    )
+    drop: _Names | None = Field(None, description="classes to leave out, as `[misc, other]`; default: none")
+    min_rows: int | None = Field(
+        None,
+        ge=2,
+        description="rows that a class must have before a test part is held out, else it is left out; default: all "
+        "classes stay",
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_text_encoding(cls, encoding: str | None) -> str | None:
+        try:
+            is_text = encoding is None or (
+                codecs.lookup(encoding).name not in _NO_ENCODINGS and isinstance("a".encode(encoding), bytes)
+            )
+        except (LookupError, ValueError):
+            is_text = False
+        if not is_text:
+            raise ValueError(
+                f"`encoding` is one that Python knows, as utf-8, cp1252 or shift_jis; received {encoding!r}"
+            )
+        return encoding
+
+    @field_validator("delimiter")
+    @classmethod
+    def _is_one_character(cls, delimiter: str | None) -> str | None:
+        delimiter = "tab" if delimiter in ("\t", "\\t") else delimiter
+        if delimiter not in (None, "tab") and (
+            len(delimiter) != 1 or delimiter.isalnum() or delimiter.isspace() or delimiter in "\"'"
+        ):
+            raise ValueError(f"`delimiter` is one sign, as `;` or `|`, or `tab`; received {delimiter!r}")
+        return delimiter
+
+    @field_validator("drop", mode="before")
+    @classmethod
+    def _are_class_names(cls, drop: Any) -> Any:
+        """Takes one name for a list of it, numbers for names, and the text that `_as_one_text` writes."""
+        if isinstance(drop, str):
+            drop = _names_in(drop)
+        if not isinstance(drop, list | tuple):
+            return drop
+        names = [str(name) if isinstance(name, int | float) else name for name in drop]
+        return sorted(set(names)) if all(isinstance(name, str) for name in names) else names
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.hub is not None and self.path is not None:
+            raise ValueError(f"give `hub` or `path`, not both; received hub={self.hub!r} and path={self.path!r}")
+        if self.senteval is not None and self.path is None:
+            raise ValueError("`senteval` names the task of a local folder: give the folder as `path`")
+        for name, value in (("encoding", self.encoding), ("delimiter", self.delimiter)):
+            if value is not None and self.test_path is None and (self.path is None or self.senteval is not None):
+                raise ValueError(
+                    f"`{name}` is for files of your own, given as `path`; received {value!r}; leave it out"
+                )
+        return self
+
+
+def _names_in(text: str) -> Any:
+    """The list that a text spells in JSON, else a list of the text itself."""
+    try:
+        names = json.loads(text)
+    except ValueError:
+        return [text]
+    return names if isinstance(names, list) else [text]
