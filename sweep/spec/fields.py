@@ -21,6 +21,7 @@ __all__ = [
     "LOSS_FIELDS",
     "PLACES",
     "PROTOCOL_FIELDS",
+    "READINGS",
     "TRIAL_FIELDS",
     "UNSEARCHABLE",
     "FieldRule",
@@ -114,6 +115,8 @@ def _loss_rules(config: type[LossConfig]) -> Mapping[str, FieldRule]:
 
 
 PROTOCOL_FIELDS = tuple(Protocol.model_fields)
+READINGS = ("dataset.encoding", "dataset.delimiter")
+"""Flat fields that say how a file is read. What is read from it is known by its digest."""
 PLACES = ("dataset.path", "dataset.test_path", "encoder")
 """Flat fields that may be paths on a machine. What is there is known by its digest, so that it may move."""
 TRIAL_FIELDS: Mapping[str, FieldRule] = MappingProxyType(_trial_rules())

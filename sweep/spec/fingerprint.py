@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweep.spec.fields import PLACES, PROTOCOL_FIELDS
+from sweep.spec.fields import PLACES, PROTOCOL_FIELDS, READINGS
 from trainable.ranges import Choice, Range
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ _DEFAULTS = {"embedding": "cls"}  # what older versions recorded where the field
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], *, movable: bool = False) -> list[str]:
     """The differences of two fingerprints in words: `search.soft_triple.margin: was 0..1, is now 0..0.5`.
 
-    movable: paths that differ are no difference, as where the digests of what they lead to are known to be equal.
+    movable: paths that differ, and how files are read, are no difference, as where the digests of the rows and of the
+        encoder's files are compared instead.
     """
     found = []
     if set(old) != set(new):
@@ -36,10 +37,15 @@ def changes(old: Mapping[str, Any], new: Mapping[str, Any], *, movable: bool = F
     for loss in (loss for loss in new if loss in old):
         for name in dict.fromkeys((*old[loss], *new[loss])):
             was, now = old[loss].get(name), new[loss].get(name)
-            if was != now and not (movable and name in PLACES and _is_path(was) and _is_path(now)):
+            if was != now and not (movable and _leads_to_the_same(name, was, now)):
                 place = _place(name, loss, new[loss].get("dataset"), was, now)
                 found.append(f"{place}: was {_shown(was)}, is now {_shown(now)}")
     return list(dict.fromkeys(found))
+
+
+def _leads_to_the_same(name: str, was: object, now: object) -> bool:
+    """Whether a field only says how data or an encoder are found and read, so that their digests tell a difference."""
+    return name in READINGS or (name in PLACES and _is_path(was) and _is_path(now))
 
 
 def _is_path(value: object) -> bool:

@@ -156,8 +156,7 @@ class _Plan:
         data = config.dataset.name
         level = 0.68 + 0.06 * self.generator("level", data).random() + 0.02 * np.log2(config.shots)
         common = self.generator("draw", data, config.shots, draw).normal(0, self.draw_sd)
-        known = config.model_copy(update={"embedding": config.embedding or "cls"})  # as the field was once recorded
-        noise = self.generator("noise", known.model_dump_json(), draw, initialisation).normal(0, self.noise_sd)
+        noise = self.generator("noise", sorted(config.flat().items()), draw, initialisation).normal(0, self.noise_sd)
         return float(np.clip(level + self.gain.get(config.loss.name, 0.0) + quality + common + noise, 0.02, 0.98))
 
     # ---- the search --------------------------------------------------------------------------------------------------

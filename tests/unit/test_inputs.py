@@ -17,7 +17,7 @@ from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import version_changes
 from sweep.ledger.storage import open_storage
 from sweep.spec.cells import cells
-from sweep.spec.fields import PLACES
+from sweep.spec.fields import PLACES, READINGS
 from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.inputs import digest_inputs, input_changes
 from tests.sweeps.grid import evaluated, spec
@@ -67,6 +67,14 @@ def test_every_file_of_an_encoder_counts(tiny_bert: Path, tmp_path: Path) -> Non
             (copy / path.name).write_bytes(content + b" " if path.name == name else content)
         after = encoder_digest(str(copy), None)
         assert [part for part in before if before[part] != after[part]] == [name]
+
+
+@pytest.mark.parametrize("name", READINGS)
+def test_how_a_file_is_read_may_change_only_where_digests_are_known(name: str) -> None:
+    """As where an encoding has to be named that was once assumed."""
+    old, new = {"supcon": {}}, {"supcon": {name: "cp1252"}}
+    assert changes(old, new)
+    assert not changes(old, new, movable=True)
 
 
 def test_changes_are_told_in_words() -> None:
