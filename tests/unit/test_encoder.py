@@ -182,7 +182,8 @@ def test_a_row_that_the_encoder_cannot_read_after_all_is_refused(tmp_path: Path)
     write_architecture(tmp_path, "xlm")
     encoder = load_encoder(str(tmp_path), None, 2)
     encoder.model.config.max_position_embeddings = 512  # as a config.json may claim
-    encoder.model.get_submodule("transformer.position_embeddings").num_embeddings = 512
+    table: Any = encoder.model.get_submodule("transformer.position_embeddings")
+    table.num_embeddings = 512
     encoder.tokenizer.model_max_length = 512
     encoder.check_length(128)
     with pytest.raises(EncoderError, match=r"must score rows of 129 tokens.*RuntimeError.*lower max_length"):
