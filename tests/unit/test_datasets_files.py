@@ -130,6 +130,7 @@ def test_parquet_with_integers_that_are_missing(tmp_path: Path) -> None:
         ("a.csv", ",\n ,", "the file is empty"),
         ("a.jsonl", b"\xef\xbb\xbf", "the file is empty"),
         ("a.csv", b"text,label\n\x00\x01,x\n", "NUL bytes"),
+        ("a.csv", b"\x00\x01\x02" * 400, "binary data"),
         ("a.csv", "text,label\n", "a header and no row"),
         ("a.csv", "text,label,text\na,b,c\n", "`text` stands twice"),
         (

@@ -88,7 +88,8 @@ def _makes_text(content: bytes, encoding: str) -> bool:
 def _without_mark(path: Path, content: bytes) -> tuple[str, tuple[str, ...]]:
     """Read UTF-16 without a byte order mark, which begins with ASCII and a zero; return other files as they are."""
     encoding = "utf-16-le" if content[0] else "utf-16-be"
-    if content[:2].count(0) == 1 and _makes_text(content, encoding):
+    start = content[:2].replace(b"\x00", b"").decode("latin-1")
+    if len(start) == 1 and start.isascii() and start.isprintable() and _makes_text(content, encoding):
         return content.decode(encoding), (f"{path.name} has no byte order mark: read as {encoding}",)
     return content.decode("latin-1"), ()
 
