@@ -1,15 +1,29 @@
-"""`python -m sweep`."""
+"""`python -m sweep`, and the console command `few-shot-sweep`."""
 
-import logging
 import os
 import sys
 
-from sweep.cli.commands import main
+from sweep.hiding import hidden_modules
 
-if __name__ == "__main__":
+__all__ = ["start"]
+
+
+def start() -> None:
+    """Run the command that was typed, and end the process with its exit code."""
+    if hidden := hidden_modules():
+        sys.stderr.write(f"{hidden}\n")
+        sys.exit(2)
+    import logging
+
+    from sweep.cli.commands import main
+
     code = main()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     # Ray's and MLflow's exit handlers wait for servers that may be gone. All that must be kept is on disk.
     os._exit(code)
+
+
+if __name__ == "__main__":
+    start()

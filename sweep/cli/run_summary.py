@@ -88,7 +88,7 @@ def _directions(
             )
         )
     again = options.called or command(options)
-    more = f"{again} --set budget.trials_per_cell={2 * spec.budget.trials_per_cell}"
+    more = _extended(again, 2 * spec.budget.trials_per_cell)
     match result.ending.end:
         case End.FINISHED:
             lines.append(("extend", more))
@@ -97,6 +97,14 @@ def _directions(
         case End.INTERRUPTED:
             lines.append(("resume", f"{again}   (it was interrupted; every finished replicate is kept)"))
     return lines
+
+
+def _extended(command: str, trials: int) -> str:
+    """The command with so many trials a cell, instead of the number that it gives itself."""
+    words, field = shlex.split(command), "budget.trials_per_cell="
+    for index in [index for index, word in enumerate(words) if word.startswith(field)][::-1]:
+        del words[index - 1 : index + 1]  # with the `--set` before it
+    return shlex.join([*words, "--set", f"{field}{trials}"])
 
 
 def _there(action: str, spec: SweepSpec, options: argparse.Namespace) -> str:
@@ -116,9 +124,8 @@ def _raise(limit: Limit | None) -> str:
 def _browse(uri: str) -> str:
     if not uri.startswith(("sqlite:", "postgresql")):
         return redacted(uri)
-    return (
-        _program("mlflow") + " ui" + ("" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {redacted(uri)}")
-    )
+    place = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {shlex.quote(redacted(uri))}"
+    return f"{shlex.quote(_program('mlflow'))} ui{place}"
 
 
 def _program(name: str) -> str:
@@ -133,7 +140,9 @@ def _program(name: str) -> str:
 
 def command(options: argparse.Namespace) -> str:
     """What was typed to run the sweep, as it may be typed again."""
-    words = [_program("python"), "-m", "sweep", "run", *([options.spec] if options.spec != "quickstart" else [])]
+    console_command = Path(sys.argv[0]).name == "few-shot-sweep"
+    words = [_program("few-shot-sweep")] if console_command else [_program("python"), "-m", "sweep"]
+    words += ["run", *([options.spec] if options.spec != "quickstart" else [])]
     for override in options.set:
         words += ["--set", override]
     if options.dir != "sweeps":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import socket
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sweep.addresses import redacted
 from sweep.errors import ClusterError
 from sweep.execution.machine import allotted_cpus
 from sweep.execution.private_ray import private_ray
@@ -144,6 +146,13 @@ def _check_address(place: str) -> None:
     """Ray itself waits for two minutes, and then ends the process, if nobody listens at an address."""
     if place in ("auto", "local"):
         return
+    if place.startswith(("http://", "https://")):
+        raise ClusterError(
+            f"a sweep joins Ray at HOST:PORT of the head node (its port is 6379 unless told otherwise); received "
+            f"{redacted(place)!r}, which is where Ray takes jobs; unset RAY_ADDRESS to run on this machine, give "
+            "--address HOST:PORT, or submit the sweep as a job there: "
+            f"`ray job submit --address {shlex.quote(redacted(place))} -- python -m sweep run SPEC --address auto`"
+        )
     host, _, port = place.rpartition(":")
     if place.startswith("ray://") or not host or not port.isdigit():
         raise ClusterError(

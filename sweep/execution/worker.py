@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from ray import tune
 
 from sweep.execution.trial_inputs import TrialInputs
 from sweep.execution.watchdog import log_place, time_limit
+from sweep.hiding import hidden_modules
 from sweep.scheduling.assignment import Assignment
 from trainable.errors import TrainableError
 from trainable.outcomes import Evaluation, Outcome
@@ -30,14 +32,17 @@ class Worker(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], inputs: TrialInputs) -> None:  # type: ignore[override]  # with_parameters
+        assignment = Assignment.from_json(config["assignment"])
+        self._time_limit = float(config["time_limit"])
+        if hidden := hidden_modules():
+            self._evaluations = _refused(assignment, f"on {platform.node()}, {hidden}")
+            return
         hide_unreserved_gpus()
         import torch  # noqa: F401  # slow, and no part of a step whose time is limited
         import transformers  # noqa: F401
 
-        assignment = Assignment.from_json(config["assignment"])
         inputs.provide_for(assignment.config)
         self._evaluations = _evaluations(assignment)
-        self._time_limit = float(config["time_limit"])
 
     def step(self) -> dict[str, Any]:
         with time_limit(self._time_limit):
@@ -68,6 +73,10 @@ def _evaluations(assignment: Assignment) -> Iterator[Evaluation]:
         yield from assignment.evaluations()
     except TrainableError as error:
         yield assignment.refused(str(error))
+
+
+def _refused(assignment: Assignment, reason: str) -> Iterator[Evaluation]:
+    yield assignment.refused(reason)
 
 
 def _with_log(evaluation: Evaluation) -> Evaluation:

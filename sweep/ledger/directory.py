@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator
@@ -84,7 +85,8 @@ class SweepDirectory:
             if not _take(file, timeout=0.5):
                 raise LedgerError(
                     f"one driver may run a sweep at a time; {self.path} is in use by {_owner(file)}; wait for it, stop "
-                    f"it with `python -m sweep stop {self.path}`, or give this sweep another name (`--set name=...`)"
+                    f"it with `python -m sweep stop {shlex.quote(str(self.path))}`, or give this sweep another name "
+                    "(`--set name=...`)"
                 )
             try:
                 file.truncate(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ def export_sweep(name: str, root: Path, file: Path) -> str:
             f"the file of an export must be writable; {file} is not ({error.strerror or error}); make room or choose "
             "another place"
         ) from error
-    return f"{spec.name}: {exported.contents()} are in {file}; `python -m sweep import {file}` makes a ledger of it"
+    again = f"`python -m sweep import {shlex.quote(str(file))}` makes a ledger of it"
+    return f"{spec.name}: {exported.contents()} are in {file}; {again}"
 
 
 @contextmanager

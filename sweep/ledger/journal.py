@@ -162,6 +162,8 @@ def _keep(path: Path, record: bytes) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> LedgerError:
+    if isinstance(error, FileNotFoundError):
+        return _gone(path)
     return LedgerError(
         f"a ledger must be open to reading and writing; {path} is not ({error.strerror or error}); free space or "
         "correct its rights, then run the same command again: nothing that was recorded is lost"
@@ -169,7 +171,17 @@ def _unwritable(path: Path, error: OSError) -> LedgerError:
 
 
 def _unreadable(path: Path, error: Exception) -> LedgerError:
+    if isinstance(error, FileNotFoundError):
+        return _gone(path)
     return LedgerError(
         f"a ledger must be a readable Optuna journal; {path} is not ({error}); restore it from a copy, or move it away "
         "to start anew"
+    )
+
+
+def _gone(path: Path) -> LedgerError:
+    return LedgerError(
+        f"a sweep's ledger must stay in its place; {path} is gone: it was deleted or moved while it was in use; "
+        "restore it from a copy, and the same command resumes, or begin anew under another name (`--set name=...`); "
+        "what MLflow shows of this sweep is its last state"
     )

@@ -115,7 +115,7 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
     if head.execute(f'test -e "{_SWEEPS}/{sweep}/spec.yaml"').code:
         raise ClusterError(
             f"only what is on the head can be fetched; there is no sweep {sweep!r} in ~/sweeps of cluster "
-            f'{cluster.name}; `ray exec {cluster.path} "ls sweeps"` names those there are'
+            f'{cluster.name}; `ray exec {shlex.quote(str(cluster.path))} "ls sweeps"` names those there are'
         )
     directory.path.mkdir(parents=True, exist_ok=True)
     origin.write_text(cluster.name, encoding="utf-8")
@@ -138,8 +138,8 @@ def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> J
     if job.spec != bundle.digest:
         raise ClusterError(
             f"one driver may run a sweep at a time; {spec.name} runs as job {job.id}, with another spec than this; "
-            f"stop it first with `python -m sweep stop {spec.name} --cluster {head.path}`, or give this sweep another "
-            "name (`--set name=...`)"
+            f"stop it first with `python -m sweep stop {spec.name} --cluster {shlex.quote(str(head.path))}`, or give "
+            "this sweep another name (`--set name=...`)"
         )
     return job
 

@@ -7,6 +7,7 @@ of cluster that it can start.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -123,10 +124,11 @@ class Head:
         )
 
     def _unreachable(self, output: str) -> ClusterError:
+        file = shlex.quote(str(self.path))
         lines = [line.strip() for line in output.splitlines() if line.strip()]
         return ClusterError(
             f"the head of the cluster in {self.path} must be reachable; received: {' / '.join(lines[-3:]) or 'nothing'}"
-            f"; check that `ray exec {self.path} hostname` works here, else start the cluster with `ray up {self.path}`"
+            f"; check that `ray exec {file} hostname` works here, else start the cluster with `ray up {file}`"
         )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
-from contextlib import suppress
 
 from rich.console import Console
 
 from sweep.addresses import redacted
 from sweep.errors import TrackingError
+from sweep.tracking.store import explain, open_client
 
 __all__ = ["browse"]
 
@@ -18,21 +19,44 @@ __all__ = ["browse"]
 def browse(uri: str, port: int, console: Console) -> int:
     """Serve the store at `uri` on this machine's loopback until Ctrl-C, or print the address of its own server.
 
-    Returns the exit code. Raises TrackingError if the server does not start.
+    Returns the exit code. Raises TrackingError if the port is taken, the store cannot be opened, or the server ends.
     """
     if uri.startswith(("http:", "https:")):
         console.print(f"MLflow has a server of its own: {redacted(uri)}", soft_wrap=True)
         return 0
+    _check_free(port)
+    _check_store(uri)
     console.print(f"MLflow: http://127.0.0.1:{port} (until Ctrl-C)", soft_wrap=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # An address may hold a password, which must not appear on a command line.
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    code = 0
-    with suppress(KeyboardInterrupt):
+    try:
         code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  # our own program, no shell
-    if code > 0:
+    except KeyboardInterrupt:
+        return 0
+    _check_free(port)  # another program may have been faster
+    raise TrackingError(
+        f"MLflow's server must run at 127.0.0.1:{port} until Ctrl-C; it ended by itself with code {code}; see what it "
+        "says above, or give another --port"
+    )
+
+
+def _check_free(port: int) -> None:
+    """Raise TrackingError if nobody can listen there: MLflow's server would end with code 0."""
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: what was closed is free
+            probe.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise TrackingError(
-            f"MLflow's server must start at 127.0.0.1:{port}; it ended with code {code}; give a free --port, or see "
-            "what it says above"
-        )
-    return 0
+            f"MLflow's pages need a free port; 127.0.0.1:{port} is not ({reason}); give another one with --port, or "
+            "open the pages that are served there already"
+        ) from error
+
+
+def _check_store(uri: str) -> None:
+    try:
+        open_client(uri)
+    except Exception as error:  # whatever MLflow or its database raise
+        raise TrackingError(explain(error, uri)) from error

@@ -133,6 +133,13 @@ class Projector:
         """Store a file as an artifact of the sweep's run, unless it is there unchanged. Raises UploadError."""
         self._artifacts.store_file(self._client, self._runs[None].id, name, path)
 
+    def end_runs(self) -> None:
+        """End the runs that this process knows as running, without a look at their records."""
+        for run in self._runs.values():
+            if run.status == "RUNNING":
+                self._client.set_terminated(run.id, "KILLED")
+                run.status = "KILLED"
+
     def is_current(self, record: Record) -> bool:
         """True if the record's run is known to be equal to it."""
         pushed = self._pushed.get(record.key)

@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import SweepError, TrackingError
@@ -14,7 +13,8 @@ from sweep.errors import SweepError, TrackingError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-from sweep.addresses import redacted, through_psycopg2
+from sweep.addresses import redacted
+from sweep.tracking.database import DIALECTS, open_database
 
 __all__ = ["UploadError", "explain", "is_refusal", "open_client", "tracking_uri"]
 
@@ -59,7 +59,7 @@ def open_client(uri: str) -> MlflowClient:
 
         for name in ("mlflow", "alembic", "urllib3.connectionpool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the tracker reports problems itself
-        return mlflow.MlflowClient(through_psycopg2(uri))
+        return open_database(uri) if _dialect(uri) in DIALECTS else mlflow.MlflowClient(uri)
 
 
 def is_refusal(error: Exception) -> bool:
@@ -110,10 +110,15 @@ def _reason(error: BaseException) -> str:
     return cause.group(1) if cause else text.splitlines()[0][:400]
 
 
+def _dialect(uri: str) -> str:
+    """The kind of an address: `http`, `sqlite`, ..., without the library that speaks it; empty for a folder."""
+    scheme = uri.partition(":")[0] if re.match(r"[\w+\-]+:", uri) else ""
+    return scheme.partition("+")[0]
+
+
 def _check_address(uri: str) -> None:
     """Raise TrackingError at once for an address that MLflow would refuse late, in a traceback or after its retries."""
-    scheme = uri.partition(":")[0] if re.match(r"[\w+\-]+:", uri) else ""
-    dialect = scheme.partition("+")[0]
+    dialect = _dialect(uri)
     if dialect in ("", "file") and uri != "databricks" and not _file_stores_allowed():
         raise TrackingError(
             "the MLflow store must be a server or a database, since MLflow no longer writes to folders; received "
@@ -121,31 +126,7 @@ def _check_address(uri: str) -> None:
         )
     if dialect in ("http", "https") and not re.match(r"https?://[^/\s]+", uri):
         raise TrackingError(f"the address of an MLflow server must be http://HOST:PORT; received {redacted(uri)!r}")
-    if dialect in ("sqlite", "postgresql", "mysql", "mssql"):
-        _check_database(uri, dialect)
 
 
 def _file_stores_allowed() -> bool:
     return os.environ.get("MLFLOW_ALLOW_FILE_STORE", "").lower() in ("true", "1")
-
-
-def _check_database(uri: str, dialect: str) -> None:
-    import sqlalchemy
-
-    try:
-        url = sqlalchemy.make_url(through_psycopg2(uri))
-        if dialect == "sqlite" and url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        timeouts = {"connect_timeout": 10} if dialect in ("postgresql", "mysql") else {}
-        engine = sqlalchemy.create_engine(url, connect_args=timeouts)
-        try:
-            with engine.connect() as connection:
-                if dialect == "sqlite":
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")  # fails now where a first write would
-        finally:
-            engine.dispose()
-    except (sqlalchemy.exc.SQLAlchemyError, OSError, ImportError, ValueError) as error:
-        raise TrackingError(
-            f"the database of MLflow must be open to reading and writing; {redacted(uri)} is not: {_reason(error)}; "
-            "correct MLFLOW_TRACKING_URI or `tracking.uri`, or the rights to write there"
-        ) from error

@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Self, TypeVar
 
-from sweep.errors import TrackingError
+from sweep.errors import LedgerError, TrackingError
 from sweep.tracking.artifacts import artifact_files
 from sweep.tracking.projector import Ledger, Projector, Record, records_with_runs
 from sweep.tracking.store import explain, is_refusal
@@ -78,6 +78,7 @@ class Tracker:
         # The attributes below are used by the thread only.
         self._connected = False
         self._ever_failed = False
+        self._ledger_lost = False  # True if the ledger could not be read at the last error
         self._complete = False  # True if the last attempt pushed everything
         self._changed: dict[str, None] = {}  # keys of the records that may have changed, oldest first
         self._artifacts: dict[Path, None] = {}
@@ -147,6 +148,8 @@ class Tracker:
             time.sleep(max(0.0, min(pause, self._deadline - time.monotonic())))
             if self._must_stop(last=True) or self._attempt(last=True):
                 return
+        if self._ledger_lost:
+            self._end_runs()
 
     def _attempt(self, *, last: bool) -> bool:
         """Push what is due; True if that succeeded. No error of MLflow, nor of the ledger, may end the thread.
@@ -168,6 +171,13 @@ class Tracker:
         self.problem = ""
         return True
 
+    def _end_runs(self) -> None:
+        """End the runs whose records cannot be read any more: nothing runs, and nobody else would end them."""
+        try:
+            self._projector.end_runs()
+        except Exception as error:
+            self._failed(error)
+
     def _connect(self) -> None:
         self._projector.connect()
         self._connected = True
@@ -176,6 +186,7 @@ class Tracker:
 
     def _failed(self, error: Exception) -> None:
         self._connected, self._ever_failed = False, True
+        self._ledger_lost = isinstance(error, LedgerError)
         problem = explain(error, self._uri)
         if problem != self.problem:
             logger.warning("%s", problem)

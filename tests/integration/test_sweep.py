@@ -173,6 +173,21 @@ def test_a_sweep_from_the_first_command_to_mlflow(user: User) -> None:
     assert "Traceback" not in refusal
 
 
+@pytest.mark.parametrize("home", ["/dev/null", "/proc/none"])
+def test_a_home_that_cannot_be_written_holds_nothing_up(
+    home: str, user: User, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As in containers and batch jobs: a home that is a file, or a folder that nobody can make."""
+    for name in [name for name in os.environ if name.startswith("XDG_") or name in ("HF_HOME", "MPLCONFIGDIR")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", home)
+    user.write(compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]}, confirm={"draws": 2})
+    output = user.run()
+    assert "Traceback" not in output
+    assert "/dev/null" not in output.replace(str(tmp_path), "")
+    assert (tmp_path / "sweeps" / "toy" / "report" / "report.html").exists()
+
+
 def test_ctrl_c_is_clean_and_the_same_command_resumes(user: User) -> None:
     user.write(budget={"trials_per_cell": 6})
     process = user.start("run", "spec.yaml")

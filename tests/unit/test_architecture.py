@@ -16,7 +16,7 @@ MODULES = sorted(path for package in ("sweep", "trainable") for path in (ROOT / 
 
 # The floors of sweep/, lowest first. A folder imports only from lower floors, so that no two depend on each other.
 FLOORS = (
-    {"errors", "addresses"},
+    {"errors", "addresses", "hiding"},
     {"spec", "records"},
     {"search", "tracking"},
     {"ledger", "verdict"},

@@ -138,8 +138,10 @@ def test_a_journal_that_was_taken_away_is_not_begun_anew(journal: Path) -> None:
     fill(storage)
     journal.unlink()
     for operation in (lambda: fill_more(storage), lambda: all_studies(storage)):
-        with pytest.raises(LedgerError, match="ledger must be"):
+        says = r"ledger.journal is gone: it was deleted or moved while it was in use; restore it from a copy"
+        with pytest.raises(LedgerError, match=says) as caught:
             operation()
+        assert "nothing that was recorded is lost" not in str(caught.value)
     assert not journal.exists()
 
 

@@ -45,7 +45,7 @@ def test_passwords_are_never_shown(text: str, clean: str) -> None:
         ("http://no-such-host.invalid", r"does not: Failed to resolve.*tracking.required: false"),
         ("postgresql://ann:s3cret@127.0.0.1:9/db", r"open to reading and writing; postgresql://\*\*\*@127.0.0.1:9/db"),
         ("sqlite:////proc/none/mlflow.db", r"sqlite:////proc/none/mlflow.db is not: .*No such file.*rights to write"),
-        ("sqlite:////proc/mlflow.db", r"is not: .*unable to open database file"),
+        ("sqlite:////proc/mlflow.db", r"sqlite:////proc/mlflow.db is not: .*No such file.*rights to write"),
         ("sqlite:///{file}/mlflow.db", r"is not: .*(Not a directory|File exists)"),
         ("sqlite:///{file}", r"is not: .*file is not a database"),
         ("oracle://db", r"oracle://db does not"),

@@ -1,0 +1,98 @@
+"""`python -m sweep ui`, whose server starts, or cannot."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+import pytest
+
+from sweep.cli.commands import main
+from tests.services.mlflow_server import Server, free_port
+from tests.services.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@contextmanager
+def taken_port() -> Iterator[int]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield int(other.getsockname()[1])
+
+
+def test_a_port_in_use_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with taken_port() as port:
+        assert main(["ui", "--port", str(port)]) == 2
+    output, errors = capsys.readouterr()
+    assert f"127.0.0.1:{port} is not (Address already in use); give another one with --port" in errors
+    assert output == ""
+
+
+@pytest.mark.parametrize("port", ["-1", "70000"])
+def test_a_number_that_is_no_port_is_refused(
+    port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["ui", "--port", port]) == 2
+    assert f"127.0.0.1:{port} is not (bind(): port must be 0-65535.); give another one" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_opened_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("no database, but long enough to have had the header of one" * 10)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/notes.txt")
+    assert main(["ui", "--port", str(free_port())]) == 2
+    assert "file is not a database" in capsys.readouterr().err
+
+
+def started(folder: Path, port: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sweep", "ui", "--port", str(port)],
+        cwd=folder,
+        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """What is left of a server when its test has failed."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "says"), [(signal.SIGINT, 0, "until Ctrl-C"), (signal.SIGKILL, 2, "ended by itself")]
+)
+def test_the_server_ends_with_ctrl_c_alone(
+    number: signal.Signals, code: int, says: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    port = free_port()
+    process = started(tmp_path, port)
+    request.addfinalizer(lambda: end(process))
+    wait_until(Server(tmp_path, "", port).answers, seconds=200)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        for each in reversed(psutil.Process(process.pid).children(recursive=True)):
+            each.kill()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code, output
+    assert says in output
+    assert "Traceback" not in output.split("until Ctrl-C")[0]

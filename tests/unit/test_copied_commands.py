@@ -1,0 +1,107 @@
+"""Commands that are printed to be copied: a shell reads them as they were meant, whatever is in a name or a path."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweep.cli.run_summary import _browse, _extended, command
+from sweep.errors import ClusterError, LedgerError
+from sweep.execution.ray_cluster import _check_address
+from sweep.ledger.directory import SweepDirectory
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted(path for package in ("sweep", "trainable") for path in (ROOT / package).rglob("*.py"))
+
+PROGRAMS = ("python", "mlflow ", "ray ", "pip ", "few-shot-sweep")
+
+# What needs no quotes: names of sweeps have letters, digits, `.`, `_`, `-`; the rest are ids.
+SAFE = {"spec.name", "job.id", "found.experiment_id"}
+
+names = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
+
+
+def inserted(node: ast.JoinedStr) -> Iterator[str]:
+    """The expressions that an f-string inserts into a command between backticks."""
+    before = ""
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            before += str(part.value)
+        elif isinstance(part, ast.FormattedValue):
+            _, *inside = before.split("`")
+            if len(inside) % 2 and inside[-1].startswith(PROGRAMS):
+                yield ast.unparse(part.value)
+            before += "x"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_is_inserted_into_a_command_is_quoted(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            for expression in inserted(node):
+                quoted = expression.startswith(("shlex.quote(", "shlex.join(")) or expression in SAFE
+                assert quoted or _is_quoted_before(path, expression), f"{path.name}:{node.lineno}: {expression}"
+
+
+def _is_quoted_before(path: Path, name: str) -> bool:
+    return f"{name} = shlex.quote(" in path.read_text(encoding="utf-8")
+
+
+def options(**given: object) -> argparse.Namespace:
+    return argparse.Namespace(
+        **{"spec": "s.yaml", "set": [], "dir": "sweeps", "address": None, "cluster": None, **given}
+    )
+
+
+@given(names, names, names)
+def test_a_command_is_read_as_it_was_typed(spec: str, override: str, folder: str) -> None:
+    words = shlex.split(command(options(spec=spec, set=[override], dir=folder)))
+    start = words.index("run")
+    expected = ["run", *([spec] if spec != "quickstart" else []), "--set", override]
+    assert words[start:] == [*expected, *(["--dir", folder] if folder != "sweeps" else [])]
+
+
+def test_the_console_command_is_named_where_it_was_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "-m sweep run s.yaml" in command(options())
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/few-shot-sweep", "run"])
+    words = shlex.split(command(options()))
+    assert Path(words[0]).name == "few-shot-sweep"
+    assert words[1:] == ["run", "s.yaml"]
+
+
+@given(names)
+def test_an_extension_gives_the_number_of_trials_once(spec: str) -> None:
+    typed = ["--set", "budget.trials_per_cell=4", "--set", "name=x", "--set", "budget.trials_per_cell=8"]
+    words = shlex.split(_extended(shlex.join(["python", "-m", "sweep", "run", spec, *typed]), 16))
+    assert words[4:] == [spec, "--set", "name=x", "--set", "budget.trials_per_cell=16"]
+
+
+@given(names)
+def test_the_address_of_a_store_is_quoted(name: str) -> None:
+    uri = f'sqlite:///{name.replace("@", "")}/it\'s "mine".db'
+    assert shlex.split(_browse(uri))[-2:] == ["--backend-store-uri", uri]
+
+
+def test_a_folder_with_both_kinds_of_quotes_can_be_stopped(tmp_path: Path) -> None:
+    directory = SweepDirectory(tmp_path / 'ann\'s "best" sweep')
+    directory.create()
+    with directory.locked(), pytest.raises(LedgerError) as caught, directory.locked():
+        pass
+    (copied,) = (part for part in str(caught.value).split("`") if part.startswith("python -m sweep stop"))
+    assert shlex.split(copied)[-1] == str(directory.path)
+
+
+@pytest.mark.parametrize("place", ["http://head:8265", "https://ann:s3cret@ray.lab"])
+def test_the_address_of_a_job_server_names_the_two_ways(place: str) -> None:
+    with pytest.raises(ClusterError, match="which is where Ray takes jobs; unset RAY_ADDRESS") as caught:
+        _check_address(place)
+    assert "`ray job submit --address " in str(caught.value)
+    assert "s3cret" not in str(caught.value)
