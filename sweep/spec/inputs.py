@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sweep.spec.cells import Cell
+from sweep.spec.feasibility import check_trials
 from sweep.spec.model import SweepSpec
 from trainable.datasets import load, pin
 from trainable.draws import draw_of
@@ -22,6 +23,7 @@ def check_inputs(grid: Sequence[Cell]) -> None:
     for config in (config for cell in grid for config in cell.inputs()):
         check_encoder(config.encoder, config.encoder_revision, config.max_length)
         draw_of(config, load(config.dataset), 0)
+    check_trials(grid)
 
 
 def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
