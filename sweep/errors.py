@@ -7,6 +7,7 @@
     ├── FolderError      a folder, or a file in it, cannot be used as asked      exit code 2
     ├── TrackingError    the MLflow server cannot be used                        exit code 2
     ├── ClusterError     the Ray cluster cannot be joined or is too small        exit code 2
+    ├── TimingError      a training that was tried for a plan failed             exit code 2
     └── SweepFailedError the sweep ran and cannot give a result                  exit code 1
 
 Mistakes in data, encoders and trial fields are `trainable.errors.TrainableError`s (exit code 2). Every message gives
@@ -59,6 +60,10 @@ class TrackingError(SweepError):
 
 class ClusterError(SweepError):
     """The Ray cluster cannot be joined, or can never run a trial of this spec."""
+
+
+class TimingError(SweepError):
+    """A training that was tried for the time of a plan failed, as all trials like it would."""
 
 
 class SweepFailedError(SweepError):

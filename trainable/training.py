@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder import free_accelerator, load_encoder
-from trainable.errors import ConfigError
+from trainable.feasibility import check_feasible
 from trainable.learner import DivergedError
-from trainable.losses import LOSSES, LossEntry
+from trainable.losses import LOSSES
 from trainable.outcomes import Evaluation, Outcome
 from trainable.replicate import Measurement, Part, Trial, measurements
 from trainable.versions import versions
@@ -68,8 +68,8 @@ def replicates(
 def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, part: Part) -> Trial:
     """Load and check what all replicates share, before any of them is trained."""
     entry = LOSSES[config.loss.name]
-    _check_pairs(config, entry)
     data = load(config.dataset)
+    check_feasible(config, data)
     chosen = tuple(range(config.replicates) if draws is None else draws)
     samples = tuple(draw_of(config, data, index) for index in chosen)
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
@@ -85,14 +85,6 @@ def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int
         part=part,
         initialisation=initialisation,
     )
-
-
-def _check_pairs(config: TrialConfig, entry: LossEntry) -> None:
-    if entry.needs_pairs and config.beta < 1 and config.shots < 2 and config.embedding != "tokens":
-        raise ConfigError(
-            f"{entry.name} compares rows of one class, so shots must be at least 2; received {config.shots}: raise it, "
-            "or let the loss see every token (embedding: tokens)"
-        )
 
 
 def _evaluations(trial: Trial, first: int) -> Iterator[Evaluation]:

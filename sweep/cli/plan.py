@@ -10,6 +10,7 @@ from rich.table import Table
 
 from sweep.cli.cost import print_cost
 from sweep.cli.formats import duration
+from sweep.cli.timing import measure_pace
 from sweep.execution.machine import allotted_cpus
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of
@@ -19,13 +20,10 @@ from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
-from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
 
 __all__ = ["print_plan"]
-
-_STEPS_ON_GPU = 40  # the first few are slow there, since they are captured (trainable.encoder.graphs)
 
 
 def print_plan(
@@ -41,7 +39,8 @@ def print_plan(
     cluster: the machines to plan for, instead of this one. training_seconds: what one training takes, instead of the
     timing.
 
-    Raises TrainableError for data or an encoder that cannot be read, and ClusterError if no machine can hold a trial.
+    Raises TrainableError for data, encoders or losses that cannot be trained with, ClusterError if no machine can hold
+    a trial, and TimingError if a training fails.
     """
     if cluster is not None:
         spec = fit_to_cluster(spec, cluster)
@@ -55,9 +54,17 @@ def print_plan(
     _print_data(console, grid)
     _print_spaces(console, grid)
     _print_pruning(console, spec, grid)
-    if not timed and training_seconds is None:
+    if training_seconds is not None:
+        costs = _given(grid, training_seconds)
+    elif timed:
+        pace = measure_pace(grid)
+        if pace.diverged:
+            _print_no_time(console, pace.diverged)
+            return
+        costs = pace.costs
+    else:
         return
-    work = work_of(grid, spec, _given(grid, training_seconds) if training_seconds else _costs(grid))
+    work = work_of(grid, spec, costs)
     if cluster is None:
         _print_time(console, spec, work, measured=training_seconds is None)
     else:
@@ -138,45 +145,15 @@ def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool
     console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")
 
 
+def _print_no_time(console: Console, diverged: Sequence[str]) -> None:
+    console.print("time: unknown, since a training that diverges has none (--training-seconds S gives one)")
+    for said in diverged:
+        console.print(f"  {said}", soft_wrap=True)
+
+
 def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, TrainingSeconds]:
     """The costs of each cell, if one training takes so long, its evaluations included."""
     return {cell.key: TrainingSeconds(cell.default_config().replicates * seconds, seconds) for cell in grid}
-
-
-def _costs(grid: Sequence[Cell]) -> Mapping[str, TrainingSeconds]:
-    """The costs of each cell, from one short replicate for each dataset, encoder and shot count."""
-    measured: dict[tuple[object, ...], TrainingSeconds] = {}
-    costs: dict[str, TrainingSeconds] = {}
-    for cell in grid:
-        config = cell.default_config()
-        like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
-        if like not in measured:
-            measured[like] = _measure(config)
-        costs[cell.key] = measured[like]
-    return costs
-
-
-def _measure(config: TrialConfig) -> TrainingSeconds:
-    """Extrapolated from a few steps and one evaluation with warm caches."""
-    import torch
-
-    from trainable.training import replicates
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # a worker has one CPU unless the spec gives it more
-    steps = min(config.steps, _STEPS_ON_GPU) if torch.cuda.is_available() else 3
-    probe = config.model_copy(update={"steps": steps, "evaluations": 1, "replicates": 1})
-    try:
-        next(replicates(probe))  # loads the encoder and tokenises
-        evaluation = next(replicates(probe))
-    finally:
-        torch.set_num_threads(threads)
-    training = config.steps * evaluation.metrics["train_seconds"] / probe.steps
-    scoring = evaluation.metrics["eval_seconds"]
-    data = load(config.dataset)
-    scored = len(draw_of(config, data, 0).validation)
-    test = scoring * len(data.test) / scored  # rows of a dataset cost alike
-    return TrainingSeconds(config.replicates * (training + config.evaluations * scoring), training + scoring + test)
 
 
 def _table(*columns: str) -> Table:

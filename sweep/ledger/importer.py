@@ -89,7 +89,7 @@ def _read(file: Path) -> tuple[ExportedSweep, SweepSpec]:
 
 def _spec(exported: ExportedSweep) -> SweepSpec:
     try:
-        return SweepSpec.model_validate({**exported.spec, "ledger": None})
+        return SweepSpec.recorded({**exported.spec, "ledger": None})
     except ValidationError as error:
         raise ValueError("; ".join(mistake.at("spec") for mistake in mistakes_of(error))) from error
 

@@ -51,7 +51,7 @@ def find_stored(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
 
 def _read_spec(directory: SweepDirectory) -> SweepSpec:
     try:
-        return SweepSpec.model_validate(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
+        return SweepSpec.recorded(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
     except (OSError, ValueError, yaml.YAMLError) as error:
         first = str(error).strip().splitlines()[0]
         raise StoredSweepError(

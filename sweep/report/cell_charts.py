@@ -5,7 +5,7 @@ Shapes: C classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sweep.records.results import SweepResults
-from sweep.report.chart import Chart, Row, grouped, number, text
-from sweep.report.style import ACCENT, GRID, INK, MUTED, PAPER, facets, new_figure, shortened, wrapped
+from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, text
+from sweep.report.labels import fitted, is_legible, named
+from sweep.report.style import ACCENT, GRID, INK, MUTED, PAPER, facets, new_figure
 from sweep.verdict import Arm, Comparison, Verdict
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ _OUTCOMES = {
 _SOURCES = {"configuration": ("o", PAPER), "draw": ("s", INK), "seed": ("D", PAPER)}
 _LABELLED = 12
 """The largest number of classes for which a confusion matrix has room for names and numbers."""
+_MOST_CELLS, _MOST_MATRICES = 300, 40  # that a figure shows, each with a line of its own
+_MATRIX, _CLASS = 2.3, 0.85  # inches: of a matrix, and of a class's name beside it
 
 
 def outcomes(verdict: Verdict) -> Chart | None:
@@ -46,12 +49,16 @@ def outcomes(verdict: Verdict) -> Chart | None:
     )
     if not rows:
         return None
+    shown, left_out = beginning(rows, "cell", _MOST_CELLS, ())
+    labels = _cell_labels(shown)
     return Chart(
         name="outcomes",
         title="How trials ended",
-        caption="Trials of each cell by outcome. All cells have the same budget of trials.",
+        caption=f"Trials of each cell by outcome. All cells have the same budget of trials.{left_out}",
         rows=rows,
-        draw=_draw_outcomes,
+        draw=partial(_draw_outcomes, labels=labels),
+        names=changed(labels),
+        shown=shown,
     )
 
 
@@ -65,14 +72,18 @@ def spread(verdict: Verdict, metric: str) -> Chart | None:
     )
     if not rows:
         return None
+    shown, left_out = beginning(rows, "cell", _MOST_CELLS, ())
+    labels = _cell_labels(shown)
     return Chart(
         name="spread",
         title="Where the variance comes from",
         caption="Standard deviation between configurations of the search, between draws, and between two "
         "initialisations on one draw. Where the draw has a larger share than the configuration, more draws tell more "
-        "than more trials.",
+        f"than more trials.{left_out}",
         rows=rows,
-        draw=partial(_draw_spread, label=f"standard deviation of {metric} (points)"),
+        draw=partial(_draw_spread, labels=labels, label=f"standard deviation of {metric} (points)"),
+        names=changed(labels),
+        shown=shown,
     )
 
 
@@ -86,13 +97,18 @@ def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
     )
     if not rows:
         return None
+    shown, left_out = beginning(rows, "comparison", _MOST_MATRICES, ("loss",))
+    titles = named(grouped(shown, "comparison"), "comparison", _MATRIX, 9, bold=True, lines=2)
+    classes = _class_labels(shown)
     return Chart(
         name="confusion",
         title="Confusion matrices",
-        caption="Test rows by class (down) and predicted class (across), in percent of the class, over all "
-        "confirmation draws: the best arm of each comparison, and its baseline.",
+        caption="Test rows by class (down) and predicted class (across, by its number), in percent of the class, over "
+        f"all confirmation draws: the best arm of each comparison, and its baseline.{left_out}",
         rows=rows,
-        draw=_draw_confusion,
+        draw=partial(_draw_confusion, titles=titles, classes=classes),
+        names=(*changed(titles), *dict.fromkeys((label, name) for (_, name), label in classes.items())),
+        shown=shown,
     )
 
 
@@ -126,25 +142,41 @@ def _counts(results: SweepResults, comparison: Comparison, arm: Arm) -> list[Row
     ]
 
 
+def _cell_labels(rows: Sequence[Row]) -> Mapping[str, str]:
+    return named(grouped(rows, "cell"), "cell", 2.9, 9 if len(grouped(rows, "cell")) <= _FEW_CELLS else 7.5)
+
+
+def _class_labels(rows: Sequence[Row]) -> Mapping[tuple[str, str], str]:
+    """The label of each class of a comparison: its number, and its name as far as it can be shown."""
+    return {
+        (title, name): f"{number}  {fitted(name, _CLASS, 7)}" if is_legible(name) else f"class {number}"
+        for title, own in grouped(rows, "comparison").items()
+        for number, name in enumerate(grouped(own, "class"), start=1)
+    }
+
+
 # ---- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def _cells(rows: Sequence[Row]) -> tuple[Axes, dict[str, int]]:
+_FEW_CELLS = 16  # whose names can be larger
+
+
+def _cells(rows: Sequence[Row], labels: Mapping[str, str]) -> tuple[Axes, dict[str, int]]:
     """An empty panel with one line for each cell, and the line of each cell."""
     cells = {cell: place for place, cell in enumerate(grouped(rows, "cell"))}
-    many = len(cells) > 16
+    many = len(cells) > _FEW_CELLS
     axes = new_figure(7.0, 1.0 + (0.18 if many else 0.26) * len(cells)).subplots()
-    axes.set_yticks(list(cells.values()), [shortened(cell, 44) for cell in cells], fontsize=7.5 if many else 9)
+    axes.set_yticks(list(cells.values()), [labels[cell] for cell in cells], fontsize=7.5 if many else 9)
     axes.set_ylim(len(cells) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     return axes, cells
 
 
-def _draw_outcomes(rows: Sequence[Row]) -> Figure:
+def _draw_outcomes(rows: Sequence[Row], *, labels: Mapping[str, str]) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
-    axes, cells = _cells(rows)
+    axes, cells = _cells(rows, labels)
     ends = dict.fromkeys(cells, 0.0)
     by_outcome = grouped(rows, "outcome")
     for outcome in [*(name for name in _OUTCOMES if name in by_outcome), *sorted(set(by_outcome) - set(_OUTCOMES))]:
@@ -168,8 +200,8 @@ def _draw_outcomes(rows: Sequence[Row]) -> Figure:
     return _with_legend(axes, len(by_outcome))
 
 
-def _draw_spread(rows: Sequence[Row], *, label: str) -> Figure:
-    axes, cells = _cells(rows)
+def _draw_spread(rows: Sequence[Row], *, labels: Mapping[str, str], label: str) -> Figure:
+    axes, cells = _cells(rows, labels)
     for source, own in grouped(rows, "source").items():
         marker, face = _SOURCES[source]
         axes.plot(
@@ -193,18 +225,20 @@ def _with_legend(axes: Axes, columns: int) -> Figure:
     return figure
 
 
-def _draw_confusion(rows: Sequence[Row]) -> Figure:
+def _draw_confusion(
+    rows: Sequence[Row], *, titles: Mapping[str, str], classes: Mapping[tuple[str, str], str]
+) -> Figure:
     matrices = {
         (title, loss): own
         for title, counts in grouped(rows, "comparison").items()
         for loss, own in grouped(counts, "loss").items()
     }
-    panels = facets(len(matrices), height=2.75, titles=0.95)
+    panels = facets(len(matrices), height=_MATRIX, titles=0.75, beside=1.2)
     for axes, ((title, loss), own) in zip(panels, matrices.items(), strict=True):
-        names = list(grouped(own, "class"))
+        names = [classes[title, name] for name in grouped(own, "class")]
         counts_CC = np.array([number(row, "rows") for row in own]).reshape(len(names), len(names))
         _draw_matrix(axes, names, counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1))
-        axes.set_title(f"{wrapped(title, 38)}\n{loss}", pad=6)
+        axes.set_title(f"{titles[title]}\n{loss}", pad=6)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     return figure
@@ -225,9 +259,8 @@ def _draw_matrix(axes: Axes, names: Sequence[str], share_CC: np.ndarray) -> None
         axes.set_yticks([])
         axes.set_xlabel(f"{len(names)} classes, in the order of the data")
         return
-    short = [shortened(name, 16) for name in names]
-    axes.set_xticks(range(len(names)), short, rotation=40, ha="right", rotation_mode="anchor", fontsize=7)
-    axes.set_yticks(range(len(names)), short, fontsize=7)
+    axes.set_xticks(range(len(names)), [str(number + 1) for number in range(len(names))], fontsize=7)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
     size = 9 if len(names) < 5 else 7.5 if len(names) < 9 else 5.5
     for (row, column), share in np.ndenumerate(share_CC):
         axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=size, color=INK)

@@ -7,7 +7,7 @@ import io
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from sweep.report.style import styled, to_png, to_svg
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Chart", "Images", "Row", "Value", "csv_text", "grouped", "number", "text"]
+__all__ = ["Chart", "Images", "Row", "Value", "beginning", "changed", "csv_text", "grouped", "number", "text"]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # the characters with which a spreadsheet's formula may begin
 
@@ -45,6 +45,8 @@ class Chart:
     caption: how to read it.
     rows: the data, all with the same columns.
     draw: makes the figure from the rows.
+    names: the full name of each label in the figure that stands for a longer name.
+    shown: the rows that the figure has room for; None for all of them.
     """
 
     name: str
@@ -52,13 +54,15 @@ class Chart:
     caption: str
     rows: tuple[Row, ...]
     draw: Callable[[tuple[Row, ...]], Figure]
+    names: tuple[tuple[str, str], ...] = ()
+    shown: tuple[Row, ...] | None = None
 
     def images(self) -> Images:
         """Draw the figure. The same rows give the same bytes."""
         with styled(), warnings.catch_warnings():
-            # The names of classes may have characters that the font lacks; the tables and the data have all of them.
+            # A number stands for a name whose letters no font has, but one may stand in a label of a user's own.
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            figure = self.draw(self.rows)
+            figure = self.draw(self.rows if self.shown is None else self.shown)
             return Images(png=to_png(figure), svg=to_svg(figure, self.name))
 
     def csv(self) -> str:
@@ -82,6 +86,31 @@ def csv_text(rows: Iterable[Row]) -> str:
     writer.writeheader()
     writer.writerows(records)
     return buffer.getvalue()
+
+
+def beginning(rows: Sequence[Row], column: str, most: int, line: Sequence[str]) -> tuple[tuple[Row, ...], str]:
+    """The rows of the first groups that a figure has room for, and a sentence where it has not for all.
+
+    column: whose text groups the rows; at least one group is shown.
+    most: the number of lines that there is room for.
+    line: the columns whose values tell the lines of a group apart.
+    """
+    lines, chosen = 0, 0
+    groups = list(grouped(rows, column).values())
+    for own in groups:
+        lines += 1 + len({tuple(row[name] for name in line) for row in own})
+        if chosen and lines > most:
+            break
+        chosen += 1
+    shown = tuple(row for own in groups[:chosen] for row in own)
+    if chosen == len(groups):
+        return shown, ""
+    return shown, f" Shown: the first {chosen} of {len(groups)} {column}s; the data beside the page have all."
+
+
+def changed(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Each label that differs from its full name, which is the key, with that name."""
+    return tuple((" ".join(label.split()), name) for name, label in labels.items() if label != name)
 
 
 def grouped(rows: Iterable[Row], column: str) -> dict[str, list[Row]]:

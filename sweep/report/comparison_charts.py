@@ -9,18 +9,18 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sweep.report.chart import Chart, Row, grouped, number, text
+from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, text
+from sweep.report.labels import named
 from sweep.report.style import (
     GRID,
     MUTED,
+    PANEL,
     PAPER,
     Mark,
     facets,
     legend,
     legend_height,
     new_figure,
-    shortened,
-    wrapped,
 )
 from sweep.verdict import Arm, Comparison, Verdict
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["differences", "gains", "inference", "scores_by_shots"]
 
 Marks = Mapping[str, Mark]
+
+_MOST_LINES, _MOST_PANELS = 160, 80  # that a figure shows
 
 _RULES = {"head": "o", "nearest": "s", "neighbours": "D", "mixture": "^"}
 
@@ -55,13 +57,18 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     )
     if not rows:
         return None
+    shown, left_out = beginning(rows, "comparison", _MOST_LINES, ("loss",))
+    titles = _titles(shown)
     return Chart(
         name="differences",
         title="Paired differences to the baseline",
         caption="Mean difference over the common draws, and its 95 % bootstrap interval. Filled: the difference holds "
-        "at 5 % after Holm's correction over the whole sweep. Right of the line: better than the baseline.",
+        "at 5 % after Holm's correction over the whole sweep. Right of the line: better than the baseline."
+        f"{left_out}",
         rows=rows,
-        draw=partial(_draw_differences, known=known, label=f"difference in test {metric} (points)"),
+        draw=partial(_draw_differences, titles=titles, known=known, label=f"difference in test {metric} (points)"),
+        names=changed(titles),
+        shown=shown,
     )
 
 
@@ -72,12 +79,16 @@ def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None
     chosen = tuple(row for row in rows if row["data"] in several)
     if not chosen:
         return None
+    shown, left_out = beginning(chosen, "data", _MOST_PANELS, ())
+    titles = named(grouped(shown, "data"), "data", PANEL, bold=True, lines=2)
     return Chart(
         name="scores-by-shots",
         title="Scores against the number of labels",
-        caption="Mean over the confirmation draws with its 95 % bootstrap interval, on test rows.",
+        caption=f"Mean over the confirmation draws with its 95 % bootstrap interval, on test rows.{left_out}",
         rows=chosen,
-        draw=partial(_draw_scores, known=known, label=f"test {metric} (%)"),
+        draw=partial(_draw_scores, titles=titles, known=known, label=f"test {metric} (%)"),
+        names=changed(titles),
+        shown=shown,
     )
 
 
@@ -127,18 +138,26 @@ def inference(verdict: Verdict, known: Marks) -> Chart | None:
     )
     if not rows:
         return None
+    shown, left_out = beginning(rows, "comparison", _MOST_LINES, ("loss",))
+    titles = _titles(shown)
     return Chart(
         name="inference",
         title="Rules of inference",
         caption="Mean test accuracy of the same trained encoders by four rules, with 95 % intervals: the "
         "classification head, the nearest class (by proxies or class means), the nearest neighbours among the "
-        "training rows, and the mixture of head and nearest class.",
+        f"training rows, and the mixture of head and nearest class.{left_out}",
         rows=rows,
-        draw=partial(_draw_inference, known=known),
+        draw=partial(_draw_inference, titles=titles, known=known),
+        names=changed(titles),
+        shown=shown,
     )
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _titles(rows: Sequence[Row]) -> Mapping[str, str]:
+    return named(grouped(rows, "comparison"), "comparison", 5.0, 8.5, bold=True)
 
 
 def _score_row(comparison: Comparison, arm: Arm) -> Row:
@@ -158,9 +177,9 @@ def _score_row(comparison: Comparison, arm: Arm) -> Row:
 # ---- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def _draw_differences(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+def _draw_differences(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks, label: str) -> Figure:
     groups = grouped(rows, "comparison")
-    axes = _listing(groups)
+    axes = _listing(groups, titles)
     axes.axvline(0, color=MUTED, linewidth=1)
     for place, row in _lines(groups):
         mark = known[text(row, "loss")]
@@ -173,13 +192,13 @@ def _draw_differences(rows: Sequence[Row], *, known: Marks, label: str) -> Figur
     return _figure(axes)
 
 
-def _draw_inference(rows: Sequence[Row], *, known: Marks) -> Figure:
+def _draw_inference(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks) -> Figure:
     from matplotlib.lines import Line2D
 
     groups = {
         title: list({row["loss"]: row for row in own}.values()) for title, own in grouped(rows, "comparison").items()
     }
-    axes = _listing(groups, line=0.4)
+    axes = _listing(groups, titles, line=0.4)
     places = {(row["comparison"], row["loss"]): place for place, row in _lines(groups)}
     for row in rows:
         rule, color = text(row, "rule"), known[text(row, "loss")].color
@@ -204,12 +223,12 @@ def _draw_inference(rows: Sequence[Row], *, known: Marks) -> Figure:
     return _figure(axes)
 
 
-def _draw_scores(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+def _draw_scores(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks, label: str) -> Figure:
     from matplotlib.ticker import FixedLocator, NullLocator
 
     groups = grouped(rows, "data")
     losses = {loss: known[loss] for loss in grouped(rows, "loss")}
-    panels = facets(len(groups), top=legend_height(len(losses)))
+    panels = facets(len(groups), titles=0.5, top=legend_height(len(losses)))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for place, (loss, line) in enumerate(grouped(own, "loss").items()):
             points = sorted(line, key=lambda row: number(row, "shots"))
@@ -226,7 +245,7 @@ def _draw_scores(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.set_title(wrapped(title, 38))
+        axes.set_title(titles[title])
         axes.set_xlabel(f"labels {text(own[0], 'counted')} (log)")
     for axes in panels[::2]:
         axes.set_ylabel(label)
@@ -253,7 +272,7 @@ def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
 # ---- lists of losses under the titles of their comparisons -----------------------------------------------------------
 
 
-def _listing(groups: Mapping[str, Sequence[Row]], line: float = 0.25) -> Axes:
+def _listing(groups: Mapping[str, Sequence[Row]], titles: Mapping[str, str], line: float = 0.25) -> Axes:
     """An empty panel with one line for each row, the rows of a group under a line with its title."""
     count = len(groups) + sum(map(len, groups.values()))
     axes = new_figure(7.0, 0.75 + line * count).subplots()
@@ -267,7 +286,7 @@ def _listing(groups: Mapping[str, Sequence[Row]], line: float = 0.25) -> Axes:
         if place:
             axes.axhline(place - 0.5, color=GRID, linewidth=0.7)
         transform = axes.get_yaxis_transform()
-        axes.text(0.005, place, shortened(title, 72), transform=transform, weight="bold", va="center", fontsize=8.5)
+        axes.text(0.005, place, titles[title], transform=transform, weight="bold", va="center", fontsize=8.5)
         place += len(own) + 1
     return axes
 

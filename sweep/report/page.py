@@ -7,14 +7,16 @@ opening a report can neither run what a dataset calls its classes nor tell anybo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from math import ceil
 from typing import TYPE_CHECKING, Literal
 
 from sweep.records.results import SweepResults
 from sweep.report.chart import Chart, Images
 from sweep.report.section import Section
-from sweep.report.tables import ResultTable
+from sweep.report.tables import Column, Entry, ResultTable
 from sweep.verdict import Comparison, Verdict
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 __all__ = ["Finding", "render_page"]
+
+_SIDE_BY_SIDE = 6  # columns of the table of results
 
 LISTED = 6
 """Number of comparisons on the first screen; further ones are folded."""
@@ -70,7 +74,7 @@ def render_page(
         listed=LISTED,
         verdict=verdict,
         table=table,
-        groups=_groups(table),
+        parts=list(_parts(table)),
         sections=[section for section in sections if not section.empty],
         figure=figure,
     )
@@ -97,12 +101,27 @@ def _with_code(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
-def _groups(table: ResultTable) -> list[tuple[str, int]]:
-    """The datasets, each with its number of columns."""
-    counts: dict[str, int] = {}
-    for column in table.columns:
-        counts[column.dataset] = counts.get(column.dataset, 0) + 1
-    return list(counts.items())
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """As many columns of the table of results as stand side by side in the page, with the entries of each loss."""
+
+    columns: tuple[Column, ...]
+    rows: Mapping[str, tuple[Entry | None, ...]]
+
+    @property
+    def groups(self) -> list[tuple[str, int]]:
+        """The datasets, each with its number of columns."""
+        return [
+            (dataset, len(list(columns))) for dataset, columns in groupby(self.columns, lambda column: column.dataset)
+        ]
+
+
+def _parts(table: ResultTable) -> Iterator[_Part]:
+    """The table, or where it has more columns than the page has room for, equal parts of it one below the other."""
+    count = ceil(len(table.columns) / _SIDE_BY_SIDE)
+    for number in range(count if table.rows else 0):
+        here = slice(len(table.columns) * number // count, len(table.columns) * (number + 1) // count)
+        yield _Part(table.columns[here], {loss: entries[here] for loss, entries in table.rows.items()})
 
 
 def _finding(comparison: Comparison) -> Finding:

@@ -12,6 +12,7 @@ from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.report.chart import Chart, Row, Value, grouped, number, text
 from sweep.report.importance import is_wide, relative_scores
+from sweep.report.labels import fitted, is_legible
 from sweep.report.style import ACCENT, GRID, MUTED, Mark, facets
 from sweep.report.wording import MINUS
 from trainable.ranges import Scalar
@@ -141,4 +142,8 @@ def _scale(tried: Sequence[Value]) -> _Scale:
 
 
 def _short(value: Value) -> str:
-    return f"{value:.2g}".replace("-", MINUS, value < 0) if isinstance(value, float) else str(value)[:14]
+    return f"{value:.2g}".replace("-", MINUS, value < 0) if isinstance(value, float) else _named(str(value))
+
+
+def _named(value: str) -> str:
+    return fitted(value, 0.7, 7.5) if is_legible(value) else "…"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
-from sweep.report.chart import Chart, Row, grouped, number, text
+from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, text
 from sweep.report.importance import FEW_TRIALS, importances
+from sweep.report.labels import named
 from sweep.report.rungs import CellRungs
-from sweep.report.style import PAPER, Mark, facets, legend, legend_height, new_figure, wrapped
+from sweep.report.style import PANEL, PAPER, Mark, facets, legend, legend_height, new_figure
 from sweep.verdict import Arm, Verdict
 from trainable.outcomes import Outcome
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["history", "importance", "survival"]
 
 Marks = Mapping[str, Mark]
+
+_MOST_PANELS = 80  # that a figure shows
 
 
 def history(results: SweepResults, verdict: Verdict, known: Marks, metric: str) -> Chart | None:
@@ -34,13 +37,18 @@ def history(results: SweepResults, verdict: Verdict, known: Marks, metric: str) 
     )
     if not rows:
         return None
+    shown, left_out = beginning(rows, "comparison", _MOST_PANELS, ())
+    titles = named(grouped(shown, "comparison"), "comparison", PANEL, bold=True, lines=2)
     return Chart(
         name="history",
         title="The search, trial by trial",
         caption="Validation scores, which flatter. Filled: completed; hollow: pruned or still running, on fewer draws; "
-        "a cross at the lower edge: diverged or failed without a score. Line: the best completed trial so far.",
+        "a cross at the lower edge: diverged or failed without a score. Line: the best completed trial so far."
+        f"{left_out}",
         rows=rows,
-        draw=partial(_draw_history, known=known, label=f"validation {metric} (%)"),
+        draw=partial(_draw_history, titles=titles, known=known, label=f"validation {metric} (%)"),
+        names=changed(titles),
+        shown=shown,
     )
 
 
@@ -119,17 +127,17 @@ def _history_rows(title: str, arm: Arm, trials: Sequence[TrialRecord]) -> list[R
 # ---- drawing ---------------------------------------------------------------------------------------------------------
 
 
-def _draw_history(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
+def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks, label: str) -> Figure:
     from matplotlib.ticker import MaxNLocator
 
     groups = grouped(rows, "comparison")
     losses = {loss: mark for loss, mark in known.items() if any(row["loss"] == loss for row in rows)}
-    panels = facets(len(groups), top=legend_height(len(losses)))
+    panels = facets(len(groups), titles=0.5, top=legend_height(len(losses)))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for place, (loss, trials) in enumerate(grouped(own, "loss").items()):
             # Side by side, so that trials of the same number do not hide each other.
             _draw_trials(axes, trials, losses[loss], 0.5 * (place + 0.5) / len(losses) - 0.25)
-        axes.set_title(wrapped(title, 38))
+        axes.set_title(titles[title])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in panels[::2]:

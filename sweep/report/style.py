@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 import logging
 import re
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
+from sweep.report.labels import fonts
 from trainable.losses import LOSSES
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ __all__ = [
     "GRID",
     "INK",
     "MUTED",
+    "PANEL",
     "PAPER",
     "Mark",
     "facets",
@@ -34,15 +35,15 @@ __all__ = [
     "legend_height",
     "marks",
     "new_figure",
-    "shortened",
     "styled",
     "to_png",
     "to_svg",
-    "wrapped",
 ]
 
 INK, MUTED, GRID, PAPER = "#1f2328", "#667080", "#d5dae0", "#fdfdfe"
 ACCENT = "#0072b2"
+PANEL = 2.75
+"""The width of the titles of panels in two columns, in inches."""
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
 """The CSS variables that replace these colours in a page, so that they follow its theme."""
 
@@ -51,7 +52,6 @@ _MARKERS = ("o", "s", "D", "^")
 _NEUTRAL = "#8b929c"  # visible on white and on black: cross-entropy
 
 _RC = {
-    "font.family": "DejaVu Sans",  # part of matplotlib, so that a figure is the same on every machine
     "font.size": 9,
     "axes.titlesize": 9,
     "axes.titleweight": "bold",
@@ -110,7 +110,7 @@ def styled() -> Iterator[None]:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib.style
 
-    with matplotlib.style.context(_RC, after_reset=True):
+    with matplotlib.style.context({**_RC, "font.family": list(fonts())}, after_reset=True):
         yield
 
 
@@ -121,18 +121,27 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def facets(count: int, *, columns: int = 2, height: float = 1.75, titles: float = 0.4, top: float = 0.0) -> list[Axes]:
+def facets(
+    count: int,
+    *,
+    columns: int = 2,
+    height: float = 1.75,
+    titles: float = 0.4,
+    top: float = 0.0,
+    beside: float = 0.62,
+) -> list[Axes]:
     """A grid of `count` panels. Their places are computed and not fitted, which would take seconds for dozens of them.
 
     columns: panels in a row.
     height: of a panel, in inches.
     titles: room above each panel, in inches.
     top: room for a legend above all panels, in inches.
+    beside: room for labels on the left of each panel, in inches.
     """
     from matplotlib.figure import Figure
 
     columns = min(columns, count)
-    rows, left, gap, right, bottom = ceil(count / columns), 0.62, 0.62, 0.12, 0.5
+    rows, left, gap, right, bottom = ceil(count / columns), beside, beside, 0.12, 0.5
     panel = (7.0 - left - right - gap * (columns - 1)) / columns if columns > 1 else 5.0
     width = left + panel * columns + gap * (columns - 1) + right
     total = top + rows * (titles + height) + (rows - 1) * 0.35 + bottom
@@ -170,19 +179,6 @@ def legend(figure: Figure, known: Mapping[str, Mark]) -> None:
 def legend_height(count: int) -> float:
     """The height of `legend` for so many losses, in inches."""
     return 0.08 + LEGEND_ROW * ceil(count / LEGEND_COLUMNS)
-
-
-def shortened(text: str, width: int) -> str:
-    """The text in at most `width` characters; the middle of a longer one is left out."""
-    if len(text) <= width:
-        return text
-    head = (width - 1) * 2 // 3
-    return f"{text[:head]}…{text[-(width - 1 - head) :]}"
-
-
-def wrapped(text: str, width: int) -> str:
-    """The text in at most two lines of `width` characters."""
-    return "\n".join(textwrap.wrap(shortened(text, 2 * width - 8), width, break_on_hyphens=False)[:2])
 
 
 def to_png(figure: Figure) -> bytes:

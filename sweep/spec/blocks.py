@@ -202,16 +202,19 @@ class Resources(BaseModel):
     model_config = _STRICT
 
     cpu: float = Field(1.0, gt=0, le=4096, description="CPU cores of a trial; may be a fraction")
-    gpu: Literal["auto"] | Annotated[float, Field(ge=0, le=1024)] = Field(
+    gpu: Literal["auto"] | Annotated[float, Field(ge=0, le=1)] = Field(
         "auto",
-        description="GPUs of a trial: 0, a fraction of one, a whole number, or `auto` (one if the cluster has any)",
+        description="GPUs of a trial, which trains on one at most: 0, a fraction of one, 1, or `auto` (one if the "
+        "cluster has any)",
     )
 
-    @field_validator("gpu")
+    @field_validator("gpu", mode="before")
     @classmethod
-    def _fraction_or_whole(cls, gpu: float | str) -> float | str:
-        if isinstance(gpu, float) and gpu > 1 and not gpu.is_integer():
-            raise ValueError("more than one GPU must be a whole number: Ray shares no trial over parts of several")
+    def _one_at_most(cls, gpu: Any) -> Any:
+        if isinstance(gpu, int | float) and not isinstance(gpu, bool) and gpu > 1:
+            raise ValueError(
+                "a trial trains on one GPU, and more would stand idle: write 1, and other trials take the others"
+            )
         return gpu
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
@@ -58,15 +58,23 @@ class Cell:
         return self.config(self.default_params())
 
     def inputs(self) -> Iterator[TrialConfig]:
-        """Configurations that together name every dataset, encoder and embedding that a trial of the cell may use, with
-        the longest rows that it may be given."""
+        """Configurations that together name every dataset and every encoder that a trial of the cell may use."""
+        yield from self._choosing("encoder", "encoder_revision")
+
+    def hardest(self) -> Iterator[TrialConfig]:
+        """Configurations of which one is refused if any trial of the cell would be: with each encoder and embedding,
+        the longest input, the smallest batch, and the metric loss at its largest weight."""
+        yield from self._choosing("encoder", "encoder_revision", "embedding", max_length=max, batch_size=min, beta=min)
+
+    def _choosing(self, *chosen: str, **ends: Callable[[Sequence[Any]], Any]) -> Iterator[TrialConfig]:
+        """For each loss, the first trial with every combination of the choices of `chosen`; a field of `ends` stands
+        at that end of its range."""
         for loss, space in self.spaces.items():
-            choices = {name: values.values for name, values in space.items() if isinstance(values, Choice)}
-            read = {name: choices[name] for name in ("encoder", "encoder_revision", "embedding") if name in choices}
             first = {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
-            longest = {name: _largest(space[name]) for name in ("max_length",) if name in space}
-            for values in product(*read.values()):
-                yield self.config({**first, **longest, "loss": loss, **dict(zip(read, values, strict=True))})
+            first |= {name: end(_ends(space[name])) for name, end in ends.items() if name in space}
+            choices = {name: each.values for name in chosen if isinstance(each := space.get(name), Choice)}
+            for combination in product(*choices.values()):
+                yield self.config({**first, "loss": loss, **dict(zip(choices, combination, strict=True))})
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""
@@ -177,10 +185,8 @@ def _count(values: Range) -> int:
     return values.high - values.low + 1 if isinstance(values, IntRange) else 10**9
 
 
-def _largest(values: Range) -> Scalar:
-    if not isinstance(values, Choice):
-        return values.high
-    return max(value for value in values.values if isinstance(value, int | float))
+def _ends(values: Range) -> Sequence[Any]:
+    return values.values if isinstance(values, Choice) else (values.low, values.high)
 
 
 def _nearest(values: Range, default: Any) -> Scalar:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell
+from sweep.spec.feasibility import check_trials
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import load, pin
@@ -30,6 +31,7 @@ def check_inputs(grid: Sequence[Cell]) -> None:
             config.encoder, config.encoder_revision, config.max_length, config.embedding, published=config.published
         )
         draw_of(config, load(config.dataset), 0)
+    check_trials(grid)
 
 
 def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:

@@ -115,6 +115,19 @@ class SweepSpec(BaseModel):
     def _search_as_written(self, search: Mapping[str, Any]) -> dict[str, Any]:
         return {name: _as_written(value) for name, value in search.items()}
 
+    @classmethod
+    def recorded(cls, data: Any) -> SweepSpec:
+        """The spec of a sweep that has begun, as its folder and its ledger hold it.
+
+        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as.
+
+        Raises pydantic.ValidationError for anything but a resolved spec.
+        """
+        resources = data.get("resources") if isinstance(data, Mapping) else None
+        if isinstance(resources, Mapping) and isinstance(gpu := resources.get("gpu"), int | float) and gpu > 1:
+            data = {**data, "resources": {**resources, "gpu": 1.0}}
+        return cls.model_validate(data)
+
     def resolved(self) -> dict[str, Any]:
         """The complete spec as JSON data. `SweepSpec.model_validate(spec.resolved())` equals `spec`."""
         data = self.model_dump(mode="json")

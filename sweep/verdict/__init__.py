@@ -22,7 +22,7 @@ __all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdic
 
 def verdict(results: SweepResults) -> Verdict:
     """The verdict on the results of a sweep, finished or not: a pure function of its records."""
-    spec = SweepSpec.model_validate(results.sweep.spec)
+    spec = SweepSpec.recorded(results.sweep.spec)
     compared_groups = groups(spec)
     comparisons, family = compare(results, spec, compared_groups)
     return Verdict(

@@ -15,6 +15,7 @@ import pytest
 
 from sweep.records.results import SweepResults
 from sweep.report import ReportFiles, write_report
+from tests.sweeps.hostile_names import CLASSES, DATASETS, many_arms
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.outcomes import Outcome
 
@@ -101,6 +102,8 @@ addEventListener("load", () => {{
   document.body.dataset.client = root.clientWidth;
   document.body.dataset.background = frame.contentWindow.getComputedStyle(inside.body).backgroundColor;
   document.body.dataset.requests = frame.contentWindow.performance.getEntriesByType("resource").length;
+  const results = [...inside.querySelectorAll(".results")].map((each) => each.parentElement);
+  document.body.dataset.cut = results.filter((each) => each.scrollWidth > each.clientWidth).length;
   const figures = [...inside.querySelectorAll(".plot svg")];
   document.body.dataset.figures = figures.filter((each) => each.clientWidth > 300).length;
 }});
@@ -131,6 +134,25 @@ def measured(page: str, folder: Path, *, width: int, dark: bool) -> dict[str, st
     body = re.search(r"<body[^>]*>", done.stdout)
     assert body is not None, done.stderr
     return dict(re.findall(r'data-(\w+)="([^"]*)"', body[0]))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> ReportFiles:
+    """126 arms, with long names and names in other scripts."""
+    return write_report(many_arms(), tmp_path_factory.mktemp("hostile"))
+
+
+def test_every_long_name_stands_in_the_page_in_full(hostile: ReportFiles) -> None:
+    text = html.unescape(hostile.page.read_text(encoding="utf-8"))
+    assert [name for name in (*CLASSES, *DATASETS) if name not in text] == []
+
+
+@needs_chromium
+def test_no_column_of_the_results_is_cut_off_at_the_width_of_a_desk(hostile: ReportFiles, tmp_path: Path) -> None:
+    found = measured(hostile.page.read_text(encoding="utf-8"), tmp_path, width=1280, dark=False)
+    assert found["scroll"] == found["client"] == "1280"
+    assert found["cut"] == "0"
+    assert int(found["figures"]) == len(hostile.figures)
 
 
 @needs_chromium

@@ -22,6 +22,7 @@ from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
+from trainable.datasets import DATASETS
 from trainable.draws import CONFIRMATION_START
 from trainable.evaluation.metrics import classification_metrics
 from trainable.outcomes import Evaluation, Outcome
@@ -44,7 +45,6 @@ _DATA = {
     ),
     "cr": (("negative", "positive"), (342, 602), 2831),
 }
-_UNKNOWN = (("negative", "positive"), (240, 260), 2000)
 
 
 def synthetic_results(
@@ -66,13 +66,15 @@ def synthetic_results(
     unconfirmed: Sequence[str] = (),
     ends: Sequence[Outcome] = ENDS,
     state: SweepState = SweepState.FINISHED,
+    classes: Sequence[str] = ("negative", "positive"),
     **blocks: Any,
 ) -> SweepResults:
     """The records of a sweep over `datasets` x `shots` x `losses`, a pure function of the arguments.
 
     gain: by loss, its true gain in accuracy. diverged, failed, missing: by loss, how many of the first draws of its
     confirmations ended so, or have not ended yet. unconfirmed: losses whose winners were not confirmed. ends: how the
-    trials of a cell end, in turn. blocks: whole blocks of the spec, or fields of the blocks that are set here.
+    trials of a cell end, in turn. classes: of the datasets other than trec and cr. blocks: whole blocks of the spec, or
+    fields of the blocks that are set here.
     """
     spec = _spec(datasets, shots, losses, draws, trials, reseeded, blocks)
     plan = _Plan(
@@ -83,6 +85,7 @@ def synthetic_results(
         noise_sd=noise_sd,
         quality_sd=quality_sd,
         ends=tuple(ends),
+        classes=tuple(classes),
         wrong={Outcome.DIVERGED: diverged or {}, Outcome.FAILED: failed or {}, Outcome.INTERRUPTED: missing or {}},
     )
     tried = {cell.key: tuple(plan.trial(cell, number) for number in range(trials)) for cell in cells(spec)}
@@ -96,7 +99,7 @@ def synthetic_results(
         ended=plan.now() if state is not SweepState.RUNNING else None,
         state=state,
         provenance={"git_commit": "abc123", "version.torch": "2.12.1", "gpu": "none"},
-        data={name: _data(name) for name in datasets},
+        data={name: plan.data(name) for name in datasets},
     )
     return SweepResults(
         sweep=sweep, trials=tuple(trial for records in tried.values() for trial in records), confirmations=confirmed
@@ -114,6 +117,7 @@ def _spec(
 ) -> SweepSpec:
     known: dict[str, Any] = {
         "name": "synthetic",
+        "datasets": {name: {"path": f"{name}.csv"} for name in datasets if name not in DATASETS},
         "compare": {"dataset": list(datasets), "shots": list(shots), "loss": list(losses)},
         "trial": {"encoder": "tiny"},
         "protocol": {"replicates": 3, "evaluations": 2, "steps": 40, "validation": "shots"},
@@ -123,13 +127,6 @@ def _spec(
     for name, value in blocks.items():
         known[name] = {**known[name], **value} if isinstance(value, dict) and name in known else value
     return SweepSpec.model_validate(known)
-
-
-def _data(name: str) -> DataRecord:
-    class_names, test_counts, pool = _DATA.get(name, _UNKNOWN)
-    return DataRecord(
-        name=name, class_names=class_names, pool=pool, test=sum(test_counts), test_counts=test_counts, notes=()
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +140,7 @@ class _Plan:
     noise_sd: float
     quality_sd: float
     ends: tuple[Outcome, ...]
+    classes: tuple[str, ...]
     wrong: Mapping[Outcome, Mapping[str, int]]
     clock: count[int] = field(default_factory=lambda: count(1))
 
@@ -151,6 +149,13 @@ class _Plan:
 
     def generator(self, *words: object) -> np.random.Generator:
         return np.random.default_rng([self.seed, zlib.crc32(repr(words).encode())])
+
+    def data(self, name: str) -> DataRecord:
+        unknown = (self.classes, tuple(240 + 20 * place for place in range(len(self.classes))), 2000)
+        class_names, test_counts, pool = _DATA.get(name, unknown)
+        return DataRecord(
+            name=name, class_names=class_names, pool=pool, test=sum(test_counts), test_counts=test_counts, notes=()
+        )
 
     def accuracy(self, config: TrialConfig, quality: float, draw: int, initialisation: int = 0) -> float:
         data = config.dataset.name
@@ -261,7 +266,7 @@ class _Plan:
                 return Evaluation(**at, step=10, outcome=outcome, reason=_REASONS[outcome])
         wanted = self.accuracy(config, quality, index, initialisation)
         noise = self.generator("test", config.model_dump_json(), index, initialisation)
-        confusion_CC, metrics = _scored(_data(config.dataset.name), wanted, noise)
+        confusion_CC, metrics = _scored(self.data(config.dataset.name), wanted, noise)
         return Evaluation(**at, step=config.steps, metrics=metrics | _training(1.0), confusion=confusion_CC)
 
 

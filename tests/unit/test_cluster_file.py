@@ -53,8 +53,8 @@ def test_a_spec_that_leaves_room_is_fitted() -> None:
 
 
 def test_a_trial_that_fits_nowhere_is_refused() -> None:
-    spec = load_spec("quickstart", ["resources.gpu=2"])
-    with pytest.raises(ClusterError, match=r"needs 1 CPU and 2\.0 GPU, which no machine .* has; lower `resources`"):
+    spec = load_spec("quickstart", ["resources.gpu=1", "resources.cpu=100"])
+    with pytest.raises(ClusterError, match=r"needs 100 CPU and 1\.0 GPU, which no machine .* has; lower `resources`"):
         fit_to_cluster(spec, read_cluster_file(CLUSTERS / "gpu.yaml"))
 
 

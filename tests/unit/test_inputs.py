@@ -72,7 +72,8 @@ def test_every_file_of_an_encoder_counts(tiny_bert: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", READINGS)
 def test_how_a_file_is_read_may_change_only_where_digests_are_known(name: str) -> None:
     """As where an encoding has to be named that was once assumed."""
-    old, new = {"supcon": {}}, {"supcon": {name: "cp1252"}}
+    old: dict[str, dict[str, str]] = {"supcon": {}}
+    new = {"supcon": {name: "cp1252"}}
     assert changes(old, new)
     assert not changes(old, new, movable=True)
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from sweep.errors import SpecError
 from sweep.spec.blocks import Protocol
 from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES
@@ -61,7 +62,8 @@ VALID: dict[str, tuple[str, ...]] = {
     "all of validation": ("protocol.validation=shots",),
     "rungs": ("pruning.rungs=[1, 4, 8]", "pruning.rule=median", "pruning.min_records=2"),
     "half a GPU": ("resources.gpu=0.5", "resources.cpu=0.5"),
-    "two GPUs": ("resources.gpu=2",),
+    "no GPU": ("resources.gpu=0",),
+    "a whole GPU": ("resources.gpu=1",),
     "a database as ledger": ("ledger=postgresql://ann@db:5432/ledger",),
     "a server that tracks": ("tracking.uri=https://mlflow.example.org:5000/x", "tracking.required=false"),
     "empty blocks": ("search=null", "budget=null", "tracking=null"),
@@ -80,6 +82,14 @@ def test_a_valid_spec_is_read_and_its_resolved_form_is_the_same_spec(name: str) 
     assert yaml.safe_load(yaml.safe_dump(resolved)) == resolved
     for cell in cells(spec):
         cell.default_config()
+
+
+@pytest.mark.parametrize("gpus", [2, 1.5, 1024])
+def test_gpus_that_a_trial_would_not_use_are_refused_but_recorded_sweeps_that_have_them_are_read(gpus: float) -> None:
+    with pytest.raises(SpecError, match=r"resources\.gpu: a trial trains on one GPU, and more would stand idle"):
+        loaded(GOOD, f"resources.gpu={gpus}")
+    begun = loaded(GOOD, "resources.gpu=1")
+    assert SweepSpec.recorded(begun.resolved() | {"resources": {"cpu": 1.0, "gpu": gpus}}) == begun
 
 
 def test_every_field_of_a_trial_can_be_compared() -> None:

@@ -5,6 +5,7 @@ Shapes: N rows to score, M training rows, K of them nearest to a row, B rows of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
 
-__all__ = ["Outputs", "centroid_scores", "class_scores", "nearest_rows", "run_encoder"]
+__all__ = ["Outputs", "centroid_scores", "class_scores", "nearest_rows", "padded_tokens", "run_encoder"]
 
 _ROWS = {"cpu": 64, "cuda": 512}
 _TOKENS = {"cpu": 4_096, "cuda": 32_768}
@@ -57,7 +58,7 @@ def run_encoder(
     """
     import torch
 
-    batches = list(evaluation_batches(rows.lengths(indices_N), _ROWS[device.type], _TOKENS[device.type]))
+    batches = list(_batches(rows.lengths(indices_N), device.type))
     logits: list[Tensor] = []
     embeddings: list[Tensor] = []
     model.eval()  # type: ignore[no-untyped-call]
@@ -70,6 +71,15 @@ def run_encoder(
                 embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding))
         original_N = torch.from_numpy(np.argsort(np.concatenate(batches))).to(device)
         return Outputs(torch.cat(logits)[original_N], torch.cat(embeddings)[original_N] if embeddings else None)
+
+
+def padded_tokens(lengths_N: NDArray[np.int64], device: str) -> int:
+    """Return how many tokens, padding included, `run_encoder` reads of rows of these lengths on `cpu` or `cuda`."""
+    return sum(len(batch_B) * int(lengths_N[batch_B].max()) for batch_B in _batches(lengths_N, device))
+
+
+def _batches(lengths_N: NDArray[np.int64], device: str) -> Iterator[NDArray[np.int64]]:
+    return evaluation_batches(lengths_N, _ROWS[device], _TOKENS[device])
 
 
 def class_scores(

@@ -38,7 +38,7 @@ ENTRY = LossEntry(
     },
     search_source="The paper uses 0.25 and 0.4, and 80 to 256; few rows ask for less scale.",
     build=build,
-    needs_pairs=True,
+    paired_classes=1,
     paper="Sun et al., 2020 (arXiv:2002.10857), equation 6",
     equation="log(1 + sum_n exp(gamma a_n (s_n - m)) sum_p exp(-gamma a_p (s_p - (1 - m)))); "
     "a_n = [s_n + m]+ and a_p = [1 + m - s_p]+ carry no gradient; s = cosine",

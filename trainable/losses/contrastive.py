@@ -52,7 +52,7 @@ ENTRY = LossEntry(
     search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of -0.2 to 0.29 and 0.38 to 0.77. The ranges "
     "do not meet, so that every combination is valid.",
     build=build,
-    needs_pairs=True,
+    paired_classes=1,
     paper="Hadsell et al., 2006 (CVPR 2006), in the form of Musgrave et al., 2020 (arXiv:2003.08505)",
     equation="mean of the positive [d_p - m_pos]+ over pairs of one class "
     "+ mean of the positive [m_neg - d_n]+ over pairs of two; d = distance of unit vectors",

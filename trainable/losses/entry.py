@@ -36,8 +36,9 @@ class LossEntry:
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
         so that softmax(scores) gives the class probabilities of the loss. None if the loss learns no proxies; classes
         are then scored by their centroids (trainable.evaluation.inference).
-    needs_pairs: whether a batch must hold at least two rows of a class, since without them the loss has no gradient or
-        only pushes rows apart.
+    paired_classes: the number of classes of which a batch must hold at least two rows, beside a row of another class,
+        since without them the loss has no gradient or moves rows only apart or only together; 0 for a loss that
+        compares rows with proxies, to which one row is enough.
     paper: authors, year and identifier.
     equation: the loss in one line, in the symbols of the paper.
     """
@@ -47,7 +48,7 @@ class LossEntry:
     search_source: str = ""
     build: Callable[[Any, int, int], nn.Module] | None
     class_scores: Callable[[nn.Module, Tensor], Tensor] | None = None
-    needs_pairs: bool = False
+    paired_classes: int = 0
     paper: str
     equation: str
 
@@ -60,3 +61,8 @@ class LossEntry:
     def has_proxies(self) -> bool:
         """Whether the loss learns proxies, which have their own learning rate and no weight decay."""
         return self.class_scores is not None
+
+    @property
+    def needs_pairs(self) -> bool:
+        """Whether the loss compares the rows of a batch with each other."""
+        return self.paired_classes > 0

@@ -46,7 +46,7 @@ ENTRY = LossEntry(
     },
     search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.01 to 14, 47 to 76 and 0.4 to 0.8.",
     build=build,
-    needs_pairs=True,
+    paired_classes=1,
     paper="Wang et al., 2019 (arXiv:1904.06627), without mining",
     equation="log(1 + sum_p exp(-alpha (s_p - lambda))) / alpha + log(1 + sum_n exp(beta (s_n - lambda))) / beta; "
     "s = cosine to the other rows of the class (p) and to all other rows (n)",

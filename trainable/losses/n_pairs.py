@@ -31,7 +31,7 @@ ENTRY = LossEntry(
     config=NPairs,
     search={},
     build=build,
-    needs_pairs=True,
+    paired_classes=2,
     paper="Sohn, 2016 (NeurIPS 2016, multi-class N-pair loss)",
     equation="log(1 + sum_{j != y} exp(x.p_j - x.p_y)), p_j another row, of class j, averaged over rounds of one pair "
     "of each class; x and p of unit length",

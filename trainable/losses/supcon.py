@@ -41,7 +41,7 @@ ENTRY = LossEntry(
     search_source="Gunel et al., 2021 (arXiv:2011.01403) use 0.1 to 0.7 for text, the code of TripleEntropy "
     "(arXiv:2112.08462) 0.6, the paper 0.1.",
     build=build,
-    needs_pairs=True,
+    paired_classes=1,
     paper="Khosla et al., 2020 (arXiv:2004.11362), equation 2 (L_out)",
     equation="-mean over p of y's other rows of log exp(x.x_p / tau) / sum_{a != x} exp(x.x_a / tau); x of unit length",
 )

@@ -42,7 +42,7 @@ ENTRY = LossEntry(
     },
     search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.045 to 0.14.",
     build=build,
-    needs_pairs=True,
+    paired_classes=1,
     paper="Schroff et al., 2015 (arXiv:1503.03832); all triplets as in Hermans et al., 2017 (arXiv:1703.07737)",
     equation="mean over triplets with a positive term of |a - p| - |a - n| + alpha; a, p, n of unit length",
 )

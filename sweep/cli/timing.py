@@ -1,0 +1,143 @@
+"""How long the trainings of a sweep take on this machine, from a few steps and a sample of the rows to score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.errors import TimingError
+from sweep.scheduling.workload import TrainingSeconds
+from sweep.spec.cells import Cell
+from trainable.datasets import load
+from trainable.datasets.text_data import Rows
+from trainable.draws import draw_of
+from trainable.outcomes import Evaluation, Outcome
+
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+
+__all__ = ["Pace", "measure_pace"]
+
+_STEPS = {"cpu": 3, "cuda": 40}  # the first few are slow on a GPU, since they are captured (trainable.encoder.graphs)
+_SCORED = {"cpu": 256, "cuda": 2048}  # rows: some batches of each device
+_TOKENISED = 2048  # rows of the test part whose lengths stand for all
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What was measured.
+
+    costs: of each cell, by its key.
+    diverged: what is said of each training that diverged, and so gave no time; its cells have no costs.
+    """
+
+    costs: Mapping[str, TrainingSeconds]
+    diverged: tuple[str, ...]
+
+
+def measure_pace(grid: Sequence[Cell]) -> Pace:
+    """Train and score one short replicate for each dataset, encoder and shot count.
+
+    Raises TimingError with every training that failed, since its cells would fail alike.
+    """
+    tried: dict[tuple[object, ...], TrainingSeconds | Evaluation] = {}
+    costs: dict[str, TrainingSeconds] = {}
+    said: dict[str, Outcome | None] = {}
+    for cell in grid:
+        config = cell.default_config()
+        like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
+        if like not in tried:
+            tried[like] = _measure(config)
+            if isinstance(ended := tried[like], Evaluation):
+                said[_in_words(config, ended)] = ended.outcome
+        if isinstance(cost := tried[like], TrainingSeconds):
+            costs[cell.key] = cost
+    if failed := [words for words, outcome in said.items() if outcome is Outcome.FAILED]:
+        raise TimingError("\n".join(failed))
+    return Pace(costs, tuple(said))
+
+
+def _in_words(config: TrialConfig, ended: Evaluation) -> str:
+    tried = f"{config.loss.name} on `{config.dataset.name}` ({config.shots} shots, {config.encoder})"
+    if ended.outcome is Outcome.DIVERGED:
+        return f"{tried} diverged with the values of the first trial: {ended.reason}; other trials may not"
+    return (
+        f"a plan trains a few steps, and every training must get through them; {tried} failed: {ended.reason}; mend "
+        "what it names, as with other fields or another encoder, or skip the timing (--no-timing)"
+    )
+
+
+def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
+    """The costs of a configuration, or the evaluation in which its training ended too early."""
+    from trainable.training import replicates
+
+    draw = draw_of(config, load(config.dataset), 0)
+    rows = min(len(draw.validation), _SCORED[_device()])
+    steps = min(config.steps, _STEPS[_device()])
+    probe = config.model_copy(update={"steps": steps, "evaluations": 1})
+    if rows < len(draw.validation):
+        probe = probe.model_copy(update={"validation": rows})
+    with _one_thread():
+        for _ in range(2):  # the first one loads the encoder and tokenises
+            evaluation = next(replicates(probe, draws=(0,)))
+            if evaluation.outcome is not None:
+                return evaluation
+    return _extrapolated(config, probe, evaluation)
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """A worker has one CPU unless the spec gives it more."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _extrapolated(config: TrialConfig, probe: TrialConfig, measured: Evaluation) -> TrainingSeconds:
+    """The costs of a whole trial: training costs by its steps, scoring by the tokens of the rows."""
+    from trainable.batching import tokenise
+    from trainable.encoder import load_encoder
+    from trainable.evaluation.inference import padded_tokens
+    from trainable.losses import LOSSES
+
+    data = load(config.dataset)
+    encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
+    lengths = tokenise(data.pool, encoder, config.max_length).lengths
+    tokens = partial(padded_tokens, device=_device())
+    draw = draw_of(config, data, 0)
+    train = tokens(lengths(draw.train))
+    with_train = train if config.beta == 0 and not LOSSES[config.loss.name].has_proxies else 0  # for class centroids
+    validation = tokens(lengths(draw.validation))
+    some, share = _spread(data.test)
+    test = tokens(tokenise(some, encoder, config.max_length).lengths(np.arange(len(some)))) / share
+    sampled = tokens(lengths(draw_of(probe, data, 0).validation))
+    token = measured.metrics["eval_seconds"] / (sampled + with_train)
+    training = config.steps * measured.metrics["train_seconds"] / probe.steps
+    scoring = token * (validation + with_train)
+    trial = config.replicates * (training + config.evaluations * scoring)
+    return TrainingSeconds(trial, training + token * (train + validation + test))
+
+
+def _spread(rows: Rows) -> tuple[Rows, float]:
+    """At most so many rows as stand for all, from everywhere among them, and their share."""
+    chosen: NDArray[np.int64] = np.linspace(0, len(rows) - 1, min(len(rows), _TOKENISED)).astype(np.int64)
+    pairs = None if rows.pairs is None else tuple(rows.pairs[row] for row in chosen)
+    some = Rows(tuple(rows.texts[row] for row in chosen), pairs, rows.labels_N[chosen])
+    return some, len(some) / len(rows)

@@ -1,0 +1,71 @@
+"""Whether the draws of a trial give its loss what it needs: what training refuses, known before anything is trained.
+
+Shapes: M rows of a draw, C classes that it has rows of.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.draws import draw_of
+from trainable.errors import ConfigError
+from trainable.losses import LOSSES
+
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+    from trainable.datasets.text_data import TextData
+    from trainable.losses import LossEntry
+
+__all__ = ["check_feasible"]
+
+_SMALLEST_BALANCED = 4  # rows: two of each of two classes (trainable.batching)
+_REMEDY = "raise it, or let the loss see every token (embedding: tokens)"
+
+
+def check_feasible(config: TrialConfig, data: TextData) -> None:
+    """Check that the metric loss of a trial can compare something in its batches.
+
+    A draw of `sampling: random` may lack what the loss needs, as it may lack a class; one draw of the search must not.
+
+    Raises ConfigError if the loss would have no gradient, or only push rows apart, at every step of every draw.
+    """
+    entry = LOSSES[config.loss.name]
+    if not entry.needs_pairs or config.beta == 1:
+        return
+    if config.shots < 2 and config.embedding != "tokens":
+        raise ConfigError(
+            f"{entry.name} compares rows of one class, so shots must be at least 2; received {config.shots}: {_REMEDY}"
+        )
+    rows = config.shots * (1 if config.sampling == "random" else len(data.class_names))
+    if config.batch_size < min(rows, _SMALLEST_BALANCED):
+        raise ConfigError(
+            f"{entry.name} compares rows of several classes, so batch_size must be at least {_SMALLEST_BALANCED} for "
+            f"draws that are larger than a batch; received {config.batch_size} for the {rows} rows of a draw of "
+            f"`{data.name}`: raise it"
+        )
+    if config.sampling == "random" and not any(_gives_pairs(config, entry, labels) for labels in _draws(config, data)):
+        raise ConfigError(
+            f"{entry.name} compares rows of one class with those of others, and {_no_draw(config)} of `{data.name}` "
+            f"has {_needed(entry)}; received {config.shots} random shots: raise them, or take sampling: per_class"
+        )
+
+
+def _draws(config: TrialConfig, data: TextData) -> list[NDArray[np.int64]]:
+    return [data.pool.labels_N[draw_of(config, data, index).train] for index in range(config.replicates)]
+
+
+def _gives_pairs(config: TrialConfig, entry: LossEntry, labels_M: NDArray[np.int64]) -> bool:
+    rows_C = np.unique(labels_M, return_counts=True)[1]
+    paired = len(rows_C) if config.embedding == "tokens" else int((rows_C >= 2).sum())
+    return len(rows_C) >= 2 and paired >= entry.paired_classes
+
+
+def _no_draw(config: TrialConfig) -> str:
+    return "the only draw" if config.replicates == 1 else f"none of the {config.replicates} draws"
+
+
+def _needed(entry: LossEntry) -> str:
+    return "two rows of a class, and one of another" if entry.paired_classes == 1 else "two rows of each of two classes"
