@@ -281,7 +281,7 @@ def test_published_compatibility_has_one_learning_rate() -> None:
 def test_the_inputs_of_a_cell_name_what_is_chosen_and_the_longest_rows() -> None:
     search = {"embedding": ["cls", "mean"], "max_length": {"low": 16, "high": 300}}
     (cell,) = grid(compare={"dataset": ["support"], "shots": [4], "loss": ["supcon"]}, search=search)
-    assert {(config.embedding, config.max_length) for config in cell.inputs()} == {("cls", 300), ("mean", 300)}
+    assert {(config.embedding, config.max_length) for config in cell.hardest()} == {("cls", 300), ("mean", 300)}
 
 
 def test_an_embedding_that_is_not_given_is_the_one_that_older_sweeps_recorded() -> None:
