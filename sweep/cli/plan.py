@@ -55,20 +55,22 @@ def print_plan(
     _print_spaces(console, grid)
     _print_pruning(console, spec, grid)
     if training_seconds is not None:
-        costs = _given(grid, training_seconds)
+        _print_estimate(console, spec, cluster, work_of(grid, spec, _given(grid, training_seconds)), measured=False)
     elif timed:
         pace = measure_pace(grid)
         if pace.diverged:
             _print_no_time(console, pace.diverged)
-            return
-        costs = pace.costs
-    else:
-        return
-    work = work_of(grid, spec, costs)
+        else:
+            _print_estimate(console, spec, cluster, work_of(grid, spec, pace.costs), measured=True)
+
+
+def _print_estimate(
+    console: Console, spec: SweepSpec, cluster: ClusterFile | None, work: Work, *, measured: bool
+) -> None:
     if cluster is None:
-        _print_time(console, spec, work, measured=training_seconds is None)
+        _print_time(console, spec, work, measured=measured)
     else:
-        print_cost(console, spec, cluster, work, measured=training_seconds is None)
+        print_cost(console, spec, cluster, work, measured=measured)
 
 
 def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:

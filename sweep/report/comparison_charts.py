@@ -11,17 +11,7 @@ from typing import TYPE_CHECKING
 
 from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, text
 from sweep.report.labels import named
-from sweep.report.style import (
-    GRID,
-    MUTED,
-    PANEL,
-    PAPER,
-    Mark,
-    facets,
-    legend,
-    legend_height,
-    new_figure,
-)
+from sweep.report.style import GRID, MUTED, PANEL, PAPER, Mark, facets, legend, legend_height, new_figure
 from sweep.verdict import Arm, Comparison, Verdict
 
 if TYPE_CHECKING:
@@ -153,9 +143,6 @@ def inference(verdict: Verdict, known: Marks) -> Chart | None:
     )
 
 
-# ---- rows ------------------------------------------------------------------------------------------------------------
-
-
 def _titles(rows: Sequence[Row]) -> Mapping[str, str]:
     return named(grouped(rows, "comparison"), "comparison", 5.0, 8.5, bold=True)
 
@@ -172,9 +159,6 @@ def _score_row(comparison: Comparison, arm: Arm) -> Row:
         "low": 100 * arm.summary.low,
         "high": 100 * arm.summary.high,
     }
-
-
-# ---- drawing ---------------------------------------------------------------------------------------------------------
 
 
 def _draw_differences(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks, label: str) -> Figure:

@@ -146,20 +146,9 @@ def facets(
     width = left + panel * columns + gap * (columns - 1) + right
     total = top + rows * (titles + height) + (rows - 1) * 0.35 + bottom
     figure = Figure(figsize=(width, total))
-    grid = figure.subplots(
-        rows,
-        columns,
-        squeeze=False,
-        gridspec_kw={
-            "left": left / width,
-            "right": 1 - right / width,
-            "bottom": bottom / total,
-            "top": 1 - (top + titles) / total,
-            "wspace": gap / panel,
-            "hspace": (titles + 0.35) / height,
-        },
-    )
-    panels: list[Axes] = list(grid.flat)
+    places = {"left": left / width, "right": 1 - right / width, "bottom": bottom / total}
+    places |= {"top": 1 - (top + titles) / total, "wspace": gap / panel, "hspace": (titles + 0.35) / height}
+    panels: list[Axes] = list(figure.subplots(rows, columns, squeeze=False, gridspec_kw=places).flat)
     for unused in panels[count:]:
         unused.remove()
     return panels[:count]

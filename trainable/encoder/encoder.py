@@ -223,6 +223,31 @@ def _why_not(name: str, place: Path | str, error: BaseException) -> str:
 
 
 def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
+    tokenizer, model, loading = _read(name, revision, num_classes)
+    missing, mismatched = set(loading["missing_keys"]), {key for key, *_ in loading["mismatched_keys"]}
+    check_vocabulary(name, model, tokenizer)
+    check_architecture(name, model, missing | mismatched)
+    ensure_padding(name, model, tokenizer)
+    lengths = [min(length, longest_input(model, tokenizer)) for length in _TRIED]
+    with _quiet():
+        behaviour = observe(name, model, tokenizer, lengths)
+    new = new_parameters(model, missing, mismatched, num_classes)
+    return Encoder(
+        name=name,
+        revision=revision,
+        model=model,
+        tokenizer=tokenizer,
+        new=new,
+        pretrained={key: value.detach().cpu().clone() for key, value in model.state_dict().items() if key not in new},
+        behaviour=behaviour,
+        tried=set(lengths),
+    )
+
+
+def _read(
+    name: str, revision: str | None, num_classes: int
+) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Mapping[str, Any]]:
+    """Return tokenizer and model, and what transformers says of the loading."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     source: dict[str, Any] = {"trust_remote_code": False}
@@ -250,24 +275,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of code in Rust
             raise
         raise EncoderError(_why_not(name, place, error)) from error
-    missing, mismatched = set(loading["missing_keys"]), {key for key, *_ in loading["mismatched_keys"]}
-    check_vocabulary(name, model, tokenizer)
-    check_architecture(name, model, missing | mismatched)
-    ensure_padding(name, model, tokenizer)
-    lengths = [min(length, longest_input(model, tokenizer)) for length in _TRIED]
-    with _quiet():
-        behaviour = observe(name, model, tokenizer, lengths)
-    new = new_parameters(model, missing, mismatched, num_classes)
-    return Encoder(
-        name=name,
-        revision=revision,
-        model=model,
-        tokenizer=tokenizer,
-        new=new,
-        pretrained={key: value.detach().cpu().clone() for key, value in model.state_dict().items() if key not in new},
-        behaviour=behaviour,
-        tried=set(lengths),
-    )
+    return tokenizer, model, loading
 
 
 @contextmanager
