@@ -140,6 +140,7 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
         axes.set_title(titles[title])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))  # no wider than the room beside it
     for axes in panels[::2]:
         axes.set_ylabel(label)
     figure = panels[0].get_figure(root=True)

@@ -7,7 +7,6 @@ earlier figure changes them. The colours are those of Okabe and Ito (2008), whic
 from __future__ import annotations
 
 import io
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -106,8 +105,6 @@ def marks(losses: Sequence[str]) -> Mapping[str, Mark]:
 @contextmanager
 def styled() -> Iterator[None]:
     """Use the settings of a report in matplotlib while the context is open."""
-    # Where HOME cannot be written, it says so in two lines, and keeps its cache in a temporary folder all the same.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib.style
 
     with matplotlib.style.context({**_RC, "font.family": list(fonts())}, after_reset=True):

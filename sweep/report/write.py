@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -55,6 +56,8 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
 
     Raises FolderError for a folder that is a link or cannot be written.
     """
+    # Where HOME cannot be written, it says so in two lines, and keeps its cache in a temporary folder all the same.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     found = verdict(results)
     metric = metric_name(results)
     sections = _sections(results, found, metric)

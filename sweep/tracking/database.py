@@ -119,7 +119,7 @@ def _make_file(url: URL) -> None:
     file = _file(url)
     if file is None or file.exists():
         return
-    new = file.with_name(f"{file.name}.new")
+    new = file.absolute().with_name(f"{file.name}.new")  # MLflow remembers the databases that it has made by address
     for left in (new, new.with_name(f"{new.name}-journal")):
         left.unlink(missing_ok=True)
     MlflowClient(_text(url.set(database=str(new))))

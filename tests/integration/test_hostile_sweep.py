@@ -213,7 +213,27 @@ def test_a_name_is_no_part_of_a_query(swept: Swept, name: str) -> None:
 
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "nav", "section", "div", "span"),
-    *("h1", "h2", "h3", "p", "a", "b", "br", "code", "pre", "ul", "li", "details", "summary", "figure", "figcaption"),
+    *(
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "a",
+        "b",
+        "bdi",
+        "br",
+        "dd",
+        "dl",
+        "dt",
+        "code",
+        "pre",
+        "ul",
+        "li",
+        "details",
+        "summary",
+        "figure",
+        "figcaption",
+    ),
     *("table", "thead", "tbody", "tr", "th", "td", "svg", "g", "path", "defs", "clippath", "rect", "use", "image"),
 }
 
