@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -84,8 +84,9 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         spec = pinned(spec, known.spec if known is not None else {})
         grid = cells(spec)
         check_inputs(grid)
-        notes = tuple(_notes(ledger, known))
-        ledger.begin(spec.resolved(), grid, environment(), data_records(grid), digest_inputs(grid))
+        here = environment()
+        notes = tuple(_notes(ledger, known, here))
+        ledger.begin(spec.resolved(), grid, here, data_records(grid), digest_inputs(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = replace(_run(spec, grid, ledger, directory, address, display), notes=notes)
     if ledger.sweep().state is SweepState.FAILED:
@@ -128,11 +129,15 @@ def _run(
     return RunResult(ending, trained, ledger, grid, report, projection, uri)
 
 
-def _notes(ledger: Ledger, known: SweepRecord | None) -> Iterator[str]:
-    """What has changed since the sweep was last run. known: its record then, if it was."""
+def _notes(ledger: Ledger, known: SweepRecord | None, here: Mapping[str, str]) -> Iterator[str]:
+    """What has changed since the sweep was last run.
+
+    known: its record then, if it was.
+    here: what this process runs on.
+    """
     if ledger.without_digests():
         yield _NO_DIGESTS
-    changed = version_changes(known.provenance, environment()) if known is not None else []
+    changed = version_changes(known.provenance, here) if known is not None else []
     if changed:
         yield f"versions have changed since the last run ({'; '.join(changed)}), and may compute otherwise"
 
