@@ -14,15 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from trainable.dataset_config import DatasetConfig
 from trainable.errors import FieldConflictError
-from trainable.losses import LOSSES, AnyLoss
+from trainable.losses import LOSSES, AnyLoss, LossConfig
 from trainable.losses.cross_entropy import CrossEntropy
 from trainable.ranges import Scalar
+from trainable.recipes import RECIPES, SPECIFIC_FIELDS, AnyRecipe, method_name
+from trainable.recipes.fine_tune import FineTune
 
 __all__ = ["DatasetConfig", "TrialConfig"]
 
 
 class TrialConfig(BaseModel):
-    """The configuration of a trial: its data, encoder, loss, optimiser and protocol.
+    """The configuration of a trial: its data, encoder, recipe, loss, optimiser and protocol.
+
+    A recipe reads some of the fields (`trainable.recipes`); those that it does not read keep their defaults and stand
+    in no flat form.
 
     `compatibility: published` trains as the code of arXiv 2211.15195 and 2211.15202 does. It differs from the default:
 
@@ -67,7 +72,8 @@ class TrialConfig(BaseModel):
     )
     max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 
-    loss: AnyLoss = Field(CrossEntropy(), description="loss that trials are trained with")
+    recipe: AnyRecipe = Field(FineTune(), description="the way from labelled rows to a classifier")
+    loss: AnyLoss | None = Field(CrossEntropy(), description="loss that trials are trained with")
     beta: float = Field(
         0.5,
         ge=0,
@@ -114,22 +120,41 @@ class TrialConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_what_depends_on_the_loss(cls, data: Any) -> Any:
-        """Sets `beta` to 1 for cross-entropy alone, and the default `proxy_lr` for losses with proxies, unless one
-        learning rate serves all weights."""
-        entry = LOSSES.get(_loss_name(data))
-        if not isinstance(data, Mapping) or entry is None:
+    def _fill_what_is_not_free(cls, data: Any) -> Any:
+        """Sets the constants of the recipe, and what depends on the loss: `beta` is 1 for cross-entropy alone, and
+        losses with proxies have a default `proxy_lr`, unless one learning rate serves all weights. Other values that
+        are given are refused later."""
+        recipe = RECIPES.get(_name(data, "recipe", FineTune()))
+        if not isinstance(data, Mapping) or recipe is None:
             return data
-        filled = dict(data)
-        if entry.build is None:
+        filled = {**recipe.constants, **data}
+        entry = LOSSES.get(_name(filled, "loss", CrossEntropy()))
+        if entry is not None and entry.build is None:
             filled.setdefault("beta", 1.0)
         one_rate = filled.get("compatibility") == "published"
-        if entry.has_proxies and not one_rate and filled.get("proxy_lr") is None:
+        if entry is not None and entry.has_proxies and not one_rate and filled.get("proxy_lr") is None:
             filled["proxy_lr"] = 1e-2
         return filled
 
     @model_validator(mode="after")
+    def _recipe_reads_the_fields(self) -> Self:
+        entry = RECIPES[self.recipe.name]
+        for name in sorted(SPECIFIC_FIELDS - entry.fields):
+            value, kept = getattr(self, name), entry.constants.get(name, type(self).model_fields[name].default)
+            if value != kept:
+                rule = f"the recipe {entry.name} has no {name}; received {getattr(value, 'name', value)}: leave it out"
+                raise FieldConflictError(rule, [name, "recipe"])
+        if self.loss is None and entry.losses != "none":
+            raise FieldConflictError(f"the recipe {entry.name} needs a loss; received none", ["loss"])
+        if self.loss is not None and not entry.takes(LOSSES[self.loss.name]):
+            rule = f"the recipe {entry.name} needs a metric loss; received {self.loss.name}"
+            raise FieldConflictError(rule, ["loss", "recipe"])
+        return self
+
+    @model_validator(mode="after")
     def _fields_agree(self) -> Self:
+        if self.loss is None:
+            return self
         entry = LOSSES[self.loss.name]
         if entry.build is None and self.beta != 1:
             rule = f"beta must be 1 for {entry.name}, which has no metric loss; received {self.beta}"
@@ -152,10 +177,23 @@ class TrialConfig(BaseModel):
         """Whether the trial trains as the papers' code does."""
         return self.compatibility == "published"
 
+    @property
+    def method(self) -> str:
+        """The name of the recipe with its loss, as `soft_triple` or `frozen`."""
+        return method_name(self.recipe.name, None if self.loss is None else self.loss.name)
+
+    @property
+    def fine_tuned_with(self) -> LossConfig:
+        """The loss of a recipe that has one."""
+        assert self.loss is not None, "the recipe has no loss"
+        return self.loss
+
     def flat(self) -> dict[str, Scalar]:
         """The configuration with one scalar for each key; the name of the loss stands under `loss`, that of the dataset
-        under `dataset`. Fields that are unset, and a dataset's defaults, are left out."""
-        nested = self.model_dump(mode="json", exclude_none=True)
+        under `dataset`, that of the recipe under `recipe`. Fields that are unset or that the recipe does not read, and
+        a dataset's defaults, are left out."""
+        unread = set(SPECIFIC_FIELDS - RECIPES[self.recipe.name].fields)
+        nested = self.model_dump(mode="json", exclude_none=True, exclude=unread)
         nested["dataset"] = self.dataset.model_dump(mode="json", exclude_defaults=True)
         return _flatten(nested)
 
@@ -168,9 +206,10 @@ class TrialConfig(BaseModel):
         return cls.model_validate(_nest(flat))
 
 
-def _loss_name(data: Any) -> str:
-    loss = data.get("loss", CrossEntropy()) if isinstance(data, Mapping) else None
-    name = loss.get("name") if isinstance(loss, Mapping) else getattr(loss, "name", None)
+def _name(data: Any, field: str, default: LossConfig | FineTune) -> str:
+    """Return the name of the loss or recipe in the data of a configuration."""
+    given = data.get(field, default) if isinstance(data, Mapping) else None
+    name = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
     return str(name)
 
 
@@ -185,7 +224,7 @@ def _flatten(nested: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {key.split(".")[0] for key in flat if "." in key} | {"dataset", "loss"}
+    parts = {key.split(".")[0] for key in flat if "." in key} | {"dataset", "recipe", "loss"}
     nested: dict[str, Any] = {part: {} for part in parts if part in flat}
     for key, value in flat.items():
         part, _, field = key.partition(".")

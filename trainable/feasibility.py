@@ -32,6 +32,8 @@ def check_feasible(config: TrialConfig, data: TextData) -> None:
 
     Raises ConfigError if the loss would have no gradient, or only push rows apart, at every step of every draw.
     """
+    if config.loss is None:
+        return
     entry = LOSSES[config.loss.name]
     if not entry.needs_pairs or config.beta == 1:
         return

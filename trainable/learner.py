@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import Assessment, assess_test, assess_validation
 from trainable.optimiser import learning_rate_factor
+from trainable.precision import trained_on
 
 if TYPE_CHECKING:
     import torch
@@ -79,11 +80,7 @@ class Learner:
     @property
     def trained_on(self) -> str:
         """Device and precision, such as `NVIDIA L4 (bf16)` or `cpu (fp32)`."""
-        import torch
-
-        device = self.scorer.device
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-        return f"{name} ({'bf16' if self.scorer.bf16 else 'fp32'})"
+        return trained_on(self.scorer.device, bf16=self.scorer.bf16)
 
     def train_until(self, point: int) -> dict[str, float]:
         """Train up to step `point` and return the mean of each logged term over these steps, by name.

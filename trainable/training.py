@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING
 
 from trainable.datasets import load
 from trainable.draws import draw_of
-from trainable.encoder import free_accelerator, load_encoder
-from trainable.feasibility import check_feasible
+from trainable.encoder import free_accelerator
 from trainable.learner import DivergedError
-from trainable.losses import LOSSES
 from trainable.outcomes import Evaluation, Outcome
-from trainable.replicate import Measurement, Part, Trial, measurements
+from trainable.recipes import RECIPES
+from trainable.recipes.entry import Measurement, Part, Trial
 from trainable.versions import versions
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
+    from trainable.recipes.entry import RecipeRun
 
 __all__ = ["Part", "replicates"]
 
@@ -62,36 +62,29 @@ def replicates(
     Raises TrainableError at once for invalid data, encoder or fields; while iterating, RuntimeError if another iterator
     has been begun, and torch.AcceleratorError if the device fails.
     """
-    return _evaluations(_trial(config, draws, initialisation, part), first)
+    trial = _trial(config, draws, initialisation, part)
+    return _evaluations(trial, RECIPES[config.recipe.name].begin(trial), first)
 
 
 def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, part: Part) -> Trial:
-    """Load and check what all replicates share, before any of them is trained."""
-    entry = LOSSES[config.loss.name]
+    """Load what all replicates share, before any of them is trained."""
     data = load(config.dataset)
-    check_feasible(config, data)
     chosen = tuple(range(config.replicates) if draws is None else draws)
-    samples = tuple(draw_of(config, data, index) for index in chosen)
-    encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
-    encoder.check_length(config.max_length)
     return Trial(
         config=config,
-        embedding=encoder.embedding_for(config.embedding, published=config.published),
-        entry=entry,
         data=data,
-        encoder=encoder,
         draws=chosen,
-        samples=samples,
+        samples=tuple(draw_of(config, data, index) for index in chosen),
         part=part,
         initialisation=initialisation,
     )
 
 
-def _evaluations(trial: Trial, first: int) -> Iterator[Evaluation]:
+def _evaluations(trial: Trial, run: RecipeRun, first: int) -> Iterator[Evaluation]:
     _ACTIVE[0] = token = object()
     try:
         for replicate in range(first, len(trial.draws)):
-            for evaluation in _replicate_evaluations(trial, replicate, token):
+            for evaluation in _replicate_evaluations(trial, run, replicate, token):
                 if evaluation.outcome is Outcome.FAILED:
                     free_accelerator()
                 yield evaluation
@@ -99,13 +92,13 @@ def _evaluations(trial: Trial, first: int) -> Iterator[Evaluation]:
                     return
     finally:
         if _ACTIVE[0] is token:  # else an abandoned iterator, collected late, would clear the gradients of another
-            trial.encoder.model.zero_grad(set_to_none=True)
+            run.release()
 
 
-def _replicate_evaluations(trial: Trial, replicate: int, token: object) -> Iterator[Evaluation]:
-    measured = measurements(trial, replicate)
+def _replicate_evaluations(trial: Trial, run: RecipeRun, replicate: int, token: object) -> Iterator[Evaluation]:
+    measured = run.measurements(replicate)
     step = 0
-    for point in range(1, len(trial.points) + 1):
+    for point in range(1, trial.evaluations + 1):
         if _ACTIVE[0] is not token:
             raise RuntimeError("another trial was begun in this process: exhaust one iterator before the next")
         at = partial(

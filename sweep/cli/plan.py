@@ -116,7 +116,7 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
 
 
 def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
-    table = _table("loss", "searched field", "values", "first trial")
+    table = _table("method", "searched field", "values", "first trial")
     seen: set[tuple[str, str, str]] = set()
     for cell in grid:
         first = cell.default_params()

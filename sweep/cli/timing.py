@@ -51,7 +51,15 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
     said: dict[str, Outcome | None] = {}
     for cell in grid:
         config = cell.default_config()
-        like = (config.dataset.name, config.encoder, config.shots, config.sampling, config.batch_size, config.embedding)
+        like = (
+            config.dataset.name,
+            config.recipe.name,
+            config.encoder,
+            config.shots,
+            config.sampling,
+            config.batch_size,
+            config.embedding,
+        )
         if like not in tried:
             tried[like] = _measure(config)
             if isinstance(ended := tried[like], Evaluation):
@@ -64,7 +72,7 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
 
 
 def _in_words(config: TrialConfig, ended: Evaluation) -> str:
-    tried = f"{config.loss.name} on `{config.dataset.name}` ({config.shots} shots, {config.encoder})"
+    tried = f"{config.method} on `{config.dataset.name}` ({config.shots} shots, {config.encoder})"
     if ended.outcome is Outcome.DIVERGED:
         return f"{tried} diverged with the values of the first trial: {ended.reason}; other trials may not"
     return (
@@ -77,6 +85,8 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
     """The costs of a configuration, or the evaluation in which its training ended too early."""
     from trainable.training import replicates
 
+    if config.loss is None:
+        return _measure_without_steps(config)
     draw = draw_of(config, load(config.dataset), 0)
     rows = min(len(draw.validation), _SCORED[_device()])
     steps = min(config.steps, _STEPS[_device()])
@@ -89,6 +99,18 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
             if evaluation.outcome is not None:
                 return evaluation
     return _extrapolated(config, probe, evaluation)
+
+
+def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
+    """The costs of a recipe that has no loss. Rows are encoded once for all trials, which is left out."""
+    from trainable.training import replicates
+
+    with _one_thread():
+        for _ in range(2):
+            evaluation = next(replicates(config, draws=(0,)))
+            if evaluation.outcome is not None:
+                return evaluation
+    return TrainingSeconds(config.replicates * evaluation.seconds, evaluation.seconds)
 
 
 def _device() -> str:
@@ -123,7 +145,8 @@ def _extrapolated(config: TrialConfig, probe: TrialConfig, measured: Evaluation)
     tokens = partial(padded_tokens, device=_device())
     draw = draw_of(config, data, 0)
     train = tokens(lengths(draw.train))
-    with_train = train if config.beta == 0 and not LOSSES[config.loss.name].has_proxies else 0  # for class centroids
+    centroids = config.beta == 0 and not LOSSES[config.fine_tuned_with.name].has_proxies
+    with_train = train if centroids else 0
     validation = tokens(lengths(draw.validation))
     some, share = _spread(data.test)
     test = tokens(tokenise(some, encoder, config.max_length).lengths(np.arange(len(some)))) / share

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["confusion", "outcomes", "spread"]
 
-# Grey for the expected outcomes: colours stand for losses and for trials that went wrong.
+# Grey for the expected outcomes: colours stand for methods and for trials that went wrong.
 _OUTCOMES = {
     "completed": MUTED,
     "pruned": GRID,
@@ -97,7 +97,7 @@ def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
     )
     if not rows:
         return None
-    shown, left_out = beginning(rows, "comparison", _MOST_MATRICES, ("loss",))
+    shown, left_out = beginning(rows, "comparison", _MOST_MATRICES, ("method",))
     titles = named(grouped(shown, "comparison"), "comparison", _MATRIX, 9, bold=True, lines=2)
     classes = _class_labels(shown)
     return Chart(
@@ -113,7 +113,7 @@ def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
 
 
 def cell_arms(verdict: Verdict) -> tuple[Arm, ...]:
-    """The arm of each cell once; the cell of a loss that ignores an axis takes part in several comparisons."""
+    """The arm of each cell once; the cell of a method that ignores an axis takes part in several comparisons."""
     return tuple({arm.cell: arm for comparison in verdict.comparisons for arm in comparison.arms}.values())
 
 
@@ -121,8 +121,8 @@ def cell_arms(verdict: Verdict) -> tuple[Arm, ...]:
 
 
 def _shown(comparison: Comparison) -> list[Arm]:
-    best = comparison.best.loss if comparison.best else None
-    return [arm for arm in comparison.arms if arm.confusion and arm.loss in (best, comparison.baseline)]
+    best = comparison.best.method if comparison.best else None
+    return [arm for arm in comparison.arms if arm.confusion and arm.method in (best, comparison.baseline)]
 
 
 def _counts(results: SweepResults, comparison: Comparison, arm: Arm) -> list[Row]:
@@ -132,7 +132,7 @@ def _counts(results: SweepResults, comparison: Comparison, arm: Arm) -> list[Row
     return [
         {
             "comparison": comparison.title,
-            "loss": arm.loss,
+            "method": arm.method,
             "class": names[row],
             "predicted": names[column],
             "rows": count,
@@ -229,16 +229,16 @@ def _draw_confusion(
     rows: Sequence[Row], *, titles: Mapping[str, str], classes: Mapping[tuple[str, str], str]
 ) -> Figure:
     matrices = {
-        (title, loss): own
+        (title, method): own
         for title, counts in grouped(rows, "comparison").items()
-        for loss, own in grouped(counts, "loss").items()
+        for method, own in grouped(counts, "method").items()
     }
     panels = facets(len(matrices), height=_MATRIX, titles=0.75, beside=1.2)
-    for axes, ((title, loss), own) in zip(panels, matrices.items(), strict=True):
+    for axes, ((title, method), own) in zip(panels, matrices.items(), strict=True):
         names = [classes[title, name] for name in grouped(own, "class")]
         counts_CC = np.array([number(row, "rows") for row in own]).reshape(len(names), len(names))
         _draw_matrix(axes, names, counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1))
-        axes.set_title(f"{titles[title]}\n{loss}", pad=6)
+        axes.set_title(f"{titles[title]}\n{method}", pad=6)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     return figure

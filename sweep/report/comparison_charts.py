@@ -32,7 +32,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     rows: tuple[Row, ...] = tuple(
         {
             "comparison": comparison.title,
-            "loss": arm.loss,
+            "method": arm.method,
             "baseline": comparison.baseline,
             "draws": arm.difference.n,
             "difference": 100 * arm.difference.mean,
@@ -47,7 +47,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     )
     if not rows:
         return None
-    shown, left_out = beginning(rows, "comparison", _MOST_LINES, ("loss",))
+    shown, left_out = beginning(rows, "comparison", _MOST_LINES, ("method",))
     titles = _titles(shown)
     return Chart(
         name="differences",
@@ -63,7 +63,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
 
 
 def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
-    """The mean test score of each loss by number of labels; None unless several numbers were compared."""
+    """The mean test score of each method by number of labels; None unless several numbers were compared."""
     rows = [_score_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms if arm.summary]
     several = {title for title, own in grouped(rows, "data").items() if len({row["shots"] for row in own}) > 1}
     chosen = tuple(row for row in rows if row["data"] in several)
@@ -83,10 +83,10 @@ def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None
 
 
 def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
-    """The mean difference of each loss over all comparisons; None for a single comparison."""
+    """The mean difference of each method over all comparisons; None for a single comparison."""
     rows: tuple[Row, ...] = tuple(
         {
-            "loss": gain.loss,
+            "method": gain.method,
             "comparisons": gain.comparisons,
             "datasets": gain.datasets,
             "gain": 100 * gain.mean,
@@ -114,7 +114,7 @@ def inference(verdict: Verdict, known: Marks) -> Chart | None:
     rows: tuple[Row, ...] = tuple(
         {
             "comparison": comparison.title,
-            "loss": arm.loss,
+            "method": arm.method,
             "rule": rule,
             "draws": summary.n,
             "accuracy": 100 * summary.mean,
@@ -128,7 +128,7 @@ def inference(verdict: Verdict, known: Marks) -> Chart | None:
     )
     if not rows:
         return None
-    shown, left_out = beginning(rows, "comparison", _MOST_LINES, ("loss",))
+    shown, left_out = beginning(rows, "comparison", _MOST_LINES, ("method",))
     titles = _titles(shown)
     return Chart(
         name="inference",
@@ -153,7 +153,7 @@ def _score_row(comparison: Comparison, arm: Arm) -> Row:
         "data": ", ".join(filter(None, (comparison.dataset, comparison.others))),
         "shots": comparison.shots,
         "counted": comparison.counted,
-        "loss": arm.loss,
+        "method": arm.method,
         "draws": arm.summary.n,
         "mean": 100 * arm.summary.mean,
         "low": 100 * arm.summary.low,
@@ -166,7 +166,7 @@ def _draw_differences(rows: Sequence[Row], *, titles: Mapping[str, str], known: 
     axes = _listing(groups, titles)
     axes.axvline(0, color=MUTED, linewidth=1)
     for place, row in _lines(groups):
-        mark = known[text(row, "loss")]
+        mark = known[text(row, "method")]
         axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=2)
         face = mark.color if row["significant"] == "yes" else PAPER
         axes.plot(
@@ -180,13 +180,13 @@ def _draw_inference(rows: Sequence[Row], *, titles: Mapping[str, str], known: Ma
     from matplotlib.lines import Line2D
 
     groups = {
-        title: list({row["loss"]: row for row in own}.values()) for title, own in grouped(rows, "comparison").items()
+        title: list({row["method"]: row for row in own}.values()) for title, own in grouped(rows, "comparison").items()
     }
     axes = _listing(groups, titles, line=0.4)
-    places = {(row["comparison"], row["loss"]): place for place, row in _lines(groups)}
+    places = {(row["comparison"], row["method"]): place for place, row in _lines(groups)}
     for row in rows:
-        rule, color = text(row, "rule"), known[text(row, "loss")].color
-        place = places[row["comparison"], row["loss"]] + 0.19 * (list(_RULES).index(rule) - 1.5)
+        rule, color = text(row, "rule"), known[text(row, "method")].color
+        place = places[row["comparison"], row["method"]] + 0.19 * (list(_RULES).index(rule) - 1.5)
         axes.plot([number(row, "low"), number(row, "high")], [place, place], color=color, linewidth=1)
         face = color if rule == "head" else PAPER
         axes.plot(number(row, "accuracy"), place, _RULES[rule], color=color, markerfacecolor=face, markersize=4.5)
@@ -211,19 +211,21 @@ def _draw_scores(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks
     from matplotlib.ticker import FixedLocator, NullLocator
 
     groups = grouped(rows, "data")
-    losses = {loss: known[loss] for loss in grouped(rows, "loss")}
-    panels = facets(len(groups), titles=0.5, top=legend_height(len(losses)))
+    methods = {method: known[method] for method in grouped(rows, "method")}
+    panels = facets(len(groups), titles=0.5, top=legend_height(len(methods)))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
-        for place, (loss, line) in enumerate(grouped(own, "loss").items()):
+        for place, (method, line) in enumerate(grouped(own, "method").items()):
             points = sorted(line, key=lambda row: number(row, "shots"))
             # Side by side, so that intervals at the same number of labels can be read.
-            shots = [number(row, "shots") * 1.2 ** ((place + 0.5) / len(losses) - 0.5) for row in points]
+            shots = [number(row, "shots") * 1.2 ** ((place + 0.5) / len(methods) - 0.5) for row in points]
             means = [number(row, "mean") for row in points]
             spans = [
                 [mean - number(row, "low") for mean, row in zip(means, points, strict=True)],
                 [number(row, "high") - mean for mean, row in zip(means, points, strict=True)],
             ]
-            axes.errorbar(shots, means, yerr=spans, color=losses[loss].color, marker=losses[loss].marker, elinewidth=1)
+            axes.errorbar(
+                shots, means, yerr=spans, color=methods[method].color, marker=methods[method].marker, elinewidth=1
+            )
         values = sorted({number(row, "shots") for row in own})
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(values))
@@ -233,7 +235,7 @@ def _draw_scores(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks
         axes.set_xlabel(f"labels {text(own[0], 'counted')} (log)")
     for axes in panels[::2]:
         axes.set_ylabel(label)
-    legend(_figure(panels[0]), losses)
+    legend(_figure(panels[0]), methods)
     return _figure(panels[0])
 
 
@@ -242,18 +244,18 @@ def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
     axes = figure.subplots()
     axes.axvline(0, color=MUTED, linewidth=1)
     for place, row in enumerate(rows):
-        mark = known[text(row, "loss")]
+        mark = known[text(row, "method")]
         axes.plot([number(row, "lowest"), number(row, "highest")], [place, place], color=MUTED, linewidth=0.8)
         axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=3)
         axes.plot(number(row, "gain"), place, mark.marker, color=mark.color, markersize=7)
-    axes.set_yticks(range(len(rows)), [text(row, "loss") for row in rows])
+    axes.set_yticks(range(len(rows)), [text(row, "method") for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(label)
     return figure
 
 
-# ---- lists of losses under the titles of their comparisons -----------------------------------------------------------
+# ---- lists of methods under the titles of their comparisons ----------------------------------------------------------
 
 
 def _listing(groups: Mapping[str, Sequence[Row]], titles: Mapping[str, str], line: float = 0.25) -> Axes:
@@ -262,7 +264,7 @@ def _listing(groups: Mapping[str, Sequence[Row]], titles: Mapping[str, str], lin
     axes = new_figure(7.0, 0.75 + line * count).subplots()
     axes.set_ylim(count - 0.4, -0.7)
     places = list(_lines(groups))
-    axes.set_yticks([place for place, _ in places], [text(row, "loss") for _, row in places])
+    axes.set_yticks([place for place, _ in places], [text(row, "method") for _, row in places])
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     place = 0

@@ -1,7 +1,7 @@
-"""The importance of each searched field, by loss: Optuna's PED-ANOVA over a study made from the records.
+"""The importance of each searched field, by method: Optuna's PED-ANOVA over a study made from the records.
 
-The trials of all cells of a loss are pooled: from each score, the mean score of its cell is subtracted, so that an easy
-dataset is not mistaken for a good configuration.
+The trials of all cells of a method are pooled: from each score, the mean score of its cell is subtracted, so that an
+easy dataset is not mistaken for a good configuration.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _FEWEST_TRIALS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importance:
-    """The importance of the fields that the search of a loss varied.
+    """The importance of the fields that the search of a method varied.
 
-    loss: its name.
+    method: its name.
     trials: number of trials that the importance is estimated from.
     shares: importance by field, the largest first; they sum to 1.
     """
 
-    loss: str
+    method: str
     trials: int
     shares: Mapping[str, float]
 
@@ -49,24 +49,24 @@ def relative_scores(trials: Sequence[TrialRecord]) -> list[tuple[TrialRecord, fl
 
 
 def importances(trials: Sequence[TrialRecord]) -> tuple[Importance, ...]:
-    """The importance of each field that took more than one value, by loss.
+    """The importance of each field that took more than one value, by method.
 
     By PED-ANOVA (Watanabe, Bansal and Hutter, 2023, arXiv:2304.10255). Losses with fewer than eight scored trials are
     left out.
     """
-    by_loss: dict[str, list[tuple[TrialRecord, float]]] = {}
+    by_method: dict[str, list[tuple[TrialRecord, float]]] = {}
     for trial, score in relative_scores(trials):
-        by_loss.setdefault(trial.config.loss.name, []).append((trial, score))
-    found = [_importance(loss, scored) for loss, scored in by_loss.items() if len(scored) >= _FEWEST_TRIALS]
+        by_method.setdefault(trial.config.method, []).append((trial, score))
+    found = [_importance(method, scored) for method, scored in by_method.items() if len(scored) >= _FEWEST_TRIALS]
     return tuple(importance for importance in found if importance.shares)
 
 
-def _importance(loss: str, scored: Sequence[tuple[TrialRecord, float]]) -> Importance:
+def _importance(method: str, scored: Sequence[tuple[TrialRecord, float]]) -> Importance:
     import optuna
 
     fields = _distributions([trial.params for trial, _ in scored])
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # silence Optuna's log about the temporary study
-    study = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage(), study_name=loss)
+    study = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage(), study_name=method)
     study.add_trials(
         [
             optuna.trial.create_trial(
@@ -76,7 +76,7 @@ def _importance(loss: str, scored: Sequence[tuple[TrialRecord, float]]) -> Impor
         ]
     )
     shares = optuna.importance.get_param_importances(study, params=list(fields)) if fields else {}
-    return Importance(loss=loss, trials=len(scored), shares=shares)
+    return Importance(method=method, trials=len(scored), shares=shares)
 
 
 def _distributions(trials: Sequence[Mapping[str, Scalar]]) -> dict[str, BaseDistribution]:

@@ -46,7 +46,7 @@ def is_legible(text: str) -> bool:
 def fitted(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -> str:
     """The text if it is no wider than so many inches; of a wider one, the middle of its longest parts is left out.
 
-    Parts are what stands between slashes or commas, so that a cell keeps its loss however long its dataset is called.
+    Parts are what stands between slashes or commas, so that a cell keeps its method however long its dataset is called.
 
     size: of the font, in points.
     """

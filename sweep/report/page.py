@@ -36,7 +36,7 @@ class Finding:
     """The outcome of a comparison, as the first screen shows it.
 
     title: of the comparison.
-    sentence: which loss won.
+    sentence: which method won.
     certainty: `holds`, `open` or `none`; the CSS class, for its colour.
     label: the certainty in words.
     """
@@ -103,7 +103,7 @@ def _with_code(text: str) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """As many columns of the table of results as stand side by side in the page, with the entries of each loss."""
+    """As many columns of the table of results as stand side by side in the page, with the entries of each method."""
 
     columns: tuple[Column, ...]
     rows: Mapping[str, tuple[Entry | None, ...]]
@@ -121,7 +121,7 @@ def _parts(table: ResultTable) -> Iterator[_Part]:
     count = ceil(len(table.columns) / _SIDE_BY_SIDE)
     for number in range(count if table.rows else 0):
         here = slice(len(table.columns) * number // count, len(table.columns) * (number + 1) // count)
-        yield _Part(table.columns[here], {loss: entries[here] for loss, entries in table.rows.items()})
+        yield _Part(table.columns[here], {method: entries[here] for method, entries in table.rows.items()})
 
 
 def _finding(comparison: Comparison) -> Finding:
@@ -135,6 +135,6 @@ def _certainty(comparison: Comparison) -> tuple[Literal["holds", "open", "none"]
         return "none", "not confirmed"
     if comparison.baseline is None or len(comparison.arms) == 1:
         return "none", "no comparison"
-    if best.loss == comparison.baseline:
+    if best.method == comparison.baseline:
         return "none", "the baseline leads"
     return ("holds", "difference holds") if best.significant else ("open", "not told apart")

@@ -1,4 +1,4 @@
-"""Parallel coordinates: each trial of a loss as a line through the values of its fields to its score."""
+"""Parallel coordinates: each trial of a method as a line through the values of its fields to its score."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Marks = Mapping[str, Mark]
 
 
 def parallel(results: SweepResults, known: Marks) -> Chart | None:
-    """The searched fields and the score of every trial, as parallel coordinates by loss; None without scores."""
+    """The searched fields and the score of every trial, as parallel coordinates by method; None without scores."""
     scored = relative_scores(results.trials)
     rows: tuple[Row, ...] = tuple(
         {
-            "loss": trial.config.loss.name,
+            "method": trial.config.method,
             "cell": trial.cell,
             "trial": trial.number,
             "field": name,
@@ -58,13 +58,13 @@ def _searched(trial: TrialRecord) -> dict[str, Scalar]:
 
 
 def _draw_parallel(rows: Sequence[Row], *, known: Marks) -> Figure:
-    groups = grouped(rows, "loss")
+    groups = grouped(rows, "method")
     panels = facets(len(groups), columns=1, height=1.7, titles=0.8)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
-    for axes, (loss, own) in zip(panels, groups.items(), strict=True):
-        _draw_lines(axes, own, known.get(loss, Mark(ACCENT, "o")))
-        axes.set_title(f"{loss}  ({len(_by_trial(own))} trials)", pad=22)
+    for axes, (method, own) in zip(panels, groups.items(), strict=True):
+        _draw_lines(axes, own, known.get(method, Mark(ACCENT, "o")))
+        axes.set_title(f"{method}  ({len(_by_trial(own))} trials)", pad=22)
     return figure
 
 

@@ -11,14 +11,14 @@ __all__ = ["CAVEATS", "PUBLISHED", "Published"]
 class Published:
     """A published gain over cross-entropy alone, in points.
 
-    loss: our name of the loss.
+    method: our name of the method.
     setting: encoder, data and protocol.
     mean: average over the paper's datasets; None if not stated.
     low, high: range over the paper's datasets; low is None if not stated.
     source: where it is stated.
     """
 
-    loss: str
+    method: str
     setting: str
     mean: float | None
     low: float | None
@@ -28,7 +28,7 @@ class Published:
 
 PUBLISHED = (
     Published(
-        loss="soft_triple",
+        method="soft_triple",
         setting="RoBERTa-large, few-shot, SentEval transfer tasks",
         mean=2.89,
         low=0.04,
@@ -36,7 +36,7 @@ PUBLISHED = (
         source="arXiv:2211.15195, abstract",
     ),
     Published(
-        loss="proxy_anchor",
+        method="proxy_anchor",
         setting="RoBERTa, few-shot, SentEval transfer tasks, proxies used at inference",
         mean=3.27,
         low=None,
@@ -44,7 +44,7 @@ PUBLISHED = (
         source="arXiv:2211.15202, abstract",
     ),
     Published(
-        loss="soft_triple",
+        method="soft_triple",
         setting="TripleEntropy, datasets from small (0.78) to extra-large (0.04)",
         mean=None,
         low=0.02,

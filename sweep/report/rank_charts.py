@@ -1,4 +1,4 @@
-"""Critical-difference diagrams (Demsar, 2006, JMLR 7): average ranks of the losses, and which cannot be told apart."""
+"""Critical-difference diagrams (Demsar, 2006, JMLR 7): average ranks of the methods, and which cannot be told apart."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def ranks(verdict: Verdict, known: Marks) -> tuple[Chart, ...]:
 def _rank_chart(shots: int, unit: str, found: Ranks, known: Marks) -> Chart:
     rows: tuple[Row, ...] = tuple(
         {
-            "loss": loss,
+            "method": method,
             "average_rank": average,
             "datasets": found.datasets,
             "critical_difference": found.critical_difference,
             "friedman_p": found.p_value,
         }
-        for loss, average in sorted(zip(found.losses, found.average, strict=True), key=lambda pair: pair[1])
+        for method, average in sorted(zip(found.methods, found.average, strict=True), key=lambda pair: pair[1])
     )
     return Chart(
         name=f"ranks-{shots}",
@@ -78,12 +78,12 @@ def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, known: Marks) -> 
     """Write the names of the better half on the left and the others on the right, so that no two lines cross twice."""
     last = len(rows)
     for place, row in enumerate(rows):
-        average, loss = number(row, "average_rank"), text(row, "loss")
+        average, method = number(row, "average_rank"), text(row, "method")
         best = place < (last + 1) // 2
         height = depth + 0.55 * (place if best else last - 1 - place) + 0.2
         edge = 0.8 if best else last + 0.2
-        axes.plot([average, average, edge], [0, height, height], color=known[loss].color, linewidth=1.3)
-        name = f"{loss}  {average:.2f} " if best else f" {average:.2f}  {loss}"
+        axes.plot([average, average, edge], [0, height, height], color=known[method].color, linewidth=1.3)
+        name = f"{method}  {average:.2f} " if best else f" {average:.2f}  {method}"
         axes.text(edge, height, name, ha="right" if best else "left", va="center")
 
 

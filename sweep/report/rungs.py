@@ -37,14 +37,14 @@ class CellRungs:
     """The rungs of one cell.
 
     cell: its key.
-    loss: of the cell.
+    method: of the cell.
     trials: number of its trials.
     rungs: in order.
     predictive: True if the rungs agree with the final order of trials; None if unknown.
     """
 
     cell: str
-    loss: str
+    method: str
     trials: int
     rungs: tuple[Rung, ...]
     predictive: bool | None
@@ -52,20 +52,20 @@ class CellRungs:
 
 def cell_rungs(results: SweepResults, verdict: Verdict) -> tuple[CellRungs, ...]:
     """The rungs of every cell that has trials; without pruning, those of the default rule."""
-    losses = {arm.cell: arm.loss for comparison in verdict.comparisons for arm in comparison.arms}
+    methods = {arm.cell: arm.method for comparison in verdict.comparisons for arm in comparison.arms}
     by_cell: dict[str, list[TrialRecord]] = {}
     for trial in results.trials:
         by_cell.setdefault(trial.cell, []).append(trial)
     return tuple(
         CellRungs(
             cell=found.cell,
-            loss=losses[found.cell],
+            method=methods[found.cell],
             trials=len(by_cell[found.cell]),
             rungs=tuple(_rung(rung, by_cell[found.cell]) for rung in found.rungs),
             predictive=found.predictive,
         )
         for found in rung_agreement(results)
-        if found.cell in losses and found.rungs
+        if found.cell in methods and found.rungs
     )
 
 

@@ -53,11 +53,11 @@ def history(results: SweepResults, verdict: Verdict, known: Marks, metric: str) 
 
 
 def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
-    """The share of each loss's trials that passed each rung; None if no rung stopped any trial."""
+    """The share of each method's trials that passed each rung; None if no rung stopped any trial."""
     rows: tuple[Row, ...] = tuple(
         {
             "cell": cell.cell,
-            "loss": cell.loss,
+            "method": cell.method,
             "trials": cell.trials,
             "rung": rung.rung,
             "reached": rung.reached,
@@ -73,7 +73,7 @@ def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
     return Chart(
         name="survival",
         title="Trials that passed each rung",
-        caption="Share of all trials of a loss that continued after each rung. Trials that diverged or failed are "
+        caption="Share of all trials of a method that continued after each rung. Trials that diverged or failed are "
         "missing from the rung after which they did.",
         rows=rows,
         draw=partial(_draw_survival, known=known),
@@ -81,20 +81,20 @@ def survival(rungs: Sequence[CellRungs], known: Marks) -> Chart | None:
 
 
 def importance(results: SweepResults, known: Marks) -> Chart | None:
-    """The importance of the searched fields, by loss; None with too few scored trials."""
+    """The importance of the searched fields, by method; None with too few scored trials."""
     rows: tuple[Row, ...] = tuple(
-        {"loss": found.loss, "trials": found.trials, "field": field, "importance": share}
+        {"method": found.method, "trials": found.trials, "field": field, "importance": share}
         for found in importances(results.trials)
         for field, share in found.shares.items()
     )
     if not rows:
         return None
-    few = sorted({text(row, "loss") for row in rows if number(row, "trials") < FEW_TRIALS})
+    few = sorted({text(row, "method") for row in rows if number(row, "trials") < FEW_TRIALS})
     note = f" With fewer than {FEW_TRIALS} trials this is no more than a hint ({', '.join(few)})." if few else ""
     return Chart(
         name="importance",
         title="Which fields matter",
-        caption="Share of importance by PED-ANOVA, from all trials of a loss that have a score, each relative to the "
+        caption="Share of importance by PED-ANOVA, from all trials of a method that have a score, each relative to the "
         f"mean of its cell.{note}",
         rows=rows,
         draw=partial(_draw_importance, known=known),
@@ -114,7 +114,7 @@ def _history_rows(title: str, arm: Arm, trials: Sequence[TrialRecord]) -> list[R
         rows.append(
             {
                 "comparison": title,
-                "loss": arm.loss,
+                "method": arm.method,
                 "trial": trial.number,
                 "outcome": str(trial.outcome or "running"),
                 "score": None if trial.score is None else 100 * trial.score,
@@ -131,12 +131,12 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
     from matplotlib.ticker import MaxNLocator
 
     groups = grouped(rows, "comparison")
-    losses = {loss: mark for loss, mark in known.items() if any(row["loss"] == loss for row in rows)}
-    panels = facets(len(groups), titles=0.5, top=legend_height(len(losses)))
+    methods = {method: mark for method, mark in known.items() if any(row["method"] == method for row in rows)}
+    panels = facets(len(groups), titles=0.5, top=legend_height(len(methods)))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
-        for place, (loss, trials) in enumerate(grouped(own, "loss").items()):
+        for place, (method, trials) in enumerate(grouped(own, "method").items()):
             # Side by side, so that trials of the same number do not hide each other.
-            _draw_trials(axes, trials, losses[loss], 0.5 * (place + 0.5) / len(losses) - 0.25)
+            _draw_trials(axes, trials, methods[method], 0.5 * (place + 0.5) / len(methods) - 0.25)
         axes.set_title(titles[title])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -145,7 +145,7 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
         axes.set_ylabel(label)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
-    legend(figure, losses)
+    legend(figure, methods)
     return figure
 
 
@@ -164,13 +164,13 @@ def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float) ->
 def _draw_survival(rows: Sequence[Row], *, known: Marks) -> Figure:
     figure = new_figure(7.0, 3.0)
     axes = figure.subplots()
-    for loss, own in sorted(grouped(rows, "loss").items(), key=lambda item: list(known).index(item[0])):
+    for method, own in sorted(grouped(rows, "method").items(), key=lambda item: list(known).index(item[0])):
         trials = sum({row["cell"]: number(row, "trials") for row in own}.values())
         places = sorted({number(row, "rung") for row in own})
         passed = [sum(number(row, "passed") for row in own if row["rung"] == place) / trials for place in places]
-        mark = known[loss]
+        mark = known[method]
         axes.plot(
-            [0, *places], [100, *(100 * share for share in passed)], color=mark.color, marker=mark.marker, label=loss
+            [0, *places], [100, *(100 * share for share in passed)], color=mark.color, marker=mark.marker, label=method
         )
     axes.set_xticks([0, *sorted({number(row, "rung") for row in rows})])
     axes.set_ylim(0, 105)
@@ -181,16 +181,16 @@ def _draw_survival(rows: Sequence[Row], *, known: Marks) -> Figure:
 
 
 def _draw_importance(rows: Sequence[Row], *, known: Marks) -> Figure:
-    groups = grouped(rows, "loss")
+    groups = grouped(rows, "method")
     count = len(groups) + len(rows)
     figure = new_figure(7.0, 0.75 + 0.23 * count)
     axes = figure.subplots()
     place, ticks = 0, []
-    for loss, own in groups.items():
-        title = f"{loss}  ({own[0]['trials']} trials)"
+    for method, own in groups.items():
+        title = f"{method}  ({own[0]['trials']} trials)"
         axes.text(0.005, place, title, transform=axes.get_yaxis_transform(), weight="bold", va="center", fontsize=8.5)
         for offset, row in enumerate(own, start=place + 1):
-            axes.barh(offset, 100 * number(row, "importance"), height=0.65, color=known[loss].color)
+            axes.barh(offset, 100 * number(row, "importance"), height=0.65, color=known[method].color)
             ticks.append((offset, text(row, "field")))
         place += len(own) + 1
     axes.set_yticks([offset for offset, _ in ticks], [name for _, name in ticks])

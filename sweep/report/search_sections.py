@@ -55,7 +55,7 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
         title="Equal treatment",
         text=(
             "Every cell has the same budget of trials. A diverged confirmation counts as one that always answers the "
-            "majority class; one that failed for want of memory or by an error says nothing of the loss and is left "
+            "majority class; one that failed for want of memory or by an error says nothing of the method and is left "
             "out.",
         ),
         charts=tuple(chart for chart in charts if chart),

@@ -1,4 +1,4 @@
-"""The style of all figures: colours, one mark for each loss, panels, and the output as PNG and as inline SVG.
+"""The style of all figures: colours, one mark for each method, panels, and the output as PNG and as inline SVG.
 
 Figures are built with matplotlib's object interface inside `styled()`, so that neither a user's matplotlibrc nor an
 earlier figure changes them. The colours are those of Okabe and Ito (2008), which colour-blind readers can distinguish.
@@ -82,23 +82,23 @@ _RC = {
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The colour and the marker with which a loss is drawn."""
+    """The colour and the marker with which a method is drawn."""
 
     color: str
     marker: str
 
 
-def marks(losses: Sequence[str]) -> Mapping[str, Mark]:
-    """A mark for each loss, in the order of the table of losses.
+def marks(methods: Sequence[str]) -> Mapping[str, Mark]:
+    """A mark for each method, in the order of the table of methods.
 
-    Cross-entropy is grey. From the seventh of the other losses on, colours are used again with another marker.
+    Cross-entropy is grey. From the seventh of the other methods on, colours are used again with another marker.
     """
-    known = [*(loss for loss in LOSSES if loss in losses), *sorted(set(losses) - set(LOSSES))]
-    coloured = [loss for loss in known if loss != "cross_entropy"]
+    known = [*(method for method in LOSSES if method in methods), *sorted(set(methods) - set(LOSSES))]
+    coloured = [method for method in known if method != "cross_entropy"]
     grey = {"cross_entropy": Mark(_NEUTRAL, "o")} if "cross_entropy" in known else {}
     return grey | {
-        loss: Mark(_HUES[place % len(_HUES)], _MARKERS[place // len(_HUES) % len(_MARKERS)])
-        for place, loss in enumerate(coloured)
+        method: Mark(_HUES[place % len(_HUES)], _MARKERS[place // len(_HUES) % len(_MARKERS)])
+        for place, method in enumerate(coloured)
     }
 
 
@@ -155,15 +155,15 @@ LEGEND_COLUMNS, LEGEND_ROW = 4, 0.23
 
 
 def legend(figure: Figure, known: Mapping[str, Mark]) -> None:
-    """Draw a legend of the losses and their marks at the top of a figure."""
+    """Draw a legend of the methods and their marks at the top of a figure."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=mark.color, marker=mark.marker, label=loss) for loss, mark in known.items()]
+    handles = [Line2D([], [], color=mark.color, marker=mark.marker, label=method) for method, mark in known.items()]
     figure.legend(handles=handles, loc="upper left", ncols=LEGEND_COLUMNS, fontsize=8, columnspacing=1.2, borderpad=0.2)
 
 
 def legend_height(count: int) -> float:
-    """The height of `legend` for so many losses, in inches."""
+    """The height of `legend` for so many methods, in inches."""
     return 0.08 + LEGEND_ROW * ceil(count / LEGEND_COLUMNS)
 
 

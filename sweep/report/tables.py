@@ -1,4 +1,4 @@
-"""The table of results as in a paper, a row for each loss and a column for each comparison: Markdown, LaTeX, CSV."""
+"""The table of results as in a paper, a row for each method and a column for each comparison: Markdown, LaTeX, CSV."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class ResultTable:
     """The table of results.
 
     columns: the comparisons, those of one dataset side by side.
-    rows: by loss, an entry for each column; None where the loss has no result.
-    baselines: the losses that others are compared with.
+    rows: by method, an entry for each column; None where the method has no result.
+    baselines: the methods that others are compared with.
     notes: sentences that explain the marks.
     """
 
@@ -67,9 +67,11 @@ def result_table(verdict: Verdict, metric: str) -> ResultTable:
     order = list(dict.fromkeys(comparison.dataset for comparison in verdict.comparisons))
     comparisons = sorted(verdict.comparisons, key=lambda comparison: order.index(comparison.dataset))
     baselines = tuple(dict.fromkeys(comparison.baseline for comparison in comparisons if comparison.baseline))
-    found = dict.fromkeys(arm.loss for comparison in comparisons for arm in comparison.arms)
-    losses = sorted(found, key=lambda loss: loss not in baselines)  # the baselines first, the others as in the spec
-    rows = {loss: tuple(_entry(comparison, loss) for comparison in comparisons) for loss in losses}
+    found = dict.fromkeys(arm.method for comparison in comparisons for arm in comparison.arms)
+    methods = sorted(
+        found, key=lambda method: method not in baselines
+    )  # the baselines first, the others as in the spec
+    rows = {method: tuple(_entry(comparison, method) for comparison in comparisons) for method in methods}
     columns = tuple(Column(dataset=comparison.dataset, detail=comparison.subtitle) for comparison in comparisons)
     entries = [entry for row in rows.values() for entry in row if entry is not None]
     return ResultTable(
@@ -82,10 +84,10 @@ def result_table(verdict: Verdict, metric: str) -> ResultTable:
 
 def to_markdown(table: ResultTable) -> str:
     """The table and its notes in Markdown."""
-    heads = ["loss", *(_plain(f"{column.dataset}, {column.detail}") for column in table.columns)]
+    heads = ["method", *(_plain(f"{column.dataset}, {column.detail}") for column in table.columns)]
     lines = [_pipes(heads), _pipes(["---", *["---:"] * len(table.columns)])]
-    for loss, entries in table.rows.items():
-        name = _plain(f"{loss} (baseline)" if loss in table.baselines else loss)
+    for method, entries in table.rows.items():
+        name = _plain(f"{method} (baseline)" if method in table.baselines else method)
         lines.append(_pipes([name, *map(_markdown, entries)]))
     return "\n".join([*lines, "", *table.notes]) + "\n"
 
@@ -103,9 +105,12 @@ def to_latex(table: ResultTable) -> str:
         f"\\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
         "\\toprule",
         f" & {' & '.join(heads)} \\\\",
-        f"loss & {' & '.join(_latex(column.detail) for column in table.columns)} \\\\",
+        f"method & {' & '.join(_latex(column.detail) for column in table.columns)} \\\\",
         "\\midrule",
-        *(f"{_latex(loss)} & {' & '.join(map(_latex_entry, entries))} \\\\" for loss, entries in table.rows.items()),
+        *(
+            f"{_latex(method)} & {' & '.join(map(_latex_entry, entries))} \\\\"
+            for method, entries in table.rows.items()
+        ),
         "\\bottomrule",
         "\\end{tabular}",
         f"\\caption{{{_latex(' '.join(table.notes))}}}",
@@ -122,8 +127,8 @@ def to_csv(verdict: Verdict) -> str:
 # ---- entries ---------------------------------------------------------------------------------------------------------
 
 
-def _entry(comparison: Comparison, loss: str) -> Entry | None:
-    arm = comparison.arm(loss)
+def _entry(comparison: Comparison, method: str) -> Entry | None:
+    arm = comparison.arm(method)
     if arm is None or (arm.summary is None and arm.selection_score is None):
         return None
     return Entry(
@@ -132,7 +137,7 @@ def _entry(comparison: Comparison, loss: str) -> Entry | None:
         difference=points(arm.difference.mean) if arm.difference else "",
         significant=arm.significant,
         worse=arm.difference is not None and arm.difference.mean < 0,
-        best=comparison.best is not None and comparison.best.loss == loss and arm.summary is not None,
+        best=comparison.best is not None and comparison.best.method == method and arm.summary is not None,
         confirmed=arm.summary is not None,
     )
 
@@ -208,7 +213,7 @@ def _arm_row(comparison: Comparison, arm: Arm) -> Row:
         "shots": comparison.shots,
         "sampling": comparison.sampling,
         "others": comparison.others,
-        "loss": arm.loss,
+        "method": arm.method,
         "baseline": comparison.baseline,
         "trial": arm.winner.number if arm.winner else None,
         "draws": summary.n if summary else 0,

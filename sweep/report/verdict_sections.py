@@ -29,7 +29,7 @@ def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -
 def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
     chart = charts.differences(verdict, known, metric)
     rows = tuple(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
-    heads = ("comparison", "loss", "draws", "mean", "95 % interval", "difference", "95 % interval", "p (Holm)")
+    heads = ("comparison", "method", "draws", "mean", "95 % interval", "difference", "95 % interval", "p (Holm)")
     table = Table(
         title=f"Every arm in numbers: test {metric} in %, differences in points",
         columns=(*heads, "best with probability", "draws needed"),
@@ -38,8 +38,8 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
         folded=True,
     )
     text = (
-        "All losses of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
-        "each difference is taken draw by draw. What a draw has in common for all losses cancels out.",
+        "All methods of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
+        "each difference is taken draw by draw. What a draw has in common for all methods cancels out.",
     )
     return Section(
         anchor="differences",
@@ -60,7 +60,7 @@ def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Secti
     found = ((chart,) if chart else ()) + ranks(verdict, known)
     rows = tuple(
         (
-            gain.loss,
+            gain.method,
             str(gain.comparisons),
             str(gain.datasets),
             points(gain.mean),
@@ -69,7 +69,7 @@ def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Secti
         )
         for gain in verdict.gains
     )
-    columns = ("loss", "comparisons", "datasets", "mean gain", "95 % interval", "from lowest to highest")
+    columns = ("method", "comparisons", "datasets", "mean gain", "95 % interval", "from lowest to highest")
     few = all(gain.datasets < 5 for gain in verdict.gains)
     return Section(
         anchor="datasets",
@@ -91,13 +91,13 @@ def _inference(verdict: Verdict, known: Mapping[str, Mark]) -> Section:
     rows = tuple(
         (
             comparison.title,
-            arm.loss,
+            arm.method,
             *(percent(arm.inference[rule].mean) if rule in arm.inference else "–" for rule in rules),
         )
         for comparison, arm in arms
     )
     table = Table(
-        title="Mean test accuracy in %", columns=("comparison", "loss", *rules), rows=rows, words=2, folded=True
+        title="Mean test accuracy in %", columns=("comparison", "method", *rules), rows=rows, words=2, folded=True
     )
     return Section(
         anchor="inference",
@@ -108,16 +108,16 @@ def _inference(verdict: Verdict, known: Mapping[str, Mark]) -> Section:
 
 
 def _published(verdict: Verdict) -> Section:
-    here = {gain.loss: f"{points(gain.mean)} ({interval(gain.low, gain.high)})" for gain in verdict.gains}
-    losses = {arm.loss for comparison in verdict.comparisons for arm in comparison.arms}
+    here = {gain.method: f"{points(gain.mean)} ({interval(gain.low, gain.high)})" for gain in verdict.gains}
+    methods = {arm.method for comparison in verdict.comparisons for arm in comparison.arms}
     rows = tuple(
-        (gain.loss, gain.setting, _published_gain(gain), here.get(gain.loss, "–"), gain.source)
+        (gain.method, gain.setting, _published_gain(gain), here.get(gain.method, "–"), gain.source)
         for gain in PUBLISHED
-        if gain.loss in losses
+        if gain.method in methods
     )
     if not rows:
         return Section(anchor="papers", title="What the papers report")
-    columns = ("loss", "setting", "published gain", "gain here (95 % interval)", "source")
+    columns = ("method", "setting", "published gain", "gain here (95 % interval)", "source")
     return Section(
         anchor="papers",
         title="What the papers report",
@@ -136,7 +136,7 @@ def _arm_row(comparison: Comparison, arm: Arm) -> tuple[str, ...]:
     summary, difference = arm.summary, arm.difference
     return (
         comparison.title,
-        arm.loss,
+        arm.method,
         str(summary.n) if summary else "0",
         f"{percent(summary.mean)} ({percent(summary.sd)})" if summary else "–",
         interval(summary.low, summary.high, signed=False) if summary else "–",

@@ -113,9 +113,9 @@ def _plain(value: Any) -> Any:
 
 
 def _sections(results: SweepResults, found: Verdict, metric: str) -> tuple[Section, ...]:
-    compared = [arm.loss for comparison in found.comparisons for arm in comparison.arms]
+    compared = [arm.method for comparison in found.comparisons for arm in comparison.arms]
     # If the loss is searched, the trials of a cell have several losses.
-    known = marks([*compared, *(trial.config.loss.name for trial in results.trials)])
+    known = marks([*compared, *(trial.config.method for trial in results.trials)])
     first, last = verdict_sections(found, known, metric), search_sections(results, found, known, metric)
     return (*first[:-1], *last[:-1], first[-1], last[-1])  # published gains come before reproduction
 

@@ -121,8 +121,8 @@ class Confirm(BaseModel):
     )
     baseline: str | None = Field(
         None,
-        description="loss that the others are compared with; default: cross_entropy if it is compared, else the first "
-        "loss",
+        description="method, a recipe with its loss, that the others are compared with; default: frozen or else "
+        "cross_entropy if it is compared, else the first method",
     )
     finalists: int = Field(
         1,

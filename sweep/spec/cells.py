@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import chain, product
 from math import prod
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from sweep.spec.fields import PLACES, is_used
+from sweep.spec.fields import OWN_FIELDS, PLACES, is_used
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
+from trainable.recipes import RECIPES, method_name
 
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
 
-__all__ = ["Cell", "cells", "combinations"]
+__all__ = ["Cell", "cells", "combinations", "grid"]
 
-_NAMED = ("dataset", "shots", "loss")  # every key begins with their values
+_NAMED = ("dataset", "shots", "recipe", "loss")  # every key begins with their values
 _SEARCHED = "searched"  # the loss in the key of a cell that searches over several
 
 
@@ -28,30 +29,35 @@ _SEARCHED = "searched"  # the loss in the key of a cell that searches over sever
 class Cell:
     """One combination of the compared fields.
 
-    key: `dataset/shots/loss[/field=value ...]`; the loss is `searched` if the cell searches over several.
-    fixed: for each loss, the flat fields (`TrialConfig.flat`) that all its trials share.
+    key: `dataset/shots/method[/field=value ...]`.
+    method: the name of the recipe with its loss (`trainable.recipes.method_name`); the loss is `searched` if the cell
+        searches over several.
+    fixed: for each loss, the flat fields (`TrialConfig.flat`) that all its trials share; under the recipe's name where
+        it has no loss.
     spaces: for each loss, the search range of every other flat field. With several losses, the loss is searched too.
     """
 
     key: str
+    method: str
     fixed: Mapping[str, Mapping[str, Scalar]]
     spaces: Mapping[str, Mapping[str, Range]]
 
     def config(self, params: Mapping[str, Scalar]) -> TrialConfig:
         """The trial with these values of the searched fields, by flat name; a searched `loss` is one of them."""
-        loss = str(params.get("loss", next(iter(self.spaces))))
-        return TrialConfig.from_flat({**self.fixed[loss], **params, "loss": loss})
+        return TrialConfig.from_flat({**self._fixed_for(params), **params})
+
+    def _fixed_for(self, flat: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+        return self.fixed[str(flat["loss"])] if len(self.fixed) > 1 else next(iter(self.fixed.values()))
 
     def placed(self, flat: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The flat fields of a recorded trial, with the paths of the cell's data and encoder as they are now."""
-        fixed = self.fixed[str(flat["loss"])]
+        fixed = self._fixed_for(flat)
         return {**flat, **{name: fixed[name] for name in PLACES if name in flat and name in fixed}}
 
     def default_params(self) -> dict[str, Scalar]:
         """The defaults that the papers publish, moved into the ranges: the first trial of a cell tries them."""
-        loss, space = next(iter(self.spaces.items()))
-        params: dict[str, Scalar] = {"loss": loss} if len(self.spaces) > 1 else {}
-        return params | {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
+        loss = next(iter(self.spaces))
+        return {**self._chosen(loss), **self._first(loss)}
 
     def default_config(self) -> TrialConfig:
         """The configuration with the published defaults: the first trial of the cell."""
@@ -70,11 +76,21 @@ class Cell:
         """For each loss, the first trial with every combination of the choices of `chosen`; a field of `ends` stands
         at that end of its range."""
         for loss, space in self.spaces.items():
-            first = {name: _nearest(values, _published(loss).get(name)) for name, values in space.items()}
+            first = self._first(loss)
             first |= {name: end(_ends(space[name])) for name, end in ends.items() if name in space}
             choices = {name: each.values for name in chosen if isinstance(each := space.get(name), Choice)}
             for combination in product(*choices.values()):
-                yield self.config({**first, "loss": loss, **dict(zip(choices, combination, strict=True))})
+                yield self.config({**self._chosen(loss), **first, **dict(zip(choices, combination, strict=True))})
+
+    def _chosen(self, loss: str) -> dict[str, Scalar]:
+        """The loss as a searched field, if the cell searches over several."""
+        return {"loss": loss} if len(self.spaces) > 1 else {}
+
+    def _first(self, loss: str) -> dict[str, Scalar]:
+        """The values of the searched fields that are nearest to the published defaults."""
+        fixed = self.fixed[loss]
+        published = _published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss)
+        return {name: _nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""
@@ -91,7 +107,8 @@ class Cell:
         rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
         scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
         assert isinstance(scored, int)
-        return config.replicates * (3 * config.steps * min(config.batch_size, rows) + config.evaluations * scored)
+        trained = 3 * config.steps * min(config.batch_size, rows) if config.loss is not None else rows
+        return config.replicates * (trained + config.evaluations * scored)
 
 
 _TYPICAL_CLASSES, _TYPICAL_POOL = 4, 2000  # assumed, since a configuration does not tell them
@@ -103,12 +120,18 @@ def cells(spec: SweepSpec) -> tuple[Cell, ...]:
 
 
 def combinations(spec: SweepSpec) -> Iterator[Cell]:
-    """A cell for each combination of the axes. Those that differ only in what a loss ignores have the same key."""
-    losses = _losses(spec)
-    others = {name: values for name, values in spec.compare.items() if name != "loss"}
+    """A cell for each combination of the axes. Those that differ only in what a recipe or loss ignores have the same
+    key, and a recipe meets only the losses that it takes."""
+    yield from chain.from_iterable(grid(spec))
+
+
+def grid(spec: SweepSpec) -> Iterator[tuple[Cell, ...]]:
+    """For each combination of the axes other than recipe and loss, a cell for each recipe and loss."""
+    compared, recipes = _losses(spec), [str(name) for name in spec.compare.get("recipe", (spec.trial.get("recipe"),))]
+    others = {name: values for name, values in spec.compare.items() if name not in ("recipe", "loss")}
     for values in product(*others.values()):
-        for group in losses:
-            yield _cell(spec, dict(zip(others, values, strict=True)), group)
+        axes = dict(zip(others, values, strict=True))
+        yield tuple(_cell(spec, axes, recipe, losses) for recipe in recipes for losses in _taken(recipe, compared))
 
 
 # ---- one cell --------------------------------------------------------------------------------------------------------
@@ -120,29 +143,44 @@ def _losses(spec: SweepSpec) -> list[tuple[str, ...]]:
     if "loss" in spec.compare:
         return [(str(loss),) for loss in spec.compare["loss"]]
     searched = spec.search.get("loss", spec.trial.get("loss"))
+    if searched is None:
+        return []
     return [tuple(map(str, searched.values))] if isinstance(searched, Choice) else [(str(searched),)]
 
 
-def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> Cell:
-    fields = {**spec.trial, **spec.protocol.model_dump(), **axes}
-    values = {name: value for name, value in spec.search.items() if name not in LOSSES and name != "loss"}
+def _taken(recipe: str, compared: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The losses of each cell of a recipe; one cell without any where it has no loss to choose."""
+    entry = RECIPES[recipe]
+    if entry.losses == "none":
+        return [()]
+    groups = (tuple(loss for loss in losses if entry.takes(LOSSES[loss])) for losses in compared)
+    return [losses for losses in groups if losses]
+
+
+def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], recipe: str, losses: tuple[str, ...]) -> Cell:
+    fields = {**spec.trial, **spec.protocol.model_dump(), **axes, "recipe": recipe}
+    values = {name: value for name, value in spec.search.items() if name not in OWN_FIELDS and name != "loss"}
+    values |= _own_fields(spec, "recipe", recipe)
     fixed: dict[str, Mapping[str, Scalar]] = {}
     spaces: dict[str, Mapping[str, Range]] = {}
     compatibility = str(fields.get("compatibility", "none"))
-    for loss in losses:
-        own = {f"loss.{name}": value for name, value in _loss_fields(spec, loss).items()}
-        given = {**fields, **values, **own}
-        used = {name: value for name, value in given.items() if is_used(name, loss, compatibility)}
-        spaces[loss] = {name: value for name, value in used.items() if _is_range(value)}
+    for loss in losses or (None,):
+        given = {**fields, **values, **({} if loss is None else _own_fields(spec, "loss", loss))}
+        used = {name: value for name, value in given.items() if is_used(name, recipe, loss, compatibility)}
         constants = {name: value for name, value in used.items() if not _is_range(value)}
-        fixed[loss] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), "loss": loss}
-    return Cell(key=_key(fields, axes, losses), fixed=fixed, spaces=spaces)
+        own = {} if loss is None else {"loss": loss}
+        name = recipe if loss is None else loss
+        spaces[name] = {field: value for field, value in used.items() if _is_range(value)}
+        fixed[name] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), **own}
+    method = method_name(recipe, (losses[0] if len(losses) == 1 else _SEARCHED) if losses else None)
+    return Cell(key=_key(fields, axes, recipe, losses, method), method=method, fixed=fixed, spaces=spaces)
 
 
-def _loss_fields(spec: SweepSpec, loss: str) -> Mapping[str, Any]:
-    fields = spec.search.get(loss, {})
+def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:
+    """The flat fields of a recipe or loss, as far as they stand under its name in `search`."""
+    fields = spec.search.get(owner, {})
     assert isinstance(fields, Mapping)
-    return fields
+    return {f"{kind}.{name}": value for name, value in fields.items()}
 
 
 def _is_range(value: object) -> bool:
@@ -154,12 +192,13 @@ def _flat(config: DatasetConfig) -> dict[str, Scalar]:
     return {"dataset" if name == "name" else f"dataset.{name}": value for name, value in given.items()}
 
 
-def _key(fields: Mapping[str, Any], axes: Mapping[str, Scalar], losses: tuple[str, ...]) -> str:
-    loss = losses[0] if len(losses) == 1 else _SEARCHED
+def _key(
+    fields: Mapping[str, Any], axes: Mapping[str, Scalar], recipe: str, losses: tuple[str, ...], method: str
+) -> str:
     compatibility = str(fields.get("compatibility", "none"))
-    used = [name for name in axes if any(is_used(name, own, compatibility) for own in losses)]
+    used = [name for name in axes if any(is_used(name, recipe, loss, compatibility) for loss in losses or (None,))]
     others = [f"{name}={_short(axes[name])}" for name in used if name not in _NAMED]
-    return "/".join([str(fields["dataset"]), str(fields["shots"]), loss, *others])
+    return "/".join([str(fields["dataset"]), str(fields["shots"]), method, *others])
 
 
 def _short(value: Scalar) -> str:
@@ -171,11 +210,12 @@ def _short(value: Scalar) -> str:
 
 
 @cache
-def _published(loss: str) -> Mapping[str, Scalar]:
+def _published(recipe: str, loss: str | None) -> Mapping[str, Scalar]:
     """The default of every field that can be searched, by flat name."""
-    dataset = DatasetConfig(name="any")
-    flat = TrialConfig.model_validate({"dataset": dataset, "shots": 1, "encoder": "any", "loss": {"name": loss}}).flat()
-    return {"head_lr": flat["encoder_lr"], "embedding": "cls", **flat}
+    own = {} if loss is None else {"loss": {"name": loss}}
+    data = {"dataset": DatasetConfig(name="any"), "shots": 1, "encoder": "any", "recipe": {"name": recipe}, **own}
+    flat = TrialConfig.model_validate(data).flat()
+    return {"head_lr": flat.get("encoder_lr"), "embedding": "cls", **flat}
 
 
 def _count(values: Range) -> int:

@@ -11,19 +11,20 @@ from typing import Any, TypeAlias
 
 from sweep.spec.defaults import filled_search, filled_trial
 from sweep.spec.fields import (
-    LOSS_FIELDS,
+    OWN_FIELDS,
     PROTOCOL_FIELDS,
     TRIAL_FIELDS,
     UNSEARCHABLE,
     FieldRule,
+    kind_of,
     remedy_for_unknown,
 )
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown, suggestion
 from trainable.datasets import DATASETS, find
 from trainable.errors import DataError
-from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
+from trainable.recipes import RECIPES
 
 __all__ = ["REQUIRED", "Searched", "complete"]
 
@@ -80,11 +81,11 @@ class _Completion:
         datasets = self._datasets(compare, trial)
         protocol = {**self._block("protocol"), **{name: trial.pop(name) for name in PROTOCOL_FIELDS if name in trial}}
         elsewhere = {name for name in TRIAL_FIELDS if any(name in self._block(home) for home in _HOMES[:3])}
-        losses = self._losses(compare, search, trial)
+        recipes, losses = self._recipes(compare, trial), self._losses(compare, search, trial)
         return {
             "datasets": datasets,
             "compare": compare,
-            "search": filled_search(search, losses, elsewhere | set(trial)),
+            "search": filled_search(search, recipes, losses, elsewhere | set(trial)),
             "trial": filled_trial(trial, elsewhere),
             "protocol": protocol,
         }
@@ -102,8 +103,16 @@ class _Completion:
                 remedy = "a field has one place: keep one of them"
                 self.refuse((homes[-1], name), f"is also set by {others}", remedy=remedy)
             block = "trial" if name == "encoder" else "compare"
-            if name in REQUIRED and not given and block not in self.malformed:
+            if name in REQUIRED and not given and block not in self.malformed and self._needs(name):
                 self.refuse((block, name), "must be given", remedy=REQUIRED[name])
+
+    def _needs(self, name: str) -> bool:
+        """Whether a required field is one without which some trial cannot be."""
+        if name != "loss":
+            return True
+        given = self._block("compare").get("recipe", self._block("trial").get("recipe", "fine_tune"))
+        asked = given if isinstance(given, list | tuple) else [given]
+        return any(RECIPES[each].losses != "none" for each in asked if isinstance(each, str) and each in RECIPES)
 
     # ---- compare -----------------------------------------------------------------------------------------------------
 
@@ -141,8 +150,8 @@ class _Completion:
     def _searches(self) -> Iterator[tuple[str, Any]]:
         for name, value in self._block("search").items():
             place = ("search", name)
-            if name in LOSSES:
-                yield name, dict(self._loss_searches(name, value, place))
+            if name in OWN_FIELDS:
+                yield name, dict(self._own_searches(name, value, place))
             elif name in UNSEARCHABLE:
                 self.refuse(
                     place, "cannot be searched", value, f"{UNSEARCHABLE[name]}: list its values under `compare.{name}`"
@@ -150,22 +159,23 @@ class _Completion:
             elif name in TRIAL_FIELDS:
                 yield from self._searched(TRIAL_FIELDS[name], value, place)
             else:
-                allowed = [*(field for field in TRIAL_FIELDS if field not in UNSEARCHABLE), *LOSSES]
-                self.refuse(place, "unknown field or loss", remedy=remedy_for_unknown(name, "search", allowed))
+                allowed = [*(field for field in TRIAL_FIELDS if field not in UNSEARCHABLE), *OWN_FIELDS]
+                self.refuse(place, "unknown field, recipe or loss", remedy=remedy_for_unknown(name, "search", allowed))
 
-    def _loss_searches(self, loss: str, fields: Any, place: Place) -> Iterator[tuple[str, Searched]]:
-        rules = LOSS_FIELDS[loss]
+    def _own_searches(self, owner: str, fields: Any, place: Place) -> Iterator[tuple[str, Searched]]:
+        """The fields of a recipe or of a loss."""
+        rules = OWN_FIELDS[owner]
         if not isinstance(fields, Mapping):
             self.refuse(
-                place, f"must be a mapping of fields of {loss}", fields, f"its fields: {', '.join(rules) or 'none'}"
+                place, f"must be a mapping of fields of {owner}", fields, f"its fields: {', '.join(rules) or 'none'}"
             )
             return
         for name, value in fields.items():
             if name in rules:
                 yield from self._searched(rules[name], value, (*place, name))
             else:
-                remedy = suggestion(name, rules) if rules else f"{loss} has no fields"
-                self.refuse((*place, name), f"unknown field of {loss}", remedy=remedy)
+                remedy = suggestion(name, rules) if rules else f"this {kind_of(owner)} has no fields"
+                self.refuse((*place, name), f"unknown field of {owner}", remedy=remedy)
 
     def _searched(self, rule: FieldRule, value: Any, place: Place) -> Iterator[tuple[str, Searched]]:
         """The field's name with a range (from a mapping), a choice (from a list) or the one value that fixes it."""
@@ -230,6 +240,10 @@ class _Completion:
                     self.mistakes.append(accepted)
                 else:
                     yield name, accepted
+
+    @staticmethod
+    def _recipes(compare: Mapping[str, Any], trial: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(map(str, compare.get("recipe", (trial.get("recipe", TRIAL_FIELDS["recipe"].default),))))
 
     @staticmethod
     def _losses(compare: Mapping[str, Any], search: Mapping[str, Any], trial: Mapping[str, Any]) -> tuple[str, ...]:

@@ -40,7 +40,13 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
     if too_large:
         return too_large
     every = tuple(combinations(spec))
-    return [*_keys(every), *_evaluations(spec), *_baseline(spec), *_invalid_trials(spec, every)]
+    return [
+        *_keys(every),
+        *_evaluations(spec),
+        *_baseline(spec, every),
+        *_without_losses(spec, every),
+        *_invalid_trials(spec, every),
+    ]
 
 
 def _sizes(spec: SweepSpec) -> list[Mistake]:
@@ -100,12 +106,22 @@ def _evaluations(spec: SweepSpec) -> Iterator[Mistake]:
         yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
 
 
-def _baseline(spec: SweepSpec) -> Iterator[Mistake]:
-    baseline, losses = spec.confirm.baseline, tuple(map(str, spec.compare.get("loss", ())))
-    if baseline is not None and baseline not in losses:
-        rule = "the baseline is one of the compared losses, tuned as they are"
-        remedy = suggestion(baseline, losses) if losses else "list it and the others under `compare.loss`"
+def _baseline(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
+    baseline, compares = spec.confirm.baseline, any(name in spec.compare for name in ("recipe", "loss"))
+    methods = tuple(dict.fromkeys(cell.method for cell in every)) if compares else ()
+    if baseline is not None and baseline not in methods:
+        rule = "the baseline is one of the compared methods, tuned as they are"
+        remedy = suggestion(baseline, methods) if methods else "list it and the others under `compare.loss`"
         yield Mistake(place=("confirm", "baseline"), rule=rule, received=shown(baseline), remedy=remedy)
+
+
+def _without_losses(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
+    """A recipe that takes none of the losses would have no cell."""
+    for recipe in map(str, spec.compare.get("recipe", (spec.trial.get("recipe"),))):
+        if all(fixed["recipe"] != recipe for cell in every for fixed in cell.fixed.values()):
+            rule = f"the recipe {recipe} needs a metric loss"
+            remedy = "list one, such as supcon, under `compare.loss`"
+            yield Mistake(place=_place(spec, "recipe"), rule=rule, received="", remedy=remedy)
 
 
 def _values(spec: SweepSpec, name: str, otherwise: int) -> list[int]:
@@ -124,7 +140,11 @@ def _invalid_trials(spec: SweepSpec, every: Sequence[Cell]) -> list[Mistake]:
 
 def _corner_cells(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
     """The cells at corners of the axes with each of their losses, once for all that differ in no field of a rule."""
-    axes = {name: _axis(values) for name, values in spec.compare.items() if name not in ("loss", *_NO_PART_IN_RULES)}
+    axes = {
+        name: _axis(values)
+        for name, values in spec.compare.items()
+        if name not in ("recipe", "loss", *_NO_PART_IN_RULES)
+    }
     seen: set[Any] = set()
     for cell in every:
         for loss, fixed in cell.fixed.items():
@@ -158,7 +178,7 @@ def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str) -> Iterator[list[Mi
     space = cell.spaces[loss]
     for values in _corners(space.values()):
         try:
-            TrialConfig.from_flat({**cell.fixed[loss], **dict(zip(space, values, strict=True)), "loss": loss})
+            TrialConfig.from_flat({**cell.fixed[loss], **dict(zip(space, values, strict=True))})
         except ValidationError as error:
             yield [_refused(spec, loss, details) for details in error.errors(include_url=False)]
         else:

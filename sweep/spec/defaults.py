@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import Any
 
-from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_used
+from sweep.spec.fields import OWN_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_used
 from trainable.losses import LOSSES
 from trainable.ranges import FloatRange, Range, Scalar
+from trainable.recipes import RECIPES
 
 __all__ = ["DEFAULT_RANGES", "RANGE_SOURCES", "filled_search", "filled_trial"]
 
@@ -33,21 +34,29 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
 """Why each of these ranges is what it is."""
 
 
-def filled_search(search: Mapping[str, Any], losses: Sequence[str], fixed: Set[str]) -> dict[str, Any]:
-    """The complete `search` block: what was given, the default ranges of fields that a loss uses and nothing fixes, and
-    every field of every loss."""
+def filled_search(
+    search: Mapping[str, Any], recipes: Sequence[str], losses: Sequence[str], fixed: Set[str]
+) -> dict[str, Any]:
+    """The complete `search` block: what was given, the default ranges of fields that a recipe and a loss use and
+    nothing fixes, and every field of every recipe and loss."""
+    methods = [(recipe, loss) for recipe in recipes for loss in _losses_of(recipe, losses)]
     defaults = {
         name: values
         for name, values in DEFAULT_RANGES.items()
-        if name not in fixed and any(is_used(name, loss) for loss in losses)
+        if name not in fixed and any(is_used(name, recipe, loss) for recipe, loss in methods)
     }
-    general = {**defaults, **{name: value for name, value in search.items() if name not in LOSSES}}
-    return {**general, **{loss: _filled_loss(loss, search.get(loss, {})) for loss in losses if LOSS_FIELDS.get(loss)}}
+    general = {**defaults, **{name: value for name, value in search.items() if name not in OWN_FIELDS}}
+    own = dict.fromkeys(name for name in (*recipes, *losses) if OWN_FIELDS.get(name))
+    return {**general, **{name: _filled(name, search.get(name, {})) for name in own}}
 
 
-def _filled_loss(loss: str, given: Mapping[str, Range | Scalar]) -> dict[str, Range | Scalar]:
-    ranges = LOSSES[loss].search
-    return {name: given.get(name, ranges.get(name, rule.default)) for name, rule in LOSS_FIELDS[loss].items()}
+def _losses_of(recipe: str, losses: Sequence[str]) -> Sequence[str | None]:
+    return [None] if RECIPES[recipe].losses == "none" else list(losses)
+
+
+def _filled(owner: str, given: Mapping[str, Range | Scalar]) -> dict[str, Range | Scalar]:
+    ranges = (RECIPES[owner] if owner in RECIPES else LOSSES[owner]).search
+    return {name: given.get(name, ranges.get(name, rule.default)) for name, rule in OWN_FIELDS[owner].items()}
 
 
 def filled_trial(trial: Mapping[str, Scalar], elsewhere: Set[str]) -> dict[str, Any]:

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from sweep.spec.blocks import BLOCKS, Protocol
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import choices, in_words, number_type, shown, suggestion
 from trainable.config import TrialConfig
-from trainable.losses import LOSSES, LossConfig
+from trainable.losses import LOSSES
 from trainable.ranges import Scalar
+from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
 __all__ = [
     "LOSS_FIELDS",
+    "OWN_FIELDS",
     "PLACES",
     "PROTOCOL_FIELDS",
     "READINGS",
+    "RECIPE_FIELDS",
     "TRIAL_FIELDS",
     "UNSEARCHABLE",
     "FieldRule",
     "is_used",
+    "kind_of",
     "remedy_for_unknown",
 ]
 
@@ -101,16 +105,17 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
 
 
 def _trial_rules() -> dict[str, FieldRule]:
-    """The rules of the fields of a trial. Dataset and loss are given by name; fields of the protocol have the bounds of
-    its block."""
-    special = {"dataset": str, "loss": Literal[tuple(LOSSES)]}
+    """The rules of the fields of a trial. Dataset, recipe and loss are given by name; fields of the protocol have the
+    bounds of its block."""
+    special = {"dataset": str, "recipe": Literal[tuple(RECIPES)], "loss": Literal[tuple(LOSSES)]}
     rules = {}
     for name, info in TrialConfig.model_fields.items():
-        rules[name] = _rule(name, Protocol.model_fields.get(name, info), special.get(name))
+        rule = _rule(name, Protocol.model_fields.get(name, info), special.get(name))
+        rules[name] = replace(rule, default=getattr(rule.default, "name", rule.default))
     return rules
 
 
-def _loss_rules(config: type[LossConfig]) -> Mapping[str, FieldRule]:
+def _own_rules(config: type[BaseModel]) -> Mapping[str, FieldRule]:
     return MappingProxyType({name: _rule(name, info) for name, info in config.model_fields.items() if name != "name"})
 
 
@@ -121,12 +126,18 @@ PLACES = ("dataset.path", "dataset.test_path", "encoder")
 """Flat fields that may be paths on a machine. What is there is known by its digest, so that it may move."""
 TRIAL_FIELDS: Mapping[str, FieldRule] = MappingProxyType(_trial_rules())
 LOSS_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
-    {name: _loss_rules(entry.config) for name, entry in LOSSES.items()}
+    {name: _own_rules(entry.config) for name, entry in LOSSES.items()}
 )
+RECIPE_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
+    {name: _own_rules(entry.config) for name, entry in RECIPES.items()}
+)
+OWN_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType({**RECIPE_FIELDS, **LOSS_FIELDS})
+"""The fields that stand under the name of a recipe or of a loss in `search`."""
 
 _SCORED_ALIKE = "trials of one cell compete, so they must be scored alike"
 UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
     {
+        "recipe": "recipes differ in their fields and in what a trial costs",
         "shots": "more shots always win, so a search for the best number of them has no answer",
         **dict.fromkeys(
             ("dataset", "sampling", "compatibility", *(name for name in PROTOCOL_FIELDS if name != "steps")),
@@ -137,13 +148,22 @@ UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
 """The fields that a sweep may compare but never search, each with the reason."""
 
 
-def is_used(field: str, loss: str, compatibility: str = "none") -> bool:
-    """Whether a trial with this loss uses a field: `beta` needs a metric loss, `proxy_lr` a loss with proxies, and
-    `compatibility: published` trains head and proxies at the encoder's learning rate."""
+def is_used(field: str, recipe: str, loss: str | None, compatibility: str = "none") -> bool:
+    """Whether a trial by this recipe, with this loss, uses a field: `beta` needs a metric loss, `proxy_lr` a loss with
+    proxies, and `compatibility: published` trains head and proxies at the encoder's learning rate."""
+    if field in SPECIFIC_FIELDS - RECIPES[recipe].fields:
+        return False
+    if loss is None:
+        return True
     entry = LOSSES[loss]
     if field in ("head_lr", "proxy_lr") and compatibility == "published":
         return False
     return {"beta": entry.build is not None, "proxy_lr": entry.has_proxies}.get(field, True)
+
+
+def kind_of(name: str) -> Literal["loss", "recipe"]:
+    """Whether a name under `search` is that of a loss or of a recipe."""
+    return "recipe" if name in RECIPES else "loss"
 
 
 def remedy_for_unknown(key: object, block: str, allowed: Iterable[str]) -> str:
@@ -151,11 +171,12 @@ def remedy_for_unknown(key: object, block: str, allowed: Iterable[str]) -> str:
     homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
     if not homes and key in TRIAL_FIELDS:
         homes = ["compare", "trial"] if key in UNSEARCHABLE else ["compare", "search", "trial"]
-    if not homes and key in LOSSES:
-        return f"the fields of a loss stand under `search.{key}`, where a single value fixes a field"
-    owners = [loss for loss, rules in LOSS_FIELDS.items() if key in rules]
+    if not homes and key in OWN_FIELDS:
+        return f"the fields of a {kind_of(str(key))} stand under `search.{key}`, where a single value fixes a field"
+    owners = [name for name, rules in OWN_FIELDS.items() if key in rules]
     if not homes and owners:
-        return f"a field of a loss stands under the loss's name: search.{owners[0]}.{key}"
+        kind = kind_of(owners[0])
+        return f"a field of a {kind} stands under the {kind}'s name: search.{owners[0]}.{key}"
     homes = [home for home in homes if home != block]
     if homes:
         return f"`{key}` belongs under {' or '.join(f'`{home}`' for home in homes)}"

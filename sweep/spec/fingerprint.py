@@ -16,12 +16,17 @@ __all__ = ["changes", "protocol_fingerprint"]
 
 def protocol_fingerprint(cell: Cell) -> dict[str, Any]:
     """The fixed fields and search ranges of each loss of the cell, as JSON data. A resumed sweep must have the same."""
-    return {
-        loss: {**_DEFAULTS, **cell.fixed[loss], **{name: _plain(values) for name, values in space.items()}}
-        for loss, space in cell.spaces.items()
-    }
+    return {loss: _fingerprint(cell.fixed[loss], space) for loss, space in cell.spaces.items()}
 
 
+def _fingerprint(fixed: Mapping[str, Any], space: Mapping[str, Range]) -> dict[str, Any]:
+    fields = {**_DEFAULTS, **fixed, **{name: _plain(values) for name, values in space.items()}}
+    return {name: value for name, value in fields.items() if (name, value) not in _ADDED}
+
+
+_ADDED = {
+    "recipe": "fine_tune"
+}.items()  # fields that older versions did not have, at the value that says what they did
 _DEFAULTS = {"embedding": "cls"}  # what older versions recorded where the field was not given
 
 
@@ -60,8 +65,9 @@ def _plain(values: Range) -> Any:
 
 def _place(name: str, loss: str, dataset: object, was: object, now: object) -> str:
     """The place in a spec where a flat field is written."""
-    if name.startswith("loss."):
-        return f"search.{loss}.{name.removeprefix('loss.')}"
+    kind, _, field = name.partition(".")
+    if field and kind in ("recipe", "loss"):
+        return f"search.{loss}.{field}"
     if name.startswith("dataset."):
         return f"datasets.{dataset}.{name.removeprefix('dataset.')}"
     if isinstance(was, Mapping | list) or isinstance(now, Mapping | list):

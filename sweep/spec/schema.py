@@ -71,8 +71,6 @@ def _value(rule: FieldRule) -> dict[str, Any]:
         described["default"] = rule.default
     if rule.name == "dataset":  # any name or location; editors offer the known names
         return {"type": "string", "examples": list(DATASETS), **described}
-    if rule.name == "loss":
-        described["default"] = rule.default.name
     return {**_without_titles(rule.adapter.json_schema()), **described}
 
 

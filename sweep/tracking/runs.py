@@ -148,7 +148,7 @@ def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent:
 
 def _trial_run(record: TrialRecord) -> WantedRun:
     return WantedRun(
-        name=f"{record.config.loss.name} #{record.number} of {record.cell}",  # the page cuts names at the end
+        name=f"{record.config.method} #{record.number} of {record.cell}",  # the page cuts names at the end
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),
@@ -160,7 +160,7 @@ def _trial_run(record: TrialRecord) -> WantedRun:
 
 def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
     return WantedRun(
-        name=f"{record.role}: {record.config.loss.name} #{record.trial} of {record.cell}",
+        name=f"{record.role}: {record.config.method} #{record.trial} of {record.cell}",
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),

@@ -1,7 +1,7 @@
-"""The verdict of a sweep: which loss beats the baseline, by how much, and how certain that is.
+"""The verdict of a sweep: which method beats the baseline, by how much, and how certain that is.
 
-A comparison holds all compared axes but the loss fixed (one dataset, one number of shots, ...). Its arms, one for each
-loss, were confirmed on the same draws, so that every difference is paired.
+A method is a recipe with its loss. A comparison holds all compared axes but these two fixed (one dataset, one number of
+shots, ...). Its arms, one for each method, were confirmed on the same draws, so that every difference is paired.
 
     records -> groups -> arms -> comparisons (paired tests, one correction) -> overall, wording, cautions -> Verdict
 """

@@ -15,26 +15,26 @@ __all__ = ["gains", "ranks"]
 
 
 def gains(comparisons: Sequence[Comparison]) -> tuple[Gain, ...]:
-    """The mean gain of each loss over the baseline, in the order of the arms; empty for a single comparison."""
+    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison."""
     if len(comparisons) < 2:
         return ()
     arms = (arm for comparison in comparisons for arm in comparison.arms)
-    losses = dict.fromkeys(arm.loss for arm in arms if arm.difference is not None)
-    return tuple(_gain(loss, comparisons) for loss in losses)
+    methods = dict.fromkeys(arm.method for arm in arms if arm.difference is not None)
+    return tuple(_gain(method, comparisons) for method in methods)
 
 
-def _gain(loss: str, comparisons: Sequence[Comparison]) -> Gain:
+def _gain(method: str, comparisons: Sequence[Comparison]) -> Gain:
     draws = sorted({draw for comparison in comparisons for draw in comparison.draws})
     by_dataset: dict[str, list[NDArray[np.float64]]] = {}
     means = []
     for comparison in comparisons:
-        arm = comparison.arm(loss)
+        arm = comparison.arm(method)
         if arm is not None and arm.difference is not None:
             means.append(arm.difference.mean)
             by_dataset.setdefault(comparison.dataset, []).append(_differences(comparison, arm, draws))
     found = mean_gain([np.stack(rows_N) for rows_N in by_dataset.values()])
     return Gain(
-        loss=loss,
+        method=method,
         comparisons=found.n,
         datasets=len(by_dataset),
         mean=found.mean,
@@ -55,24 +55,24 @@ def _differences(comparison: Comparison, arm: Arm, draws: Sequence[int]) -> NDAr
 
 
 def ranks(comparisons: Sequence[Comparison]) -> Mapping[int, Ranks]:
-    """The losses' average ranks by number of shots, over the datasets on which every loss has a score.
+    """The methods' average ranks by number of shots, over the datasets on which every method has a score.
 
-    A number of shots with fewer than three such datasets, or fewer than two losses, is left out.
+    A number of shots with fewer than three such datasets, or fewer than two methods, is left out.
     """
     found = {}
     for shots in sorted({comparison.shots for comparison in comparisons}):
         own = [comparison for comparison in comparisons if comparison.shots == shots]
-        losses = [arm.loss for arm in own[0].arms]
-        rows = [_means(own, dataset, losses) for dataset in dict.fromkeys(comparison.dataset for comparison in own)]
+        methods = [arm.method for arm in own[0].arms]
+        rows = [_means(own, dataset, methods) for dataset in dict.fromkeys(comparison.dataset for comparison in own)]
         complete = [row for row in rows if row is not None]
-        if len(complete) >= 3 and len(losses) >= 2:
-            found[shots] = average_ranks(complete, losses)
+        if len(complete) >= 3 and len(methods) >= 2:
+            found[shots] = average_ranks(complete, methods)
     return found
 
 
-def _means(comparisons: Sequence[Comparison], dataset: str, losses: Sequence[str]) -> list[float] | None:
-    """The mean score of each loss on a dataset, over the values of the other axes; None if any score is missing."""
+def _means(comparisons: Sequence[Comparison], dataset: str, methods: Sequence[str]) -> list[float] | None:
+    """The mean score of each method on a dataset, over the values of the other axes; None if any score is missing."""
     own = [comparison for comparison in comparisons if comparison.dataset == dataset]
-    arms = [[comparison.arm(loss) for comparison in own] for loss in losses]
+    arms = [[comparison.arm(method) for comparison in own] for method in methods]
     scores = [[arm.summary.mean for arm in row if arm is not None and arm.summary is not None] for row in arms]
     return [fmean(row) for row in scores] if all(len(row) == len(own) for row in scores) else None

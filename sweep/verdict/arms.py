@@ -18,7 +18,6 @@ from sweep.records.trial import TrialRecord, outcomes
 from sweep.search.selection import winner
 from sweep.spec.blocks import Confirm
 from sweep.spec.cells import Cell
-from sweep.verdict.groups import loss_of
 from sweep.verdict.model import Arm, Cost, Failures, Variances
 from sweep.verdict.statistics import Summary, summarise
 from sweep.verdict.variance import configuration_variance, seed_variance
@@ -56,7 +55,7 @@ class CellRecords:
         return tuple(replicate.evaluation for replicate in self.confirmation.replicates) if self.confirmation else ()
 
     def score(self, evaluation: Evaluation) -> float | None:
-        """The test score of a confirmation's evaluation; None if it failed, which says nothing about the loss."""
+        """The test score of a confirmation's evaluation; None if it failed, which says nothing about the method."""
         metric = self.trials[0].config.metric
         if evaluation.outcome is Outcome.DIVERGED and self.data is not None:
             return majority_scores(self.data)[metric]
@@ -91,7 +90,7 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     known = [score for score in scores if score is not None]
     return Arm(
         cell=records.cell.key,
-        loss=loss_of(records.cell),
+        method=records.cell.method,
         winner=records.winner,
         confirmation=records.confirmation,
         scores=scores,

@@ -136,35 +136,36 @@ def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
 def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
     uneven = []
     for comparison in comparisons:
-        trials = {arm.loss: sum(arm.cost.trials.values()) for arm in comparison.arms}
+        trials = {arm.method: sum(arm.cost.trials.values()) for arm in comparison.arms}
         if len(set(trials.values())) > 1:
-            uneven.append(f"{comparison.title} ({', '.join(f'{loss} {count}' for loss, count in trials.items())})")
+            uneven.append(f"{comparison.title} ({', '.join(f'{method} {count}' for method, count in trials.items())})")
     if uneven:
-        yield f"losses had unequal numbers of trials, and more trials find better configurations: {_some(uneven, '; ')}"
+        rule = "methods had unequal numbers of trials, and more trials find better configurations"
+        yield f"{rule}: {_some(uneven, '; ')}"
 
 
 def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Kinds of devices compute sums in different orders, and some in a different precision."""
     unlike = []
     for comparison in comparisons:
-        kinds = {arm.loss: arm.confirmation.trained_on for arm in comparison.arms if arm.confirmation is not None}
+        kinds = {arm.method: arm.confirmation.trained_on for arm in comparison.arms if arm.confirmation is not None}
         if len(set(filter(None, kinds.values()))) > 1:
-            devices = (f"{loss} on {' and '.join(sorted(names))}" for loss, names in kinds.items() if names)
+            devices = (f"{method} on {' and '.join(sorted(names))}" for method, names in kinds.items() if names)
             unlike.append(f"{comparison.title} ({', '.join(devices)})")
     if unlike:
-        yield f"losses were trained on different devices: {_some(unlike, '; ')}; one kind of machine treats all alike"
+        yield f"methods were trained on different devices: {_some(unlike, '; ')}; one kind of machine treats all alike"
 
 
 def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Another version of a library, or of the training code, may compute otherwise."""
     unlike = []
     for comparison in comparisons:
-        found = {arm.loss: arm.confirmation.trained_with for arm in comparison.arms if arm.confirmation is not None}
+        found = {arm.method: arm.confirmation.trained_with for arm in comparison.arms if arm.confirmation is not None}
         if len(set().union(*found.values())) > 1:
-            versions = (f"{loss} with {' and '.join(sorted(names))}" for loss, names in found.items() if names)
+            versions = (f"{method} with {' and '.join(sorted(names))}" for method, names in found.items() if names)
             unlike.append(f"{comparison.title} ({'; '.join(versions)})")
     if unlike:
-        yield f"losses were trained with different versions: {_some(unlike, '; ')}; one environment treats all alike"
+        yield f"methods were trained with different versions: {_some(unlike, '; ')}; one environment treats all alike"
 
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
@@ -237,7 +238,7 @@ def _draws(count: int) -> str:
 
 
 def _arms(comparisons: Sequence[Comparison]) -> Iterator[Arm]:
-    """The arm of each cell once; the cell of a loss that ignores an axis takes part in several comparisons."""
+    """The arm of each cell once; the cell of a method that ignores an axis takes part in several comparisons."""
     yield from {arm.cell: arm for comparison in comparisons for arm in comparison.arms}.values()
 
 

@@ -18,6 +18,10 @@ from trainable.draws import CONFIRMATION_START
 __all__ = ["compare"]
 
 
+_USUAL = ("frozen", "cross_entropy")
+"""The baselines unless the spec names another: what costs next to nothing, then what everybody trains with."""
+
+
 def compare(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> tuple[tuple[Comparison, ...], int]:
     """One comparison for each group, and the number of tests over all comparisons."""
     raw = [_comparison(results, spec, group) for group in groups]
@@ -47,16 +51,16 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
 
 
 def _baseline(spec: SweepSpec, arms: Sequence[Arm]) -> str | None:
-    """The loss that the others are compared with; None if there are no others."""
-    losses = [arm.loss for arm in arms]
-    if len(losses) < 2:
+    """The method that the others are compared with; None if there are no others."""
+    methods = [arm.method for arm in arms]
+    if len(methods) < 2:
         return None
-    usual = "cross_entropy" if "cross_entropy" in losses else losses[0]
+    usual = next((name for name in _USUAL if name in methods), methods[0])
     return spec.confirm.baseline or usual
 
 
 def _with_differences(arms: Sequence[Arm], baseline: str | None) -> list[Arm]:
-    base = next((arm for arm in arms if arm.loss == baseline), None)
+    base = next((arm for arm in arms if arm.method == baseline), None)
     if base is None:
         return list(arms)
     return [arm if arm is base else replace(arm, difference=_difference(arm, base)) for arm in arms]
@@ -105,7 +109,7 @@ def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
 
     A paired difference is not affected by draws that an arm lacks.
     """
-    base = next((arm.summary.mean for arm in arms if arm.loss == baseline and arm.summary), 0.0)
+    base = next((arm.summary.mean for arm in arms if arm.method == baseline and arm.summary), 0.0)
 
     def lead(arm: Arm) -> float:
         assert arm.summary is not None

@@ -1,22 +1,22 @@
-"""Groups of cells that are compared with each other: the cells that agree in every compared axis but the loss."""
+"""Groups of cells that are compared with each other: those that agree in every axis but recipe and loss."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 
-from sweep.spec.cells import Cell, combinations
+from sweep.spec.cells import Cell, grid
 from sweep.spec.model import SweepSpec
 from trainable.config import TrialConfig
 
-__all__ = ["Group", "groups", "loss_of"]
+__all__ = ["Group", "groups"]
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The cells of one combination of the compared axes other than the loss.
+    """The cells of one combination of the compared axes other than recipe and loss.
 
-    cells: one for each loss.
+    cells: one for each method, a recipe with its loss.
     """
 
     cells: tuple[Cell, ...]
@@ -28,9 +28,9 @@ class Group:
 
     @property
     def others(self) -> str:
-        """The axes other than dataset, shots and loss: `encoder=..., beta=0.5`.
+        """The axes other than dataset, shots, recipe and loss: `encoder=..., beta=0.5`.
 
-        They are read from the longest key, since the key of a loss that ignores an axis does not name it.
+        They are read from the longest key, since the key of a method that ignores an axis does not name it.
         """
         longest = max((_AXIS.split(cell.key)[1:] for cell in self.cells), key=len)
         return ", ".join(longest)
@@ -40,16 +40,9 @@ _AXIS = re.compile(r"/(?=[a-z_]+=)")  # values may hold slashes themselves, as `
 
 
 def groups(spec: SweepSpec) -> tuple[Group, ...]:
-    """The groups in the order of the spec's axes, their cells in the order of its losses.
+    """The groups in the order of the spec's axes, their cells in the order of its recipes and losses.
 
-    Groups that differ only in an axis that no loss uses are one group.
+    Groups that differ only in an axis that no method uses are one group.
     """
-    cells = tuple(combinations(spec))
-    losses = len(spec.compare.get("loss", ("",)))
-    found = (cells[start : start + losses] for start in range(0, len(cells), losses))
-    return tuple({tuple(cell.key for cell in group): Group(group) for group in found}.values())
-
-
-def loss_of(cell: Cell) -> str:
-    """The loss of a cell; `searched` if its trials choose the loss."""
-    return next(iter(cell.spaces)) if len(cell.spaces) == 1 else "searched"
+    found = (Group(tuple({cell.key: cell for cell in cells}.values())) for cells in grid(spec))
+    return tuple({tuple(cell.key for cell in group.cells): group for group in found}.values())

@@ -20,7 +20,7 @@ class Failures:
 
     replicates: all that have ended.
     diverged: a value was not finite; each is scored as a classifier that always answers the majority class.
-    failed: an error or too little memory, which says nothing about the loss; the draw is left out of the arm's
+    failed: an error or too little memory, which says nothing about the method; the draw is left out of the arm's
         comparisons.
     majority: trained to the end, yet no better than always answering the majority class (a failed run in the sense of
         Mosbach et al., 2021).
@@ -87,10 +87,10 @@ class Variances:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
-    """One loss in a comparison.
+    """One method, a recipe with its loss, in a comparison.
 
     cell: key of its cell.
-    loss: its name; `searched` if the search chose the loss.
+    method: the name of its recipe with its loss; `searched` if the search chose the loss.
     winner: the trial that was confirmed, or else the best one; None if no trial completed.
     confirmation: the winner's confirmation; None if it has not begun.
     scores: the test score of each confirmation draw, in the order of `Comparison.draws`; None where it failed or is
@@ -110,7 +110,7 @@ class Arm:
     """
 
     cell: str
-    loss: str
+    method: str
     winner: TrialRecord | None
     confirmation: ConfirmationRecord | None
     scores: tuple[float | None, ...]
@@ -138,11 +138,11 @@ class Comparison:
 
     dataset, shots, sampling: as in the spec.
     others: values of the other axes, e.g. `encoder=roberta-base`; empty if there are none.
-    baseline: the loss that all others are compared with; None if there is only one loss.
+    baseline: the method that all others are compared with; None if there is only one method.
     draws: the confirmation draws, in the order of every arm's scores.
-    arms: one for each loss.
+    arms: one for each method.
     best: the arm with the largest paired difference, or else the highest mean; None without any score.
-    sentence: which loss won, by how much, and how certain that is.
+    sentence: which method won, by how much, and how certain that is.
     """
 
     dataset: str
@@ -171,23 +171,23 @@ class Comparison:
         """The unit of the number of shots: labels `per class` or `in all`."""
         return "per class" if self.sampling == "per_class" else "in all"
 
-    def arm(self, loss: str | None) -> Arm | None:
-        """The arm of a loss; None if the comparison has none."""
-        return next((arm for arm in self.arms if arm.loss == loss), None)
+    def arm(self, method: str | None) -> Arm | None:
+        """The arm of a method; None if the comparison has none."""
+        return next((arm for arm in self.arms if arm.method == method), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gain:
-    """A loss's mean difference to the baseline over all comparisons.
+    """A method's mean difference to the baseline over all comparisons.
 
-    loss: its name.
+    method: its name.
     comparisons, datasets: how many were averaged over.
     mean: of the comparisons' mean differences.
     low, high: interval of the mean at 95 %, by a hierarchical bootstrap (datasets, then draws).
     lowest, highest: of the comparisons' mean differences.
     """
 
-    loss: str
+    method: str
     comparisons: int
     datasets: int
     mean: float
@@ -203,8 +203,8 @@ class Verdict:
 
     comparisons: in the order of the spec's axes.
     family: number of tests that Holm's correction covers.
-    gains: by loss, over all comparisons; empty if there is only one, whose differences say the same.
-    ranks: average ranks of the losses by number of shots, where at least three datasets were compared.
+    gains: by method, over all comparisons; empty if there is only one, whose differences say the same.
+    ranks: average ranks of the methods by number of shots, where at least three datasets were compared.
     selection: a sentence on how winners were chosen.
     warnings: what a reader must know before believing any of it.
     """

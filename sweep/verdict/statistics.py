@@ -40,7 +40,7 @@ PERMUTATIONS = 19_999
 """Number of permutations of a test; with up to 14 draws, all permutations are enumerated instead.
 
 With 9,999, no p-value could stay below 5 % after a correction over the 273 tests of seven datasets, three numbers of
-shots and fourteen losses.
+shots and fourteen methods.
 """
 
 _BATCH = 64  # resamples held at a time: they stay in the processor's cache, and many rows in memory
@@ -84,16 +84,16 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranks:
-    """Ranks of the losses over datasets (Demsar, 2006).
+    """Ranks of the methods over datasets (Demsar, 2006).
 
-    losses: their names.
-    average: the average rank of each loss; 1 is best.
+    methods: their names.
+    average: the average rank of each method; 1 is best.
     datasets: number of datasets.
-    p_value: of Friedman's test that all losses are equal.
-    critical_difference: Nemenyi's at 5 %; losses whose average ranks differ by less cannot be told apart.
+    p_value: of Friedman's test that all methods are equal.
+    critical_difference: Nemenyi's at 5 %; methods whose average ranks differ by less cannot be told apart.
     """
 
-    losses: tuple[str, ...]
+    methods: tuple[str, ...]
     average: tuple[float, ...]
     datasets: int
     p_value: float
@@ -218,21 +218,21 @@ def probability_of_best(scores_KN: ArrayLike, seed: int = 0) -> tuple[float, ...
     return tuple(map(float, (best_KB / best_KB.sum(axis=0)).mean(axis=-1)))
 
 
-def average_ranks(scores_DK: ArrayLike, losses: Sequence[str]) -> Ranks:
-    """Ranks of K >= 2 losses over D >= 3 datasets (Demsar, 2006, JMLR 7: Friedman's test, and Nemenyi's afterwards).
+def average_ranks(scores_DK: ArrayLike, methods: Sequence[str]) -> Ranks:
+    """Ranks of K >= 2 methods over D >= 3 datasets (Demsar, 2006, JMLR 7: Friedman's test, and Nemenyi's afterwards).
 
-    Friedman's test needs three losses; for two, the p-value is that of Wilcoxon's signed-rank test, as Demsar advises.
+    Friedman's test needs three methods; for two, the p-value is that of Wilcoxon's signed-rank test, as Demsar advises.
     """
     from scipy import stats
 
     scores_DK = np.asarray(scores_DK, dtype=np.float64)
     datasets, arms = scores_DK.shape
     assert datasets >= 3
-    assert arms == len(losses) >= 2
+    assert arms == len(methods) >= 2
     ranks_DK = stats.rankdata(-scores_DK, axis=1)
     quantile = stats.studentized_range.isf(LEVEL, arms, np.inf) / np.sqrt(2)
     return Ranks(
-        losses=tuple(losses),
+        methods=tuple(methods),
         average=tuple(map(float, ranks_DK.mean(axis=0))),
         datasets=datasets,
         p_value=_rank_p(scores_DK),

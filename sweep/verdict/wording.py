@@ -17,20 +17,20 @@ _ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw
 
 
 def sentence(comparison: Comparison, family: int) -> str:
-    """The sentence that says which loss won a comparison, by how much, and how certain that is."""
+    """The sentence that says which method won a comparison, by how much, and how certain that is."""
     best, base = comparison.best, comparison.arm(comparison.baseline)
     if best is None or best.summary is None:
         return _unconfirmed(comparison)
     if comparison.baseline is None:
-        return f"{best.loss} scored {_score(best.summary)}; there is no other loss here to compare it with."
+        return f"{best.method} scored {_score(best.summary)}; there is no other method here to compare it with."
     if base is None or base.summary is None:
         return (
-            f"{best.loss} has the highest mean, {_score(best.summary)}, but the baseline {comparison.baseline} has no "
-            "confirmed score, so no difference was tested."
+            f"{best.method} has the highest mean, {_score(best.summary)}, but the baseline {comparison.baseline} has "
+            "no confirmed score, so no difference was tested."
         )
     others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:
-        return f"{base.loss}, the baseline, scored {_score(base.summary)}; no other loss is confirmed."
+        return f"{base.method}, the baseline, scored {_score(base.summary)}; no other method is confirmed."
     return _compared(best, base, base.summary, others, family)
 
 
@@ -64,8 +64,8 @@ def _unconfirmed(comparison: Comparison) -> str:
     first = max(searched, key=lambda arm: arm.selection_score or 0.0)
     reached = "reached" if len(searched) == 1 else "is ahead with"
     return (
-        "Nothing is confirmed here, so no loss can be called better. On validation rows, which flatter whatever they "
-        f"chose, {first.loss} {reached} {_percent(first.selection_score or 0.0)}."
+        "Nothing is confirmed here, so no method can be called better. On validation rows, which flatter whatever they "
+        f"chose, {first.method} {reached} {_percent(first.selection_score or 0.0)}."
     )
 
 
@@ -77,12 +77,12 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
     elif better:
         first = max(better, key=_lead)
         text = (
-            f"{first.loss} is better than {base.loss}: {_points(_lead(first), sign=True)} "
-            f"({_evidence(first, family)}). {best.loss} has the highest mean, {_points(_lead(best), sign=True)}, but "
+            f"{first.method} is better than {base.method}: {_points(_lead(first), sign=True)} "
+            f"({_evidence(first, family)}). {best.method} has the highest mean, {_points(_lead(best), sign=True)}, but "
             f"that may be chance ({_evidence(best, family)})."
         ) + _aside("Better than", base, [arm for arm in better if arm is not first])
     elif worse and len(worse) == len(others):
-        text = f"{base.loss}, the baseline, won with {_score(mean)}."
+        text = f"{base.method}, the baseline, won with {_score(mean)}."
     else:
         text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
     return text + _aside("Worse than", base, worse)
@@ -91,33 +91,33 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
 def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     assert best.summary is not None
     text = (
-        f"{best.loss} won: {_percent(best.summary.mean)} against {_percent(mean.mean)} for {base.loss}, "
+        f"{best.method} won: {_percent(best.summary.mean)} against {_percent(mean.mean)} for {base.method}, "
         f"{_points(_lead(best), sign=True)} ({_evidence(best, family)})."
     )
     chance = best.probability_of_best
     if chance is None or chance >= 0.95:
         return text
-    return f"{text} Among all losses it comes first in {100 * chance:.0f} % of bootstrap resamples."
+    return f"{text} Among all methods it comes first in {100 * chance:.0f} % of bootstrap resamples."
 
 
 def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
-    """The sentence where no loss is significantly better, and the losses of `open_arms` are not significantly worse."""
-    result = "No loss is shown to be better than" if some_worse else "No loss can be told from"
+    """The sentence where no method is significantly better, and those of `open_arms` are not significantly worse."""
+    result = "No method is shown to be better than" if some_worse else "No method can be told from"
     first = max(open_arms, key=_lead)
     if best is base:
         text = (
-            f"{result} {base.loss}, which has the highest mean, {_percent(mean.mean)}: {first.loss}, the next, is "
+            f"{result} {base.method}, which has the highest mean, {_percent(mean.mean)}: {first.method}, the next, is "
             "behind"
         )
     else:
-        text = f"{result} {base.loss}: the best, {first.loss}, is ahead"
+        text = f"{result} {base.method}: the best, {first.method}, is ahead"
     return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
 
 
 def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:
     """` Worse than cross_entropy: supcon by 10.2 points (p = 0.004), ...`"""
-    named = [f"{arm.loss} by {_points(abs(_lead(arm)))} ({_p_value(arm)})" for arm in arms]
-    return f" {relation} {base.loss}: {', '.join(named)}." if named else ""
+    named = [f"{arm.method} by {_points(abs(_lead(arm)))} ({_p_value(arm)})" for arm in arms]
+    return f" {relation} {base.method}: {', '.join(named)}." if named else ""
 
 
 def _needed(arm: Arm) -> str:

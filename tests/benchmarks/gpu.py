@@ -86,7 +86,7 @@ def _parts(task: GpuTask, options: argparse.Namespace, imports: float) -> dict[s
 
 
 def _name(config: TrialConfig) -> str:
-    return f"{config.loss.name} {config.precision}"
+    return f"{config.method} {config.precision}"
 
 
 def _startup(config: TrialConfig) -> dict[str, float]:

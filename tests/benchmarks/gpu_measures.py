@@ -38,7 +38,7 @@ def cost(config: TrialConfig) -> dict[str, Any]:
     )
     tokens, validated = evaluations[-1].metrics["tokens"], config.evaluations * int(config.validation)
     return {
-        "loss": config.loss.name,
+        "loss": config.method,
         "precision": config.precision,
         "labels": config.shots,
         "training_seconds": wall,
@@ -164,7 +164,7 @@ def _train(config: TrialConfig) -> list[Evaluation]:
     evaluations = list(replicates(config))
     failed = [evaluation.reason for evaluation in evaluations if evaluation.outcome is not None]
     if failed:
-        raise RuntimeError(f"{config.loss.name} in {config.precision} failed: {failed[0]}")
+        raise RuntimeError(f"{config.method} in {config.precision} failed: {failed[0]}")
     _synchronise()
     return evaluations
 

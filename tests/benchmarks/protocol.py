@@ -58,7 +58,7 @@ class Protocol:
             "compare": {
                 "dataset": ["trec"],
                 "shots": [config.shots],
-                "loss": [config.loss.name],
+                "loss": [config.method],
                 "encoder_lr": list(self.learning_rates()),
             },
             "trial": {"encoder": config.encoder, "sampling": config.sampling},

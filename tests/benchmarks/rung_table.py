@@ -129,7 +129,7 @@ def measure(config: TrialConfig, draw: int) -> list[float]:
     scores = []
     for evaluation in replicates(config, draws=(draw,)):
         if evaluation.outcome is Outcome.FAILED:
-            raise RungTableError(f"{config.loss.name} on draw {draw} failed: {evaluation.reason}\n{evaluation.detail}")
+            raise RungTableError(f"{config.method} on draw {draw} failed: {evaluation.reason}\n{evaluation.detail}")
         scores.append(round(evaluation.metrics.get("val_accuracy", 0.0), 4))
     return scores + [0.0] * (config.evaluations - len(scores))
 

@@ -260,7 +260,7 @@ def test_configurations_lie_in_the_ranges_of_their_loss(tmp_path: Path) -> None:
         params = random_configurations(cell, 4)
         assert params[:2] == random_configurations(cell, 2)
         for searched in params:
-            assert set(searched) == set(cell.spaces[cell.config(searched).loss.name])
+            assert set(searched) == set(cell.spaces[cell.config(searched).method])
             assert cell.config(searched).steps == 120
 
 

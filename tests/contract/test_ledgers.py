@@ -204,7 +204,7 @@ def test_a_new_trial_runs_for_the_first_time_and_has_no_evaluation(driven: Drive
     assert (record.outcome, record.ended, record.attempts, record.score, record.run_id) == (None, None, 1, None, None)
     assert record.evaluations == ()
     assert record.started >= driven.ledger.sweep().created
-    assert record.config.loss.name in record.cell
+    assert record.config.method in record.cell
 
 
 def test_evaluations_are_numbered_and_come_one_after_the_other(driven: Driven) -> None:

@@ -74,14 +74,13 @@ def check(server: Server, experiment: str, ledger: MemoryLedger) -> dict[str, Ru
     assert not client.search_runs(["0"]), "a run strayed into the Default experiment"
     runs = client.search_runs([found.experiment_id])
     assert sorted(run.info.run_name for run in runs) == sorted(
-        ["demo", *(f"{record.config.loss.name} #{record.number} of {record.cell}" for record in ledger.trials())]
+        ["demo", *(f"{record.config.method} #{record.number} of {record.cell}" for record in ledger.trials())]
     )
     assert "RUNNING" not in {run.info.status for run in runs}
     by_name = {run.info.run_name: run for run in runs}
     assert by_name["demo"].info.run_id == ledger.sweep().run_id
     trials = {
-        record.key: by_name[f"{record.config.loss.name} #{record.number} of {record.cell}"]
-        for record in ledger.trials()
+        record.key: by_name[f"{record.config.method} #{record.number} of {record.cell}"] for record in ledger.trials()
     }
     for record in ledger.trials():
         run = trials[record.key]

@@ -161,8 +161,9 @@ class _Plan:
         data = config.dataset.name
         level = 0.68 + 0.06 * self.generator("level", data).random() + 0.02 * np.log2(config.shots)
         common = self.generator("draw", data, config.shots, draw).normal(0, self.draw_sd)
-        noise = self.generator("noise", sorted(config.flat().items()), draw, initialisation).normal(0, self.noise_sd)
-        return float(np.clip(level + self.gain.get(config.loss.name, 0.0) + quality + common + noise, 0.02, 0.98))
+        fields = sorted((name, value) for name, value in config.flat().items() if name != "recipe")
+        noise = self.generator("noise", fields, draw, initialisation).normal(0, self.noise_sd)
+        return float(np.clip(level + self.gain.get(config.method, 0.0) + quality + common + noise, 0.02, 0.98))
 
     # ---- the search --------------------------------------------------------------------------------------------------
 
@@ -260,7 +261,7 @@ class _Plan:
         index = CONFIRMATION_START + draw
         at: dict[str, Any] = {"draw": index, "replicate": draw, "point": 1, "initialisation": initialisation}
         for outcome, counts in self.wrong.items():
-            if draw < counts.get(config.loss.name, 0):
+            if draw < counts.get(config.method, 0):
                 if outcome is Outcome.INTERRUPTED:
                     return None
                 return Evaluation(**at, step=10, outcome=outcome, reason=_REASONS[outcome])

@@ -118,7 +118,7 @@ def test_without_draws_there_is_no_confirmation(tmp_path: Path) -> None:
 def test_a_cell_without_a_completed_trial_has_no_winner(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
     while (assignment := each.next()) is not None:
-        if assignment.draws is None and assignment.config.loss.name == "soft_triple":
+        if assignment.draws is None and assignment.config.method == "soft_triple":
             each.record(assignment.key, assignment.refused("no memory"))
         else:
             work(each, assignment)
@@ -146,13 +146,13 @@ def test_a_lost_replicate_is_trained_again_and_given_up_in_the_end(tmp_path: Pat
     attempts: Counter[str] = Counter()
     while (assignment := each.next()) is not None:
         attempts[assignment.key] += 1
-        if assignment.draws == (FIRST + 2,) and assignment.config.loss.name == "soft_triple":
+        if assignment.draws == (FIRST + 2,) and assignment.config.method == "soft_triple":
             each.worker_lost(assignment.key, "segmentation fault")
         elif assignment.draws == (FIRST,) and attempts[assignment.key] == 1:
             each.worker_lost(assignment.key, "node died")
         else:
             work(each, assignment)
-    records = {record.config.loss.name: record for record in each.ledger.confirmations()}
+    records = {record.config.method: record for record in each.ledger.confirmations()}
     assert all(len(record.replicates) == 4 for record in records.values())
     reasons = Counter(each.reason for each in records["soft_triple"].discarded)
     assert reasons == {"node died": 2, "segmentation fault": MAX_CRASHES}  # a draw is trained twice

@@ -249,7 +249,7 @@ def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_continue(tm
 
     each = dispatcher(tmp_path, slots=1, budget={"failures": 2})
     while (assignment := each.next()) is not None:
-        fail(assignment, each) if assignment.config.loss.name == "soft_triple" else work(each, assignment)
+        fail(assignment, each) if assignment.config.method == "soft_triple" else work(each, assignment)
     assert each.exhausted
     assert not each.unfinished
     assert [each.trials(cell) for cell in each.cells] == [4, 2]

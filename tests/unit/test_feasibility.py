@@ -49,7 +49,7 @@ def batches(config: TrialConfig, data: TextData) -> Iterator[NDArray[np.int64]]:
     for index in range(config.replicates):
         labels_M = data.pool.labels_N[draw_of(config, data, index).train]
         generator = np.random.default_rng(index)
-        pairs = LOSSES[config.loss.name].needs_pairs
+        pairs = LOSSES[config.method].needs_pairs
         drawn = training_batches(labels_M, config.batch_size, pairs=pairs, generator=generator)
         for _ in range(8):
             yield np.repeat(labels_M[next(drawn)], TOKENS if config.embedding == "tokens" else 1)

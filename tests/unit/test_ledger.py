@@ -231,10 +231,10 @@ def test_a_searched_loss_brings_its_own_space(journal: Path) -> None:
         record = ledger.ask(cell, seed=0, budget=16)
         loss = str(record.params["loss"])
         assert set(record.params) == {"loss", *cell.spaces[loss]}
-        assert record.config.loss.name == loss
+        assert record.config.method == loss
         ledger.record(record.key, evaluated(0, 2, 0.1 * (number % 7)))
         ledger.finish(record.key, Outcome.COMPLETED)
-    assert {record.config.loss.name for record in ledger.trials()} == set(cell.spaces)
+    assert {record.config.method for record in ledger.trials()} == set(cell.spaces)
 
 
 def test_the_order_of_ends_outlives_a_clock_that_is_set_back(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) ->
     arm = found.comparisons[0].arms[1]
     assert arm.difference is not None
     assert rows[0]["difference"] == pytest.approx(100 * arm.difference.mean)
-    assert [row["loss"] for row in rows] == ["soft_triple", "soft_triple"]
+    assert [row["method"] for row in rows] == ["soft_triple", "soft_triple"]
 
 
 def test_scores_by_shots_need_several_numbers_of_shots(found: Verdict) -> None:
@@ -78,7 +78,7 @@ def test_rungs_count_who_reached_them_and_who_continued(results: SweepResults, f
 
 
 def test_importances_sum_to_one_and_say_from_how_many_trials(results: SweepResults) -> None:
-    soft_triple = next(each for each in importances(results.trials) if each.loss == "soft_triple")
+    soft_triple = next(each for each in importances(results.trials) if each.method == "soft_triple")
     assert sum(soft_triple.shares.values()) == pytest.approx(1)
     assert soft_triple.trials == 12
     assert importances(results.trials[:3]) == ()
@@ -86,7 +86,7 @@ def test_importances_sum_to_one_and_say_from_how_many_trials(results: SweepResul
 
 def test_the_confusion_matrix_counts_every_test_row(results: SweepResults, found: Verdict) -> None:
     rows = the(cell_charts.confusion(results, found)).rows
-    per_matrix = sum(int(row["rows"] or 0) for row in rows if row["loss"] == "cross_entropy")
+    per_matrix = sum(int(row["rows"] or 0) for row in rows if row["method"] == "cross_entropy")
     assert per_matrix % sum(results.sweep.data["cr"].test_counts) == 0
     assert {row["class"] for row in rows} == {"negative", "positive"}
 

@@ -65,7 +65,7 @@ def test_the_csv_holds_every_number_of_every_arm(found: Verdict) -> None:
     arm, row = found.comparisons[0].arms[1], rows[1]
     assert arm.difference is not None
     assert float(row["difference"]) == pytest.approx(arm.difference.mean, abs=1e-6)
-    assert row["loss"] == "soft_triple"
+    assert row["method"] == "soft_triple"
     assert rows[0]["difference"] == ""
 
 
@@ -79,8 +79,8 @@ def test_without_confirmations_the_table_shows_marked_validation_scores() -> Non
 
 def test_a_loss_without_any_completed_trial_has_an_empty_entry() -> None:
     results = synthetic_results(datasets=("cr",), trials=2)
-    left = tuple(trial for trial in results.trials if trial.config.loss.name != "supcon")
-    confirmed = tuple(each for each in results.confirmations if each.config.loss.name != "supcon")
+    left = tuple(trial for trial in results.trials if trial.config.method != "supcon")
+    confirmed = tuple(each for each in results.confirmations if each.config.method != "supcon")
     results = SweepResults(sweep=results.sweep, trials=left, confirmations=confirmed)
     table = result_table(verdict(results), "accuracy")
     assert table.rows.get("supcon", (None,)) == (None,)

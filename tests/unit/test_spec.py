@@ -100,13 +100,14 @@ def test_every_field_of_a_trial_can_be_compared() -> None:
         "encoder_lr": [1e-5, 2e-5], "head_lr": [1e-4, 1e-3], "proxy_lr": [0.1, 0.2], "weight_decay": [0, 0.1],
         "schedule": ["linear", "cosine"], "warmup": [0, 0.1], "clip": [1, 2], "steps": [10, 20], "batch_size": [8, 16],
         "precision": ["fp32", "bf16"], "replicates": [1, 2], "evaluations": [1, 2], "metric": ["accuracy", "macro_f1"],
-        "compatibility": ["none", "published"],
+        "compatibility": ["none", "published"], "recipe": ["fine_tune", "frozen"],
     }  # fmt: skip
     assert {*values, *others} == set(TrialConfig.model_fields)
     for name, listed in others.items():
         trial = {} if name == "encoder" else {"encoder": "a"}
         spec = SweepSpec.model_validate({"name": "x", "compare": {**values, name: listed}, "trial": trial})
-        assert len(cells(spec)) == (8 if name == "proxy_lr" else 16)  # neither of the losses has proxies
+        # Neither of the losses has proxies. One recipe has a cell for each loss, the other one for both.
+        assert len(cells(spec)) == {"proxy_lr": 8, "recipe": 12}.get(name, 16)
 
 
 # ---- what is filled in -----------------------------------------------------------------------------------------------
@@ -117,7 +118,8 @@ def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
     assert Protocol().model_dump() == config.model_dump(include=set(PROTOCOL_FIELDS))
     spec = loaded(GOOD)
     for name, value in spec.trial.items():
-        assert value == ("all-MiniLM-L6-v2" if name == "encoder" else getattr(config, name))
+        default = getattr(config, name)
+        assert value == ("all-MiniLM-L6-v2" if name == "encoder" else getattr(default, "name", default))
 
 
 def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:

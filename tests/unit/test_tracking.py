@@ -102,7 +102,7 @@ def test_a_finished_sweep_is_there_completely(client: MlflowClient, uri: str) ->
     for key in keys:
         run, record = trial_of(client, key), ledger.trial(key)
         assert (run.info.run_name, run.info.status) == (
-            f"{record.config.loss.name} #{record.number} of {CELL}",
+            f"{record.config.method} #{record.number} of {CELL}",
             "FINISHED",
         )
         assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id == ledger.sweep().run_id

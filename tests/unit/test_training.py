@@ -22,10 +22,10 @@ from trainable.encoder import load_encoder
 from trainable.errors import ConfigError, DataError, EncoderError
 from trainable.evaluation import scoring
 from trainable.evaluation.inference import Outputs, run_encoder
+from trainable.fine_tuning import evaluation_points
 from trainable.losses import LOSSES
 from trainable.objective import Embedding, Objective, Terms
 from trainable.outcomes import Evaluation, Outcome
-from trainable.replicate import evaluation_points
 from trainable.training import replicates
 
 TIMES = {"train_seconds", "eval_seconds"}

@@ -36,7 +36,7 @@ def only(found: Verdict) -> Comparison:
 
 
 def arm(comparison: Comparison, loss: str) -> Arm:
-    return next(each for each in comparison.arms if each.loss == loss)
+    return next(each for each in comparison.arms if each.method == loss)
 
 
 def warned(found: Verdict, words: str) -> str:
@@ -53,7 +53,7 @@ def test_a_clear_gain_is_a_win_with_its_size_and_evidence() -> None:
     comparison = only(verdict(results))
     best = comparison.best
     assert best is not None
-    assert (best.loss, comparison.baseline, comparison.title) == (
+    assert (best.method, comparison.baseline, comparison.title) == (
         "soft_triple",
         "cross_entropy",
         "trec, 8 labels per class",
@@ -164,7 +164,7 @@ def test_the_score_is_the_metric_of_the_sweep() -> None:
 def test_the_baseline(losses: Sequence[str], confirm: dict[str, Any], expected: str) -> None:
     comparison = only(verdict(small(losses=losses, confirm=confirm)))
     assert comparison.baseline == expected
-    assert [each.loss for each in comparison.arms if each.difference is None] == [expected]
+    assert [each.method for each in comparison.arms if each.difference is None] == [expected]
 
 
 def test_one_correction_over_all_tests_of_the_sweep() -> None:
@@ -194,12 +194,12 @@ def test_a_single_loss_is_described_and_not_compared() -> None:
     comparison = only(verdict(small(losses=("supcon",))))
     assert comparison.baseline is None
     assert comparison.sentence.startswith("supcon scored ")
-    assert comparison.sentence.endswith("there is no other loss here to compare it with.")
+    assert comparison.sentence.endswith("there is no other method here to compare it with.")
 
 
 def test_a_searched_loss_is_one_arm() -> None:
     comparison = only(verdict(small(compare={"loss": None}, search={"loss": list(TWO)})))
-    assert [each.loss for each in comparison.arms] == ["searched"]
+    assert [each.method for each in comparison.arms] == ["searched"]
     assert comparison.sentence.startswith("searched scored ")
 
 
@@ -208,7 +208,7 @@ def test_gains_and_ranks_are_over_all_datasets() -> None:
     (gain,) = found.gains
     means = [arm(each, "soft_triple").difference for each in found.comparisons]
     assert gain.mean == pytest.approx(np.mean([each.mean for each in means if each is not None]))
-    assert (gain.loss, gain.comparisons, gain.datasets) == ("soft_triple", 3, 3)
+    assert (gain.method, gain.comparisons, gain.datasets) == ("soft_triple", 3, 3)
     assert gain.lowest <= gain.mean <= gain.highest
     assert gain.low <= gain.mean <= gain.high
     assert found.ranks[8].average == (2.0, 1.0)
@@ -276,7 +276,7 @@ def test_nothing_confirmed() -> None:
     found = verdict(small(draws=0))
     comparison = only(found)
     assert comparison.best is None
-    assert comparison.sentence.startswith("Nothing is confirmed here, so no loss can be called better. ")
+    assert comparison.sentence.startswith("Nothing is confirmed here, so no method can be called better. ")
     assert "soft_triple is ahead with" in comparison.sentence
     assert found.family == 0
     assert warned(found, "`confirm.draws` is 0")

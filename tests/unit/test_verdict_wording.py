@@ -22,7 +22,7 @@ def told(*leads: tuple[str, float, float], family: int = 6, needed: int | None =
     """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %."""
     (comparison,) = result().comparisons
     mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
-    base = replace(comparison.arms[0], loss="cross_entropy", summary=mean)
+    base = replace(comparison.arms[0], method="cross_entropy", summary=mean)
     others = [_led(base, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
     return sentence(replace(comparison, arms=(base, *others), best=best, baseline="cross_entropy"), family)
@@ -32,7 +32,7 @@ def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, 
     difference = Difference(n=20, mean=lead, sd=0.05, low=lead - 0.021, high=lead + 0.021, p_value=p_value / 6)
     return replace(
         like,
-        loss=loss,
+        method=loss,
         summary=Summary(n=20, mean=0.7 + lead, sd=0.05, low=0.6, high=0.8),
         difference=difference,
         p_corrected=p_value,
@@ -51,7 +51,7 @@ def test_a_win() -> None:
 def test_a_win_with_rivals() -> None:
     assert told(("soft_triple", 2.9, 0.012), ("supcon", -3, 0.04), ("triplet", 2.1, 0.03)) == (
         "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
-        "p = 0.012 after Holm's correction over 6 tests). Among all losses it comes first in 71 % of bootstrap "
+        "p = 0.012 after Holm's correction over 6 tests). Among all methods it comes first in 71 % of bootstrap "
         "resamples. Better than cross_entropy: triplet by 2.1 points (p = 0.030). Worse than cross_entropy: supcon "
         "by 3.0 points (p = 0.040)."
     )
@@ -59,7 +59,7 @@ def test_a_win_with_rivals() -> None:
 
 def test_a_lead_that_may_be_chance() -> None:
     assert told(("proxy_anchor", 0.6, 0.48), ("supcon", -0.2, 1.0), family=1) == (
-        "No loss can be told from cross_entropy: the best, proxy_anchor, is ahead by 0.6 points (95 % interval "
+        "No method can be told from cross_entropy: the best, proxy_anchor, is ahead by 0.6 points (95 % interval "
         "-1.5 to 2.7, p = 0.48); about 310 draws would be needed to resolve that."
     )
 
@@ -71,7 +71,7 @@ def test_how_many_draws_are_needed_is_said_only_where_it_helps() -> None:
 
 def test_a_baseline_that_nothing_beats() -> None:
     assert told(("proxy_anchor", -0.6, 0.5), ("supcon", -8, 0.0004)) == (
-        "No loss is shown to be better than cross_entropy, which has the highest mean, 70.0 %: proxy_anchor, the "
+        "No method is shown to be better than cross_entropy, which has the highest mean, 70.0 %: proxy_anchor, the "
         "next, is behind by 0.6 points (95 % interval -2.7 to 1.5, p = 0.50 after Holm's correction over 6 tests); "
         "about 310 draws would be needed to resolve that. Worse than cross_entropy: supcon by 8.0 points (p < 0.001)."
     )

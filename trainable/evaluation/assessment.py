@@ -22,6 +22,7 @@ __all__ = [
     "Assessment",
     "Mixture",
     "Scores",
+    "assess_scores",
     "assess_test",
     "assess_validation",
     "choose_mixture",
@@ -97,6 +98,13 @@ class Mixture:
 def assess_validation(scores_NC: Floats, labels_N: Labels) -> Assessment:
     """Return `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (nats) of scores by the search's rule."""
     return Assessment(_metrics("val_", scores_NC, labels_N))
+
+
+def assess_scores(prefix: str, scores_NC: Floats, labels_N: Labels) -> Assessment:
+    """Return `accuracy`, `macro_f1`, `weighted_f1` and `loss` (nats), named with a prefix, and the confusion of scores
+    by the one rule that a recipe has."""
+    counts_CC = confusion_matrix(labels_N, scores_NC.argmax(axis=1), scores_NC.shape[1])
+    return Assessment(_metrics(prefix, scores_NC, labels_N), tuple(map(tuple, counts_CC.tolist())))
 
 
 def assess_test(validation: Scores, test: Scores, *, beta: float) -> Assessment:

@@ -1,80 +1,79 @@
-"""One replicate: an encoder trained on one draw and evaluated at fixed steps.
+"""Fine-tuning: an encoder trained on one draw and evaluated at fixed steps.
 
 Shapes: N rows of the pool, M of them to train on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainable.batching import tokenise, training_batches
 from trainable.draws import initialisation_seed
+from trainable.encoder import load_encoder
 from trainable.evaluation.scoring import Scorer
+from trainable.feasibility import check_feasible
 from trainable.learner import Learner
+from trainable.losses import LOSSES
 from trainable.objective import Objective
 from trainable.optimiser import build_optimiser
+from trainable.precision import accelerator, uses_bf16
+from trainable.recipes.entry import Measurement
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from trainable.config import TrialConfig
-    from trainable.datasets.text_data import TextData
-    from trainable.draws import Draw
     from trainable.encoder import Encoder
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
+    from trainable.recipes.entry import Trial
 
-__all__ = ["Measurement", "Part", "Trial", "evaluation_points", "measurements"]
-
-Part = Literal["validation", "test"]
+__all__ = ["FineTuning", "evaluation_points"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """What all replicates of a trial share.
+class FineTuning:
+    """The recipe at work on a trial.
 
-    config: the trial's configuration.
+    trial: what all of its replicates share.
+    encoder: its encoder, with a head for the dataset's classes.
     embedding: what its metric loss sees.
     entry: its loss.
-    data: its dataset.
-    encoder: its encoder, with a head for the dataset's classes.
-    draws: index of each replicate's draw.
-    samples: training and validation rows of each replicate.
-    part: the rows that are scored, validation rows alone or the test part too.
-    initialisation: which of each draw's initialisations is trained; 0 is the one of a search.
     """
 
-    config: TrialConfig
+    trial: Trial
+    encoder: Encoder
     embedding: Embedding
     entry: LossEntry
-    data: TextData
-    encoder: Encoder
-    draws: tuple[int, ...]
-    samples: tuple[Draw, ...]
-    part: Part
-    initialisation: int = 0
+
+    @classmethod
+    def begun(cls, trial: Trial) -> FineTuning:
+        """Load the encoder. Raises TrainableError if it cannot be used, or fields do not suit it or the data."""
+        config = trial.config
+        check_feasible(config, trial.data)
+        encoder = load_encoder(config.encoder, config.encoder_revision, len(trial.data.class_names))
+        encoder.check_length(config.max_length)
+        embedding = encoder.embedding_for(config.embedding, published=config.published)
+        return cls(trial=trial, encoder=encoder, embedding=embedding, entry=LOSSES[config.fine_tuned_with.name])
 
     @property
     def points(self) -> list[int]:
-        """The steps after which a replicate is evaluated; with the test part, only the last step."""
-        return evaluation_points(self.config.steps, 1 if self.part == "test" else self.config.evaluations)
+        """The steps after which a replicate is evaluated."""
+        return evaluation_points(self.trial.config.steps, self.trial.evaluations)
 
+    def measurements(self, replicate: int) -> Iterator[Measurement]:
+        """Train the pretrained encoder on `trial.samples[replicate]`, and yield its metrics at each of `points`."""
+        return _measurements(self, replicate)
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """The metrics of a replicate after `step` optimiser steps; the other fields are those of an Evaluation."""
-
-    step: int
-    metrics: dict[str, float]
-    trained_on: str
-    confusion: tuple[tuple[int, ...], ...] = ()
+    def release(self) -> None:
+        """Give up the gradients."""
+        self.encoder.model.zero_grad(set_to_none=True)
 
 
 def evaluation_points(steps: int, count: int) -> list[int]:
@@ -82,17 +81,11 @@ def evaluation_points(steps: int, count: int) -> list[int]:
     return [steps * number // count for number in range(1, count + 1)]
 
 
-def measurements(trial: Trial, replicate: int) -> Generator[Measurement, None, None]:
-    """Train the pretrained encoder on `trial.samples[replicate]`, and yield its metrics at each of `trial.points`.
-
-    All randomness derives from the trial's seed, the draw's index and the initialisation.
-
-    Raises DivergedError for a loss, a gradient or a score that is not finite.
-    """
-    learner = _learner(trial, replicate)
+def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
+    trial, learner = run.trial, _learner(run, replicate)
     validation_N = trial.samples[replicate].validation
-    test = tokenise(trial.data.test, trial.encoder, trial.config.max_length) if trial.part == "test" else None
-    for point in trial.points:
+    test = tokenise(trial.data.test, run.encoder, trial.config.max_length) if trial.part == "test" else None
+    for point in run.points:
         began = perf_counter()
         means = learner.train_until(point)
         trained = perf_counter()
@@ -102,65 +95,68 @@ def measurements(trial: Trial, replicate: int) -> Generator[Measurement, None, N
         yield Measurement(point, metrics, learner.trained_on, scored.confusion)
 
 
-def _learner(trial: Trial, replicate: int) -> Learner:
+def _learner(run: FineTuning, replicate: int) -> Learner:
     """Return the untrained state of a replicate; each random stream is seeded right before it is used."""
     import torch
 
     from trainable.encoder.graphs import graphed
 
-    config, encoder = trial.config, trial.encoder
+    trial, encoder = run.trial, run.encoder
+    config = trial.config
     seed = initialisation_seed(config.seed, trial.draws[replicate], trial.initialisation)
     head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = accelerator()
     encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
     encoder.model.zero_grad(set_to_none=True)  # an error in the middle of a step may have left gradients
     encoder.reset(head_seed)
-    metric_loss = _metric_loss(trial, device, proxy_seed)
+    metric_loss = _metric_loss(run, device, proxy_seed)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
-    scorer = _scorer(trial, replicate, metric_loss, device)
+    scorer = _scorer(run, replicate, metric_loss, device)
     model = graphed(encoder.model)
-    padding = config.published and trial.embedding == "tokens" and metric_loss is not None
+    padding = config.published and run.embedding == "tokens" and metric_loss is not None
     return Learner(
         config=config,
         model=model,
-        objective=Objective(config.beta, trial.embedding, metric_loss, padding=padding),
+        objective=Objective(config.beta, run.embedding, metric_loss, padding=padding),
         scorer=scorer,
         optimiser=build_optimiser(config, encoder, metric_loss),
-        batches=_batches(trial, scorer, order_seed),
+        batches=_batches(run, scorer, order_seed),
         width=_width(scorer, padding=padding, captured=model is not encoder.model),
     )
 
 
-def _metric_loss(trial: Trial, device: torch.device, seed: int) -> nn.Module | None:
+def _metric_loss(run: FineTuning, device: torch.device, seed: int) -> nn.Module | None:
     """Return the metric loss with new proxies, if it has any, or None where it has no share in the objective."""
     import torch
 
-    if trial.entry.build is None or trial.config.beta == 1:
+    config = run.trial.config
+    if run.entry.build is None or config.beta == 1:
         return None
     torch.manual_seed(seed)
-    return trial.entry.build(trial.config.loss, len(trial.data.class_names), trial.encoder.embedding_size).to(device)
+    return run.entry.build(config.loss, len(run.trial.data.class_names), run.encoder.embedding_size).to(device)
 
 
-def _scorer(trial: Trial, replicate: int, metric_loss: nn.Module | None, device: torch.device) -> Scorer:
+def _scorer(run: FineTuning, replicate: int, metric_loss: nn.Module | None, device: torch.device) -> Scorer:
+    trial = run.trial
     return Scorer(
         config=trial.config,
-        embedding=trial.embedding,
-        entry=trial.entry,
-        encoder=trial.encoder,
+        embedding=run.embedding,
+        entry=run.entry,
+        encoder=run.encoder,
         metric_loss=metric_loss,
-        pool=tokenise(trial.data.pool, trial.encoder, trial.config.max_length),
+        pool=tokenise(trial.data.pool, run.encoder, trial.config.max_length),
         train_M=trial.samples[replicate].train,
         num_classes=len(trial.data.class_names),
         device=device,
-        bf16=_uses_bf16(trial.config, device),
+        bf16=uses_bf16(trial.config.precision, device),
     )
 
 
-def _batches(trial: Trial, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int64]]:
+def _batches(run: FineTuning, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int64]]:
     return training_batches(
         scorer.pool.labels_N[scorer.train_M],
-        trial.config.batch_size,
-        pairs=trial.entry.needs_pairs and scorer.metric_loss is not None,
+        run.trial.config.batch_size,
+        pairs=run.entry.needs_pairs and scorer.metric_loss is not None,
         generator=np.random.default_rng(seed),
     )
 
@@ -174,11 +170,3 @@ def _width(scorer: Scorer, *, padding: bool, captured: bool) -> int:
     if padding:
         return int(scorer.pool.lengths(np.arange(len(scorer.pool.labels_N))).max())
     return int(scorer.pool.lengths(scorer.train_M).max()) if captured else 0
-
-
-def _uses_bf16(config: TrialConfig, device: torch.device) -> bool:
-    import torch
-
-    if config.precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return config.precision == "bf16"

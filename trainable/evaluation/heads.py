@@ -1,0 +1,107 @@
+"""Small classifiers on fixed embeddings. In every score larger = nearer.
+
+Shapes: N rows to score, M training rows, C classes, S of them with training rows, D embedding size.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainable.evaluation.assessment import neighbour_scores
+
+__all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "svm_head"]
+
+Floats = NDArray[np.floating]
+Labels = NDArray[np.int64]
+
+Classifier: TypeAlias = Callable[[Floats], NDArray[np.float64]]
+"""Called as classifier(embeddings_ND) -> scores_NC. A class without training rows never has the highest score."""
+
+
+def logistic_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool) -> Classifier:
+    """Fit a multinomial logistic regression with an L2 penalty; its scores are log-probabilities.
+
+    A class without training rows gets the probability 1 / (M + C), which is below that of the likeliest class.
+    """
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+
+    scaled = _unit if normalise else _unchanged
+    unseen = -np.log(len(labels_M) + num_classes)
+    present = np.unique(labels_M)
+    if len(present) == 1:
+        return lambda embeddings_ND: _spread(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
+    model = _fitted(LogisticRegression(C=C, max_iter=1000), scaled(train_MD), labels_M)
+    return lambda embeddings_ND: _spread(model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen)
+
+
+def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool) -> Classifier:
+    """Fit a linear support vector machine; its scores are the votes of its pairwise classifiers, with their margins
+    as a tie-break."""
+    from sklearn.svm import SVC  # type: ignore[import-untyped]
+
+    scaled = _unit if normalise else _unchanged
+    present = np.unique(labels_M)
+    if len(present) == 1:
+        return lambda embeddings_ND: _spread(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
+    model = _fitted(SVC(C=C, kernel="linear"), scaled(train_MD), labels_M)
+
+    def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
+        margins = model.decision_function(scaled(embeddings_ND))
+        margins_NS = np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
+        return _spread(margins_NS, present, num_classes, float(margins_NS.min()) - 1.0)
+
+    return scores
+
+
+def centroid_head(train_MD: Floats, labels_M: Labels, num_classes: int) -> Classifier:
+    """Score by the cosine to each class's centroid, the mean of its normalised rows (Snell et al., 2017)."""
+    present = np.unique(labels_M)
+    directions_MD = _unit(train_MD)
+    centroids_SD = _unit(np.stack([directions_MD[labels_M == label].mean(axis=0) for label in present]))
+    return lambda embeddings_ND: _spread(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
+
+
+def neighbours_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, neighbours: int) -> Classifier:
+    """Score by the votes of the nearest training rows, at most all of them."""
+    directions_MD = _unit(train_MD)
+    k = min(neighbours, len(labels_M))
+
+    def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
+        cosines_NM = _unit(embeddings_ND) @ directions_MD.T
+        nearest_NK = np.argsort(-cosines_NM, axis=1, kind="stable")[:, :k]
+        return neighbour_scores(
+            np.take_along_axis(cosines_NM, nearest_NK, axis=1), labels_M[nearest_NK], k, num_classes
+        )
+
+    return scores
+
+
+def _fitted(model: Any, rows_MD: Floats, labels_M: Labels) -> Any:
+    """Rows that a hyperplane separates have no best weights without a penalty: an end after `max_iter` is an end."""
+    from sklearn.exceptions import ConvergenceWarning  # type: ignore[import-untyped]
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(rows_MD, labels_M)
+
+
+def _spread(scores_NS: Floats, present: Labels, num_classes: int, unseen: float) -> NDArray[np.float64]:
+    """Return scores_NC with the score `unseen` for every class without training rows."""
+    scores_NC = np.full((len(scores_NS), num_classes), unseen, dtype=np.float64)
+    scores_NC[:, present] = scores_NS
+    return scores_NC
+
+
+def _unit(rows_ND: Floats) -> NDArray[np.float64]:
+    lengths_N1 = np.linalg.norm(rows_ND.astype(np.float64), axis=1, keepdims=True)
+    unit_ND: NDArray[np.float64] = rows_ND / np.maximum(lengths_N1, 1e-12)
+    return unit_ND
+
+
+def _unchanged(rows_ND: Floats) -> NDArray[np.float64]:
+    return rows_ND.astype(np.float64)

@@ -1,0 +1,136 @@
+"""The contract of a recipe, a way from labelled rows to a classifier: what its file in this folder must declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from trainable.ranges import Range
+
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+    from trainable.datasets.text_data import TextData
+    from trainable.draws import Draw
+    from trainable.losses import LossEntry
+
+__all__ = ["TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
+
+Part = Literal["validation", "test"]
+
+TRAINING = frozenset(
+    {
+        "loss",
+        "beta",
+        "encoder_lr",
+        "head_lr",
+        "proxy_lr",
+        "weight_decay",
+        "schedule",
+        "warmup",
+        "clip",
+        "steps",
+        "batch_size",
+        "compatibility",
+        "evaluations",
+    }
+)
+"""The fields of a trial that concern the training of an encoder by gradient descent."""
+
+
+class RecipeConfig(BaseModel):
+    """The fields of one recipe: a subclass adds `name: Literal[...]` and its own fields with their valid ranges."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What all replicates of a trial share, whatever its recipe.
+
+    config: the trial's configuration.
+    data: its dataset.
+    draws: index of each replicate's draw.
+    samples: training and validation rows of each replicate.
+    part: the rows that are scored, validation rows alone or the test part too.
+    initialisation: which of each draw's initialisations is trained; 0 is the one of a search.
+    """
+
+    config: TrialConfig
+    data: TextData
+    draws: tuple[int, ...]
+    samples: tuple[Draw, ...]
+    part: Part
+    initialisation: int = 0
+
+    @property
+    def evaluations(self) -> int:
+        """How often a replicate is evaluated; with the test part, only at its end."""
+        return 1 if self.part == "test" else self.config.evaluations
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """The metrics of a replicate after `step` optimiser steps; the other fields are those of an Evaluation."""
+
+    step: int
+    metrics: dict[str, float]
+    trained_on: str
+    confusion: tuple[tuple[int, ...], ...] = ()
+
+
+class RecipeRun(Protocol):
+    """A recipe at work on one trial."""
+
+    def measurements(self, replicate: int) -> Iterator[Measurement]:
+        """Train on `trial.samples[replicate]`, and yield a measurement for each of `trial.evaluations`.
+
+        All randomness derives from the trial's seed, the draw's index and the initialisation.
+
+        Raises DivergedError for a loss, a gradient or a score that is not finite.
+        """
+
+    def release(self) -> None:
+        """Give up what no other trial may see, such as gradients."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecipeEntry:
+    """One recipe as the rest of the project uses it.
+
+    config: the pydantic model of its own fields.
+    summary: what it does, in a sentence without its end.
+    source: where it comes from, each paper with its identifier.
+    losses: which losses it can be trained with: all of them, those that are metric losses, or none, since it has no
+        loss to choose.
+    fields: the fields of a trial that it reads, of those that not every recipe does.
+    constants: the values of such fields that it does not read, where they differ from the defaults.
+    begin: (trial) -> the recipe at work on it. Called where trials are trained, so it may load torch. Raises
+        TrainableError for an encoder or fields that cannot be used.
+    search: the range of each of its own fields that a sweep searches unless the spec says otherwise.
+    search_source: where these ranges come from; empty if nothing is searched.
+    """
+
+    config: type[RecipeConfig]
+    summary: str
+    source: str
+    losses: Literal["all", "metric", "none"]
+    fields: frozenset[str]
+    begin: Callable[[Trial], RecipeRun]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Range] = field(default_factory=dict)
+    search_source: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name that specs and tables use."""
+        default: Any = self.config.model_fields["name"].default
+        return str(default)
+
+    def takes(self, loss: LossEntry) -> bool:
+        """Return whether the recipe can be trained with a loss."""
+        return self.losses == "all" or (self.losses == "metric" and loss.build is not None)

@@ -1,0 +1,34 @@
+"""Fine-tuning of the whole encoder with a head: beta * cross-entropy + (1 - beta) * metric loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from trainable.recipes.entry import TRAINING, RecipeConfig, RecipeEntry
+
+if TYPE_CHECKING:
+    from trainable.recipes.entry import RecipeRun, Trial
+
+__all__ = ["ENTRY", "FineTune"]
+
+
+class FineTune(RecipeConfig):
+    """Fine-tuning has no field of its own: those of the training are fields of a trial."""
+
+    name: Literal["fine_tune"] = "fine_tune"
+
+
+def begin(trial: Trial) -> RecipeRun:
+    from trainable.fine_tuning import FineTuning  # imported late: a driver reads fields, not tensors
+
+    return FineTuning.begun(trial)
+
+
+ENTRY = RecipeEntry(
+    config=FineTune,
+    summary="trains the encoder and a classification head with beta * cross-entropy + (1 - beta) * metric loss",
+    source="Sosnowski et al., 2022 (arXiv:2211.15195)",
+    losses="all",
+    fields=TRAINING,
+    begin=begin,
+)

@@ -1,0 +1,58 @@
+"""A frozen encoder: its sentence embeddings are computed once, and a small classifier is fitted to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from trainable.ranges import Choice, FloatRange
+from trainable.recipes.entry import RecipeConfig, RecipeEntry
+
+if TYPE_CHECKING:
+    from trainable.recipes.entry import RecipeRun, Trial
+
+__all__ = ["ENTRY", "Frozen", "FrozenHead"]
+
+FrozenHead = Literal["logistic_regression", "centroid", "neighbours", "linear_svm"]
+
+
+class Frozen(RecipeConfig):
+    """Fields of the classifier on frozen embeddings."""
+
+    name: Literal["frozen"] = "frozen"
+    head: FrozenHead = Field(
+        "logistic_regression",
+        description="classifier: logistic regression, the class centroid of the highest cosine, the vote of the "
+        "nearest rows, or a linear SVM",
+    )
+    normalise: bool = Field(
+        True, description="whether embeddings are scaled to length 1 before a logistic regression or an SVM"
+    )
+    C: float = Field(1.0, gt=0, le=1e6, description="inverse strength of the L2 penalty of logistic regression and SVM")
+    neighbours: int = Field(5, ge=1, le=1000, description="rows that vote, at most as many as the draw has")
+
+
+def begin(trial: Trial) -> RecipeRun:
+    from trainable.frozen_classifier import FrozenClassifier  # imported late: a driver reads fields, not tensors
+
+    return FrozenClassifier.begun(trial)
+
+
+ENTRY = RecipeEntry(
+    config=Frozen,
+    summary="fits a small classifier to the embeddings of the pretrained encoder, which is not trained",
+    source="logistic regression and SVM of scikit-learn; centroids as the prototypes of Snell et al., 2017 "
+    "(arXiv:1703.05175)",
+    losses="none",
+    fields=frozenset(),
+    constants={"loss": None, "evaluations": 1},
+    begin=begin,
+    search={
+        "head": Choice(("logistic_regression", "centroid", "neighbours", "linear_svm")),
+        "normalise": Choice((True, False)),
+        "C": FloatRange(0.01, 1000.0, log=True),
+        "neighbours": Choice((1, 3, 5, 9)),
+    },
+    search_source="On embeddings of length 1, an unpenalised fit needs a C far above scikit-learn's default of 1.",
+)
