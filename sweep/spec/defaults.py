@@ -11,7 +11,7 @@ from trainable.losses import LOSSES
 from trainable.ranges import FloatRange, Range, Scalar
 from trainable.recipes import RECIPES
 
-__all__ = ["DEFAULT_RANGES", "RANGE_SOURCES", "filled_search", "filled_trial"]
+__all__ = ["DEFAULT_RANGES", "NEW_DEFAULTS", "RANGE_SOURCES", "filled_search", "filled_trial"]
 
 DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
     {
@@ -32,6 +32,11 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Why each of these ranges is what it is."""
+
+
+NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType({"head": "centroid", "proxy_start": "centroids"})
+"""Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
+trained it: training starts where the frozen encoder stands."""
 
 
 def filled_search(
@@ -63,5 +68,10 @@ def filled_trial(trial: Mapping[str, Scalar], elsewhere: Set[str]) -> dict[str, 
     """The complete `trial` block: every field that stands in no other block. Those with a default range have no default
     value, since the loss decides whether they are used."""
     free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
-    values = {name: trial.get(name, None if name in DEFAULT_RANGES else TRIAL_FIELDS[name].default) for name in free}
+    values = {name: trial.get(name, None if name in DEFAULT_RANGES else _default(name)) for name in free}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _default(name: str) -> Scalar:
+    default: Scalar = NEW_DEFAULTS.get(name, TRIAL_FIELDS[name].default)
+    return default

@@ -24,9 +24,12 @@ TRAINING = frozenset(
     {
         "loss",
         "beta",
+        "head",
+        "inference",
         "encoder_lr",
         "head_lr",
         "proxy_lr",
+        "proxy_start",
         "weight_decay",
         "schedule",
         "warmup",
