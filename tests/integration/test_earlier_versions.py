@@ -115,4 +115,6 @@ def test_an_export_is_imported_and_reported(tmp_path: Path) -> None:
 
 
 def test_results_are_written_as_they_were_but_for_the_recipe_which_is_new() -> None:
-    assert undisturbed().to_json().replace('"recipe": "fine_tune", ', "") == (WRITTEN / "results.json").read_text(encoding="utf-8")
+    assert undisturbed().to_json().replace('"recipe": "fine_tune", ', "") == (WRITTEN / "results.json").read_text(
+        encoding="utf-8"
+    )
