@@ -4,7 +4,7 @@ The file of one (encoder, embedding, longest input, precision, rows) is shared b
 encoded in fixed blocks, so that an embedding is the same to the last bit whichever rows were asked for first. Each row
 is kept with a sum of its bits, so that one that was written in part, as by a process that was killed, is known.
 
-Shapes: N rows of a part of a dataset, B of a block, W that are wanted, D embedding size, K = D + 1 numbers kept of a row.
+Shapes: N rows of a part of a dataset, B of a block, W wanted ones, D embedding size, K = D + 1 numbers kept of a row.
 """
 
 from __future__ import annotations

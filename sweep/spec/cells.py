@@ -100,6 +100,12 @@ class Cell:
         """The number of trials of the cell: the budget, but never more than the cell has configurations."""
         return min(budget, self.size())
 
+    def evaluations(self) -> int:
+        """The number of evaluations of a whole trial, over all its replicates."""
+        fixed = next(iter(self.fixed.values()))
+        known = RECIPES[str(fixed["recipe"])].constants
+        return int(str(fixed["replicates"])) * int(str(fixed.get("evaluations", known.get("evaluations"))))
+
     def cost(self) -> int:
         """The cost of a trial in scored rows, by which cells are ordered; training on a row costs as much as scoring
         three."""
