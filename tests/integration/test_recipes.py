@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -71,9 +72,9 @@ class Sweep:
     def results(self) -> SweepResults:
         return read_stored("toy", self.folder / "sweeps")[1].results()
 
-    def reports(self) -> int:
+    def has_reports(self, least: int) -> bool:
         journal = self.folder / "sweeps" / "toy" / "ledger.journal"
-        return journal.read_bytes().count(b'"report/') if journal.exists() else 0
+        return journal.exists() and journal.read_bytes().count(b'"report/') >= least
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def test_a_sweep_of_two_recipes_that_is_killed_ends_as_one_that_is_not(tmp_path:
     killed.write()
     for reports in (3, 9):
         process = killed.start()
-        wait_until(lambda least=reports: killed.reports() >= least, 120)
+        wait_until(partial(killed.has_reports, reports), 120)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         shutil.rmtree(killed.home / "few-shot-sweep", ignore_errors=True)  # embeddings may be deleted at any time
