@@ -96,7 +96,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_cheap_trials_are_little_of_the_work(tmp_path: Path) -> None:
     compare = {"dataset": ["support"], "shots": [4], "recipe": ["frozen", "fine_tune"], "loss": ["supcon"]}
-    changes: dict[str, Any] = {"compare": compare, "confirm": {"draws": 6}}
+    changes: dict[str, Any] = {"compare": compare, "confirm": {"draws": 6, "reseeded": 0}}
     made, cells = spec(**changes), grid(**changes)
     ledger = Ledger(open_storage(tmp_path / "journal", write=True), "small")
     ledger.begin(made.resolved(), cells, {})
