@@ -186,7 +186,8 @@ def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:
     """The flat fields of a recipe or loss, as far as they stand under its name in `search`."""
     fields = spec.search.get(owner, {})
     assert isinstance(fields, Mapping)
-    return {f"{kind}.{name}": value for name, value in fields.items()}
+    read = (name for name in fields if kind != "recipe" or RECIPES[owner].reads(name, fields))
+    return {f"{kind}.{name}": fields[name] for name in read}
 
 
 def _is_range(value: object) -> bool:

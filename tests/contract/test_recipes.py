@@ -125,6 +125,17 @@ def test_every_corner_of_the_search_space_is_a_valid_config_and_the_defaults_lie
         assert space.contains(getattr(defaults, field)), f"{entry.name}.{field}"
 
 
+@EVERY
+def test_what_it_reads_under_a_condition_is_a_field_that_depends_on_another_one(entry: RecipeEntry) -> None:
+    for name, (other, values) in entry.conditions.items():
+        assert {name, other} <= set(entry.search)
+        assert other not in entry.conditions
+        space = entry.search[other]
+        assert all(space.contains(value) for value in values)
+        assert entry.reads(name, {other: space})
+        assert {value for value in ends(space) if entry.reads(name, {other: value})} == values
+
+
 # The configuration of a trial
 
 

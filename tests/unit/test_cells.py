@@ -125,12 +125,30 @@ def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
     search = {"frozen": {"C": 10.0, "head": ["centroid", "linear_svm"]}, "soft_triple": {"la": 20}, "encoder_lr": 1e-5}
     frozen, _, soft_triple = grid(compare=BOTH, search=search)
     assert frozen.fixed["frozen"]["recipe.C"] == 10.0
-    assert set(frozen.spaces["frozen"]) == {"recipe.head", "recipe.normalise", "recipe.neighbours"}
+    assert set(frozen.spaces["frozen"]) == {"recipe.head", "recipe.normalise"}
     assert frozen.default_config().flat()["recipe.head"] == "centroid"
-    assert frozen.size() == 2 * 2 * 4
+    assert frozen.size() == 2 * 2
     assert not [
         name for name in (*soft_triple.fixed["soft_triple"], *soft_triple.spaces["soft_triple"]) if "recipe." in name
     ]
+
+
+@pytest.mark.parametrize(
+    ("head", "searched", "size"),
+    [
+        ("centroid", set(), 1),
+        ("neighbours", {"neighbours"}, 4),
+        (["centroid", "neighbours"], {"head", "neighbours"}, 8),
+        ("linear_svm", {"normalise", "C"}, 2 * 10**9),
+        (["centroid", "linear_svm"], {"head", "normalise", "C"}, 4 * 10**9),
+    ],
+    ids=str,
+)
+def test_what_no_head_of_a_frozen_encoder_reads_is_not_searched(head: Any, searched: set[str], size: int) -> None:
+    (cell,) = grid(compare={"recipe": ["frozen"], "loss": None}, search={"frozen": {"head": head}})
+    assert {name.removeprefix("recipe.") for name in cell.spaces["frozen"]} == searched
+    assert cell.size() == size
+    assert cell.default_config().flat()["recipe.head"] == (head if isinstance(head, str) else head[0])
 
 
 def test_a_searched_loss_is_that_of_the_recipes_that_take_it() -> None:
@@ -335,9 +353,9 @@ def test_fine_tuning_has_the_fingerprint_that_older_sweeps_recorded() -> None:
             "search.frozen.C: was 0.01..1000 (log), is now 10",
         ),
         (
-            FROZEN | {"search": {"frozen": {"head": ["centroid", "neighbours"]}}},
-            FROZEN | {"search": {"frozen": {"head": "centroid"}}},
-            "search.frozen.head: was [centroid, neighbours], is now centroid",
+            FROZEN | {"search": {"frozen": {"head": ["logistic_regression", "linear_svm"]}}},
+            FROZEN | {"search": {"frozen": {"head": "linear_svm"}}},
+            "search.frozen.head: was [logistic_regression, linear_svm], is now linear_svm",
         ),
         (
             {"datasets": {"support": {"path": "/a.csv"}}},
