@@ -196,12 +196,14 @@ def of(entry: RecipeEntry) -> Iterator[Method]:
 
 
 def another(field: str) -> Any:
-    """A valid value of a field of a trial other than its default."""
+    """A valid value of a field of a trial, neither its default nor the one that a recipe sets."""
     info = TrialConfig.model_fields[field]
     if field == "loss":
         return {"name": "supcon"}
-    if get_origin(info.annotation) is Literal:
-        return next(name for name in get_args(info.annotation) if name != info.default)
+    kinds = [kind for kind in (info.annotation, *get_args(info.annotation)) if get_origin(kind) is Literal]
+    taken = {info.default, *(entry.constants.get(field) for entry in RECIPES.values())}
+    if kinds:
+        return next(name for name in get_args(kinds[0]) if name not in taken)
     if info.default is None:
         return 0.5
     return info.default / 2 if isinstance(info.default, float) else info.default + 1
