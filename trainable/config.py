@@ -146,10 +146,11 @@ class TrialConfig(BaseModel):
             return data
         filled = {**recipe.constants, **data}
         entry = LOSSES.get(_name(filled, "loss", CrossEntropy()))
-        if entry is not None and entry.build is None:
+        if entry is not None and entry.build is None and "beta" in recipe.fields:
             filled.setdefault("beta", 1.0)
         one_rate = filled.get("compatibility") == "published"
-        if entry is not None and entry.has_proxies and not one_rate and filled.get("proxy_lr") is None:
+        with_rate = entry is not None and entry.has_proxies and "proxy_lr" in recipe.fields and not one_rate
+        if with_rate and filled.get("proxy_lr") is None:
             filled["proxy_lr"] = 1e-2
         return filled
 

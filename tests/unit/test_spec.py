@@ -67,6 +67,17 @@ VALID: dict[str, tuple[str, ...]] = {
     "a database as ledger": ("ledger=postgresql://ann@db:5432/ledger",),
     "a server that tracks": ("tracking.uri=https://mlflow.example.org:5000/x", "tracking.required=false"),
     "empty blocks": ("search=null", "budget=null", "tracking=null"),
+    "a recipe without a loss": ("compare.recipe=frozen", "compare.loss=null"),
+    "a recipe under trial": ("trial.recipe=frozen", "compare.loss=null"),
+    "recipes beside each other": ("compare.recipe=[frozen, fine_tune]", "compare.beta=[0.1, 0.5]"),
+    "fields of a recipe": (
+        "compare.recipe=[frozen, fine_tune]",
+        "search.frozen.C={low: 0.1, high: 10, log: true}",
+        "search.frozen.head=[centroid, linear_svm]",
+        "search.frozen.normalise=true",
+        "confirm.baseline=frozen",
+    ),
+    "fields of a recipe that is not compared": ("search.frozen.C=1.0",),
     "own data": ("datasets.mine={hub: org/mine, text: body}", "compare.dataset=[mine, SetFit/subj]"),
 }
 
@@ -309,7 +320,8 @@ def test_presets_are_the_files_that_come_with_the_package() -> None:
 def test_the_presets_are_the_comparisons_that_they_promise() -> None:
     quickstart = load_spec("quickstart")
     assert quickstart.compare["dataset"] == ("support",)
-    assert len(cells(quickstart)) == 3
+    methods = [cell.method for cell in cells(quickstart)]
+    assert methods == ["frozen", "cross_entropy", "soft_triple", "proxy_anchor"]
     assert quickstart.budget.trials_per_cell == 6
     paper = load_spec("paper")
     assert len(paper.compare["dataset"]) == 8

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from trainable.ranges import Range
+from trainable.ranges import Choice, Range, Scalar
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -116,6 +116,7 @@ class RecipeEntry:
         TrainableError for an encoder or fields that cannot be used.
     search: the range of each of its own fields that a sweep searches unless the spec says otherwise.
     search_source: where these ranges come from; empty if nothing is searched.
+    conditions: its own fields that are read only where another one has certain values: the other field and the values.
     """
 
     config: type[RecipeConfig]
@@ -127,6 +128,7 @@ class RecipeEntry:
     constants: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
+    conditions: Mapping[str, tuple[str, frozenset[Scalar]]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -137,3 +139,11 @@ class RecipeEntry:
     def takes(self, loss: LossEntry) -> bool:
         """Return whether the recipe can be trained with a loss."""
         return self.losses == "all" or (self.losses == "metric" and loss.build is not None)
+
+    def reads(self, name: str, fields: Mapping[str, Range | Scalar]) -> bool:
+        """Return whether a trial may read its own field `name`, where its fields have these values or ranges."""
+        if name not in self.conditions:
+            return True
+        other, values = self.conditions[name]
+        given = fields[other]
+        return not values.isdisjoint(given.values) if isinstance(given, Choice) else given in values

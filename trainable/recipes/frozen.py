@@ -39,6 +39,8 @@ def begin(trial: Trial) -> RecipeRun:
     return FrozenClassifier.begun(trial)
 
 
+_LINEAR = ("head", frozenset({"logistic_regression", "linear_svm"}))
+
 ENTRY = RecipeEntry(
     config=Frozen,
     summary="fits a small classifier to the embeddings of the pretrained encoder, which is not trained",
@@ -55,4 +57,5 @@ ENTRY = RecipeEntry(
         "neighbours": Choice((1, 3, 5, 9)),
     },
     search_source="On embeddings of length 1, an unpenalised fit needs a C far above scikit-learn's default of 1.",
+    conditions={"normalise": _LINEAR, "C": _LINEAR, "neighbours": ("head", frozenset({"neighbours"}))},
 )
