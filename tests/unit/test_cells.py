@@ -142,7 +142,7 @@ def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
         ("linear_svm", {"normalise", "C"}, 2 * 10**9),
         (["centroid", "linear_svm"], {"head", "normalise", "C"}, 4 * 10**9),
     ],
-    ids=str,
+    ids=["centroid", "neighbours", "two without a penalty", "one with a penalty", "two of both kinds"],
 )
 def test_what_no_head_of_a_frozen_encoder_reads_is_not_searched(head: Any, searched: set[str], size: int) -> None:
     (cell,) = grid(compare={"recipe": ["frozen"], "loss": None}, search={"frozen": {"head": head}})
