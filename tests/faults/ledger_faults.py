@@ -30,7 +30,7 @@ def tear_journal(run: FaultRun, rng: Random) -> None:
 
 
 def lose_line(run: FaultRun, rng: Random) -> None:
-    """Any line but the last is lost, as a file system or an editor loses one; until it is back, the driver is refused."""
+    """Any line but the last is lost, as a file system or an editor loses one: refused until it is back."""
     if not run.begun():
         return
     run.kill()
