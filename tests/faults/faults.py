@@ -76,6 +76,7 @@ FAULTS = (
     Fault("clock moved", driver_faults.move_clock, _C | {Requirement.CLOCK}),
     Fault("worker killed", worker_faults.kill_worker),
     Fault("worker stopped for too long", worker_faults.stop_worker, _OWN_ENCODER),
+    Fault("worker stopped for good", worker_faults.stop_worker_for_good, _OWN_ENCODER),
     Fault("GCS killed", ray_faults.kill_gcs, _E, _RAY_GONE),
     Fault("raylet killed", ray_faults.kill_raylet, _E, _RAY_GONE),
     Fault("raylet stopped for too long", ray_faults.stop_raylet, _C),

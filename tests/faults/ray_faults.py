@@ -68,10 +68,11 @@ def _kill_of_own_ray(run: FaultRun, name: str) -> None:
         return
     session = run.driver
     run.strike()
-    for each in _processes(session, name):
+    killed = _processes(session, name)
+    for each in killed:
         with suppress(psutil.NoSuchProcess):
             each.kill()
-    run.wait(lambda: bool(_processes(session, name)), _ENDED)
+    run.wait(lambda: any(each not in killed for each in _processes(session, name)), _ENDED)
     if run.running or run.code == 0:
         return
     told = run.comes(lambda: "the same command resumes" in session.said or run.code == 2, 5.0)

@@ -17,9 +17,10 @@ from tests.faults.fault_run import FaultRun
 from tests.faults.fault_spec import STALL_MINUTES
 from trainable.outcomes import Outcome
 
-__all__ = ["exhaust_memory", "hang_loader", "kill_worker", "meet_nan", "stop_worker"]
+__all__ = ["exhaust_memory", "hang_loader", "kill_worker", "meet_nan", "stop_worker", "stop_worker_for_good"]
 
 _STALLED = f"no evaluation within {STALL_MINUTES:g} minutes"
+_KILLED = 5 * 60 * STALL_MINUTES  # seconds within which a worker that is stopped must have been killed
 _LEASE = 45.0  # seconds after which the kernel lets others open a file all the same
 
 
@@ -44,6 +45,18 @@ def stop_worker(run: FaultRun, rng: Random) -> None:
         worker.resume()
     noticed = run.wait(lambda: _stalls(run) > known or run.progress > progress, 60.0)
     run.expect(noticed or not run.running, "nobody has noticed that the worker was stopped")
+
+
+def stop_worker_for_good(run: FaultRun, rng: Random) -> None:
+    """In the midst of a step or between two of them: its own time limit cannot end it then."""
+    worker = _worker(run)
+    if worker is None:
+        return
+    run.strike()
+    with suppress(psutil.NoSuchProcess):
+        worker.suspend()
+    gone = run.wait(lambda: not worker.is_running(), _KILLED)
+    run.expect(gone or not run.running, "the worker that was stopped is still there")
 
 
 def exhaust_memory(run: FaultRun, rng: Random) -> None:
