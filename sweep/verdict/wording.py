@@ -13,6 +13,7 @@ from sweep.verdict.statistics import Difference, Summary
 __all__ = ["selection", "sentence"]
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+_CHEAP = 0.5  # a share of the other's time that is worth a word
 _ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw trains on"}
 
 
@@ -85,7 +86,7 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
         text = f"{base.method}, the baseline, won with {_score(mean)}."
     else:
         text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
-    return text + _aside("Worse than", base, worse)
+    return text + _aside("Worse than", base, worse) + ("" if better else _cheap(base, others))
 
 
 def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
@@ -112,6 +113,15 @@ def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], fa
     else:
         text = f"{result} {base.method}: the best, {first.method}, is ahead"
     return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
+
+
+def _cheap(base: Arm, others: Sequence[Arm]) -> str:
+    """What a baseline cost that nothing is shown to beat, where that is much less than the next method cost."""
+    next_best = max(others, key=_lead)
+    spent, other = base.cost.spent.total, next_best.cost.spent.total
+    if not 0 < spent < _CHEAP * other:
+        return ""
+    return f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
 
 
 def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:

@@ -62,7 +62,7 @@ def _delete(run: FaultRun, place: Path) -> None:
     run.forget()
     shutil.rmtree(place) if place.is_dir() else place.unlink()
     run.wait(lambda: not run.running, _NOTICED)
-    run.expect(not run.running, f"the driver goes on without its ledger: {run.driver.said[-2000:]}")
+    run.expect(not run.running, f"the driver continues without its ledger: {run.driver.said[-2000:]}")
     if run.running:
         run.driver.kill()
     elif run.code == 0:  # it had just written its last record

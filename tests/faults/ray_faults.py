@@ -44,8 +44,8 @@ def kill_head(run: FaultRun, rng: Random) -> None:
 
 
 def stop_raylet(run: FaultRun, rng: Random) -> None:
-    """The one of the node that trains, until the head has given the node up and its trial goes on elsewhere. When it
-    goes on, it learns of that, and its node ends; another one joins."""
+    """The one of the node that trains, until the head has given the node up and its trial continues elsewhere. When it
+    continues, it learns of that, and its node ends; another one joins."""
     cluster = run.services.cluster
     node = cluster.busy
     raylets = _processes(node, "raylet")

@@ -32,7 +32,7 @@ def kill_worker(run: FaultRun, rng: Random) -> None:
 
 
 def stop_worker(run: FaultRun, rng: Random) -> None:
-    """For longer than the time limit of a step, as a machine does that is suspended. When it goes on, what it was doing
+    """For longer than the time limit of a step, as a machine does that is suspended. When it continues, what it was doing
     is interrupted, and done again by another one."""
     worker = _worker(run)
     if worker is None:

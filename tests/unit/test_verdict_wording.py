@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
+from sweep.records.spent import Spent
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
@@ -18,12 +19,23 @@ def result() -> Verdict:
     return verdict(synthetic_results(datasets=("trec",), losses=losses, draws=2, trials=1))
 
 
-def told(*leads: tuple[str, float, float], family: int = 6, needed: int | None = 312, chance: float = 0.71) -> str:
-    """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %."""
+def told(
+    *leads: tuple[str, float, float],
+    family: int = 6,
+    needed: int | None = 312,
+    chance: float = 0.71,
+    spent: float | None = None,
+) -> str:
+    """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %.
+
+    spent: share of the others' time that the baseline took; None for as much.
+    """
     (comparison,) = result().comparisons
     mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
-    base = replace(comparison.arms[0], method="cross_entropy", summary=mean)
-    others = [_led(base, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
+    like = comparison.arms[0]
+    cost = like.cost if spent is None else replace(like.cost, spent=Spent(spent * like.cost.spent.total, 0.0, 0.0))
+    base = replace(like, method="cross_entropy", summary=mean, cost=cost)
+    others = [_led(like, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
     return sentence(replace(comparison, arms=(base, *others), best=best, baseline="cross_entropy"), family)
 
@@ -102,3 +114,11 @@ def test_how_winners_were_chosen() -> None:
         "search, scored on as many rows as a draw trains on. Its test scores come from 2 fresh draws, which the "
         "search never used."
     )
+
+
+def test_a_cheap_baseline_that_nothing_is_shown_to_beat() -> None:
+    cheap = " cross_entropy took 2 % of the time that soft_triple took."
+    assert told(("soft_triple", 2.9, 0.12), ("supcon", -3, 0.04), spent=0.02).endswith(cheap)
+    assert told(("soft_triple", -2.9, 0.01), ("supcon", -3, 0.04), spent=0.02).endswith(cheap)
+    assert "took" not in told(("soft_triple", 2.9, 0.01), spent=0.02), "the time was worth it"
+    assert "took" not in told(("soft_triple", 2.9, 0.12), spent=0.6), "it is not much less"
