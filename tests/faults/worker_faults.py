@@ -32,8 +32,8 @@ def kill_worker(run: FaultRun, rng: Random) -> None:
 
 
 def stop_worker(run: FaultRun, rng: Random) -> None:
-    """For longer than the time limit of a step, as a machine does that is suspended. When it continues, what it was doing
-    is interrupted, and done again by another one."""
+    """For longer than the time limit of a step, as a machine does that is suspended. When it continues, what it was
+    doing is interrupted, and done again by another one."""
     worker = _worker(run)
     if worker is None:
         return
