@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder import free_accelerator
+from trainable.feasibility import check_feasible
 from trainable.learner import DivergedError
 from trainable.outcomes import Evaluation, Outcome
 from trainable.recipes import RECIPES
@@ -63,6 +64,7 @@ def replicates(
     has been begun, and torch.AcceleratorError if the device fails.
     """
     trial = _trial(config, draws, initialisation, part)
+    check_feasible(config, trial.data)
     return _evaluations(trial, RECIPES[config.recipe.name].begin(trial), first)
 
 

@@ -14,8 +14,9 @@ from trainable.datasets.digest import data_digest
 from trainable.draws import draw_of
 from trainable.encoder import check_encoder
 from trainable.encoder.digest import encoder_digest
+from trainable.recipes import RECIPES
 
-__all__ = ["Digests", "check_inputs", "digest_inputs", "input_changes", "pinned"]
+__all__ = ["Digests", "check_inputs", "data_notes", "digest_inputs", "input_changes", "pinned"]
 
 Digests: TypeAlias = Mapping[str, Mapping[str, str]]
 """What the inputs of a cell consist of: by kind and name (`dataset trec`), the properties and hashes of one of them."""
@@ -63,6 +64,17 @@ def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
             found[f"dataset {config.dataset.name}"] = datasets[config.dataset]
             found[f"encoder {number}"] = encoders[key]
     return digests
+
+
+def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
+    """By dataset, what was dropped or assumed in reading it, and what recipes have to say of it. Raises TrainableError
+    for one that cannot be read."""
+    notes: dict[str, dict[str, None]] = {}
+    for config in (cell.default_config() for cell in grid):
+        data = load(config.dataset)
+        said = (*data.notes, *RECIPES[config.recipe.name].notes(config, data))
+        notes.setdefault(config.dataset.name, {}).update(dict.fromkeys(said))
+    return {name: tuple(said) for name, said in notes.items()}
 
 
 def input_changes(old: Digests, new: Digests) -> list[str]:

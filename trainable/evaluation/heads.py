@@ -58,11 +58,20 @@ def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, 
     return scores
 
 
-def centroid_head(train_MD: Floats, labels_M: Labels, num_classes: int) -> Classifier:
-    """Score by the cosine to each class's centroid, the mean of its normalised rows (Snell et al., 2017)."""
-    present = np.unique(labels_M)
-    directions_MD = _unit(train_MD)
-    centroids_SD = _unit(np.stack([directions_MD[labels_M == label].mean(axis=0) for label in present]))
+def centroid_head(
+    train_MD: Floats, labels_M: Labels, num_classes: int, names_CD: Floats | None = None, *, weight: float = 0.0
+) -> Classifier:
+    """Score by the cosine to each class's centroid, the mean of its normalised rows (Snell et al., 2017).
+
+    names_CD: embeddings of the classes' names. Each counts as `weight` rows of its class, which then has a centroid
+        without any row too.
+    """
+    sums_CD, rows_C = np.zeros((num_classes, train_MD.shape[1])), np.bincount(labels_M, minlength=num_classes)
+    np.add.at(sums_CD, labels_M, _unit(train_MD))
+    if names_CD is not None:
+        sums_CD += weight * _unit(names_CD)
+    present = np.arange(num_classes) if names_CD is not None else np.flatnonzero(rows_C)
+    centroids_SD = _unit(sums_CD[present])
     return lambda embeddings_ND: _spread(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
 
 

@@ -98,6 +98,14 @@ class RecipeRun(Protocol):
         """Give up what no other trial may see, such as gradients."""
 
 
+def _accepts(config: TrialConfig, data: TextData) -> None:
+    """Refuse nothing."""
+
+
+def _says_nothing(config: TrialConfig, data: TextData) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeEntry:
     """One recipe as the rest of the project uses it.
@@ -113,6 +121,9 @@ class RecipeEntry:
         TrainableError for an encoder or fields that cannot be used.
     search: the range of each of its own fields that a sweep searches unless the spec says otherwise.
     search_source: where these ranges come from; empty if nothing is searched.
+    check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
+        that a sweep does not begin. Raises TrainableError.
+    notes: (trial's configuration, dataset) -> what a user should know of the data before they are used so.
     """
 
     config: type[RecipeConfig]
@@ -124,6 +135,8 @@ class RecipeEntry:
     constants: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
+    check: Callable[[TrialConfig, TextData], None] = _accepts
+    notes: Callable[[TrialConfig, TextData], tuple[str, ...]] = _says_nothing
 
     @property
     def name(self) -> str:

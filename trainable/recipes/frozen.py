@@ -10,6 +10,8 @@ from trainable.ranges import Choice, FloatRange
 from trainable.recipes.entry import RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+    from trainable.datasets.text_data import TextData
     from trainable.recipes.entry import RecipeRun, Trial
 
 __all__ = ["ENTRY", "Frozen", "FrozenHead"]
@@ -30,6 +32,12 @@ class Frozen(RecipeConfig):
         True, description="whether embeddings are scaled to length 1 before a logistic regression or an SVM"
     )
     C: float = Field(1.0, gt=0, le=1e6, description="inverse strength of the L2 penalty of logistic regression and SVM")
+    name_weight: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="rows that the name or description of a class counts as in its centroid; 0: it is not read",
+    )
     neighbours: int = Field(5, ge=1, le=1000, description="rows that vote, at most as many as the draw has")
 
 
@@ -37,6 +45,13 @@ def begin(trial: Trial) -> RecipeRun:
     from trainable.frozen_classifier import FrozenClassifier  # imported late: a driver reads fields, not tensors
 
     return FrozenClassifier.begun(trial)
+
+
+def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
+    from trainable.class_texts import silent_names  # imported late: it needs the configuration, which needs this table
+
+    assert isinstance(config.recipe, Frozen), "the recipe reads its own trials"
+    return silent_names(config.dataset, data) if config.recipe.name_weight > 0 else ()
 
 
 ENTRY = RecipeEntry(
@@ -52,7 +67,11 @@ ENTRY = RecipeEntry(
         "head": Choice(("logistic_regression", "centroid", "neighbours", "linear_svm")),
         "normalise": Choice((True, False)),
         "C": FloatRange(0.01, 1000.0, log=True),
+        "name_weight": Choice((0.0, 1.0, 2.0, 4.0)),
         "neighbours": Choice((1, 3, 5, 9)),
     },
-    search_source="On embeddings of length 1, an unpenalised fit needs a C far above scikit-learn's default of 1.",
+    search_source="On embeddings of length 1, an unpenalised fit needs a C far above scikit-learn's default of 1. "
+    "Names that say what a class means are worth some rows (support, 4 per class: 57.9 without, 65.5 with a weight of "
+    "2), others none (TREC: 44.2, 43.5).",
+    notes=notes,
 )
