@@ -20,7 +20,7 @@ import ray
 
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import TextData, load, provide
-from trainable.encoder.places import PACKAGED, encoder_files, provide_encoder
+from trainable.encoder.places import PACKAGED, encoder_files, module_files, provide_encoder
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -36,7 +36,7 @@ class EncoderFiles:
 
     digest: a hash of their names and contents.
     folder: where they lie on the driver's machine.
-    files: by name, references to their contents in pieces.
+    files: by name within the folder, references to their contents in pieces.
     """
 
     digest: str
@@ -82,7 +82,9 @@ def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
     """
     datasets = {config.dataset: ray.put(load(config.dataset)) for config in configs}
     named = {(config.encoder, config.encoder_revision) for config in configs if config.encoder not in PACKAGED}
-    encoders = {key: _put(encoder_files(*key)) for key in sorted(named, key=str)} if everywhere else {}
+    encoders = (
+        {key: _put([*encoder_files(*key), *module_files(*key)]) for key in sorted(named, key=str)} if everywhere else {}
+    )
     return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders)
 
 
@@ -104,16 +106,19 @@ def _first_time(key: object) -> bool:
 
 
 def _put(files: Sequence[Path]) -> EncoderFiles:
+    """Files of an encoder, the first of which lies at the top of its folder."""
     digest = hashlib.sha256()
     pieces: dict[str, list[ObjectRef[bytes]]] = {}
+    folder = files[0].parent
     for path in files:
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        pieces[path.name] = []
+        name = path.relative_to(folder).as_posix()
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+        pieces[name] = []
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
-                pieces[path.name].append(ray.put(piece))
-    return EncoderFiles(digest.hexdigest()[:32], str(files[0].parent), pieces)
+                pieces[name].append(ray.put(piece))
+    return EncoderFiles(digest.hexdigest()[:32], str(folder), pieces)
 
 
 def _unpacked(files: EncoderFiles) -> Path:
@@ -126,6 +131,7 @@ def _unpacked(files: EncoderFiles) -> Path:
             shutil.rmtree(scratch, ignore_errors=True)  # of a worker that died
             scratch.mkdir()
             for name, pieces in files.files.items():
+                (scratch / name).parent.mkdir(exist_ok=True)
                 with (scratch / name).open("wb") as file:
                     for piece in pieces:
                         file.write(ray.get(piece))

@@ -49,7 +49,7 @@ def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
 
 
 def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
-    """By cell, what its dataset and its encoders consist of. Raises TrainableError for one that cannot be read."""
+    """By cell, what all its inputs consist of. Raises TrainableError for one that cannot be read."""
     datasets: dict[DatasetConfig, Mapping[str, str]] = {}
     encoders: dict[tuple[str, str | None], Mapping[str, str]] = {}
     digests: dict[str, dict[str, Mapping[str, str]]] = {}
@@ -63,6 +63,8 @@ def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
                 encoders[key] = encoder_digest(*key)
             found[f"dataset {config.dataset.name}"] = datasets[config.dataset]
             found[f"encoder {number}"] = encoders[key]
+            if own := RECIPES[config.recipe.name].digest(config):
+                found[f"{config.recipe.name} {number}"] = own
     return digests
 
 

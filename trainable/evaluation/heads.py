@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import neighbour_scores
 
-__all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "svm_head"]
+__all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "spread_scores", "svm_head"]
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -34,9 +34,11 @@ def logistic_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: fl
     unseen = -np.log(len(labels_M) + num_classes)
     present = np.unique(labels_M)
     if len(present) == 1:
-        return lambda embeddings_ND: _spread(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
+        return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
     model = _fitted(LogisticRegression(C=C, max_iter=1000), scaled(train_MD), labels_M)
-    return lambda embeddings_ND: _spread(model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen)
+    return lambda embeddings_ND: spread_scores(
+        model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen
+    )
 
 
 def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool) -> Classifier:
@@ -47,13 +49,13 @@ def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, 
     scaled = _unit if normalise else _unchanged
     present = np.unique(labels_M)
     if len(present) == 1:
-        return lambda embeddings_ND: _spread(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
+        return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
     model = _fitted(SVC(C=C, kernel="linear"), scaled(train_MD), labels_M)
 
     def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
         margins = model.decision_function(scaled(embeddings_ND))
         margins_NS = np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
-        return _spread(margins_NS, present, num_classes, float(margins_NS.min()) - 1.0)
+        return spread_scores(margins_NS, present, num_classes, float(margins_NS.min()) - 1.0)
 
     return scores
 
@@ -72,7 +74,7 @@ def centroid_head(
         sums_CD += weight * _unit(names_CD)
     present = np.arange(num_classes) if names_CD is not None else np.flatnonzero(rows_C)
     centroids_SD = _unit(sums_CD[present])
-    return lambda embeddings_ND: _spread(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
+    return lambda embeddings_ND: spread_scores(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
 
 
 def neighbours_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, neighbours: int) -> Classifier:
@@ -99,7 +101,7 @@ def _fitted(model: Any, rows_MD: Floats, labels_M: Labels) -> Any:
         return model.fit(rows_MD, labels_M)
 
 
-def _spread(scores_NS: Floats, present: Labels, num_classes: int, unseen: float) -> NDArray[np.float64]:
+def spread_scores(scores_NS: Floats, present: Labels, num_classes: int, unseen: float) -> NDArray[np.float64]:
     """Return scores_NC with the score `unseen` for every class without training rows."""
     scores_NC = np.full((len(scores_NS), num_classes), unseen, dtype=np.float64)
     scores_NC[:, present] = scores_NS

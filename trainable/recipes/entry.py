@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from trainable.draws import Draw
     from trainable.losses import LossEntry
 
-__all__ = ["TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
+__all__ = ["ENCODING", "TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
 
 Part = Literal["validation", "test"]
+
+ENCODING = frozenset({"encoder", "encoder_revision", "embedding", "max_length", "precision"})
+"""The fields of a trial that concern an encoder and what it makes of a text."""
 
 TRAINING = frozenset(
     {
@@ -102,6 +105,10 @@ def _accepts(config: TrialConfig, data: TextData) -> None:
     """Refuse nothing."""
 
 
+def _reads_nothing(config: TrialConfig) -> Mapping[str, str]:
+    return {}
+
+
 def _says_nothing(config: TrialConfig, data: TextData) -> tuple[str, ...]:
     return ()
 
@@ -123,6 +130,8 @@ class RecipeEntry:
     search_source: where these ranges come from; empty if nothing is searched.
     check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
         that a sweep does not begin. Raises TrainableError.
+    digest: (trial's configuration) -> by name, what the trial reads beside its data and the files of its encoder, as a
+        hash. Raises TrainableError if it cannot be read.
     notes: (trial's configuration, dataset) -> what a user should know of the data before they are used so.
     """
 
@@ -136,6 +145,7 @@ class RecipeEntry:
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
     check: Callable[[TrialConfig, TextData], None] = _accepts
+    digest: Callable[[TrialConfig], Mapping[str, str]] = _reads_nothing
     notes: Callable[[TrialConfig, TextData], tuple[str, ...]] = _says_nothing
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from trainable.recipes.entry import TRAINING, RecipeConfig, RecipeEntry
+from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
     from trainable.recipes.entry import RecipeRun, Trial
@@ -29,6 +29,6 @@ ENTRY = RecipeEntry(
     summary="trains the encoder and a classification head with beta * cross-entropy + (1 - beta) * metric loss",
     source="Sosnowski et al., 2022 (arXiv:2211.15195)",
     losses="all",
-    fields=TRAINING,
+    fields=ENCODING | TRAINING,
     begin=begin,
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from trainable.ranges import Choice, FloatRange
-from trainable.recipes.entry import RecipeConfig, RecipeEntry
+from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -60,7 +60,7 @@ ENTRY = RecipeEntry(
     source="logistic regression and SVM of scikit-learn; centroids as the prototypes of Snell et al., 2017 "
     "(arXiv:1703.05175)",
     losses="none",
-    fields=frozenset(),
+    fields=ENCODING,
     constants={"loss": None, "evaluations": 1},
     begin=begin,
     search={

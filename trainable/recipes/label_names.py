@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from trainable.ranges import Choice
-from trainable.recipes.entry import RecipeConfig, RecipeEntry
+from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -46,7 +46,7 @@ ENTRY = RecipeEntry(
     summary="takes no labelled rows: the class whose name or description has the embedding nearest to the text's",
     source="zero-shot classification by the names of the classes: Yin et al., 2019 (arXiv:1909.00161)",
     losses="none",
-    fields=frozenset(),
+    fields=ENCODING,
     constants={"loss": None, "evaluations": 1},
     begin=begin,
     search={"template": Choice(("{}", "This text is about {}.", "This example is {}.", "It was {}."))},
