@@ -72,7 +72,8 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
 
 
 def _in_words(config: TrialConfig, ended: Evaluation) -> str:
-    tried = f"{config.method} on `{config.dataset.name}` ({config.shots} shots, {config.encoder})"
+    fixed = ", ".join(filter(None, (f"{config.shots} shots", config.encoder)))
+    tried = f"{config.method} on `{config.dataset.name}` ({fixed})"
     if ended.outcome is Outcome.DIVERGED:
         return f"{tried} diverged with the values of the first trial: {ended.reason}; other trials may not"
     return (

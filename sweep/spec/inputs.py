@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell
-from sweep.spec.feasibility import check_trials
+from sweep.spec.feasibility import check_encoder_of, check_trials
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import load, pin
 from trainable.datasets.digest import data_digest
 from trainable.draws import draw_of
-from trainable.encoder import check_encoder
 from trainable.encoder.digest import encoder_digest
 from trainable.recipes import RECIPES
 
@@ -28,9 +27,7 @@ def check_inputs(grid: Sequence[Cell]) -> None:
     Raises TrainableError for the first that cannot be used, so that a sweep with bad input does not begin.
     """
     for config in (config for cell in grid for config in cell.inputs()):
-        check_encoder(
-            config.encoder, config.encoder_revision, config.max_length, config.embedding, published=config.published
-        )
+        check_encoder_of(config)
         draw_of(config, load(config.dataset), 0)
     check_trials(grid)
 
@@ -58,11 +55,12 @@ def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
         for number, config in enumerate(cell.inputs(), start=1):
             if config.dataset not in datasets:
                 datasets[config.dataset] = data_digest(load(config.dataset))
-            key = (config.encoder, config.encoder_revision)
-            if key not in encoders:
-                encoders[key] = encoder_digest(*key)
             found[f"dataset {config.dataset.name}"] = datasets[config.dataset]
-            found[f"encoder {number}"] = encoders[key]
+            if config.encoder:
+                key = (config.encoder, config.encoder_revision)
+                if key not in encoders:
+                    encoders[key] = encoder_digest(*key)
+                found[f"encoder {number}"] = encoders[key]
             if own := RECIPES[config.recipe.name].digest(config):
                 found[f"{config.recipe.name} {number}"] = own
     return digests

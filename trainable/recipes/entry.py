@@ -105,6 +105,10 @@ def _accepts(config: TrialConfig, data: TextData) -> None:
     """Refuse nothing."""
 
 
+def _carries_nothing(config: TrialConfig, data: object) -> None:
+    return None
+
+
 def _reads_nothing(config: TrialConfig) -> Mapping[str, str]:
     return {}
 
@@ -130,6 +134,10 @@ class RecipeEntry:
     search_source: where these ranges come from; empty if nothing is searched.
     check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
         that a sweep does not begin. Raises TrainableError.
+    searchable: whether its own fields may be searched.
+    carry: (trial's configuration, dataset) -> what `begin` needs of the driver's machine beside the data and the
+        encoder, as plain data; None if nothing. Raises TrainableError if it cannot be read.
+    receive: (trial's configuration, what was carried) -> nothing. Called on a worker before `check` and `begin`.
     digest: (trial's configuration) -> by name, what the trial reads beside its data and the files of its encoder, as a
         hash. Raises TrainableError if it cannot be read.
     notes: (trial's configuration, dataset) -> what a user should know of the data before they are used so.
@@ -145,6 +153,9 @@ class RecipeEntry:
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
     check: Callable[[TrialConfig, TextData], None] = _accepts
+    searchable: bool = True
+    carry: Callable[[TrialConfig, TextData], object] = _carries_nothing
+    receive: Callable[[TrialConfig, object], None] = _carries_nothing
     digest: Callable[[TrialConfig], Mapping[str, str]] = _reads_nothing
     notes: Callable[[TrialConfig, TextData], tuple[str, ...]] = _says_nothing
 
