@@ -25,6 +25,8 @@ _PACKAGES = (
     "transformers",
     "datasets",
     "pytorch-metric-learning",
+    "setfit",
+    "sentence-transformers",
     "mlflow",
 )
 

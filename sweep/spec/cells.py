@@ -107,7 +107,7 @@ class Cell:
         rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
         scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
         assert isinstance(scored, int)
-        trained = 3 * config.steps * min(config.batch_size, rows) if config.loss is not None else rows
+        trained = RECIPES[config.recipe.name].cost(config, rows)
         return config.replicates * (trained + config.evaluations * scored)
 
 

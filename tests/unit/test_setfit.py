@@ -224,6 +224,7 @@ def test_a_cell_searches_its_own_fields_and_begins_with_the_defaults_of_the_libr
     assert cell.default_config().recipe == setfit.SetFit()
     assert {name.removeprefix("recipe.") for name in cell.spaces["setfit"]} == set(RECIPES["setfit"].search)
     assert "embedding" not in cell.fixed["setfit"]  # its modules decide
+    assert cell.cost() > cells(_spec(tiny_bert, toy_csv))[1].cost()  # longer trials begin first
 
 
 def _toy(folder: Path) -> Path:

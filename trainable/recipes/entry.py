@@ -105,6 +105,10 @@ def _accepts(config: TrialConfig, data: TextData) -> None:
     """Refuse nothing."""
 
 
+def _reads_once(config: TrialConfig, rows: int) -> int:
+    return rows
+
+
 def _carries_nothing(config: TrialConfig, data: object) -> None:
     return None
 
@@ -135,6 +139,8 @@ class RecipeEntry:
     check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
         that a sweep does not begin. Raises TrainableError.
     searchable: whether its own fields may be searched.
+    cost: (trial's configuration, rows of a draw) -> how many rows its training reads; one that is trained on counts as
+        three that are scored.
     carry: (trial's configuration, dataset) -> what `begin` needs of the driver's machine beside the data and the
         encoder, as plain data; None if nothing. Raises TrainableError if it cannot be read.
     receive: (trial's configuration, what was carried) -> nothing. Called on a worker before `check` and `begin`.
@@ -154,6 +160,7 @@ class RecipeEntry:
     search_source: str = ""
     check: Callable[[TrialConfig, TextData], None] = _accepts
     searchable: bool = True
+    cost: Callable[[TrialConfig, int], int] = _reads_once
     carry: Callable[[TrialConfig, TextData], object] = _carries_nothing
     receive: Callable[[TrialConfig, object], None] = _carries_nothing
     digest: Callable[[TrialConfig], Mapping[str, str]] = _reads_nothing

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.config import TrialConfig
     from trainable.recipes.entry import RecipeRun, Trial
 
 __all__ = ["ENTRY", "FineTune"]
@@ -24,6 +25,10 @@ def begin(trial: Trial) -> RecipeRun:
     return FineTuning.begun(trial)
 
 
+def cost(config: TrialConfig, rows: int) -> int:
+    return 3 * config.steps * min(config.batch_size, rows)
+
+
 ENTRY = RecipeEntry(
     config=FineTune,
     summary="trains the encoder and a classification head with beta * cross-entropy + (1 - beta) * metric loss",
@@ -31,4 +36,5 @@ ENTRY = RecipeEntry(
     losses="all",
     fields=ENCODING | TRAINING,
     begin=begin,
+    cost=cost,
 )

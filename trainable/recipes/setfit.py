@@ -69,6 +69,15 @@ def check(config: TrialConfig, data: TextData) -> None:
     module_files(config.encoder, config.encoder_revision)
 
 
+def cost(config: TrialConfig, rows: int) -> int:
+    """About as many pairs as rows have, of two rows each, unless their number or that of the steps is set."""
+    assert isinstance(config.recipe, SetFit), "the recipe reads its own trials"
+    recipe = config.recipe
+    pairs = rows**2 if recipe.num_iterations is None else 2 * recipe.num_iterations * rows
+    trained = recipe.num_epochs * pairs if recipe.max_steps is None else recipe.max_steps * recipe.batch_size
+    return 3 * 2 * trained
+
+
 def digest(config: TrialConfig) -> Mapping[str, str]:
     return module_digest(config.encoder, config.encoder_revision)
 
@@ -88,6 +97,7 @@ ENTRY = RecipeEntry(
         "batch_size": Choice((16, 32, 64)),
     },
     search_source="The example of its documentation, huggingface.co/docs/setfit/how_to/hyperparameter_optimization.",
+    cost=cost,
     check=check,
     digest=digest,
 )
