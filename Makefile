@@ -28,9 +28,9 @@ coverage: environment
 test-cluster: environment
 	SWEEP_CLUSTER=1 $(BIN)/pytest tests/multinode
 
-# Two hundred random faults, about an hour on two cores; `test` runs a short form of it.
+# Four hundred random faults, about three hours on two cores; `test` runs a short form of it.
 soak: environment
-	$(BIN)/python -m tests.faults.soak --faults 200
+	$(BIN)/python -m tests.faults.soak --faults 400
 
 check: environment
 	$(BIN)/ruff format --check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +20,10 @@ for _name in [name for name in os.environ if name.startswith(("MLFLOW_", "RAY_")
     del os.environ[_name]
 os.environ.update(HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1", TOKENIZERS_PARALLELISM="false")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Encoders and embeddings are kept beside the hub's cache: not in that of the person who runs the tests.
+_HUB = tempfile.TemporaryDirectory(prefix="huggingface-of-tests-")
+os.environ["HF_HOME"] = _HUB.name
 
 # Generated examples are no timed tests: on a machine that does other things too, any of them can take seconds.
 settings.register_profile("untimed", deadline=None)

@@ -81,12 +81,29 @@ class TrialConfig(BaseModel):
         description="weight of cross-entropy, the metric loss having 1 - beta; always 1 for cross_entropy alone",
     )
 
+    head: Literal["checkpoint", "centroid"] = Field(
+        "checkpoint",
+        description="classification head: the checkpoint's own kind, started at random, or a linear one on the "
+        "sentence embedding, started at the class centroids of the draw",
+    )
+
+    inference: Literal["head", "nearest", "neighbours", "mixture", "logistic"] | None = Field(
+        None,
+        description="what classifies: the head, the nearest proxy or centroid, the vote of the nearest training rows, "
+        "a mixture of head and nearest, or a logistic regression on the embeddings; default: `head`, or `nearest` "
+        "where `beta` is 0",
+    )
+
     encoder_lr: float = Field(2e-5, gt=0, le=1, description="peak learning rate of the encoder")
     head_lr: float | None = Field(
         None, gt=0, le=1, description="peak learning rate of the classification head; default: that of the encoder"
     )
     proxy_lr: float | None = Field(
         None, gt=0, le=10, description="peak learning rate of the loss's proxies; default: 0.01 for losses with proxies"
+    )
+    proxy_start: Literal["random", "centroids"] = Field(
+        "random",
+        description="where the loss's proxies start: at random, or at the centroids of their classes in the draw",
     )
     weight_decay: float = Field(
         0.01, ge=0, le=1, description="AdamW's weight decay of the matrices of encoder and head, not of proxies"
@@ -129,10 +146,11 @@ class TrialConfig(BaseModel):
             return data
         filled = {**recipe.constants, **data}
         entry = LOSSES.get(_name(filled, "loss", CrossEntropy()))
-        if entry is not None and entry.build is None:
+        if entry is not None and entry.build is None and "beta" in recipe.fields:
             filled.setdefault("beta", 1.0)
         one_rate = filled.get("compatibility") == "published"
-        if entry is not None and entry.has_proxies and not one_rate and filled.get("proxy_lr") is None:
+        with_rate = entry is not None and entry.has_proxies and "proxy_lr" in recipe.fields and not one_rate
+        if with_rate and filled.get("proxy_lr") is None:
             filled["proxy_lr"] = 1e-2
         return filled
 
@@ -159,6 +177,15 @@ class TrialConfig(BaseModel):
         if entry.build is None and self.beta != 1:
             rule = f"beta must be 1 for {entry.name}, which has no metric loss; received {self.beta}"
             raise FieldConflictError(rule, ["beta"])
+        if self.published and (self.head, self.proxy_start) != ("checkpoint", "random"):
+            rule = "compatibility: published trains the checkpoint's own head and random proxies"
+            raise FieldConflictError(f"{rule}; received head={self.head}, proxy_start={self.proxy_start}", ["head"])
+        if self.beta == 0 and self.inference in ("head", "mixture"):
+            rule = f"inference must not be {self.inference} where beta is 0, since the head then learns nothing"
+            raise FieldConflictError(rule, ["inference", "beta"])
+        if self.proxy_start != "random" and not entry.has_proxies:
+            rule = f"proxy_start is for losses with proxies; {entry.name} has none; received {self.proxy_start}"
+            raise FieldConflictError(rule, ["proxy_start"])
         if self.proxy_lr is not None and not entry.has_proxies:
             rule = f"proxy_lr is for losses with proxies; {entry.name} has none; received {self.proxy_lr}"
             raise FieldConflictError(rule, ["proxy_lr"])

@@ -1,9 +1,10 @@
 """Sentence embeddings of a pretrained encoder, computed once per machine and kept in a file.
 
 The file of one (encoder, embedding, longest input, precision, rows) is shared by all processes of the machine. Rows are
-encoded in fixed blocks, so that an embedding is the same to the last bit whichever rows were asked for first.
+encoded in fixed blocks, so that an embedding is the same to the last bit whichever rows were asked for first. Each row
+is kept with a sum of its bits, so that one that was written in part, as by a process that was killed, is known.
 
-Shapes: N rows of a part of a dataset, D embedding size.
+Shapes: N rows of a part of a dataset, B of a block, W wanted ones, D embedding size, K = D + 1 numbers kept of a row.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from trainable.batching import tokenise
 from trainable.encoder import load_encoder
 from trainable.encoder.digest import encoder_digest
 from trainable.evaluation.inference import run_encoder
+from trainable.learner import DivergedError
 from trainable.precision import accelerator, trained_on, uses_bf16
 
 if TYPE_CHECKING:
@@ -92,29 +95,43 @@ class FrozenEncoder:
         """Return the embeddings of all rows."""
         return self.embed(rows, np.arange(len(rows)))
 
-    def embed(self, rows: Rows, wanted: Indices) -> NDArray[np.float32]:
-        """Return the embeddings of the rows at `wanted`, in that order, computing those that are not kept yet."""
-        tokens = tokenise(rows, self.encoder, self.max_length)
-        path = kept_embeddings() / f"{self._digest(tokens)}.npy"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path.with_suffix(".lock")):
-            kept_ND = _opened(path, (len(rows), self.encoder.embedding_size))
-            self._compute(tokens, wanted, kept_ND)
-            return np.array(kept_ND[wanted])
+    def embed(self, rows: Rows, wanted_W: Indices) -> NDArray[np.float32]:
+        """Return the embeddings of the rows at `wanted_W`, in that order, computing those that are not kept yet.
 
-    def _compute(self, tokens: TokenisedRows, wanted: Indices, kept_ND: NDArray[np.float32]) -> None:
-        """Fill in the blocks that hold a wanted row without an embedding: an embedding is never zero throughout."""
-        missing = wanted[~kept_ND[wanted].any(axis=1)]
+        Raises DivergedError where one of them is not finite.
+        """
+        tokens = tokenise(rows, self.encoder, self.max_length)
+        digest, shape = self._digest(tokens), (len(rows), self.encoder.embedding_size + 1)
+        path = kept_embeddings() / f"{digest}.npy"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _alone(path.with_suffix(".lock")):
+                embeddings_WD = self._looked_up(tokens, wanted_W, _opened(path, shape))
+        except OSError:  # a home that cannot be written, or a full disk, holds nothing up
+            embeddings_WD = self._looked_up(tokens, wanted_W, _in_memory(digest, shape))
+        if not np.isfinite(embeddings_WD).all():
+            raise DivergedError(0, f"embeddings of {self.encoder.name!r} are not finite")
+        return embeddings_WD
+
+    def _looked_up(self, tokens: TokenisedRows, wanted_W: Indices, kept_NK: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._compute(tokens, wanted_W, kept_NK)
+        return np.ascontiguousarray(kept_NK[wanted_W, :-1])
+
+    def _compute(self, tokens: TokenisedRows, wanted_W: Indices, kept_NK: NDArray[np.float32]) -> None:
+        """Fill in the blocks that hold a wanted row whose embedding is not there, or not whole."""
+        wanted_WK = kept_NK[wanted_W]
+        missing = wanted_W[_checksums(wanted_WK[:, :-1]) != wanted_WK[:, -1].view(np.uint32)]
         if not len(missing):
             return
         self.encoder.model.to(self.device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
         self.encoder.reset(0)
         by_length_N = np.argsort(tokens.lengths(np.arange(len(tokens.labels_N))), kind="stable")
-        places = np.empty_like(by_length_N)
-        places[by_length_N] = np.arange(len(by_length_N))
-        for block in np.unique(places[missing] // _BLOCK):
+        places_N = np.empty_like(by_length_N)
+        places_N[by_length_N] = np.arange(len(by_length_N))
+        for block in np.unique(places_N[missing] // _BLOCK):
             rows_B = by_length_N[block * _BLOCK : (block + 1) * _BLOCK]
-            kept_ND[rows_B] = self._encode(tokens, rows_B)
+            embeddings_BD = self._encode(tokens, rows_B)
+            kept_NK[rows_B] = np.column_stack([embeddings_BD, _checksums(embeddings_BD).view(np.float32)])
 
     def _encode(self, tokens: TokenisedRows, rows_B: Indices) -> NDArray[np.float32]:
         model = self.encoder.model
@@ -131,7 +148,7 @@ class FrozenEncoder:
         facts = {
             "encoder": _encoder_digest(self.encoder.name, self.encoder.revision),
             "embedding": "cls" if self.embedding == "cls" else "mean",
-            "precision": f"{self.device.type} {'bf16' if self.bf16 else 'fp32'}",
+            "precision": trained_on(self.device, bf16=self.bf16),
             "threads": torch.get_num_threads(),  # sums are split among them, which changes last bits
             "versions": [torch.__version__, transformers.__version__],
         }
@@ -147,17 +164,42 @@ def _encoder_digest(name: str, revision: str | None) -> dict[str, str]:
     return dict(encoder_digest(name, revision))
 
 
+def _checksums(rows_BD: NDArray[np.float32]) -> NDArray[np.uint32]:
+    """Return a sum over the bits of each row, which is never 0, as an empty row has it."""
+    sums_B: NDArray[np.uint32] = np.ascontiguousarray(rows_BD).view(np.uint32).sum(axis=1, dtype=np.uint32) | 1
+    return sums_B
+
+
 def _opened(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the array in the file, which is made, full of zeros, if it is not there or was cut short."""
+    """Return the array in the file, which is made, full of zeros, if it is not there or is no such array."""
     try:
-        kept_ND = np.lib.format.open_memmap(path, mode="r+")
-    except (FileNotFoundError, ValueError):
-        scratch = path.with_suffix(".new")
+        kept_NK = np.lib.format.open_memmap(path, mode="r+")
+        if kept_NK.shape == shape and kept_NK.dtype == np.float32:
+            return kept_NK
+    except (FileNotFoundError, ValueError):  # ValueError: cut short
+        pass
+    scratch = path.with_suffix(".new")
+    try:
         np.lib.format.open_memmap(scratch, mode="w+", dtype=np.float32, shape=shape)
+        with scratch.open("r+b") as file:  # to write to a hole of a file on a full disk would end the process
+            os.posix_fallocate(file.fileno(), 0, scratch.stat().st_size)
         scratch.rename(path)
-        kept_ND = np.lib.format.open_memmap(path, mode="r+")
-    assert kept_ND.shape == shape, "the name of the file tells its rows and the encoder"
-    return kept_ND
+    finally:
+        scratch.unlink(missing_ok=True)
+    return np.lib.format.open_memmap(path, mode="r+")
+
+
+_IN_MEMORY: dict[str, NDArray[np.float32]] = {}
+_MOST_IN_MEMORY = 4  # the pools and test parts that a process alternates between
+
+
+def _in_memory(digest: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the array that this process keeps where no file can be had."""
+    kept_NK = _IN_MEMORY.pop(digest, None)
+    while len(_IN_MEMORY) >= _MOST_IN_MEMORY:
+        del _IN_MEMORY[next(iter(_IN_MEMORY))]
+    _IN_MEMORY[digest] = kept_NK if kept_NK is not None else np.zeros(shape, np.float32)
+    return _IN_MEMORY[digest]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from trainable.batching import tokenise, training_batches
 from trainable.draws import initialisation_seed
 from trainable.encoder import load_encoder
+from trainable.evaluation.inference import run_encoder
 from trainable.evaluation.scoring import Scorer
 from trainable.learner import Learner
 from trainable.losses import LOSSES
@@ -26,7 +27,7 @@ from trainable.recipes.entry import Measurement
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import Tensor, nn
 
     from trainable.encoder import Encoder
     from trainable.losses import LossEntry
@@ -107,34 +108,66 @@ def _learner(run: FineTuning, replicate: int) -> Learner:
     encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
     encoder.model.zero_grad(set_to_none=True)  # an error in the middle of a step may have left gradients
     encoder.reset(head_seed)
-    metric_loss = _metric_loss(run, device, proxy_seed)
+    head, metric_loss = _head_and_loss(run, replicate, device, proxy_seed)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
-    scorer = _scorer(run, replicate, metric_loss, device)
+    scorer = _scorer(run, replicate, metric_loss, head, device)
     model = graphed(encoder.model)
     padding = config.published and run.embedding == "tokens" and metric_loss is not None
     return Learner(
         config=config,
         model=model,
-        objective=Objective(config.beta, run.embedding, metric_loss, padding=padding),
+        objective=Objective(config.beta, run.embedding, metric_loss, head, padding=padding),
         scorer=scorer,
-        optimiser=build_optimiser(config, encoder, metric_loss),
+        optimiser=build_optimiser(config, encoder, metric_loss, head),
         batches=_batches(run, scorer, order_seed),
         width=_width(scorer, padding=padding, captured=model is not encoder.model),
     )
 
 
-def _metric_loss(run: FineTuning, device: torch.device, seed: int) -> nn.Module | None:
-    """Return the metric loss with new proxies, if it has any, or None where it has no share in the objective."""
+def _head_and_loss(
+    run: FineTuning, replicate: int, device: torch.device, seed: int
+) -> tuple[nn.Module | None, nn.Module | None]:
+    """Return the head on the sentence embedding, or None for the encoder's own, and the metric loss with new proxies,
+    if it has any, or None where it has no share in the objective."""
     import torch
 
-    config = run.trial.config
-    if run.entry.build is None or config.beta == 1:
-        return None
-    torch.manual_seed(seed)
-    return run.entry.build(config.loss, len(run.trial.data.class_names), run.encoder.embedding_size).to(device)
+    from trainable.centroid_head import CentroidHead, class_centroids
+    from trainable.proxy_start import start_at_centroids
+
+    config, classes = run.trial.config, len(run.trial.data.class_names)
+    metric_loss = None
+    if run.entry.build is not None and config.beta < 1:
+        torch.manual_seed(seed)
+        metric_loss = run.entry.build(config.loss, classes, run.encoder.embedding_size).to(device)
+    placed = metric_loss is not None and run.entry.has_proxies and config.proxy_start == "centroids"
+    if config.head == "checkpoint" and not placed:
+        return None, metric_loss
+    embeddings_MD, labels_M = _pretrained_embeddings(run, replicate, device)
+    if placed and metric_loss is not None:
+        start_at_centroids(metric_loss, embeddings_MD, labels_M, classes, seed)
+    head = CentroidHead(class_centroids(embeddings_MD, labels_M, classes)) if config.head == "centroid" else None
+    return head, metric_loss
 
 
-def _scorer(run: FineTuning, replicate: int, metric_loss: nn.Module | None, device: torch.device) -> Scorer:
+def _pretrained_embeddings(run: FineTuning, replicate: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return embeddings_MD and labels_M of the draw's rows by the encoder as it is, which has just been reset."""
+    import torch
+
+    config, pool = run.trial.config, run.trial.data.pool
+    train_M = run.trial.samples[replicate].train
+    tokens, bf16 = tokenise(pool, run.encoder, config.max_length), uses_bf16(config.precision, device)
+    outputs = run_encoder(run.encoder.model, tokens, train_M, device=device, bf16=bf16, embedding=run.embedding)
+    assert outputs.embeddings_ND is not None, "embeddings were asked for"
+    return outputs.embeddings_ND.clone(), torch.from_numpy(pool.labels_N[train_M]).to(device)  # no inference tensors
+
+
+def _scorer(
+    run: FineTuning,
+    replicate: int,
+    metric_loss: nn.Module | None,
+    head: nn.Module | None,
+    device: torch.device,
+) -> Scorer:
     trial = run.trial
     return Scorer(
         config=trial.config,
@@ -142,11 +175,13 @@ def _scorer(run: FineTuning, replicate: int, metric_loss: nn.Module | None, devi
         entry=run.entry,
         encoder=run.encoder,
         metric_loss=metric_loss,
+        head=head,
         pool=tokenise(trial.data.pool, run.encoder, trial.config.max_length),
         train_M=trial.samples[replicate].train,
         num_classes=len(trial.data.class_names),
         device=device,
         bf16=uses_bf16(trial.config.precision, device),
+        penalty=getattr(trial.config.recipe, "C", 1.0),
     )
 
 

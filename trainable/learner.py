@@ -159,7 +159,7 @@ class Learner:
         test_N = np.arange(len(test.labels_N))
         validation, tested = self.scorer.by_all_rules((self.scorer.pool, validation_N), (test, test_N))
         self._check_scores(finite=validation.are_finite and tested.are_finite)
-        return assess_test(validation, tested, beta=self.config.beta)
+        return assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule)
 
     def _check_scores(self, *, finite: bool) -> None:
         if not finite:

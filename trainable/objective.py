@@ -43,12 +43,14 @@ class Objective:
     beta: weight of cross-entropy, from 0 to 1.
     embedding: what the metric loss sees.
     metric_loss: module called as (embeddings_MD, labels_M) -> scalar; None only if beta is 1.
+    head: module called as (embeddings_BD) -> logits_BC in place of the model's own head, or None.
     padding: whether `tokens` includes padding tokens, as in the papers' code (TrialConfig.compatibility).
     """
 
     beta: float
     embedding: Embedding
     metric_loss: nn.Module | None
+    head: nn.Module | None = None
     padding: bool = False
 
     def __call__(self, model: PreTrainedModel | GraphedModel, batch: Batch, *, bf16: bool) -> Terms:
@@ -60,7 +62,10 @@ class Objective:
         from torch.nn import functional as F  # noqa: N812
 
         with autocast(batch.labels_B.device, bf16=bf16):
-            logits_BC, hidden_BTD = forward(model, batch, hidden=self.metric_loss is not None)
+            wanted = self.metric_loss is not None or self.head is not None
+            logits_BC, hidden_BTD = forward(model, batch, hidden=wanted)
+        if self.head is not None and hidden_BTD is not None:
+            logits_BC = self.head(sentence_embeddings(hidden_BTD.float(), batch, self.embedding))
         cross_entropy = F.cross_entropy(logits_BC.float(), batch.labels_B) if self.beta > 0 else None
         if self.metric_loss is None or hidden_BTD is None:
             assert cross_entropy is not None, "beta is 1 where there is no metric loss"

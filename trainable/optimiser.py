@@ -18,19 +18,24 @@ PUBLISHED_STEPS = 120
 """Length of the schedule in the papers' code (arXiv 2211.15195, 2211.15202), however many steps it trains."""
 
 
-def build_optimiser(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> torch.optim.AdamW:
+def build_optimiser(
+    config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None, head: nn.Module | None = None
+) -> torch.optim.AdamW:
     """Return bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021) over `parameter_groups`."""
     import torch
 
-    return torch.optim.AdamW(parameter_groups(config, encoder, metric_loss), fused=True)
+    return torch.optim.AdamW(parameter_groups(config, encoder, metric_loss, head), fused=True)
 
 
-def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None) -> list[dict[str, Any]]:
+def parameter_groups(
+    config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None, head: nn.Module | None = None
+) -> list[dict[str, Any]]:
     """Return the parameter groups `encoder`, `head` and `proxies`, each with its highest learning rate as `peak`.
 
     The head is every parameter that lies outside the encoder's body or came without pretrained weights. Encoder and
     head are split by weight decay: biases and norm weights (vectors) never decay. Nor do proxies, since losses on
-    angles do not depend on their length. With `compatibility: published` there is one group, `all`, at the encoder's
+    angles do not depend on their length, nor a head that starts at centroids, which decay would move away. In its place
+    the encoder's own head is not trained. With `compatibility: published` there is one group, `all`, at the encoder's
     rate, and everything decays.
     """
     proxies = [] if metric_loss is None else list(metric_loss.parameters())
@@ -44,10 +49,14 @@ def parameter_groups(config: TrialConfig, encoder: Encoder, metric_loss: nn.Modu
     groups: dict[str, dict[str, Any]] = {}
     for name, parameter in encoder.model.named_parameters():
         is_head = name in encoder.new or id(parameter) not in body
+        if is_head and head is not None:
+            continue
         decay = config.weight_decay if parameter.ndim >= 2 else 0.0
         part, peak = ("head", head_lr) if is_head else ("encoder", config.encoder_lr)
         group = groups.setdefault(f"{part}/{decay}", {"name": part, "params": [], "peak": peak, "weight_decay": decay})
         group["params"].append(parameter)
+    if head is not None:
+        groups["head"] = {"name": "head", "params": [*head.parameters()], "peak": head_lr, "weight_decay": 0.0}
     if proxies:
         groups["proxies"] = {"name": "proxies", "params": proxies, "peak": config.proxy_lr, "weight_decay": 0.0}
     return [{**group, "lr": group["peak"]} for group in groups.values()]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.recipes.entry import RecipeRun
 
-__all__ = ["Part", "replicates"]
+__all__ = ["Part", "evaluations", "replicates"]
 
 
 _ACTIVE: list[object] = [None]  # token of the iterator begun last, which owns the random state of the process
@@ -65,7 +65,12 @@ def replicates(
     """
     trial = _trial(config, draws, initialisation, part)
     check_feasible(config, trial.data)
-    return _evaluations(trial, RECIPES[config.recipe.name].begin(trial), first)
+    return evaluations(trial, first=first)
+
+
+def evaluations(trial: Trial, *, first: int = 0) -> Iterator[Evaluation]:
+    """Train a trial whose rows are chosen already, as `replicates` does; so a plan times a sample of the rows."""
+    return _evaluations(trial, RECIPES[trial.config.recipe.name].begin(trial), first)
 
 
 def _trial(config: TrialConfig, draws: Sequence[int] | None, initialisation: int, part: Part) -> Trial:

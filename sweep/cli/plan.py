@@ -129,14 +129,24 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
 
 
 def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
-    config = grid[0].default_config()
-    rungs = (
-        spec.pruning.rungs if spec.pruning.rungs is not None else default_rungs(config.replicates, config.evaluations)
-    )
-    total = config.replicates * config.evaluations
-    has_rungs = spec.pruning.rule in RULES_WITH_RUNGS
-    where = f" at evaluations {', '.join(map(str, rungs))} of {total}" if has_rungs else ""
-    console.print(f"pruning: {spec.pruning.rule}{where}\n")
+    if spec.pruning.rule not in RULES_WITH_RUNGS:
+        console.print(f"pruning: {spec.pruning.rule}\n")
+        return
+    methods: dict[str, list[str]] = {}
+    for cell in grid:
+        methods.setdefault(_rungs(spec, cell), []).append(cell.method)
+    several = len(methods) > 1
+    for where, names in methods.items():
+        which = f" ({', '.join(dict.fromkeys(names))})" if several else ""
+        console.print(f"pruning: {spec.pruning.rule} {where}{which}")
+    console.print()
+
+
+def _rungs(spec: SweepSpec, cell: Cell) -> str:
+    config, given = cell.default_config(), spec.pruning.rungs
+    rungs = given if given is not None else default_rungs(config.replicates, config.evaluations)
+    met = [str(rung) for rung in rungs if rung < cell.evaluations()]
+    return f"at evaluations {', '.join(met)} of {cell.evaluations()}" if met else "at no evaluation"
 
 
 def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:

@@ -18,9 +18,18 @@ from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
 from sweep.scheduling.dispatcher import Dispatcher, State
+from sweep.spec.cells import Cell
 from trainable.outcomes import Outcome
 
 __all__ = ["Progress", "remaining_seconds"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """The cost of a full trial of a cell, and of one training, beside that of other cells."""
+
+    trial: float
+    replicate: float
 
 
 @dataclass(slots=True)
@@ -33,6 +42,7 @@ class Progress:
     _started: float = 0.0
     _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
     _done_before: float = 0.0
+    _shares: Mapping[str, _Share] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,6 +51,7 @@ class Progress:
         """Show the sweep for as long as the context is open."""
         self._ledger, self._dispatcher = ledger, dispatcher
         self._started, self._working_since = time.monotonic(), None
+        self._shares = _shares(dispatcher.cells)
         self._done_before = self._work_done()
         self._said = {each.key for each in ledger.trials() if each.ended is not None}
         self._said |= {each.key for each in ledger.confirmations() if each.ended is not None}
@@ -91,15 +102,17 @@ class Progress:
         return self._dispatcher.spec.confirm.replicates if self._dispatcher is not None else 0
 
     def _work(self) -> float:
-        """All work of the sweep, in units of one full trial."""
-        return sum(self._budgets().values()) + self._wanted() * len(self._budgets()) / self._replicates()
+        """All work of the sweep, in units of one full trial of the average cell."""
+        return sum(
+            self._shares[key].trial * count + self._shares[key].replicate * self._wanted()
+            for key, count in self._budgets().items()
+        )
 
     def _work_done(self) -> float:
         assert self._ledger is not None
-        return work_done(self._ledger.trials()) + sum(self._confirmed().values()) / self._replicates()
-
-    def _replicates(self) -> int:
-        return self._dispatcher.spec.protocol.replicates if self._dispatcher is not None else 1
+        known = [(self._shares[each.cell], each) for each in self._ledger.trials() if each.cell in self._shares]
+        confirmed = sum(self._shares[key].replicate * count for key, count in self._confirmed().items())
+        return sum(share.trial * work_done(record) for share, record in known) + confirmed
 
     def _clock(self) -> str:
         return duration(time.monotonic() - self._started)
@@ -148,13 +161,19 @@ def _end(record: TrialRecord | ConfirmationRecord) -> str:
     return f"{record.cell} #{record.number}  {record.outcome}  score {score}{reason}"
 
 
-def work_done(records: Sequence[TrialRecord]) -> float:
-    """Work done in units of one full trial. An ended trial counts whole: what pruning saved will not be trained."""
-    return sum(1.0 if record.ended is not None else _share(record) for record in records)
-
-
-def _share(record: TrialRecord) -> float:
+def work_done(record: TrialRecord) -> float:
+    """The share of a trial that is done. An ended one counts whole: what pruning saved will not be trained."""
+    if record.ended is not None:
+        return 1.0
     return len(record.evaluations) / (record.config.replicates * record.config.evaluations)
+
+
+def _shares(cells: Sequence[Cell]) -> Mapping[str, _Share]:
+    """What a full trial of each cell costs, and one of its replicates, in units of the average cell's trial."""
+    costs = {cell.key: cell.cost() for cell in cells}
+    mean = sum(costs.values()) / max(1, len(costs))
+    replicates = {cell.key: cell.default_config().replicates for cell in cells}
+    return {key: _Share(cost / mean, cost / mean / replicates[key]) for key, cost in costs.items()}
 
 
 def remaining_seconds(done: float, before: float, total: float, elapsed: float) -> float | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,9 +16,11 @@ from sweep.errors import TimingError
 from sweep.scheduling.workload import TrainingSeconds
 from sweep.spec.cells import Cell
 from trainable.datasets import load
-from trainable.datasets.text_data import Rows
-from trainable.draws import draw_of
+from trainable.datasets.text_data import Rows, TextData
+from trainable.draws import Draw, draw_of
 from trainable.outcomes import Evaluation, Outcome
+from trainable.recipes import RECIPES
+from trainable.recipes.entry import Trial
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -49,6 +52,7 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
     tried: dict[tuple[object, ...], TrainingSeconds | Evaluation] = {}
     costs: dict[str, TrainingSeconds] = {}
     said: dict[str, Outcome | None] = {}
+    seen: set[tuple[object, ...]] = set()  # datasets that have been encoded for an earlier cell
     for cell in grid:
         config = cell.default_config()
         like = (
@@ -65,7 +69,10 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
             if isinstance(ended := tried[like], Evaluation):
                 said[_in_words(config, ended)] = ended.outcome
         if isinstance(cost := tried[like], TrainingSeconds):
-            costs[cell.key] = cost
+            encoded = (config.dataset.name, config.encoder, config.embedding)
+            costs[cell.key] = replace(cost, once=0.0) if encoded in seen else cost
+            if cost.once:
+                seen.add(encoded)
     if failed := [words for words, outcome in said.items() if outcome is Outcome.FAILED]:
         raise TimingError("\n".join(failed))
     return Pace(costs, tuple(said))
@@ -87,7 +94,8 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
     from trainable.training import replicates
 
     if config.loss is None:
-        return _measure_without_steps(config)
+        without_steps = RECIPES[config.recipe.name].embeds_once
+        return _measure_without_steps(config) if without_steps else _measure_whole(config)
     draw = draw_of(config, load(config.dataset), 0)
     rows = min(len(draw.validation), _SCORED[_device()])
     steps = min(config.steps, _STEPS[_device()])
@@ -103,15 +111,59 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
 
 
 def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
-    """The costs of a recipe that has no loss. Rows are encoded once for all trials, which is left out."""
-    from trainable.training import replicates
+    """The costs of a recipe that has no loss: a classifier is fitted to rows that are encoded once for all trials."""
+    from trainable.training import evaluations
 
+    data = load(config.dataset)
+    draw, most = draw_of(config, data, 0), _SCORED[_device()]
+    train, validation = draw.train[:most], draw.validation[:most]
+    sampled = replace(data, pool=data.pool.at(np.concatenate([train, validation])))
+    rows = Draw(np.arange(len(train)), len(train) + np.arange(len(validation)))
+    trial = Trial(config=config, data=sampled, draws=(0,), samples=(rows,), part="validation")
     with _one_thread():
-        for _ in range(2):
-            evaluation = next(replicates(config, draws=(0,)))
+        for _ in range(2):  # the first one loads the encoder and encodes
+            evaluation = next(evaluations(trial))
             if evaluation.outcome is not None:
                 return evaluation
-    return TrainingSeconds(config.replicates * evaluation.seconds, evaluation.seconds)
+        once = _encoding_seconds(config, data)
+    return TrainingSeconds(config.replicates * evaluation.seconds, evaluation.seconds, once)
+
+
+def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
+    """The costs of a recipe that trains to an end of its own: a replicate, of which a sample of the rows is scored."""
+    from trainable.training import replicates
+
+    data = load(config.dataset)
+    validation = len(draw_of(config, data, 0).validation)
+    rows = min(validation, _SCORED[_device()])
+    probe = config if rows == validation else config.model_copy(update={"validation": rows})
+    with _one_thread():
+        evaluation = next(replicates(probe, draws=(0,)))
+    if evaluation.outcome is not None:
+        return evaluation
+    row = evaluation.metrics["eval_seconds"] / rows
+    replicate = evaluation.metrics["train_seconds"] + row * validation
+    return TrainingSeconds(config.replicates * replicate, replicate + row * len(data.test))
+
+
+def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
+    """The seconds in which the encoder reads pool and test part once, from a sample of the pool."""
+    from trainable.batching import tokenise
+    from trainable.encoder import load_encoder
+    from trainable.evaluation.inference import padded_tokens, run_encoder
+    from trainable.precision import accelerator, uses_bf16
+
+    encoder, device = load_encoder(config.encoder, config.encoder_revision, len(data.class_names)), accelerator()
+    pool = tokenise(data.pool, encoder, config.max_length)
+    some = np.linspace(0, len(data.pool) - 1, min(len(data.pool), _SCORED[_device()])).astype(np.int64)
+    bf16 = uses_bf16(config.precision, device)
+    began = perf_counter()
+    run_encoder(encoder.model, pool, some, device=device, bf16=bf16, embedding="mean").logits_NC.cpu()
+    seconds = perf_counter() - began
+    tokens = partial(padded_tokens, device=_device())
+    sample, share = _spread(data.test)
+    test = tokens(tokenise(sample, encoder, config.max_length).lengths(np.arange(len(sample)))) / share
+    return seconds * (tokens(pool.lengths(np.arange(len(data.pool)))) + test) / tokens(pool.lengths(some))
 
 
 def _device() -> str:
@@ -162,6 +214,4 @@ def _extrapolated(config: TrialConfig, probe: TrialConfig, measured: Evaluation)
 def _spread(rows: Rows) -> tuple[Rows, float]:
     """At most so many rows as stand for all, from everywhere among them, and their share."""
     chosen: NDArray[np.int64] = np.linspace(0, len(rows) - 1, min(len(rows), _TOKENISED)).astype(np.int64)
-    pairs = None if rows.pairs is None else tuple(rows.pairs[row] for row in chosen)
-    some = Rows(tuple(rows.texts[row] for row in chosen), pairs, rows.labels_N[chosen])
-    return some, len(some) / len(rows)
+    return rows.at(chosen), len(chosen) / len(rows)

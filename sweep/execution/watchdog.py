@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-__all__ = ["StalledError", "log_place", "time_limit"]
+__all__ = ["StalledError", "grace", "log_place", "time_limit"]
 
-_GRACE = 60.0  # seconds in which Python code would have noticed; after them only the end of the process helps
+_GRACE = 60.0
 
 
 class StalledError(RuntimeError):
@@ -35,7 +35,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     """
     assert threading.current_thread() is threading.main_thread(), "signals reach the main thread alone"
     before = signal.signal(signal.SIGALRM, _break)
-    faulthandler.dump_traceback_later(seconds + _GRACE, exit=True, file=_stderr())
+    faulthandler.dump_traceback_later(seconds + grace(seconds), exit=True, file=_stderr())
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -45,6 +45,11 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
         signal.signal(signal.SIGALRM, before)
+
+
+def grace(seconds: float) -> float:
+    """Seconds after a time limit in which Python code would have noticed it; then only the end of the process helps."""
+    return min(seconds, _GRACE)
 
 
 def log_place() -> str:

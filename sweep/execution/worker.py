@@ -15,8 +15,9 @@ from typing import Any
 import ray
 from ray import tune
 
+from sweep.execution.guard import guard
 from sweep.execution.trial_inputs import TrialInputs
-from sweep.execution.watchdog import log_place, time_limit
+from sweep.execution.watchdog import grace, log_place, time_limit
 from sweep.hiding import hidden_modules
 from sweep.scheduling.assignment import Assignment
 from trainable.errors import TrainableError
@@ -25,10 +26,14 @@ from trainable.outcomes import Evaluation, Outcome
 __all__ = ["Worker", "hide_unreserved_gpus"]
 
 
+_LEAST_SILENCE = 30.0  # seconds; the import of a large library can keep all threads waiting for a few
+
+
 class Worker(tune.Trainable):
     """Trains what its assignment says; each step is one evaluation, after which Tune decides whether there is a next.
 
-    Raises StalledError where a step takes longer than the configuration's `time_limit`, in seconds.
+    Raises StalledError where a step takes longer than the configuration's `time_limit`, in seconds; a process that is
+    stopped for longer than that is killed.
     """
 
     def setup(self, config: dict[str, Any], inputs: TrialInputs) -> None:  # type: ignore[override]  # with_parameters
@@ -37,6 +42,7 @@ class Worker(tune.Trainable):
         if hidden := hidden_modules():
             self._evaluations = _refused(assignment, f"on {platform.node()}, {hidden}")
             return
+        guard(max(_LEAST_SILENCE, self._time_limit + 2 * grace(self._time_limit)))
         hide_unreserved_gpus()
         import torch  # noqa: F401  # slow, and no part of a step whose time is limited
         import transformers  # noqa: F401

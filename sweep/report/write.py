@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping
+import uuid
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,9 @@ class ReportFiles:
 def write_report(results: SweepResults, folder: Path) -> ReportFiles:
     """Write the report of a sweep into a folder, which is created if it is missing.
 
-    Older files of the same names are replaced, and figures that the results no longer have are removed; nothing is
-    written or removed through a link. The same results give the same bytes: nothing depends on the clock, the machine
-    or the network.
+    Older files of the same names are replaced, each as a whole, and figures that the results no longer have are
+    removed; nothing is written or removed through a link. Several may write at once, as a driver does at its end and a
+    person meanwhile. The same results give the same bytes: nothing depends on the clock, the machine or the network.
 
     Raises FolderError for a folder that is a link or cannot be written.
     """
@@ -66,7 +67,7 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
     table = result_table(found, metric)
     page = render_page(results, found, table, sections, images)
     try:
-        _prepare(folder)
+        _prepare(folder, images)
         return ReportFiles(
             verdict=found,
             folder=folder,
@@ -120,8 +121,9 @@ def _sections(results: SweepResults, found: Verdict, metric: str) -> tuple[Secti
     return (*first[:-1], *last[:-1], first[-1], last[-1])  # published gains come before reproduction
 
 
-def _prepare(folder: Path) -> None:
-    """Create the folder, and remove the figures of an earlier report, but no other files that a user may have there."""
+def _prepare(folder: Path, names: Collection[str]) -> None:
+    """Create the folder, and remove the figures of an earlier report that have none of these names, but no other files
+    that a user may have there."""
     figures = folder / "figures"
     for place in (folder, figures):
         if place.is_symlink():
@@ -131,8 +133,8 @@ def _prepare(folder: Path) -> None:
             )
     figures.mkdir(parents=True, exist_ok=True)
     for old in figures.iterdir():
-        if old.suffix in (".png", ".csv", ".json"):
-            old.unlink()
+        if old.suffix in (".png", ".csv", ".json") and old.stem not in names:
+            old.unlink(missing_ok=True)
 
 
 def _write_figure(folder: Path, chart: Chart, images: Images) -> tuple[Path, ...]:
@@ -144,7 +146,12 @@ def _write_figure(folder: Path, chart: Chart, images: Images) -> tuple[Path, ...
 
 
 def _write(path: Path, content: str | bytes) -> Path:
-    if path.is_symlink():  # writing through it would change another file
-        path.unlink()
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    """Replace the file as a whole, or the link that is in its place: writing through that would change another one."""
+    new = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        with new.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
     return path

@@ -22,10 +22,12 @@ class TrainingSeconds:
 
     trial: seconds of a full trial.
     confirmation: seconds of one training of a confirmation.
+    once: seconds of what the first trial of all does for the others, as encoding rows whose embeddings are kept.
     """
 
     trial: float
     confirmation: float
+    once: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,16 +62,20 @@ def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Training
     search = {key: count * costs[key].trial for key, count in trials.items()}
     configs = {cell.key: cell.default_config() for cell in cells}
     shares = {key: least_share(spec.pruning, configs[key], count) for key, count in trials.items()}
-    confirm = spec.confirm
+    confirm, once = spec.confirm, sum(costs[key].once for key in search)
     tied = {key: min(confirm.finalists, count) for key, count in trials.items()}
     draws = {key: count * confirm.finalist_draws if confirm.draws and count > 1 else 0 for key, count in tied.items()}
     return Work(
-        search=sum(search.values()),
-        pruned=sum(search[key] * shares[key] for key in search),
+        search=sum(search.values()) + once,
+        pruned=sum(search[key] * shares[key] for key in search) + once,
         deciders=sum(draws[key] * costs[key].trial / configs[key].replicates for key in draws),
         confirmation=sum(confirm.replicates * costs[key].confirmation for key in search),
-        chain=max(costs[key].trial + (costs[key].confirmation if confirm.draws else 0.0) for key in search),
+        chain=max(_chain(costs[key], confirmed=confirm.draws > 0) for key in search),
     )
+
+
+def _chain(cost: TrainingSeconds, *, confirmed: bool) -> float:
+    return cost.once + cost.trial + (cost.confirmation if confirmed else 0.0)
 
 
 def least_share(rule: Pruning, config: TrialConfig, trials: int) -> float:

@@ -100,6 +100,12 @@ class Cell:
         """The number of trials of the cell: the budget, but never more than the cell has configurations."""
         return min(budget, self.size())
 
+    def evaluations(self) -> int:
+        """The number of evaluations of a whole trial, over all its replicates."""
+        fixed = next(iter(self.fixed.values()))
+        known = RECIPES[str(fixed["recipe"])].constants
+        return int(str(fixed["replicates"])) * int(str(fixed.get("evaluations", known.get("evaluations"))))
+
     def cost(self) -> int:
         """The cost of a trial in scored rows, by which cells are ordered; training on a row costs as much as scoring
         three."""
@@ -180,7 +186,8 @@ def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:
     """The flat fields of a recipe or loss, as far as they stand under its name in `search`."""
     fields = spec.search.get(owner, {})
     assert isinstance(fields, Mapping)
-    return {f"{kind}.{name}": value for name, value in fields.items()}
+    read = (name for name in fields if kind != "recipe" or RECIPES[owner].reads(name, fields))
+    return {f"{kind}.{name}": fields[name] for name in read}
 
 
 def _is_range(value: object) -> bool:

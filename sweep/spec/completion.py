@@ -86,7 +86,7 @@ class _Completion:
             "datasets": datasets,
             "compare": compare,
             "search": filled_search(search, recipes, losses, elsewhere | set(trial)),
-            "trial": filled_trial(trial, elsewhere),
+            "trial": filled_trial(trial, recipes, elsewhere),
             "protocol": protocol,
         }
 

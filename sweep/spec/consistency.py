@@ -16,7 +16,9 @@ from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown, suggestion
 from trainable.config import TrialConfig
 from trainable.errors import FieldConflictError
+from trainable.losses import LOSSES
 from trainable.ranges import Choice, Range, Scalar
+from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -42,7 +44,7 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
     every = tuple(combinations(spec))
     return [
         *_keys(every),
-        *_evaluations(spec),
+        *_evaluations(spec, every),
         *_baseline(spec, every),
         *_without_losses(spec, every),
         *_invalid_trials(spec, every),
@@ -91,17 +93,14 @@ def _keys(every: Sequence[Cell]) -> Iterator[Mistake]:
             return
 
 
-def _evaluations(spec: SweepSpec) -> Iterator[Mistake]:
-    replicates = max(_values(spec, "replicates", spec.protocol.replicates))
-    totals = [replicates * evaluations for evaluations in _values(spec, "evaluations", spec.protocol.evaluations)]
-    if max(totals) > _MAX_EVALUATIONS:
+def _evaluations(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
+    most = max((cell.evaluations() for cell in every), default=0)
+    if most > _MAX_EVALUATIONS:
         rule = f"replicates x evaluations must be at most {_MAX_EVALUATIONS}"
-        yield Mistake(
-            place=_place(spec, "replicates"), rule=rule, received=str(max(totals)), remedy="lower one of the two"
-        )
+        yield Mistake(place=_place(spec, "replicates"), rule=rule, received=str(most), remedy="lower one of the two")
     rungs = spec.pruning.rungs
-    if rungs is not None and rungs[-1] >= max(totals):
-        last = f"{max(totals)} (replicates x evaluations)"
+    if every and rungs is not None and rungs[-1] >= most:
+        last = f"{most} (replicates x evaluations)"
         rule = f"a rung is the number of an evaluation before a trial's last, which is {last}"
         yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
 
@@ -116,16 +115,18 @@ def _baseline(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
 
 
 def _without_losses(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
-    """A recipe that takes none of the losses would have no cell."""
-    for recipe in map(str, spec.compare.get("recipe", (spec.trial.get("recipe"),))):
+    """A recipe that takes none of the losses, or a loss that none of the recipes takes, would have no cell."""
+    recipes = [str(name) for name in spec.compare.get("recipe", (spec.trial.get("recipe"),))]
+    for recipe in recipes:
         if all(fixed["recipe"] != recipe for cell in every for fixed in cell.fixed.values()):
             rule = f"the recipe {recipe} needs a metric loss"
             remedy = "list one, such as supcon, under `compare.loss`"
             yield Mistake(place=_place(spec, "recipe"), rule=rule, received="", remedy=remedy)
-
-
-def _values(spec: SweepSpec, name: str, otherwise: int) -> list[int]:
-    return [int(str(value)) for value in spec.compare.get(name, (otherwise,))]
+    for number, loss in enumerate(spec.compare.get("loss", ())):
+        if not any(RECIPES[recipe].takes(LOSSES[str(loss)]) for recipe in recipes):
+            rule = f"no recipe of the sweep ({', '.join(recipes)}) takes this loss"
+            remedy = "remove it, or list fine_tune under `compare.recipe`"
+            yield Mistake(place=("compare", "loss", number), rule=rule, received=shown(loss), remedy=remedy)
 
 
 def _invalid_trials(spec: SweepSpec, every: Sequence[Cell]) -> list[Mistake]:

@@ -9,9 +9,9 @@ from typing import Any
 from sweep.spec.fields import OWN_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, is_used
 from trainable.losses import LOSSES
 from trainable.ranges import FloatRange, Range, Scalar
-from trainable.recipes import RECIPES
+from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
-__all__ = ["DEFAULT_RANGES", "RANGE_SOURCES", "filled_search", "filled_trial"]
+__all__ = ["DEFAULT_RANGES", "NEW_DEFAULTS", "RANGE_SOURCES", "filled_search", "filled_trial"]
 
 DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
     {
@@ -32,6 +32,11 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Why each of these ranges is what it is."""
+
+
+NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType({"head": "centroid", "proxy_start": "centroids"})
+"""Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
+trained it: training starts where the frozen encoder stands."""
 
 
 def filled_search(
@@ -59,9 +64,16 @@ def _filled(owner: str, given: Mapping[str, Range | Scalar]) -> dict[str, Range 
     return {name: given.get(name, ranges.get(name, rule.default)) for name, rule in OWN_FIELDS[owner].items()}
 
 
-def filled_trial(trial: Mapping[str, Scalar], elsewhere: Set[str]) -> dict[str, Any]:
-    """The complete `trial` block: every field that stands in no other block. Those with a default range have no default
-    value, since the loss decides whether they are used."""
+def filled_trial(trial: Mapping[str, Scalar], recipes: Sequence[str], elsewhere: Set[str]) -> dict[str, Any]:
+    """The complete `trial` block: every field that stands in no other block and that a recipe reads. Those with a
+    default range have no default value, since the loss decides whether they are used."""
     free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
-    values = {name: trial.get(name, None if name in DEFAULT_RANGES else TRIAL_FIELDS[name].default) for name in free}
+    unread = SPECIFIC_FIELDS - frozenset[str]().union(*(RECIPES[recipe].fields for recipe in recipes))
+    without = DEFAULT_RANGES.keys() | unread
+    values = {name: trial.get(name, None if name in without else _default(name)) for name in free}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _default(name: str) -> Scalar:
+    default: Scalar = NEW_DEFAULTS.get(name, TRIAL_FIELDS[name].default)
+    return default

@@ -150,15 +150,17 @@ UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
 
 def is_used(field: str, recipe: str, loss: str | None, compatibility: str = "none") -> bool:
     """Whether a trial by this recipe, with this loss, uses a field: `beta` needs a metric loss, `proxy_lr` a loss with
-    proxies, and `compatibility: published` trains head and proxies at the encoder's learning rate."""
+    proxies, and `compatibility: published` has its own head, proxies and rule, all trained at one learning rate."""
     if field in SPECIFIC_FIELDS - RECIPES[recipe].fields:
         return False
     if loss is None:
         return True
     entry = LOSSES[loss]
-    if field in ("head_lr", "proxy_lr") and compatibility == "published":
+    if field in ("head", "head_lr", "proxy_lr", "proxy_start", "inference") and compatibility == "published":
         return False
-    return {"beta": entry.build is not None, "proxy_lr": entry.has_proxies}.get(field, True)
+    return {"beta": entry.build is not None, "proxy_lr": entry.has_proxies, "proxy_start": entry.has_proxies}.get(
+        field, True
+    )
 
 
 def kind_of(name: str) -> Literal["loss", "recipe"]:

@@ -24,9 +24,8 @@ def _fingerprint(fixed: Mapping[str, Any], space: Mapping[str, Range]) -> dict[s
     return {name: value for name, value in fields.items() if (name, value) not in _ADDED}
 
 
-_ADDED = {
-    "recipe": "fine_tune"
-}.items()  # fields that older versions did not have, at the value that says what they did
+_ADDED = {"recipe": "fine_tune", "head": "checkpoint", "proxy_start": "random"}.items()
+"""Fields that earlier versions did not have, at the values that say what they did."""
 _DEFAULTS = {"embedding": "cls"}  # what older versions recorded where the field was not given
 
 

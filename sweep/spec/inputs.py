@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell
+from sweep.spec.defaults import NEW_DEFAULTS
 from sweep.spec.feasibility import check_encoder_of, check_trials
+from sweep.spec.fields import TRIAL_FIELDS
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import load, pin
@@ -15,7 +17,7 @@ from trainable.draws import draw_of
 from trainable.encoder.digest import encoder_digest
 from trainable.recipes import RECIPES
 
-__all__ = ["Digests", "check_inputs", "data_notes", "digest_inputs", "input_changes", "pinned"]
+__all__ = ["Digests", "as_begun", "check_inputs", "data_notes", "digest_inputs", "input_changes", "pinned"]
 
 Digests: TypeAlias = Mapping[str, Mapping[str, str]]
 """What the inputs of a cell consist of: by kind and name (`dataset trec`), the properties and hashes of one of them."""
@@ -43,6 +45,16 @@ def pinned(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
         same = config.hub is not None and config.revision is None and known.get("hub") == config.hub
         datasets[name] = pin(config.model_copy(update={"revision": known.get("revision")}) if same else config)
     return spec.model_copy(update={"datasets": datasets})
+
+
+def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
+    """The spec with the defaults that the version had with which the sweep was begun.
+
+    recorded: the resolved spec that the sweep began with, as JSON data; empty for a new sweep.
+    """
+    known = {name for block in ("trial", "search", "compare") for name in recorded.get(block, {})}
+    earlier = {name: TRIAL_FIELDS[name].default for name in NEW_DEFAULTS if name in spec.trial and name not in known}
+    return spec.model_copy(update={"trial": {**spec.trial, **earlier}}) if recorded and earlier else spec
 
 
 def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:

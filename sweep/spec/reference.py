@@ -6,26 +6,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
-
-from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from sweep.errors import SpecError
 from sweep.spec.blocks import BLOCKS
 from sweep.spec.completion import REQUIRED
-from sweep.spec.defaults import DEFAULT_RANGES, RANGE_SOURCES
+from sweep.spec.defaults import RANGE_SOURCES
 from sweep.spec.document import MAX_BYTES
-from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, RECIPE_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
-from sweep.spec.wording import in_words, range_in_words
+from sweep.spec.tables import listed, model_table, own_table, table, trial_table
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS
 from trainable.losses import LOSSES, LossEntry
+from trainable.recipes import RECIPES, SPECIFIC_FIELDS, RecipeEntry
 
 __all__ = ["reference"]
 
@@ -143,6 +140,7 @@ def reference() -> str:
                 *_keys(),
                 *_trial_fields(),
                 *_blocks(),
+                *_recipes(),
                 *_losses(),
                 *_presets(),
             ]
@@ -170,19 +168,19 @@ def _mistakes(text: str) -> str:
 def _keys() -> Iterator[str]:
     yield "## Keys of a spec"
     yield (
-        f"Only the fields {_listed(REQUIRED)} are required, under `compare` or another key that may hold them. Where "
+        f"Only the fields {listed(REQUIRED)} are required, under `compare` or another key that may hold them. Where "
         "a table gives no default, the description says what applies."
     )
     rows = [(_link(name), str(info.description)) for name, info in SweepSpec.model_fields.items()]
-    yield _table(("key", "description"), rows)
+    yield table(("key", "description"), rows)
     yield "## `datasets`"
     hub = [name for name, config in DATASETS.items() if config.hub is not None]
     embedded = [name for name in DATASETS if name not in hub]
     yield (
         "Under `datasets`, each name of a dataset of your own has these fields. Known names need no entry: "
-        f"{_listed(embedded)}, which the package contains, and {_listed(hub)}, which are read from the hub."
+        f"{listed(embedded)}, which the package contains, and {listed(hub)}, which are read from the hub."
     )
-    yield _model_table(DatasetConfig, without=("name",))
+    yield model_table(DatasetConfig, without=("name",))
 
 
 def _trial_fields() -> Iterator[str]:
@@ -193,21 +191,49 @@ def _trial_fields() -> Iterator[str]:
         "or one value, which fixes it. Under `trial` it has one value for all trials. The fields of "
         "[`protocol`](#protocol) may be compared too, and `steps` may be searched."
     )
-    yield _rule_table([rule for name, rule in TRIAL_FIELDS.items() if name not in PROTOCOL_FIELDS])
+    yield trial_table([rule for name, rule in TRIAL_FIELDS.items() if name not in PROTOCOL_FIELDS])
     yield "Why these ranges:"
     yield "\n".join(f"- `{name}`: {source}" for name, source in RANGE_SOURCES.items())
     yield "Why some fields may be compared but never searched:"
     reasons = {
         reason: [name for name in UNSEARCHABLE if UNSEARCHABLE[name] == reason] for reason in UNSEARCHABLE.values()
     }
-    yield "\n".join(f"- {_listed(names)}: {reason}." for reason, names in reasons.items())
+    yield "\n".join(f"- {listed(names)}: {reason}." for reason, names in reasons.items())
 
 
 def _blocks() -> Iterator[str]:
     for name, model in BLOCKS.items():
         yield f"## `{name}`"
         yield str(model.__doc__)
-        yield _model_table(model)
+        yield model_table(model)
+
+
+def _recipes() -> Iterator[str]:
+    yield "## Recipes"
+    yield (
+        "A recipe is a way from labelled rows to a classifier. Those under `compare.recipe` are compared, each with "
+        "every loss that it takes. A recipe with its loss is a *method*: it names cells, arms and the baseline. The "
+        "fields of a recipe stand under its name in `search`, as those of a loss. A trial has only the fields that its "
+        "recipe reads, so that an axis of another field makes one cell of it."
+    )
+    losses = {"all": "every loss", "metric": "every metric loss", "none": "none"}
+    rows = [(f"`{name}`", entry.summary, losses[entry.losses], entry.source) for name, entry in RECIPES.items()]
+    yield table(("recipe", "what it does", "losses", "source"), rows)
+    for name, entry in RECIPES.items():
+        yield from _recipe(name, entry)
+
+
+def _recipe(name: str, entry: RecipeEntry) -> Iterator[str]:
+    yield f"### `{name}`"
+    if unread := sorted(SPECIFIC_FIELDS - entry.fields):
+        yield f"It does not read {listed(unread)}."
+    if "evaluations" in unread:
+        yield "A replicate of it has one evaluation, so that a rung is a number of replicates."
+    if RECIPE_FIELDS[name]:
+        yield own_table(RECIPE_FIELDS[name].values(), entry.search)
+        yield f"Source of the ranges: {entry.search_source}"
+    else:
+        yield "It has no fields of its own."
 
 
 def _losses() -> Iterator[str]:
@@ -226,7 +252,7 @@ def _loss(name: str, entry: LossEntry) -> Iterator[str]:
     yield f"{entry.paper[0].upper()}{entry.paper[1:]}:"
     yield f"    {entry.equation}"
     if LOSS_FIELDS[name]:
-        yield _rule_table(LOSS_FIELDS[name].values(), loss=entry)
+        yield own_table(LOSS_FIELDS[name].values(), entry.search)
         yield f"Source of the ranges: {entry.search_source}"
     else:
         yield "It has no fields."
@@ -236,48 +262,7 @@ def _presets() -> Iterator[str]:
     yield "## Presets"
     yield "Specs that come with the package are run by name: `python -m sweep run quickstart`."
     rows = [(f"[`{name}`](../presets/{name}.yaml)", load_spec(name).description) for name in PRESETS]
-    yield _table(("preset", "description"), rows)
-
-
-# ---- tables ----------------------------------------------------------------------------------------------------------
-
-
-def _model_table(model: type[BaseModel], without: Sequence[str] = ()) -> str:
-    fields = {name: info for name, info in model.model_fields.items() if name not in without}
-    rows = [
-        (f"`{name}`", in_words(info.annotation, info.metadata), _default(info), str(info.description))
-        for name, info in fields.items()
-    ]
-    return _table(("field", "holds", "default", "description"), rows)
-
-
-def _rule_table(rules: Iterable[FieldRule], loss: LossEntry | None = None) -> str:
-    ranges = DEFAULT_RANGES if loss is None else loss.search
-    rows = []
-    for rule in rules:
-        default = "required" if loss is None and rule.name in REQUIRED else _value(rule.default)
-        never = "never" if loss is None and rule.name in UNSEARCHABLE else ""
-        searched = range_in_words(ranges[rule.name]) if rule.name in ranges else never
-        rows.append((f"`{rule.name}`", rule.rule, default, searched, rule.description))
-    return _table(("field", "holds", "default", "searched by default", "description"), rows)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _default(info: FieldInfo) -> str:
-    return "required" if info.is_required() else _value(info.default)
-
-
-def _value(value: Any) -> str:
-    """A default in the notation of a spec; none is left to the description."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return f"`{str(value).lower()}`"
-    return f"`{value:g}`" if isinstance(value, int | float) else f"`{value}`"
+    yield table(("preset", "description"), rows)
 
 
 def _link(name: str) -> str:
@@ -285,10 +270,6 @@ def _link(name: str) -> str:
     anchors = {name: name for name in ("datasets", *BLOCKS)}
     anchors |= dict.fromkeys(("compare", "search", "trial"), "compare-search-and-trial-the-fields-of-a-trial")
     return f"[`{name}`](#{anchors[name]})" if name in anchors else f"`{name}`"
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from sweep.spec.blocks import BLOCKS
-from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS
 from trainable.losses import LOSSES
+from trainable.recipes import RECIPES
 
 __all__ = ["json_schema"]
 
@@ -29,7 +30,7 @@ def json_schema() -> dict[str, Any]:
         "description": {"type": "string", "maxLength": 5000},
         "datasets": {"type": "object", "additionalProperties": _dataset()},
         "compare": _mapping({name: _axis(rule) for name, rule in TRIAL_FIELDS.items()}),
-        "search": _mapping({**_searched_fields(), **_losses()}),
+        "search": _mapping({**_searched_fields(), **_own_fields()}),
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
         **{name: _block(model) for name, model in BLOCKS.items()},
         "ledger": {"type": ["string", "null"], "pattern": r"^postgresql(\+psycopg2)?://"},
@@ -94,13 +95,13 @@ def _searched_fields() -> dict[str, Any]:
     return {name: _searched(rule) for name, rule in TRIAL_FIELDS.items() if name not in UNSEARCHABLE}
 
 
-def _losses() -> dict[str, Any]:
+def _own_fields() -> dict[str, Any]:
+    """The fields of each recipe and of each loss, under its name."""
+    described = {name: entry.summary for name, entry in RECIPES.items()}
+    described |= {name: f"{entry.paper}: {entry.equation}" for name, entry in LOSSES.items()}
     return {
-        loss: {
-            "description": f"{entry.paper}: {entry.equation}",
-            **_mapping({name: _searched(rule) for name, rule in LOSS_FIELDS[loss].items()}),
-        }
-        for loss, entry in LOSSES.items()
+        owner: _described(_mapping({name: _searched(rule) for name, rule in rules.items()}), described[owner])
+        for owner, rules in OWN_FIELDS.items()
     }
 
 

@@ -5,38 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.records.confirmation import Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
-from sweep.tracking.metrics import Point, ended, num_evaluations, points, progress
-from sweep.tracking.runs import run_key
-from sweep.tracking.store import open_client
-from tests.faults.fault_run import TRIALS, FaultRun
+from tests.faults.fault_run import FaultRun
+from tests.faults.fault_spec import TRIALS
+from tests.faults.mlflow_checks import check_mlflow
 from tests.faults.requirements import Requirement
+from tests.faults.version_checks import check_versions
 from tests.sweeps.results_table import Table, table, training
 from trainable.outcomes import Outcome
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
 
 __all__ = ["check"]
 
 _CELLS = ("films/4/cross_entropy", "films/4/soft_triple")
 _TESTED = 3  # trainings of a confirmation: two draws, one of them twice
 _LEAVING = 100.0  # seconds for processes to be gone that end by themselves
-_STATUS = {
-    Outcome.COMPLETED: "FINISHED",
-    Outcome.PRUNED: "FINISHED",
-    Outcome.DIVERGED: "FAILED",
-    Outcome.FAILED: "FAILED",
-    Outcome.INTERRUPTED: "KILLED",
-}
 
 
 def check(fault_run: FaultRun, undisturbed: Table | None) -> Iterator[str]:
@@ -52,7 +40,8 @@ def check(fault_run: FaultRun, undisturbed: Table | None) -> Iterator[str]:
             yield from _kept(strike.before, results)
     if Requirement.POSTGRES not in fault_run.requirements:
         yield from _written_once(fault_run.directory.journal)
-    yield from _projection(fault_run, results)
+    yield from check_versions(fault_run, results)
+    yield from check_mlflow(fault_run, results)
     if undisturbed is not None:
         yield from _differences(undisturbed, table(results))
     yield from _left_over(fault_run)
@@ -134,59 +123,6 @@ def _written_once(journal: Path) -> Iterator[str]:
     yield from (
         f"{name} of trial {trial} was written {count} times" for (trial, name), count in final.items() if count > 1
     )
-
-
-# ---- MLflow
-
-
-def _projection(fault_run: FaultRun, results: SweepResults) -> Iterator[str]:
-    client = open_client(f"sqlite:///{fault_run.store}")
-    if client.search_runs(["0"], run_view_type=3):
-        yield "a run strayed into the Default experiment"
-    experiment = client.get_experiment_by_name(fault_run.experiment)
-    if experiment is None:
-        yield "MLflow does not have the experiment"
-        return
-    runs = client.search_runs([experiment.experiment_id], max_results=1000)
-    found: dict[str | None, list[Run]] = {}
-    for run in runs:
-        found.setdefault(run_key(run.data.tags)[1], []).append(run)
-    yield from (f"MLflow has {len(each)} runs of {key or 'the sweep'}" for key, each in found.items() if len(each) > 1)
-    all_records: list[TrialRecord | ConfirmationRecord] = [*results.trials, *results.confirmations]
-    records = {each.key: each for each in all_records}
-    if set(found) != {None, *records}:
-        yield f"MLflow has runs of {sorted(map(str, found))} instead of {sorted(records)} and the sweep"
-        return
-    (parent, *_) = found[None]
-    yield from _parent_run(client, parent, results)
-    for key, record in records.items():
-        yield from (f"the run of {key} {wrong}" for wrong in _run(client, found[key][0], record, parent))
-
-
-def _parent_run(client: MlflowClient, run: Run, results: SweepResults) -> Iterator[str]:
-    if run.info.status != "FINISHED":
-        yield f"the sweep's run is {run.info.status}"
-    yield from (f"the sweep's run {wrong}" for wrong in _history(client, run, progress(ended(results.trials), after=0)))
-
-
-def _run(client: MlflowClient, run: Run, record: TrialRecord | ConfirmationRecord, parent: Run) -> Iterator[str]:
-    outcome, tags = record.outcome, run.data.tags
-    if outcome is None or run.info.status != _STATUS[outcome] or tags.get("sweep.outcome") != outcome:
-        yield f"is {run.info.status} with the outcome {tags.get('sweep.outcome')}, the record is {outcome}"
-    if int(tags.get("sweep.reports", 0)) != num_evaluations(record):
-        yield f"has sweep.reports {tags.get('sweep.reports')} of {num_evaluations(record)}"
-    if tags.get("mlflow.parentRunId") != parent.info.run_id:
-        yield "is not nested under the sweep's"
-    yield from _history(client, run, points(record, after=0))
-
-
-def _history(client: MlflowClient, run: Run, wanted: Sequence[Point]) -> Iterator[str]:
-    """Each metric has exactly the points that follow from the ledger."""
-    for name in sorted({point.name for point in wanted}):
-        due = sorted((point.step, point.value, point.time) for point in wanted if point.name == name)
-        there = [(each.step, each.value, each.timestamp) for each in client.get_metric_history(run.info.run_id, name)]
-        if sorted(there) != due:
-            yield f"has the points {sorted(there)} of {name} instead of {due}"
 
 
 # ---- the table, and what is left of the processes

@@ -8,7 +8,8 @@ import socket
 from contextlib import suppress
 from random import Random
 
-from tests.faults.fault_run import NAME, FaultRun
+from tests.faults.fault_run import FaultRun
+from tests.faults.fault_spec import NAME
 
 __all__ = [
     "fill_disk",
@@ -17,7 +18,6 @@ __all__ = [
     "second_driver",
     "stop_gently",
     "stop_now",
-    "tear_journal",
     "terminate",
 ]
 
@@ -25,8 +25,7 @@ __all__ = [
 def kill_driver(run: FaultRun, rng: Random) -> None:
     """As the kernel does it when memory is short. With Ray inside, all of Ray goes too."""
     run.strike()
-    run.driver.process.kill()
-    run.driver.process.wait()
+    run.kill()
 
 
 def terminate(run: FaultRun, rng: Random) -> None:
@@ -55,22 +54,6 @@ def second_driver(run: FaultRun, rng: Random) -> None:
     if run.running:  # else the second one may have come into its own
         run.strike()
         run.expect(code == 2 and first in output, f"the second driver was not refused in favour of {first}: {output}")
-
-
-def tear_journal(run: FaultRun, rng: Random) -> None:
-    """A power cut in the middle of an append: its record is there in part. A report that was on record before stays on
-    record, since MLflow may show it already; of any other record, the part is what is left."""
-    if not run.begun():
-        return
-    run.driver.process.kill()
-    run.driver.process.wait()
-    journal = run.directory.journal
-    whole = journal.read_bytes()
-    whole = whole[: whole.rfind(b"\n") + 1]
-    last = whole.splitlines(keepends=True)[-1]
-    kept = whole if b'{"report/' in last or b'{"replicate/' in last else whole[: -len(last)]
-    journal.write_bytes(kept + last[: rng.randrange(1, len(last))])
-    run.strike()
 
 
 def fill_disk(run: FaultRun, rng: Random) -> None:

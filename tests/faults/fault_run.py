@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,36 +16,22 @@ from typing import Any
 
 import yaml
 
-from sweep.errors import LedgerError
+from sweep.errors import SweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
+from tests.faults.fault_spec import NAME, fault_spec
 from tests.faults.requirements import Requirement
 from tests.faults.services import Services, environment
+from tests.faults.strike import Strike
 from tests.services.postgres_server import execute
 from tests.services.sessions import Session, workers
 from tests.sweeps.progress import Timeline, reports_in_journal, reports_in_postgres
 
-__all__ = ["NAME", "STALL_MINUTES", "TRIALS", "FaultRun", "Strike"]
+__all__ = ["FaultRun"]
 
-NAME = "toy"
-TRIALS = 6  # of each of the two cells
-STALL_MINUTES = 0.4
 _DISK = "12m"
 _TIME_LIMIT = 240.0  # seconds for a command to end
-
-
-@dataclass(slots=True)
-class Strike:
-    """A fault at the moment at which it struck. time: seconds of the monotonic clock. progress: reports in the ledger
-    by then. before: what the ledger held. recovery: seconds to the next report or to the end; None if another fault
-    came earlier."""
-
-    fault: str
-    time: float
-    progress: int
-    before: SweepResults | None
-    recovery: float | None = None
 
 
 @dataclass
@@ -52,7 +39,8 @@ class FaultRun:
     """A sweep in a folder of its own, with the services that it may use. Create it by `opened`.
 
     name: what tells it from the other runs with its services. fault: the one whose turn it is. problems: what must
-    not be. behind: whether MLflow may lack something for good reason when the driver has ended.
+    not be. starts: of the driver. behind: whether MLflow may lack something for good reason when the driver has ended.
+    deleted: the ids of sweeps whose ledgers were deleted.
     """
 
     services: Services
@@ -63,7 +51,9 @@ class FaultRun:
     problems: list[str] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     started: float = 0.0
+    starts: int = 0
     behind: bool = False
+    deleted: set[str] = field(default_factory=set)
     timeline: Timeline = field(init=False)
     _driver: Session | None = None
 
@@ -97,8 +87,22 @@ class FaultRun:
 
     @property
     def encoder(self) -> Path:
-        """The run's own one, if it has one."""
-        return self.folder / "encoder"
+        """The run's own one, if it has one; else the one that all runs share."""
+        return (
+            self.folder if Requirement.OWN_ENCODER in self.requirements else self.services.material.folder
+        ) / "encoder"
+
+    @property
+    def data(self) -> Path:
+        """The same for the sentences."""
+        return (
+            self.folder if Requirement.OWN_DATA in self.requirements else self.services.material.folder
+        ) / "films.csv"
+
+    @property
+    def libraries(self) -> Path:
+        """Where Python looks for libraries before it looks anywhere else."""
+        return self.folder / "libraries"
 
     @property
     def switches(self) -> Path:
@@ -119,8 +123,14 @@ class FaultRun:
     def start(self) -> None:
         """Start the driver, by the same command each time."""
         assert self._driver is None or not self.running, "one at a time"
-        self._driver = self._begin(self.command)
+        self._driver = self.begin(self.command)
         self.started = time.monotonic()
+        self.starts += 1
+
+    def kill(self) -> None:
+        """Kill the driver, as the kernel does when memory is short."""
+        self.driver.process.kill()
+        self.driver.process.wait()
 
     @property
     def command(self) -> list[str]:
@@ -154,17 +164,27 @@ class FaultRun:
         with self.switches.open("r+b") as file:  # in place: it is mapped
             file.write(struct.pack("@qq", seconds, refused))
 
-    def call(self, *arguments: str) -> tuple[int, str]:
-        """Run another command of the service to its end; exit code and output."""
-        session = self._begin(list(arguments))
+    def begin(self, arguments: Sequence[str], folder: Path | None = None, *, nice: bool = False) -> Session:
+        """Start another command of the service, in the run's folder or in another one. nice: behind all others."""
+        output = self.folder / f"output-{len(self.sessions) + 1}.txt"
+        command = [*(["nice"] if nice else []), sys.executable, "-m", "sweep", *arguments]
+        self.sessions.append(Session.begin(command, folder or self.folder, self._environment(), output))
+        return self.sessions[-1]
+
+    def end(self, session: Session) -> tuple[int, str]:
+        """Let a command come to its end; exit code and output."""
         try:
             code = session.process.wait(timeout=_TIME_LIMIT)
         except subprocess.TimeoutExpired:
-            self.expect(False, f"`sweep {' '.join(arguments)}` did not end within {_TIME_LIMIT:g} s:\n{session.said}")
+            self.expect(False, f"a command did not end within {_TIME_LIMIT:g} s:\n{session.said}")
             session.kill()
             code = session.process.wait()
         self.expect("Traceback" not in session.said, f"a traceback: {session.said}")
         return code, session.said
+
+    def call(self, *arguments: str) -> tuple[int, str]:
+        """Run another command of the service to its end; exit code and output."""
+        return self.end(self.begin(arguments))
 
     # ---- time
 
@@ -174,14 +194,19 @@ class FaultRun:
         return self.timeline.count()
 
     def wait(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for a condition for as long as the driver runs. Returns whether it was met. Raises KeyboardInterrupt
+        """Wait for a condition for as long as the driver runs. Returns whether it was met."""
+        self.comes(lambda: condition() or not self.running, seconds)
+        return condition()
+
+    def comes(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait for a condition, whether the driver runs or not. Returns whether it was met. Raises KeyboardInterrupt
         when all is over."""
         deadline = time.monotonic() + seconds
         while not condition():
             if self.services.over.is_set():
                 raise KeyboardInterrupt
-            if not self.running or time.monotonic() > deadline:
-                return condition()
+            if time.monotonic() > deadline:
+                return False
             time.sleep(0.03)
         return True
 
@@ -198,7 +223,15 @@ class FaultRun:
 
     def strike(self) -> None:
         """Note that the fault strikes now."""
-        self.strikes.append(Strike(self.fault, time.monotonic(), self.progress, self.results()))
+        before = self.results()
+        self.strikes.append(Strike(self.fault, time.monotonic(), self.progress, before, len(self.sessions)))
+
+    def forget(self) -> None:
+        """Note that what the ledger holds is deleted: nothing of it need be there afterwards."""
+        found = self.results()
+        self.deleted |= {found.sweep.id} if found is not None else set()
+        for strike in self.strikes:
+            strike.before = None
 
     def expect(self, condition: bool, problem: str) -> None:
         """Note a problem unless the condition holds."""
@@ -209,7 +242,7 @@ class FaultRun:
         """What the ledger holds, if the sweep has begun."""
         try:
             return read_stored(NAME, self.sweeps)[1].results()
-        except LedgerError:
+        except SweepError:
             return None
 
     # ---- inside
@@ -219,6 +252,8 @@ class FaultRun:
             subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK}", "tmpfs", str(self.sweeps)], check=True)
         if Requirement.OWN_ENCODER in self.requirements:
             shutil.copytree(self.services.material.encoder, self.encoder)
+        if Requirement.OWN_DATA in self.requirements:
+            shutil.copyfile(self.services.material.sentences, self.data)
         if Requirement.SERVER in self.requirements:
             self.services.mlflow.heal()
         else:
@@ -227,51 +262,16 @@ class FaultRun:
         count = reports_in_journal(self.directory.journal) if ledger is None else reports_in_postgres(ledger)
         self.timeline = Timeline(count, lambda: self._driver is None or self.running)
         self.switches.write_bytes(bytes(16))
-        (self.folder / "spec.yaml").write_text(yaml.safe_dump(self._spec() | ({"ledger": ledger} if ledger else {})))
+        (self.folder / "spec.yaml").write_text(yaml.safe_dump(fault_spec(self, ledger)))
 
     def _create_database(self) -> str:
         name = f"run_{self.name}"
         execute(self.services.postgres.url, f"CREATE DATABASE {name}")
         return self.services.postgres.database(name)
 
-    def _spec(self) -> dict[str, Any]:
-        material = self.services.material
-        encoder = self.encoder if Requirement.OWN_ENCODER in self.requirements else material.encoder
-        search: dict[str, Any] = {"encoder_lr": {"low": 1e-4, "high": 1e-3, "log": True}}
-        trial: dict[str, Any] = {"embedding": "mean", "max_length": 16}
-        if Requirement.POISON in self.requirements:
-            search["encoder"] = [str(encoder), str(material.poisoned)]
-        else:
-            trial["encoder"] = str(encoder)
-        budget: dict[str, Any] = {"trials_per_cell": TRIALS, "concurrency": 1}
-        server = Requirement.SERVER in self.requirements
-        return {
-            "name": NAME,
-            "datasets": {"films": {"path": str(material.sentences)}},
-            "compare": {"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
-            "search": search,
-            "trial": trial,
-            "protocol": {"replicates": 2, "evaluations": 2, "steps": 120, "validation": 20},
-            "budget": budget
-            | ({"stall_minutes": STALL_MINUTES} if Requirement.OWN_ENCODER in self.requirements else {}),
-            "pruning": {"rule": "asha", "reduction_factor": 3},
-            "confirm": {"draws": 2, "reseeded": 1, "finalists": 2, "finalist_draws": 1},
-            "resources": {"cpu": 1, "gpu": 0},
-            "tracking": {
-                "experiment": self.experiment,
-                "uri": self.services.mlflow.url if server else f"sqlite:///{self.store}",
-                "required": not server,
-            },
-        }
-
-    def _begin(self, arguments: list[str]) -> Session:
-        output = self.folder / f"output-{len(self.sessions) + 1}.txt"
-        command = [sys.executable, "-m", "sweep", *arguments]
-        self.sessions.append(Session.begin(command, self.folder, self._environment(), output))
-        return self.sessions[-1]
-
     def _environment(self) -> dict[str, str]:
         own = environment(self.folder)
+        own["PYTHONPATH"] = os.pathsep.join([str(self.libraries), own["PYTHONPATH"]])
         if self.requirements & {Requirement.CLOCK, Requirement.MEMORY}:
             own |= {"LD_PRELOAD": str(self.services.material.library), "FAULTS_SWITCHES": str(self.switches)}
             own["RAY_LD_PRELOAD_ON_WORKERS"] = "1"

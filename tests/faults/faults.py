@@ -8,7 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults import driver_faults, store_faults, worker_faults
+from tests.faults import (
+    driver_faults,
+    input_faults,
+    ledger_faults,
+    neighbour_faults,
+    ray_faults,
+    store_faults,
+    worker_faults,
+)
 from tests.faults.fault_run import FaultRun
 from tests.faults.requirements import Requirement
 
@@ -30,7 +38,7 @@ class Fault:
     changes_outcomes: bool = False
 
 
-_C, _E, _J, _P, _S = (
+_C, _E, _J, _P, _S, _LOCAL_STORE, _OWN_ENCODER = (
     frozenset({each})
     for each in (
         Requirement.CLUSTER,
@@ -38,10 +46,14 @@ _C, _E, _J, _P, _S = (
         Requirement.JOURNAL,
         Requirement.POSTGRES,
         Requirement.SERVER,
+        Requirement.LOCAL_STORE,
+        Requirement.OWN_ENCODER,
     )
 )
 _KILLED = frozenset({-signal.SIGKILL})
 _STOPPED = frozenset({130})
+_REFUSED = frozenset({2})
+_RAY_GONE = frozenset({1, 2})  # its C++ ends the driver, or Ray does not start
 _WITH_RAY = frozenset({-signal.SIGTERM, 1})  # its own Ray gets the signal too, and ends the driver if it is faster
 
 FAULTS = (
@@ -51,15 +63,28 @@ FAULTS = (
     Fault("`sweep stop`", driver_faults.stop_gently, codes=_STOPPED),
     Fault("`sweep stop --now`", driver_faults.stop_now, codes=_STOPPED),
     Fault("a second driver", driver_faults.second_driver),
-    Fault("driver killed, last record torn", driver_faults.tear_journal, _J, _KILLED),
-    Fault("disk full", driver_faults.fill_disk, _J | {Requirement.SMALL_DISK}, frozenset({2})),
+    Fault("two other sweeps begin", neighbour_faults.begin_two_others),
+    Fault("40 readers", neighbour_faults.read_at_once),
+    Fault("driver killed, last record torn", ledger_faults.tear_journal, _J, _KILLED),
+    Fault("driver killed, a line of the journal lost", ledger_faults.lose_line, _J, _KILLED),
+    Fault("ledger deleted", ledger_faults.delete_ledger, _J | _LOCAL_STORE, _REFUSED),
+    Fault("folder deleted", ledger_faults.delete_folder, _J | _LOCAL_STORE, _REFUSED),
+    Fault("driver killed, data changed", input_faults.change_data, frozenset({Requirement.OWN_DATA}), _KILLED),
+    Fault("driver killed, encoder changed", input_faults.change_encoder, _OWN_ENCODER, _KILLED),
+    Fault("driver killed, versions changed", input_faults.change_versions, _E, _KILLED),
+    Fault("disk full", driver_faults.fill_disk, _J | {Requirement.SMALL_DISK}, _REFUSED),
     Fault("clock moved", driver_faults.move_clock, _C | {Requirement.CLOCK}),
     Fault("worker killed", worker_faults.kill_worker),
-    Fault("node killed", worker_faults.kill_node, _C),
-    Fault("head killed, new cluster", worker_faults.kill_head, _C, _KILLED | {1, 2}),
+    Fault("worker stopped for too long", worker_faults.stop_worker, _OWN_ENCODER),
+    Fault("worker stopped for good", worker_faults.stop_worker_for_good, _OWN_ENCODER),
+    Fault("GCS killed", ray_faults.kill_gcs, _E, _RAY_GONE),
+    Fault("raylet killed", ray_faults.kill_raylet, _E, _RAY_GONE),
+    Fault("raylet stopped for too long", ray_faults.stop_raylet, _C),
+    Fault("node killed", ray_faults.kill_node, _C),
+    Fault("head killed, new cluster", ray_faults.kill_head, _C, _KILLED | {1, 2}),
     Fault("out of memory", worker_faults.exhaust_memory, _E | {Requirement.MEMORY}, changes_outcomes=True),
     Fault("NaN in a trial", worker_faults.meet_nan, frozenset({Requirement.POISON})),
-    Fault("loader hangs", worker_faults.hang_loader, _E | {Requirement.OWN_ENCODER}),  # elsewhere machines load copies
+    Fault("loader hangs", worker_faults.hang_loader, _E | _OWN_ENCODER),  # elsewhere machines load copies
     Fault("MLflow answers after 5 s", store_faults.mlflow_slow, _S),
     Fault("MLflow answers 500", store_faults.mlflow_broken, _S),
     Fault("MLflow down for a while", store_faults.mlflow_down, _S),

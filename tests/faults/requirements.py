@@ -21,6 +21,8 @@ class Requirement(StrEnum):
     SMALL_DISK = "a small disk for the sweep's folder"
     SERVER = "an MLflow server, which the sweep does not require"
     CLOCK = "a clock of the driver that can be moved"
+    LOCAL_STORE = "an MLflow store in a file"
+    OWN_DATA = "data that no other sweep reads"
     OWN_ENCODER = "an encoder that no other sweep reads, and little time_limit with it"
     POISON = "an encoder among the searched ones that has a NaN"
     MEMORY = "memory that workers can be refused"
@@ -30,6 +32,7 @@ _CONFLICTS = (
     {Requirement.CLUSTER, Requirement.EMBEDDED},
     {Requirement.JOURNAL, Requirement.POSTGRES},
     {Requirement.SMALL_DISK, Requirement.POSTGRES},
+    {Requirement.LOCAL_STORE, Requirement.SERVER},
     {Requirement.CLOCK, Requirement.EMBEDDED},  # Ray's own processes would see it jump
     {Requirement.OWN_ENCODER, Requirement.POISON},
 )

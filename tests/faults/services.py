@@ -23,6 +23,8 @@ from tests.sweeps.tiny_task import TinyTask
 __all__ = ["Material", "Mlflow", "Services", "environment"]
 
 _ROOT = Path(__file__).parents[2]
+# So that the head gives up a node that does not answer after some twenty seconds, not after more than a minute.
+_HEALTH_CHECKS = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "3000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class Services:
 
     @cached_property
     def cluster(self) -> RayCluster:
-        cluster = RayCluster(self.folder / "ray", environment(self.folder), free_port())
+        cluster = RayCluster(self.folder / "ray", environment(self.folder) | _HEALTH_CHECKS, free_port())
         self._closing.callback(cluster.end)
         cluster.start()
         return cluster

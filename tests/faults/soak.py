@@ -1,8 +1,8 @@
-"""The long fault suite: `python -m tests.faults.soak --faults 200` throws that many random faults at real sweeps.
+"""The long fault suite: `python -m tests.faults.soak --faults 400` throws that many random faults at real sweeps.
 
 Rounds are numbered by their seeds, from `--seed` on. A round is drawn from its seed alone, so that one that went wrong
-is repeated alone by `--seed ITS-SEED --faults 1` (and the same `--only`, if there was one). Two rounds are played side
-by side, each with one trial at a time.
+is repeated alone by `--seed ITS-SEED --faults 1` (and the same `--only`, if there was one). Rounds are played side by
+side in `--lanes`, each with one trial at a time.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ from tests.sweeps.tiny_task import machine, write_results
 __all__ = ["Soak", "main"]
 
 _HERE = Path(__file__).parent
-_KEPT_FROM = 200  # faults of a soak whose results go into the README
-_LANES = 2
+_KEPT_FROM = 400  # faults of a soak whose results go into the README
 _TOLD = 12  # problems of a round that are printed
 
 
 @dataclass
 class Soak:
     """Rounds, played in lanes. folder: for everything; what went wrong stays there. wanted: how many faults are enough.
-    deadline: a time of the monotonic clock after which no round begins."""
+    deadline: a time of the monotonic clock after which no round begins. lanes: rounds that are played at once."""
 
     folder: Path
     rounds: Iterator[SoakRound]
     wanted: float = math.inf
     deadline: float = math.inf
+    lanes: int = 2
     summary: Summary = field(default_factory=Summary)
     _references: dict[bool, Reference] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -57,9 +57,9 @@ class Soak:
         material = Material(self.folder / "material")
         material.folder.mkdir()
         material.write()
-        with ThreadPoolExecutor(_LANES) as lanes:
+        with ThreadPoolExecutor(self.lanes) as lanes:
             try:
-                for lane in [lanes.submit(self._lane, number, material) for number in range(_LANES)]:
+                for lane in [lanes.submit(self._lane, number, material) for number in range(self.lanes)]:
                     lane.result()
             finally:
                 self._over.set()  # the lanes end what they have started
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     rounds = (SoakRound.drawn(seed, faults) for seed in count(options.seed))
-    soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes)
+    soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes, options.lanes)
     try:
         soak.run()
     finally:
@@ -149,10 +149,11 @@ def _keep(summary: Summary, seed: int, seconds: float) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
-    parser.add_argument("--faults", type=int, default=200, help="how many are to strike (default: 200)")
+    parser.add_argument("--faults", type=int, default=400, help="how many are to strike (default: 400)")
     parser.add_argument("--seed", type=int, default=1, help="of the first round (default: 1)")
     parser.add_argument("--only", metavar="NAME", help="throw this fault alone")
-    parser.add_argument("--minutes", type=float, default=120.0, help="begin no round after so long (default: 120)")
+    parser.add_argument("--lanes", type=int, default=2, help="rounds that are played at once (default: 2)")
+    parser.add_argument("--minutes", type=float, default=300.0, help="begin no round after so long (default: 300)")
     return parser
 
 

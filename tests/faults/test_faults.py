@@ -15,7 +15,7 @@ from tests.faults.soak import Soak
 from tests.faults.soak_round import available, each_once
 from tests.faults.summary import Summary
 
-pytestmark = pytest.mark.timeout(1500)  # the first test waits for all sweeps, five minutes on two idle cores
+pytestmark = pytest.mark.timeout(2700)  # the first test waits for all sweeps, ten minutes on two idle cores
 
 SEED = 0
 GOES = 5  # a fault whose moment came when its sweep was over gets another

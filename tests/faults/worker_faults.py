@@ -1,4 +1,4 @@
-"""Faults of workers, of the nodes on which they run, and of what happens in them. See tests.faults.faults."""
+"""Faults of workers, and of what happens in them. See tests.faults.faults."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from typing import BinaryIO
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.faults.fault_run import STALL_MINUTES, FaultRun
+from tests.faults.fault_run import FaultRun
+from tests.faults.fault_spec import STALL_MINUTES
 from trainable.outcomes import Outcome
 
-__all__ = ["exhaust_memory", "hang_loader", "kill_head", "kill_node", "kill_worker", "meet_nan"]
+__all__ = ["exhaust_memory", "hang_loader", "kill_worker", "meet_nan", "stop_worker", "stop_worker_for_good"]
 
 _STALLED = f"no evaluation within {STALL_MINUTES:g} minutes"
+_KILLED = 5 * 60 * STALL_MINUTES  # seconds within which a worker that is stopped must have been killed
 _LEASE = 45.0  # seconds after which the kernel lets others open a file all the same
 
 
@@ -29,23 +31,32 @@ def kill_worker(run: FaultRun, rng: Random) -> None:
             worker.kill()
 
 
-def kill_node(run: FaultRun, rng: Random) -> None:
-    """The one that trains, if one does; soon another one joins."""
+def stop_worker(run: FaultRun, rng: Random) -> None:
+    """For longer than the time limit of a step, as a machine does that is suspended. When it goes on, what it was doing
+    is interrupted, and done again by another one."""
+    worker = _worker(run)
+    if worker is None:
+        return
+    known, progress = _stalls(run), run.progress
     run.strike()
-    run.services.cluster.kill_node()
-    run.sleep(rng.uniform(0.0, 5.0))
-    run.services.cluster.add_node()
+    with suppress(psutil.NoSuchProcess):
+        worker.suspend()
+        run.sleep(60 * STALL_MINUTES + rng.uniform(1.0, 5.0))
+        worker.resume()
+    noticed = run.wait(lambda: _stalls(run) > known or run.progress > progress, 60.0)
+    run.expect(noticed or not run.running, "nobody has noticed that the worker was stopped")
 
 
-def kill_head(run: FaultRun, rng: Random) -> None:
-    """The head, then, as whoever manages the cluster would, all the rest; and a new cluster in its place."""
+def stop_worker_for_good(run: FaultRun, rng: Random) -> None:
+    """In the midst of a step or between two of them: its own time limit cannot end it then."""
+    worker = _worker(run)
+    if worker is None:
+        return
     run.strike()
-    run.services.cluster.kill_head()
-    run.sleep(30.0)
-    run.driver.process.kill()  # one that waits for its cluster has lost nothing by it
-    run.driver.process.wait()
-    run.services.cluster.end()
-    run.services.cluster.start()
+    with suppress(psutil.NoSuchProcess):
+        worker.suspend()
+    gone = run.wait(lambda: not worker.is_running(), _KILLED)
+    run.expect(gone or not run.running, "the worker that was stopped is still there")
 
 
 def exhaust_memory(run: FaultRun, rng: Random) -> None:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ import pytest
 
 from sweep.records.results import SweepResults
 from sweep.report import ReportFiles, write_report
+from sweep.report.write import _prepare, _write
 from tests.sweeps.hostile_names import CLASSES, DATASETS, many_arms
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.outcomes import Outcome
@@ -60,6 +62,19 @@ def test_the_results_in_the_report_make_the_same_report_again(report: ReportFile
     stale.touch()
     write_report(again, tmp_path)
     assert contents(tmp_path) == contents(report.folder)
+
+
+def test_several_may_write_a_report_at_once(tmp_path: Path) -> None:
+    names = [f"figure-{number}" for number in range(50)]
+
+    def write(number: int) -> None:
+        _prepare(tmp_path, names[number:])
+        for name in names:
+            _write(tmp_path / "figures" / f"{name}.csv", name * 1000)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(20)))
+    assert contents(tmp_path) == {f"figures/{name}.csv": name.encode() * 1000 for name in names}
 
 
 def test_no_name_becomes_markup_and_no_id_stands_twice(report: ReportFiles) -> None:

@@ -181,8 +181,10 @@ def test_a_home_that_cannot_be_written_holds_nothing_up(
     for name in [name for name in os.environ if name.startswith("XDG_") or name in ("HF_HOME", "MPLCONFIGDIR")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", home)
-    user.write(compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]}, confirm={"draws": 2})
+    both = {"recipe": ["frozen", "fine_tune"], "loss": ["cross_entropy"]}
+    user.write(compare={"dataset": ["films"], "shots": [4], **both}, confirm={"draws": 2})
     output = user.run()
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 6}
     assert "Traceback" not in output
     assert "/dev/null" not in output.replace(str(tmp_path), "")
     assert (tmp_path / "sweeps" / "toy" / "report" / "report.html").exists()

@@ -51,9 +51,12 @@ class RayCluster:
     def add_node(self) -> None:
         self.nodes.append(self._begin(f"--address={self.address}", "--num-cpus=1"))
 
-    def kill_node(self) -> None:
-        """Kill the node that trains, or any."""
-        node = next((each for each in self.nodes if workers([each])), self.nodes[0])
+    @property
+    def busy(self) -> Session:
+        """The node that trains, or any."""
+        return next((each for each in self.nodes if workers([each])), self.nodes[0])
+
+    def kill_node(self, node: Session) -> None:
         self.nodes.remove(node)
         node.kill()
 

@@ -12,15 +12,22 @@ from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import (
     Mixture,
+    Rule,
     Scores,
     assess_test,
     assess_validation,
     choose_mixture,
     choose_neighbours,
+    cross_fitted,
     neighbour_scores,
 )
 
 C, M = 3, 30
+
+
+def usual(beta: float) -> Rule:
+    """The rule of the search where none is configured."""
+    return "head" if beta > 0 else "nearest"
 
 
 def _directions(rng: np.random.Generator, count: int, labels_N: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -145,7 +152,7 @@ WAYS = ("head", "nearest", "neighbours", "mixture")
 
 def test_every_way_is_scored_on_the_test_rows() -> None:
     validation, test = _scores(1), _scores(2, 60)
-    metrics = assess_test(validation, test, beta=0.4).metrics
+    metrics = assess_test(validation, test, beta=0.4, rule=usual(0.4)).metrics
     of_ways = {f"test_{way}_{name}" for way in WAYS for name in ("accuracy", "macro_f1")}
     of_parts = {
         f"{part}_{name}" for part in ("val", "test") for name in ("accuracy", "macro_f1", "weighted_f1", "loss")
@@ -166,7 +173,7 @@ def _accuracy(scores_NC: NDArray[np.floating], labels_N: NDArray[np.int64]) -> f
 
 def test_a_head_that_has_learned_nothing_is_left_out() -> None:
     validation, test = _scores(1), _scores(2)
-    metrics = assess_test(validation, test, beta=0.0).metrics
+    metrics = assess_test(validation, test, beta=0.0, rule=usual(0.0)).metrics
     assert not [name for name in metrics if "head" in name or "mixture" in name]
     assert metrics["test_accuracy"] == metrics["test_nearest_accuracy"]
     assert metrics["val_accuracy"] == _accuracy(validation.nearest_NC, validation.labels_N)
@@ -177,14 +184,14 @@ def test_the_validation_metrics_are_those_that_the_search_sees(beta: float) -> N
     validation = _scores(1)
     seen = assess_validation(validation.head_NC if beta else validation.nearest_NC, validation.labels_N)
     assert seen.metrics.keys() == {"val_accuracy", "val_macro_f1", "val_weighted_f1", "val_loss"}
-    assert seen.metrics.items() <= assess_test(validation, _scores(2), beta=beta).metrics.items()
+    assert seen.metrics.items() <= assess_test(validation, _scores(2), beta=beta, rule=usual(beta)).metrics.items()
     assert seen.confusion == ()
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.4])
 def test_the_confusion_counts_every_test_row_and_its_diagonal_is_the_accuracy(beta: float) -> None:
     test = _scores(2, 60)
-    assessment = assess_test(_scores(1), test, beta=beta)
+    assessment = assess_test(_scores(1), test, beta=beta, rule=usual(beta))
     counts_CC = np.array(assessment.confusion)
     assert counts_CC.shape == (C, C)
     assert counts_CC.sum(axis=1).tolist() == np.bincount(test.labels_N, minlength=C).tolist()
@@ -196,7 +203,7 @@ def test_test_labels_decide_nothing() -> None:
     validation, test = _scores(1), _scores(2)
     choices = ("neighbours_k", "mixture_weight", "mixture_temperature")
     honest, poisoned = (
-        assess_test(validation, replace(test, labels_N=labels_N), beta=0.4).metrics
+        assess_test(validation, replace(test, labels_N=labels_N), beta=0.4, rule=usual(0.4)).metrics
         for labels_N in (test.labels_N, (test.labels_N + 1) % C)
     )
     assert [honest[name] for name in choices] == [poisoned[name] for name in choices]
@@ -207,10 +214,10 @@ def test_test_labels_decide_nothing() -> None:
 def test_the_published_rule_mixes_raw_scores_by_the_training_beta(beta: float) -> None:
     test = _scores(2, raw=True)
     assert test.raw_NC is not None
-    metrics = assess_test(_scores(1, raw=True), test, beta=beta).metrics
+    metrics = assess_test(_scores(1, raw=True), test, beta=beta, rule=usual(beta)).metrics
     wrong, _ = _quality(Mixture(beta, 1.0), replace(test, nearest_NC=test.raw_NC))
     assert metrics["test_published_accuracy"] == pytest.approx(1 - wrong / 40)
-    assert "test_published_accuracy" not in assess_test(_scores(1), _scores(2), beta=beta).metrics
+    assert "test_published_accuracy" not in assess_test(_scores(1), _scores(2), beta=beta, rule=usual(beta)).metrics
 
 
 @pytest.mark.parametrize("field", ["head_NC", "nearest_NC", "cosines_NK"])
@@ -220,3 +227,28 @@ def test_scores_that_are_not_finite_are_seen(field: str) -> None:
     broken[3, 1] = np.nan
     assert scores.are_finite
     assert not replace(scores, **{field: broken}).are_finite
+
+
+@pytest.mark.parametrize("rule", ["head", "nearest", "neighbours", "mixture"])
+def test_the_rule_of_the_search_decides_the_test_metrics_and_the_confusion(rule: Rule) -> None:
+    test = _scores(2)
+    assessment = assess_test(_scores(1), test, beta=0.4, rule=rule)
+    assert assessment.metrics["test_accuracy"] == assessment.metrics[f"test_{rule}_accuracy"]
+    counts_CC = np.array(assessment.confusion)
+    assert counts_CC.trace() / counts_CC.sum() == pytest.approx(assessment.metrics["test_accuracy"])
+
+
+@pytest.mark.parametrize("rule", ["neighbours", "mixture"])
+def test_no_validation_row_has_a_part_in_the_choice_by_which_it_is_scored(rule: Rule) -> None:
+    validation = _scores(1)
+    scores_NC = cross_fitted(rule, validation, beta=0.4)
+    for row in range(0, len(validation.labels_N), 7):
+        labels_N = validation.labels_N.copy()
+        labels_N[row] = (labels_N[row] + 1) % C
+        again_NC = cross_fitted(rule, replace(validation, labels_N=labels_N), beta=0.4)
+        assert (again_NC[row % 2 :: 2] == scores_NC[row % 2 :: 2]).all()
+
+
+@pytest.mark.parametrize("rule", ["head", "nearest", "neighbours", "mixture"])
+def test_a_single_validation_row_can_be_scored(rule: Rule) -> None:
+    assert cross_fitted(rule, _scores(1).at(np.array([3])), beta=0.4).shape == (1, C)

@@ -15,6 +15,7 @@ from tests.sweeps.grid import grid, spec
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange
+from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
 
 def keys(**changed: Any) -> list[str]:
@@ -67,6 +68,99 @@ def test_an_axis_makes_one_cell_of_a_loss_that_ignores_it() -> None:
     assert [sum(f"/{loss}" in key for key in found) for loss in losses] == [1, 2, 4]
     assert "support/4/cross_entropy" in found
     assert "support/4/n_pairs/beta=0.1" in found
+
+
+BOTH: dict[str, Any] = {"recipe": ["frozen", "fine_tune"], "loss": ["cross_entropy", "soft_triple"]}
+
+
+def test_a_recipe_without_a_loss_is_one_cell_whatever_is_compared_for_the_others() -> None:
+    trained = {
+        "steps": [4, 8],
+        "evaluations": [1, 2],
+        "beta": [0.1, 0.5],
+        "encoder_lr": [1e-5, 1e-4],
+        "clip": [0.5, 1.0],
+    }
+    found = keys(compare={**BOTH, **trained}, protocol={"steps": None, "evaluations": None})
+    assert [key for key in found if "frozen" in key] == ["support/4/frozen"]
+    assert found[0] == "support/4/frozen"
+    assert len(found) == 1 + 2**4 + 2**5, "cross-entropy has no beta"
+
+
+def test_it_has_a_cell_for_each_value_of_what_it_reads() -> None:
+    shared = {"shots": [4, 8], "embedding": ["cls", "mean"], "max_length": [16, 32]}
+    frozen = [key for key in keys(compare={**BOTH, **shared}) if "/frozen" in key]
+    assert len(frozen) == 8
+    assert frozen[0] == "support/4/frozen/embedding=cls/max_length=16"
+
+
+def test_a_recipe_alone_needs_no_loss() -> None:
+    alone = spec(compare={"recipe": ["frozen"], "loss": None})
+    (cell,) = cells(alone)
+    assert (cell.key, cell.method, list(cell.spaces)) == ("support/4/frozen", "frozen", ["frozen"])
+    assert not {"loss", "beta", "steps", "evaluations"} & set(cell.fixed["frozen"])
+    assert not (SPECIFIC_FIELDS - RECIPES["frozen"].fields) & set(alone.trial), (
+        "a spec does not name what no trial of it reads"
+    )
+    assert not {"encoder_lr", "beta"} & set(alone.search)
+    assert SweepSpec.model_validate(alone.resolved()) == alone
+    config = cell.default_config()
+    assert (config.loss, config.evaluations, config.replicates) == (None, 1, 2)
+    assert cell.evaluations() == 2
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_searches_its_own_ranges_from_its_defaults_on(recipe: str) -> None:
+    entry = RECIPES[recipe]
+    (cell,) = grid(compare={"recipe": [recipe], "loss": None if entry.losses == "none" else ["supcon"]})
+    (space,) = cell.spaces.values()
+    own = {name: values for name, values in space.items() if name.startswith("recipe.")}
+    assert own == {f"recipe.{name}": values for name, values in entry.search.items()}
+    first = cell.default_params()
+    assert {name: first[f"recipe.{name}"] for name in entry.search} == {
+        name: getattr(entry.config(name=recipe), name) for name in entry.search
+    }
+    assert TrialConfig.from_flat(cell.default_config().flat()) == cell.default_config()
+
+
+def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
+    search = {"frozen": {"C": 10.0, "head": ["centroid", "linear_svm"]}, "soft_triple": {"la": 20}, "encoder_lr": 1e-5}
+    frozen, _, soft_triple = grid(compare=BOTH, search=search)
+    assert frozen.fixed["frozen"]["recipe.C"] == 10.0
+    assert set(frozen.spaces["frozen"]) == {"recipe.head", "recipe.normalise", "recipe.name_weight"}
+    assert frozen.default_config().flat()["recipe.head"] == "centroid"
+    assert frozen.size() == 2 * 2 * 4
+    assert not [
+        name for name in (*soft_triple.fixed["soft_triple"], *soft_triple.spaces["soft_triple"]) if "recipe." in name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("head", "searched", "size"),
+    [
+        ("centroid", {"name_weight"}, 4),
+        ("neighbours", {"neighbours"}, 4),
+        (["centroid", "neighbours"], {"head", "neighbours", "name_weight"}, 2 * 4 * 4),
+        ("linear_svm", {"normalise", "C"}, 2 * 10**9),
+        (["centroid", "linear_svm"], {"head", "normalise", "C", "name_weight"}, 16 * 10**9),
+    ],
+    ids=["centroid", "neighbours", "two without a penalty", "one with a penalty", "two of both kinds"],
+)
+def test_what_no_head_of_a_frozen_encoder_reads_is_not_searched(head: Any, searched: set[str], size: int) -> None:
+    (cell,) = grid(compare={"recipe": ["frozen"], "loss": None}, search={"frozen": {"head": head}})
+    assert {name.removeprefix("recipe.") for name in cell.spaces["frozen"]} == searched
+    assert cell.size() == size
+    assert cell.default_config().flat()["recipe.head"] == (head if isinstance(head, str) else head[0])
+
+
+def test_a_searched_loss_is_that_of_the_recipes_that_take_it() -> None:
+    changed = {"compare": {"recipe": ["frozen", "fine_tune"], "loss": None}, "search": {"loss": ["triplet", "supcon"]}}
+    assert keys(**changed) == ["support/4/frozen", "support/4/searched"]
+
+
+def test_a_frozen_encoder_costs_less_than_any_training() -> None:
+    frozen, *others = grid(compare=BOTH, protocol={"steps": 1, "evaluations": 1})
+    assert frozen.cost() < min(cell.cost() for cell in others)
 
 
 # ---- what they fix and search ----------------------------------------------------------------------------------------
@@ -158,7 +252,9 @@ def test_a_trial_is_what_the_spec_says() -> None:
             "loss": {"name": "proxy_nca", "softmax_scale": 5.0},
             "encoder": "tiny",
             "embedding": "tokens",
+            "head": "centroid",
             "head_lr": 0.001,
+            "proxy_start": "centroids",
             "sampling": "random",
             "metric": "macro_f1",
             "validation": "shots",
@@ -202,6 +298,9 @@ def test_a_cell_can_be_sent_to_another_process() -> None:
     assert pickle.loads(pickle.dumps(grid())) == grid()  # noqa: S301
 
 
+FROZEN: dict[str, Any] = {"compare": {"recipe": ["frozen"], "loss": None}}
+
+
 # ---- what must not change --------------------------------------------------------------------------------------------
 
 
@@ -223,6 +322,20 @@ def test_what_may_change_is_not_in_it() -> None:
     assert difference({}, {"resources": {"gpu": 0}, "tracking": {"experiment": "other"}}) == []
 
 
+def test_what_a_recipe_does_not_read_is_no_change_of_its_cell() -> None:
+    others = {"trial": {"encoder_lr": 1e-5, "clip": 0.5}, "protocol": {"steps": 9, "evaluations": 3}}
+    assert difference(FROZEN, FROZEN | others) == []
+
+
+def test_fine_tuning_has_the_fingerprint_that_older_sweeps_recorded() -> None:
+    (before,) = grid(compare={"loss": ["supcon"]})
+    _, beside = grid(compare={"loss": ["supcon"], "recipe": ["frozen", "fine_tune"]})
+    fingerprint = protocol_fingerprint(before)
+    assert "recipe" not in fingerprint["supcon"]
+    assert protocol_fingerprint(beside) == fingerprint
+    assert protocol_fingerprint(grid(**FROZEN)[-1])["frozen"]["recipe"] == "frozen"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
@@ -238,6 +351,16 @@ def test_what_may_change_is_not_in_it() -> None:
         ({}, {"trial": {"encoder": "other"}}, "trial.encoder: was tiny, is now other"),
         ({}, {"trial": {"head_lr": 0.001}}, "trial.head_lr: was not set, is now 0.001"),
         ({}, {"search": {"head_lr": [0.001, 0.01]}}, "search.head_lr: was not set, is now [0.001, 0.01]"),
+        (
+            FROZEN,
+            FROZEN | {"search": {"frozen": {"C": 10.0}}},
+            "search.frozen.C: was 0.01..1000 (log), is now 10",
+        ),
+        (
+            FROZEN | {"search": {"frozen": {"head": ["logistic_regression", "linear_svm"]}}},
+            FROZEN | {"search": {"frozen": {"head": "linear_svm"}}},
+            "search.frozen.head: was [logistic_regression, linear_svm], is now linear_svm",
+        ),
         (
             {"datasets": {"support": {"path": "/a.csv"}}},
             {"datasets": {"support": {"path": "/b.csv"}}},

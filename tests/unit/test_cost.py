@@ -79,7 +79,7 @@ def test_the_plan_of_a_cluster_counts_pruning_and_confirmations() -> None:
     spec = load_spec("quickstart", ["resources.gpu=auto", "budget.concurrency=1", PRICES])
     cluster = read_cluster_file(CLUSTERS / "gpu.yaml")
     print_plan(Console(file=out, width=200), spec, timed=False, cluster=cluster, training_seconds=10.0)
-    trials, confirmations = 3 * 6 * 2 * 10, 3 * spec.confirm.replicates * 10
-    # ASHA, factor 2, rungs at reports 1 and 2 of 4: one of six trials passes them all, the others end at the first
-    low = trials * (1 + 5 / 4) / 6 + confirmations
-    assert f"time: {duration(low)} to {duration(trials + confirmations)}" in out.getvalue()
+    trials, confirmations = 6 * 2 * 10, 4 * spec.confirm.replicates * 10
+    # ASHA, factor 2: one of six trials passes all rungs, the others end at the first: report 1 of 4, with frozen of 2
+    low = 3 * trials * (1 + 5 / 4) / 6 + trials * (1 + 5 / 2) / 6 + confirmations
+    assert f"time: {duration(low)} to {duration(4 * trials + confirmations)}" in out.getvalue()

@@ -283,6 +283,40 @@ def test_replicates_may_be_limited_over_all_runs(tmp_path: Path) -> None:
     assert not more.unfinished
 
 
+FROZEN: dict[str, Any] = {
+    "compare": {"dataset": ["support"], "shots": [4], "recipe": ["frozen"], "loss": None},
+    "protocol": {"replicates": 3, "evaluations": 2, "steps": 4},
+}
+
+
+def test_a_recipe_without_steps_has_one_evaluation_for_each_replicate(tmp_path: Path) -> None:
+    """Whatever `protocol.evaluations` says, which is of the recipes that have steps."""
+    each = dispatcher(tmp_path, slots=1, budget={"total_replicates": 4, "gpu_hours": 1.0}, **FROZEN)
+    assignment = each.next()
+    assert assignment is not None
+    assert [each.record(assignment.key, evaluated(number, 1, 0.5)) for number in range(3)] == [False, False, True]
+    assert [found.number for found in each.ledger.trial(assignment.key).evaluations] == [1, 2, 3]
+    assert each.meter.limit is None
+    later = each.next()
+    assert later is not None
+    assert each.record(later.key, evaluated(0, 1, 0.5))
+    assert str(each.meter.limit) == "the budget of 4 replicates"
+    resumed = dispatcher(tmp_path, budget={"total_replicates": 5}, **FROZEN)
+    assert resumed.meter.limit is None, "4 are on record"
+    again = resumed.next()
+    assert again is not None
+    assert (again.key, again.first) == (later.key, 1)
+
+
+def test_rungs_of_a_recipe_without_steps_stand_between_its_replicates(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1, pruning={"rule": "asha", "reduction_factor": 2}, **FROZEN)
+    for quality, ends in ((0.9, [False, False, True]), (0.5, [True])):
+        assignment = each.next()
+        assert assignment is not None
+        assert [each.record(assignment.key, evaluated(number, 1, quality)) for number in range(len(ends))] == ends
+    assert outcomes(each.ledger.trials()) == {"completed": 1, "pruned": 1}
+
+
 def test_gpu_hours_count_training_and_scoring_on_gpus_alone(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1, budget={"gpu_hours": 0.5})
     assignment = each.next()

@@ -231,7 +231,7 @@ def test_the_spec_of_the_readme_works_on_forty_rows_in_two_classes(tmp_path: Pat
     (tmp_path / "mine.yaml").write_text(example.text)
     grid = cells(load_spec(tmp_path / "mine.yaml"))
     check_inputs(grid)
-    assert [cell.key for cell in grid] == ["mine/4/cross_entropy", "mine/4/soft_triple"]
+    assert [cell.key for cell in grid] == ["mine/4/frozen", "mine/4/cross_entropy", "mine/4/soft_triple"]
     config = grid[0].default_config()
     data = load(config.dataset)
     draw = draw_of(config, data, 0)

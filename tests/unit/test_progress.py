@@ -94,6 +94,23 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_cheap_trials_are_little_of_the_work(tmp_path: Path) -> None:
+    compare = {"dataset": ["support"], "shots": [4], "recipe": ["frozen", "fine_tune"], "loss": ["supcon"]}
+    changes: dict[str, Any] = {"compare": compare, "confirm": {"draws": 6, "reseeded": 0}}
+    made, cells = spec(**changes), grid(**changes)
+    ledger = Ledger(open_storage(tmp_path / "journal", write=True), "small")
+    ledger.begin(made.resolved(), cells, {})
+    progress = Progress(Console(file=io.StringIO()))
+    with progress.showing(ledger, Dispatcher(ledger, made, cells, slots=2, changed=progress.changed)):
+        assert progress._work() == pytest.approx(4 * 2 + 6 * 2 / 2), "4 trials and 6 trainings of each of two cells"
+        for _ in range(4):
+            ledger.finish(ledger.ask(cells[0], seed=0, budget=4).key, Outcome.FAILED, "reason")
+        assert 0 < progress._work_done() < 4 * cells[0].cost() / cells[1].cost() * 2
+        for _ in range(4):
+            ledger.finish(ledger.ask(cells[1], seed=0, budget=4).key, Outcome.FAILED, "reason")
+        assert progress._work_done() == pytest.approx(8)
+
+
 def test_the_remaining_time_is_at_the_pace_of_this_run() -> None:
     assert remaining_seconds(done=6, before=4, total=10, elapsed=10) == pytest.approx(20)
     assert remaining_seconds(done=4, before=4, total=10, elapsed=10) is None

@@ -76,9 +76,26 @@ def test_a_rule_has_rungs_in_the_plan_and_in_the_spec_if_its_pruner_has_them(rul
     has_rungs = hasattr(pruner(Pruning.model_validate({"rule": rule}), 2, 4), "rungs")
     assert (rule in RULES_WITH_RUNGS) == has_rungs
     out = io.StringIO()
-    print_plan(Console(file=out, width=200), load_spec("quickstart", [f"pruning.rule={rule}"]), timed=False)
+    fine_tuned = load_spec("quickstart", [f"pruning.rule={rule}", "compare.recipe=fine_tune"])
+    print_plan(Console(file=out, width=200), fine_tuned, timed=False)
     rungs = " at evaluations 1, 2 of 4" if has_rungs else ""
     assert f"\npruning: {rule}{rungs}\n" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("rungs", "frozen", "fine_tuned"),
+    [
+        ("null", "at evaluations 1 of 2", "at evaluations 1, 2 of 4"),
+        ("[1, 3]", "at evaluations 1 of 2", "at evaluations 1, 3 of 4"),
+        ("[2, 3]", "at no evaluation", "at evaluations 2, 3 of 4"),
+    ],
+)
+def test_a_plan_has_the_rungs_that_each_kind_of_trial_meets(rungs: str, frozen: str, fine_tuned: str) -> None:
+    out = io.StringIO()
+    spec = load_spec("quickstart", [f"pruning.rungs={rungs}", "compare.loss=[cross_entropy, supcon]"])
+    print_plan(Console(file=out, width=200), spec, timed=False)
+    assert f"\npruning: asha {frozen} (frozen)\n" in out.getvalue()
+    assert f"\npruning: asha {fine_tuned} (cross_entropy, supcon)\n" in out.getvalue()
 
 
 def wilcoxon_study(best: Sequence[float], running: Sequence[float]) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:

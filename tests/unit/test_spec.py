@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from sweep.errors import SpecError
 from sweep.spec.blocks import Protocol
 from sweep.spec.cells import cells
-from sweep.spec.defaults import DEFAULT_RANGES
+from sweep.spec.defaults import DEFAULT_RANGES, NEW_DEFAULTS
 from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import mistakes_of
 from sweep.spec.model import SweepSpec
@@ -67,6 +67,17 @@ VALID: dict[str, tuple[str, ...]] = {
     "a database as ledger": ("ledger=postgresql://ann@db:5432/ledger",),
     "a server that tracks": ("tracking.uri=https://mlflow.example.org:5000/x", "tracking.required=false"),
     "empty blocks": ("search=null", "budget=null", "tracking=null"),
+    "a recipe without a loss": ("compare.recipe=frozen", "compare.loss=null"),
+    "a recipe under trial": ("trial.recipe=frozen", "compare.loss=null"),
+    "recipes beside each other": ("compare.recipe=[frozen, fine_tune]", "compare.beta=[0.1, 0.5]"),
+    "fields of a recipe": (
+        "compare.recipe=[frozen, fine_tune]",
+        "search.frozen.C={low: 0.1, high: 10, log: true}",
+        "search.frozen.head=[centroid, linear_svm]",
+        "search.frozen.normalise=true",
+        "confirm.baseline=frozen",
+    ),
+    "fields of a recipe that is not compared": ("search.frozen.C=1.0",),
     "own data": ("datasets.mine={hub: org/mine, text: body}", "compare.dataset=[mine, SetFit/subj]"),
 }
 
@@ -100,14 +111,15 @@ def test_every_field_of_a_trial_can_be_compared() -> None:
         "encoder_lr": [1e-5, 2e-5], "head_lr": [1e-4, 1e-3], "proxy_lr": [0.1, 0.2], "weight_decay": [0, 0.1],
         "schedule": ["linear", "cosine"], "warmup": [0, 0.1], "clip": [1, 2], "steps": [10, 20], "batch_size": [8, 16],
         "precision": ["fp32", "bf16"], "replicates": [1, 2], "evaluations": [1, 2], "metric": ["accuracy", "macro_f1"],
-        "compatibility": ["none", "published"], "recipe": ["fine_tune", "frozen"],
+        "compatibility": ["none", "published"], "head": ["checkpoint", "centroid"],
+        "inference": ["head", "nearest"], "proxy_start": ["random", "centroids"], "recipe": ["fine_tune", "frozen"],
     }  # fmt: skip
     assert {*values, *others} == set(TrialConfig.model_fields)
     for name, listed in others.items():
         trial = {} if name == "encoder" else {"encoder": "a"}
         spec = SweepSpec.model_validate({"name": "x", "compare": {**values, name: listed}, "trial": trial})
         # Neither of the losses has proxies. One recipe has a cell for each loss, the other one for both.
-        assert len(cells(spec)) == {"proxy_lr": 8, "recipe": 12}.get(name, 16)
+        assert len(cells(spec)) == {"proxy_lr": 8, "proxy_start": 8, "recipe": 12}.get(name, 16)
 
 
 # ---- what is filled in -----------------------------------------------------------------------------------------------
@@ -118,14 +130,14 @@ def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
     assert Protocol().model_dump() == config.model_dump(include=set(PROTOCOL_FIELDS))
     spec = loaded(GOOD)
     for name, value in spec.trial.items():
-        default = getattr(config, name)
+        default = NEW_DEFAULTS.get(name, getattr(config, name))
         assert value == ("all-MiniLM-L6-v2" if name == "encoder" else getattr(default, "name", default))
 
 
 def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:
     resolved = loaded(GOOD).resolved()
     named = {name for block in ("compare", "search", "protocol", "trial") for name in resolved[block]}
-    unset = {"encoder_revision", "head_lr", "embedding"}  # the newest, as the encoder, and what the encoder can see
+    unset = {"encoder_revision", "head_lr", "embedding", "inference"}  # what the encoder or another field decides
     assert set(TRIAL_FIELDS) - named == unset
     assert set(resolved["search"]["soft_triple"]) == set(LOSS_FIELDS["soft_triple"])
     assert resolved["search"]["encoder_lr"] == {"low": 5e-6, "high": 5e-5, "log": True}
@@ -308,7 +320,8 @@ def test_presets_are_the_files_that_come_with_the_package() -> None:
 def test_the_presets_are_the_comparisons_that_they_promise() -> None:
     quickstart = load_spec("quickstart")
     assert quickstart.compare["dataset"] == ("support",)
-    assert len(cells(quickstart)) == 3
+    methods = [cell.method for cell in cells(quickstart)]
+    assert methods == ["frozen", "cross_entropy", "soft_triple", "proxy_anchor"]
     assert quickstart.budget.trials_per_cell == 6
     paper = load_spec("paper")
     assert len(paper.compare["dataset"]) == 8

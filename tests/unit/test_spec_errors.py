@@ -214,6 +214,46 @@ BROKEN: dict[str, bytes] = {
     ),
     "too many reports": _text(GOOD) + b"protocol: {replicates: 500, evaluations: 100}\n",
     "a rung at the end": _text(GOOD) + b"pruning: {rungs: [2, 16]}\n",
+    "a rung at the end of a recipe without steps": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: frozen}
+        trial: {encoder: all-MiniLM-L6-v2}
+        pruning: {rungs: [2, 8]}
+        """
+    ),
+    "fields of a recipe": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: [frozen, frozne, frozen], frozen: 1}
+        search: {recipe: [frozen, fine_tune], frozen: {C: -1, head: svm, k: 3, neighbours: {low: 1, high: 2000}}, C: 1}
+        trial: {encoder: all-MiniLM-L6-v2, neighbours: 3}
+        """
+    ),
+    "a loss that no recipe takes": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: frozen, loss: [cross_entropy, supcon]}
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
+    "a recipe without its loss": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: [frozen, fine_tune]}
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
+    "a baseline that is a recipe and no method": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: [frozen, fine_tune], loss: [cross_entropy, supcon]}
+        trial: {encoder: all-MiniLM-L6-v2}
+        confirm: {baseline: fine_tune}
+        """
+    ),
+    "a baseline beside a recipe alone": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: frozen}
+        trial: {encoder: all-MiniLM-L6-v2}
+        confirm: {baseline: cross_entropy}
+        """
+    ),
     "too many cells": _text(
         f"""
         compare: {{dataset: support, shots: {list(range(1, 200))}, loss: cross_entropy, seed: {list(range(100))}}}

@@ -19,7 +19,7 @@ from sweep.errors import SpecError
 from sweep.spec.blocks import BLOCKS, Pruning
 from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES, RANGE_SOURCES
-from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS
+from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
 from sweep.spec.reference import reference
@@ -34,10 +34,10 @@ def test_the_file_is_what_the_models_say() -> None:
     assert reference() == README, "to accept the new text: python -m sweep.spec.reference > sweep/spec/README.md"
 
 
-def test_it_has_every_field_of_every_block_and_loss() -> None:
+def test_it_has_every_field_of_every_block_recipe_and_loss() -> None:
     sections = dict(re.findall(r"^#+ `(\w+)`\n(.*?)(?=^#|\Z)", README, flags=re.DOTALL | re.MULTILINE))
     fields = {block: list(model.model_fields) for block, model in BLOCKS.items()}
-    fields |= {loss: list(rules) for loss, rules in LOSS_FIELDS.items()}
+    fields |= {owner: list(rules) for owner, rules in OWN_FIELDS.items()}
     for section, names in fields.items():
         assert re.findall(r"^\| `(\w+)` \|", sections[section], flags=re.MULTILINE) == names
     for name in TRIAL_FIELDS:

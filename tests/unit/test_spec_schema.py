@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.spec.fields import LOSS_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
+from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, json_schema, load_spec
-from trainable.losses import LOSSES
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -35,9 +34,9 @@ def test_it_names_every_field_with_its_meaning() -> None:
     properties = json_schema()["properties"]
     assert list(properties) == list(SweepSpec.model_fields)
     assert set(properties["compare"]["properties"]) == set(properties["trial"]["properties"]) == set(TRIAL_FIELDS)
-    assert set(properties["search"]["properties"]) == {*(set(TRIAL_FIELDS) - set(UNSEARCHABLE)), *LOSSES}
-    for loss, rules in LOSS_FIELDS.items():
-        assert set(properties["search"]["properties"][loss]["properties"]) == set(rules)
+    assert set(properties["search"]["properties"]) == {*(set(TRIAL_FIELDS) - set(UNSEARCHABLE)), *OWN_FIELDS}
+    for owner, rules in OWN_FIELDS.items():
+        assert set(properties["search"]["properties"][owner]["properties"]) == set(rules)
     for block in properties.values():
         assert block["description"]
         assert all(field["description"] for field in block.get("properties", {}).values())
@@ -53,6 +52,11 @@ def test_it_names_every_field_with_its_meaning() -> None:
         {"search": {"shots": [4, 16]}},
         {"search": {"encoder_lr": {"low": 1e-5}}},
         {"search": {"soft_triple": {"margins": 0.1}}},
+        {"compare": {"recipe": ["frozn"]}},
+        {"search": {"recipe": ["frozen", "fine_tune"]}},
+        {"search": {"frozen": {"k": 3}}},
+        {"search": {"frozen": {"head": "svm"}}},
+        {"search": {"frozen": {"C": {"low": 0, "high": 1}}}},
         {"search": {"embedding": {"low": 1, "high": 2}}},
         {"trial": {"embedding": "max"}},
         {"protocol": {"steps": 0}},

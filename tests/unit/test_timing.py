@@ -22,12 +22,13 @@ from sweep.errors import TimingError
 from sweep.spec.cells import cells
 from sweep.spec.model import SweepSpec
 from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer, write_encoder
+from trainable import embeddings
 from trainable.batching import tokenise
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder import load_encoder
-from trainable.evaluation import scoring
+from trainable.evaluation import inference, scoring
 from trainable.evaluation.inference import padded_tokens, run_encoder
 from trainable.outcomes import Evaluation
 
@@ -125,6 +126,29 @@ def test_no_more_rows_are_scored_than_a_sample(
     pace = measure_pace(grid)
     assert scored == [timing._SCORED[timing._device()]] * 4, "two replicates for each number of shots"
     assert set(pace.costs) == {cell.key for cell in grid}
+
+
+def test_a_frozen_encoder_reads_a_sample_and_its_cells_share_what_is_done_once(
+    tiny_bert: Path, many_rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+
+    def counted(model: Any, rows: Any, indices_N: NDArray[np.int64], **options: Any) -> Any:
+        read.append(len(indices_N))
+        return run_encoder(model, rows, indices_N, **options)
+
+    monkeypatch.setattr(embeddings, "run_encoder", counted)
+    monkeypatch.setattr(inference, "run_encoder", counted)
+    changed = {"compare": {"dataset": ["own"], "shots": [2, 3], "recipe": ["frozen"]}}
+    given = spec_of(tiny_bert, {"path": str(many_rows)}).resolved()
+    grid = cells(SweepSpec.model_validate({**given, **changed, "search": {}, "trial": {"encoder": str(tiny_bert)}}))
+    costs = measure_pace(grid).costs
+    few, more = (costs[cell.key] for cell in grid)
+    most = timing._SCORED[timing._device()]
+    assert sum(read) <= 2 * (2 * most + 3 * 2), "of each number of shots a sample to score and one to time"
+    assert more.once == 0, "the same rows are encoded for all cells"
+    assert few.once > few.trial > 0
+    assert few.trial == pytest.approx(2 * few.confirmation)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5])

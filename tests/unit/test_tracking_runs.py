@@ -12,6 +12,7 @@ from sweep.tracking.runs import run_key, run_of, sweep_run
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
+from trainable.recipes import SPECIFIC_FIELDS
 
 CELL = "support/4/soft_triple"
 
@@ -115,6 +116,20 @@ def test_runs_are_known_by_role_cell_and_number() -> None:
     assert run_key(sweep_run(ledger.sweep(), 0).tags) == ("sweep", None)
     assert run_key(run_of(ledger.trial(key), ledger.sweep(), "parent").tags) == ("trial", key)
     assert run_key({"mlflow.runName": "a stranger"}) == ("", None)
+
+
+def test_a_frozen_encoder_shows_its_fields_and_none_of_a_training() -> None:
+    ledger = MemoryLedger()
+    known = ledger.trial(ledger.ask())
+    own = {"name": "frozen", "head": "linear_svm", "C": 10.0, "normalise": False}
+    data = {"dataset": {"name": "support"}, "shots": 4, "encoder": "tiny", "recipe": own}
+    record = replace(known, config=TrialConfig.model_validate(data))
+    run = run_of(record, ledger.sweep(), "parent")
+    assert run.name.startswith("frozen #0 of ")
+    expected = {"recipe": "frozen", "recipe.head": "linear_svm", "recipe.C": "10.0", "recipe.normalise": "False"}
+    assert expected.items() <= run.params.items()
+    assert not SPECIFIC_FIELDS & set(run.params)
+    assert TrialConfig.from_flat(run.params) == record.config
 
 
 def test_a_confirmation_shows_whose_it_is_and_can_be_replayed() -> None:

@@ -167,6 +167,42 @@ def test_the_baseline(losses: Sequence[str], confirm: dict[str, Any], expected: 
     assert [each.method for each in comparison.arms if each.difference is None] == [expected]
 
 
+RECIPES: dict[str, Any] = {"compare": {"recipe": ["fine_tune", "frozen"]}}
+
+
+@pytest.mark.parametrize(
+    ("confirm", "expected"),
+    [({}, "frozen"), ({"baseline": "frozen"}, "frozen"), ({"baseline": "cross_entropy"}, "cross_entropy")],
+    ids=str,
+)
+def test_methods_are_compared_with_the_frozen_encoder_unless_the_spec_says_otherwise(
+    confirm: dict[str, Any], expected: str
+) -> None:
+    comparison = only(verdict(small(**RECIPES, confirm=confirm, gain={"soft_triple": 0.1, "frozen": -0.1})))
+    assert comparison.baseline == expected
+    assert [each.method for each in comparison.arms] == ["cross_entropy", "soft_triple", "frozen"]
+    assert [each.method for each in comparison.arms if each.difference is None] == [expected]
+    difference = arm(comparison, "soft_triple").difference
+    assert difference is not None
+    assert difference.mean == pytest.approx(0.2 if expected == "frozen" else 0.1, abs=0.02)
+    assert comparison.sentence.startswith("soft_triple won: ")
+    assert f"for {expected}, +" in comparison.sentence
+
+
+def test_a_frozen_encoder_is_compared_at_each_value_of_what_it_ignores() -> None:
+    found = verdict(small(compare={**RECIPES["compare"], "beta": [0.3, 0.6]}, losses=("soft_triple",)))
+    assert [each.others for each in found.comparisons] == ["beta=0.3", "beta=0.6"]
+    for comparison, beta in zip(found.comparisons, ("0.3", "0.6"), strict=True):
+        assert [each.cell for each in comparison.arms] == [f"trec/8/soft_triple/beta={beta}", "trec/8/frozen"]
+        assert comparison.baseline == "frozen"
+
+
+def test_a_recipe_alone_is_described_and_not_compared() -> None:
+    comparison = only(verdict(small(compare={"recipe": ["frozen"], "loss": None})))
+    assert comparison.baseline is None
+    assert comparison.sentence.startswith("frozen scored ")
+
+
 def test_one_correction_over_all_tests_of_the_sweep() -> None:
     found = verdict(synthetic_results(datasets=("trec", "cr"), shots=(4, 8), losses=(*TWO, "supcon"), **CLEAR))
     assert found.family == 8

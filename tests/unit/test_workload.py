@@ -101,6 +101,25 @@ def test_the_work_of_a_sweep_is_that_of_its_cells() -> None:
     )
 
 
+def test_what_is_done_once_is_counted_once_whatever_is_pruned() -> None:
+    changes = {"pruning": {"rule": "asha", "reduction_factor": 2}, "confirm": {"draws": 3, "reseeded": 0}}
+    cells, made = grid(**changes), spec(**changes)
+    alone = work_of(cells, made, {cell.key: TrainingSeconds(10.0, 2.0) for cell in cells})
+    costs = {cell.key: TrainingSeconds(10.0, 2.0, once) for cell, once in zip(cells, (0.0, 100.0), strict=True)}
+    work = work_of(cells, made, costs)
+    assert (work.search, work.pruned, work.confirmation) == (alone.search + 100, alone.pruned + 100, alone.confirmation)
+    assert work.chain == 100.0 + 10.0 + 2.0
+
+
+def test_a_trial_with_one_evaluation_for_each_replicate_is_pruned_between_them() -> None:
+    changes: dict[str, Any] = {**blocks({"rule": "asha", "reduction_factor": 2}), "compare": FROZEN}
+    assert share(changes) == pytest.approx((1 + 3 * 1 / 2) / 4)
+    assert share(changes | {"pruning": {"rule": "asha", "rungs": [1]}, "budget": {"trials_per_cell": 2}}) == 1.0
+
+
+FROZEN: dict[str, Any] = {"dataset": ["support"], "shots": [4], "recipe": ["frozen"], "loss": None}
+
+
 def test_no_schedule_is_outside_the_bounds() -> None:
     """Three trials and their confirmations in every order on two slots, each begun as soon as a slot is free."""
     lengths = (1.0, 2.0, 6.0)

@@ -26,6 +26,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def at(self, indices_M: NDArray[np.int64]) -> Rows:
+        """Return the rows at these indices, in that order."""
+        pairs = None if self.pairs is None else tuple(self.pairs[index] for index in indices_M)
+        return Rows(tuple(self.texts[index] for index in indices_M), pairs, self.labels_N[indices_M])
+
 
 @dataclass(frozen=True, slots=True)
 class TextData:

@@ -8,9 +8,10 @@ Shapes: N rows, K nearest training rows (the nearest first), C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 from math import log
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,14 @@ __all__ = [
     "MOST_NEIGHBOURS",
     "Assessment",
     "Mixture",
+    "Rule",
     "Scores",
     "assess_scores",
     "assess_test",
     "assess_validation",
     "choose_mixture",
     "choose_neighbours",
+    "cross_fitted",
     "neighbour_scores",
 ]
 
@@ -34,6 +37,10 @@ _NEIGHBOURS = (1, 3, 5, 9, 15, 25)
 MOST_NEIGHBOURS = _NEIGHBOURS[-1]
 _WEIGHTS = tuple(n / 20 for n in range(20, -1, -1))
 _TEMPERATURES = tuple(10 ** (n / 2 - 2) for n in range(9))  # 0.01 to 100: for cosines as well as for scaled scores
+
+Rule: TypeAlias = Literal["head", "nearest", "neighbours", "mixture", "logistic"]
+"""What classifies a row: the head, the nearest proxy or centroid, the nearest training rows, a mixture of head and
+nearest, or a logistic regression on the embeddings of the training rows."""
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -48,6 +55,8 @@ class Scores:
     nearest_NC: scores of the nearest proxy or centroid (`inference.class_scores`).
     cosines_NK: cosine similarity to the nearest training rows.
     neighbours_NK: classes of the nearest training rows.
+    logistic_NC: log-probabilities of a logistic regression on the embeddings of the training rows; else None, where it
+        is not the rule of the search.
     raw_NC: the library's logits of the proxies, without the temperature and the sign that make them scores; only for
         the published rule, else None.
     """
@@ -57,7 +66,14 @@ class Scores:
     nearest_NC: Floats
     cosines_NK: Floats
     neighbours_NK: Labels
+    logistic_NC: Floats | None = None
     raw_NC: Floats | None = None
+
+    def at(self, rows: NDArray[np.int64]) -> Scores:
+        """Return the scores of the rows at these positions."""
+        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen: dict[str, Any] = {name: None if part is None else part[rows] for name, part in parts.items()}
+        return Scores(**chosen)
 
     @property
     def are_finite(self) -> bool:
@@ -107,28 +123,24 @@ def assess_scores(prefix: str, scores_NC: Floats, labels_N: Labels) -> Assessmen
     return Assessment(_metrics(prefix, scores_NC, labels_N), tuple(map(tuple, counts_CC.tolist())))
 
 
-def assess_test(validation: Scores, test: Scores, *, beta: float) -> Assessment:
+def assess_test(validation: Scores, test: Scores, *, beta: float, rule: Rule) -> Assessment:
     """Return the metrics by which a confirmation judges one trained classifier.
 
-    - `val_*` and `test_*`: `accuracy`, `macro_f1`, `weighted_f1` and `loss` of the rule that the search uses, the head
-      or, where `beta` is 0 and the head has learned nothing, the nearest proxy or centroid; its confusion on the test
-      rows.
-    - `test_RULE_accuracy` and `test_RULE_macro_f1` of `head`, `nearest`, `neighbours` (the nearest training rows vote)
-      and `mixture` (of head and nearest); where `beta` is 0, without head and mixture. Of `published`, the mixture of
-      the papers' code, where there are raw scores.
+    - `val_*` and `test_*`: `accuracy`, `macro_f1`, `weighted_f1` and `loss` of the rule that the search uses; its
+      confusion on the test rows.
+    - `test_RULE_accuracy` and `test_RULE_macro_f1` of each rule; where `beta` is 0 and the head has learned nothing,
+      without head and mixture; of `logistic` where it is the rule of the search. Of `published`, the mixture of the
+      papers' code, where there are raw scores.
     - choices made on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`.
     """
-    parts = {"val_": validation, "test_": test}
-    search_scores = {name: part.head_NC if beta > 0 else part.nearest_NC for name, part in parts.items()}
-    metrics: dict[str, float] = {}
-    for name, part in parts.items():
-        metrics |= _metrics(name, search_scores[name], part.labels_N)
     rules, choices = _rules(validation, test, beta)
-    for rule, scores_NC in rules.items():
-        scored = _metrics(f"test_{rule}_", scores_NC, test.labels_N)
-        metrics |= {name: scored[name] for name in (f"test_{rule}_accuracy", f"test_{rule}_macro_f1")}
+    metrics = _metrics("val_", cross_fitted(rule, validation, beta=beta), validation.labels_N)
+    metrics |= _metrics("test_", rules[rule], test.labels_N)
+    for name, scores_NC in rules.items():
+        scored = _metrics(f"test_{name}_", scores_NC, test.labels_N)
+        metrics |= {each: scored[each] for each in (f"test_{name}_accuracy", f"test_{name}_macro_f1")}
     num_classes = test.nearest_NC.shape[1]
-    counts_CC = confusion_matrix(test.labels_N, search_scores["test_"].argmax(axis=1), num_classes)
+    counts_CC = confusion_matrix(test.labels_N, rules[rule].argmax(axis=1), num_classes)
     return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())))
 
 
@@ -143,9 +155,27 @@ def _rules(validation: Scores, test: Scores, beta: float) -> tuple[dict[str, Flo
         mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
         rules |= {"head": test.head_NC, "mixture": mixture.probabilities(test.head_NC, test.nearest_NC)}
         choices |= {"mixture_weight": mixture.weight, "mixture_temperature": mixture.temperature}
+    if test.logistic_NC is not None:
+        rules["logistic"] = test.logistic_NC
     if test.raw_NC is not None:
         rules["published"] = Mixture(beta, 1.0).probabilities(test.head_NC, test.raw_NC)
     return rules, choices
+
+
+def cross_fitted(rule: Rule, scores: Scores, *, beta: float) -> Floats:
+    """Return scores_NC of validation rows by a rule.
+
+    What `neighbours` and `mixture` leave open is chosen on every second row and applied to the others, and the other
+    way round: a choice made on the rows that it scores would flatter these two rules in a search.
+    """
+    if rule not in ("neighbours", "mixture") or len(scores.labels_N) < 2:
+        return _rules(scores, scores, beta)[0][rule]
+    scores_NC = np.empty(scores.nearest_NC.shape, dtype=np.float64)
+    positions = np.arange(len(scores.labels_N))
+    for half in (0, 1):
+        scored, chosen_on = positions[half::2], positions[1 - half :: 2]
+        scores_NC[scored] = _rules(scores.at(chosen_on), scores.at(scored), beta)[0][rule]
+    return scores_NC
 
 
 def choose_mixture(head_NC: Floats, nearest_NC: Floats, labels_N: Labels) -> Mixture:

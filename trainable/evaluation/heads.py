@@ -55,7 +55,7 @@ def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, 
     def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
         margins = model.decision_function(scaled(embeddings_ND))
         margins_NS = np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
-        return spread_scores(margins_NS, present, num_classes, float(margins_NS.min()) - 1.0)
+        return spread_scores(margins_NS, present, num_classes, margins_NS.min(axis=1, keepdims=True) - 1.0)
 
     return scores
 
@@ -101,8 +101,8 @@ def _fitted(model: Any, rows_MD: Floats, labels_M: Labels) -> Any:
         return model.fit(rows_MD, labels_M)
 
 
-def spread_scores(scores_NS: Floats, present: Labels, num_classes: int, unseen: float) -> NDArray[np.float64]:
-    """Return scores_NC with the score `unseen` for every class without training rows."""
+def spread_scores(scores_NS: Floats, present: Labels, num_classes: int, unseen: float | Floats) -> NDArray[np.float64]:
+    """Return scores_NC with the score `unseen` (of all rows, or one of each) for every class without training rows."""
     scores_NC = np.full((len(scores_NS), num_classes), unseen, dtype=np.float64)
     scores_NC[:, present] = scores_NS
     return scores_NC

@@ -5,13 +5,14 @@ Shapes: N rows to score, M training rows, K of them nearest to a row, D embeddin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.assessment import MOST_NEIGHBOURS, Scores
+from trainable.evaluation.assessment import MOST_NEIGHBOURS, Scores, cross_fitted
+from trainable.evaluation.heads import logistic_head
 from trainable.evaluation.inference import class_scores, nearest_rows, run_encoder
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trainable.batching import TokenisedRows
     from trainable.config import TrialConfig
     from trainable.encoder import Encoder
+    from trainable.evaluation.assessment import Rule
     from trainable.evaluation.inference import Outputs
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
@@ -39,11 +41,13 @@ class Scorer:
     entry: the loss that is trained.
     encoder: the encoder that is trained, with its head.
     metric_loss: the loss's module with its proxies; None where it is not trained, beta being 1.
+    head: the head on the sentence embedding, or None for the encoder's own.
     pool: the tokens of the dataset's pool.
     train_M: indices of the training rows in the pool.
     num_classes: C.
     device: where the encoder runs.
     bf16: whether it runs in bfloat16.
+    penalty: inverse strength of the L2 penalty of a logistic regression on the embeddings.
     """
 
     config: TrialConfig
@@ -51,17 +55,27 @@ class Scorer:
     entry: LossEntry
     encoder: Encoder
     metric_loss: nn.Module | None
+    head: nn.Module | None
     pool: TokenisedRows
     train_M: Indices
     num_classes: int
     device: torch.device
     bf16: bool
+    penalty: float = 1.0
 
-    def by_rule(self, rows: TokenisedRows, scored_N: Indices) -> NDArray[np.float32]:
-        """Return scores_NC by the rule that the search uses: the head or, where beta is 0 and the head has learned
+    @property
+    def rule(self) -> Rule:
+        """The rule that the search uses: the configured one, else the head or, where beta is 0 and the head has learned
         nothing, the nearest proxy or centroid."""
-        if self.config.beta > 0:
+        return self.config.inference or ("head" if self.config.beta > 0 else "nearest")
+
+    def by_rule(self, rows: TokenisedRows, scored_N: Indices) -> NDArray[np.floating]:
+        """Return scores_NC of validation rows by the rule that the search uses."""
+        if self.rule == "head":
             return _array(self._run(rows, scored_N).logits_NC)
+        if self.rule != "nearest":
+            (scores,) = self.by_all_rules((rows, scored_N))
+            return cross_fitted(self.rule, scores, beta=self.config.beta)
         train_MD = None if self.entry.has_proxies else self._embeddings(self.pool, self.train_M)
         return _array(self._nearest(self._embeddings(rows, scored_N), train_MD))
 
@@ -82,8 +96,14 @@ class Scorer:
             nearest_NC=_array(self._nearest(outputs.embeddings_ND, train_MD)),
             cosines_NK=_array(cosines_NK),
             neighbours_NK=self._train_labels[_array(positions_NK)],
+            logistic_NC=self._logistic(outputs.embeddings_ND, train_MD) if self.rule == "logistic" else None,
             raw_NC=self._raw_proxy_scores(outputs.embeddings_ND),
         )
+
+    def _logistic(self, embeddings_ND: Tensor, train_MD: Tensor) -> NDArray[np.float64]:
+        """Return the scores of a logistic regression on the embeddings of the training rows."""
+        head = logistic_head(_array(train_MD), self._train_labels, self.num_classes, C=self.penalty, normalise=True)
+        return head(_array(embeddings_ND))
 
     def _raw_proxy_scores(self, embeddings_ND: Tensor) -> NDArray[np.float32] | None:
         """Return what the papers' code takes for class scores: the library's logits, unscaled."""
@@ -107,8 +127,14 @@ class Scorer:
         return embeddings_ND
 
     def _run(self, rows: TokenisedRows, indices_N: Indices, embedding: Embedding | None = None) -> Outputs:
-        model = self.encoder.model
-        return run_encoder(model, rows, indices_N, device=self.device, bf16=self.bf16, embedding=embedding)
+        import torch
+
+        model, seen = self.encoder.model, self._embedding if self.head is not None else embedding
+        outputs = run_encoder(model, rows, indices_N, device=self.device, bf16=self.bf16, embedding=seen)
+        if self.head is None or outputs.embeddings_ND is None:
+            return outputs
+        with torch.inference_mode():
+            return replace(outputs, logits_NC=self.head(outputs.embeddings_ND))
 
     @property
     def _embedding(self) -> Embedding:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from trainable.ranges import Range
+from trainable.ranges import Choice, Range, Scalar
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -27,9 +27,12 @@ TRAINING = frozenset(
     {
         "loss",
         "beta",
+        "head",
+        "inference",
         "encoder_lr",
         "head_lr",
         "proxy_lr",
+        "proxy_start",
         "weight_decay",
         "schedule",
         "warmup",
@@ -136,8 +139,10 @@ class RecipeEntry:
         TrainableError for an encoder or fields that cannot be used.
     search: the range of each of its own fields that a sweep searches unless the spec says otherwise.
     search_source: where these ranges come from; empty if nothing is searched.
+    conditions: its own fields that are read only where another one has certain values: the other field and the values.
     check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
         that a sweep does not begin. Raises TrainableError.
+    embeds_once: whether it reads texts by their kept embeddings alone, which all trials of a machine share.
     searchable: whether its own fields may be searched.
     cost: (trial's configuration, rows of a draw) -> how many rows its training reads; one that is trained on counts as
         three that are scored.
@@ -158,7 +163,9 @@ class RecipeEntry:
     constants: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
+    conditions: Mapping[str, tuple[str, frozenset[Scalar]]] = field(default_factory=dict)
     check: Callable[[TrialConfig, TextData], None] = _accepts
+    embeds_once: bool = False
     searchable: bool = True
     cost: Callable[[TrialConfig, int], int] = _reads_once
     carry: Callable[[TrialConfig, TextData], object] = _carries_nothing
@@ -175,3 +182,11 @@ class RecipeEntry:
     def takes(self, loss: LossEntry) -> bool:
         """Return whether the recipe can be trained with a loss."""
         return self.losses == "all" or (self.losses == "metric" and loss.build is not None)
+
+    def reads(self, name: str, fields: Mapping[str, Range | Scalar]) -> bool:
+        """Return whether a trial may read its own field `name`, where its fields have these values or ranges."""
+        if name not in self.conditions:
+            return True
+        other, values = self.conditions[name]
+        given = fields[other]
+        return not values.isdisjoint(given.values) if isinstance(given, Choice) else given in values

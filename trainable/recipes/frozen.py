@@ -47,6 +47,9 @@ def begin(trial: Trial) -> RecipeRun:
     return FrozenClassifier.begun(trial)
 
 
+_LINEAR = ("head", frozenset({"logistic_regression", "linear_svm"}))
+
+
 def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
     from trainable.class_texts import silent_names  # imported late: it needs the configuration, which needs this table
 
@@ -63,6 +66,7 @@ ENTRY = RecipeEntry(
     fields=ENCODING,
     constants={"loss": None, "evaluations": 1},
     begin=begin,
+    embeds_once=True,
     search={
         "head": Choice(("logistic_regression", "centroid", "neighbours", "linear_svm")),
         "normalise": Choice((True, False)),
@@ -73,5 +77,11 @@ ENTRY = RecipeEntry(
     search_source="On embeddings of length 1, an unpenalised fit needs a C far above scikit-learn's default of 1. "
     "Names that say what a class means are worth some rows (support, 4 per class: 57.9 without, 65.5 with a weight of "
     "2), others none (TREC: 44.2, 43.5).",
+    conditions={
+        "normalise": _LINEAR,
+        "C": _LINEAR,
+        "neighbours": ("head", frozenset({"neighbours"})),
+        "name_weight": ("head", frozenset({"centroid"})),
+    },
     notes=notes,
 )

@@ -49,6 +49,7 @@ ENTRY = RecipeEntry(
     fields=ENCODING,
     constants={"loss": None, "evaluations": 1},
     begin=begin,
+    embeds_once=True,
     search={"template": Choice(("{}", "This text is about {}.", "This example is {}.", "It was {}."))},
     search_source="The second is that of Yin et al., 2019 (arXiv:1909.00161), the third the default of the zero-shot "
     "pipeline of transformers, the last that of Gao et al., 2021 (arXiv:2012.15723) for opinions.",
