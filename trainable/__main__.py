@@ -116,7 +116,7 @@ def _mistakes(error: ValidationError) -> list[str]:
 
 def _field(place: tuple[int | str, ...]) -> str:
     """Return the flat name of a field, without the member of a union that pydantic names in its place."""
-    if place[:1] == ("loss",):
+    if place[:1] in {("loss",), ("recipe",)}:
         place = place[:1] + place[2:]
     return ".".join(map(str, place[:1] if place[:1] == ("validation",) else place))
 

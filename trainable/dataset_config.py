@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 __all__ = ["DatasetConfig"]
 
@@ -19,6 +20,18 @@ def _as_one_text(names: tuple[str, ...]) -> str:
 
 # One text in JSON, since every value of a flat configuration is a scalar.
 _Names = Annotated[tuple[str, ...], PlainSerializer(_as_one_text, return_type=str, when_used="json")]
+
+
+def _as_one_object(pairs: tuple[tuple[str, str], ...]) -> str:
+    return json.dumps(dict(pairs), ensure_ascii=False)
+
+
+# Pairs, since a configuration is hashed.
+_Sentences = Annotated[
+    tuple[tuple[str, str], ...],
+    PlainSerializer(_as_one_object, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": "string"}}),
+]
 
 
 class DatasetConfig(BaseModel):
@@ -71,6 +84,11 @@ class DatasetConfig(BaseModel):
         description="rows that a class must have before a test part is held out, else it is left out; default: all "
         "classes stay",
     )
+    descriptions: _Sentences | None = Field(
+        None,
+        description="a sentence on each class or on some, as `{refund: The customer wants money back.}`, for recipes "
+        "that know the classes by their names; default: the names themselves",
+    )
 
     @field_validator("encoding")
     @classmethod
@@ -108,6 +126,20 @@ class DatasetConfig(BaseModel):
         names = [str(name) if isinstance(name, int | float) else name for name in drop]
         return sorted(set(names)) if all(isinstance(name, str) for name in names) else names
 
+    @field_validator("descriptions", mode="before")
+    @classmethod
+    def _are_sentences(cls, descriptions: Any) -> Any:
+        """Takes a mapping, numbers for names of classes, and the text that `_as_one_object` writes."""
+        if isinstance(descriptions, str):
+            descriptions = _object_in(descriptions)
+        if not isinstance(descriptions, Mapping):
+            return descriptions
+        if empty := [name for name, sentence in descriptions.items() if not str(sentence or "").strip()]:
+            raise ValueError(
+                f"`descriptions` has a sentence for each class that it names; received none for {empty[0]!r}"
+            )
+        return tuple(sorted((str(name), sentence) for name, sentence in descriptions.items()))
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if self.hub is not None and self.path is not None:
@@ -120,6 +152,14 @@ class DatasetConfig(BaseModel):
                     f"`{name}` is for files of your own, given as `path`; received {value!r}; leave it out"
                 )
         return self
+
+
+def _object_in(text: str) -> Any:
+    """The object that a text spells in JSON, else the text itself, which is refused."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _names_in(text: str) -> Any:

@@ -24,15 +24,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.batching import tokenise
+from trainable.encoder import load_encoder
 from trainable.encoder.digest import encoder_digest
 from trainable.evaluation.inference import run_encoder
 from trainable.learner import DivergedError
-from trainable.precision import trained_on
+from trainable.precision import accelerator, trained_on, uses_bf16
 
 if TYPE_CHECKING:
     import torch
 
     from trainable.batching import TokenisedRows
+    from trainable.config import TrialConfig
     from trainable.datasets.text_data import Rows
     from trainable.encoder import Encoder
     from trainable.objective import Embedding
@@ -68,6 +70,30 @@ class FrozenEncoder:
     max_length: int
     device: torch.device
     bf16: bool
+
+    @classmethod
+    def of(cls, config: TrialConfig, num_classes: int) -> FrozenEncoder:
+        """Load the encoder of a trial. Raises TrainableError if it cannot be used. num_classes: of its dataset, since
+        trials of one process share the encoder."""
+        encoder = load_encoder(config.encoder, config.encoder_revision, num_classes)
+        encoder.check_length(config.max_length)
+        device = accelerator()
+        return cls(
+            encoder=encoder,
+            embedding=encoder.embedding_for(config.embedding),
+            max_length=config.max_length,
+            device=device,
+            bf16=uses_bf16(config.precision, device),
+        )
+
+    @property
+    def runs_on(self) -> str:
+        """Device and precision, such as `NVIDIA L4 (bf16)` or `cpu (fp32)`."""
+        return trained_on(self.device, bf16=self.bf16)
+
+    def embed_all(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the embeddings of all rows."""
+        return self.embed(rows, np.arange(len(rows)))
 
     def embed(self, rows: Rows, wanted_W: Indices) -> NDArray[np.float32]:
         """Return the embeddings of the rows at `wanted_W`, in that order, computing those that are not kept yet.

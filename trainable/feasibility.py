@@ -1,4 +1,4 @@
-"""Whether the draws of a trial give its loss what it needs: what training refuses, known before anything is trained.
+"""Whether a trial has what its recipe and its loss need: what training refuses, known before anything is trained.
 
 Shapes: M rows of a draw, C classes that it has rows of.
 """
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trainable.draws import draw_of
 from trainable.errors import ConfigError
 from trainable.losses import LOSSES
+from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -26,12 +27,14 @@ _REMEDY = "raise it, or let the loss see every token (embedding: tokens)"
 
 
 def check_feasible(config: TrialConfig, data: TextData) -> None:
-    """Check that the metric loss of a trial can compare something in its batches.
+    """Check that a trial's recipe can begin, and that its metric loss can compare something in its batches.
 
     A draw of `sampling: random` may lack what the loss needs, as it may lack a class; one draw of the search must not.
 
-    Raises ConfigError if the loss would have no gradient, or only push rows apart, at every step of every draw.
+    Raises TrainableError for what the recipe refuses, and ConfigError if the loss would have no gradient, or only push
+    rows apart, at every step of every draw.
     """
+    RECIPES[config.recipe.name].check(config, data)
     if config.loss is None:
         return
     entry = LOSSES[config.loss.name]

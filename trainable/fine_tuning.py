@@ -18,7 +18,6 @@ from trainable.draws import initialisation_seed
 from trainable.encoder import load_encoder
 from trainable.evaluation.inference import run_encoder
 from trainable.evaluation.scoring import Scorer
-from trainable.feasibility import check_feasible
 from trainable.learner import Learner
 from trainable.losses import LOSSES
 from trainable.objective import Objective
@@ -57,7 +56,6 @@ class FineTuning:
     def begun(cls, trial: Trial) -> FineTuning:
         """Load the encoder. Raises TrainableError if it cannot be used, or fields do not suit it or the data."""
         config = trial.config
-        check_feasible(config, trial.data)
         encoder = load_encoder(config.encoder, config.encoder_revision, len(trial.data.class_names))
         encoder.check_length(config.max_length)
         embedding = encoder.embedding_for(config.embedding, published=config.published)

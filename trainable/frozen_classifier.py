@@ -1,23 +1,22 @@
 """A frozen encoder with a small classifier: the recipe `frozen` at work.
 
-Shapes: N rows to score, M training rows, C classes, D embedding size.
+Shapes: M training rows, C classes, D embedding size.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.class_texts import class_rows
 from trainable.embeddings import FrozenEncoder
-from trainable.encoder import load_encoder
-from trainable.evaluation.assessment import assess_scores
 from trainable.evaluation.heads import Classifier, centroid_head, logistic_head, neighbours_head, svm_head
-from trainable.precision import accelerator, trained_on, uses_bf16
+from trainable.evaluation.parts import assess_parts
 from trainable.recipes.entry import Measurement
 from trainable.recipes.frozen import Frozen
 
@@ -41,37 +40,17 @@ class FrozenClassifier:
     @classmethod
     def begun(cls, trial: Trial) -> FrozenClassifier:
         """Load the encoder. Raises TrainableError if it cannot be used."""
-        config = trial.config
-        encoder = load_encoder(config.encoder, config.encoder_revision, len(trial.data.class_names))
-        encoder.check_length(config.max_length)
-        device = accelerator()
-        frozen = FrozenEncoder(
-            encoder=encoder,
-            embedding=encoder.embedding_for(config.embedding),
-            max_length=config.max_length,
-            device=device,
-            bf16=uses_bf16(config.precision, device),
-        )
-        return cls(trial=trial, frozen=frozen)
+        return cls(trial=trial, frozen=FrozenEncoder.of(trial.config, len(trial.data.class_names)))
 
     def measurements(self, replicate: int) -> Iterator[Measurement]:
         """Fit the classifier to `trial.samples[replicate]`, and yield the one measurement of it."""
         began = perf_counter()
-        data, sample = self.trial.data, self.trial.samples[replicate]
-        train_MD = self.frozen.embed(data.pool, sample.train)
-        classifier = _fitted(self.config, train_MD, data.pool.labels_N[sample.train], len(data.class_names))
+        data, train_M = self.trial.data, self.trial.samples[replicate].train
+        classifier = self._fitted(self.frozen.embed(data.pool, train_M), data.pool.labels_N[train_M])
         fitted = perf_counter()
-        validation_NC = classifier(self.frozen.embed(data.pool, sample.validation))
-        scored = assess_scores("val_", validation_NC, data.pool.labels_N[sample.validation])
-        if self.trial.part == "test":
-            test_N = np.arange(len(data.test))
-            tested = assess_scores("test_", classifier(self.frozen.embed(data.test, test_N)), data.test.labels_N)
-            scored = replace(tested, metrics={**scored.metrics, **tested.metrics})
-        else:
-            scored = replace(scored, confusion=())
+        scored = assess_parts(self.trial, replicate, lambda rows, wanted: classifier(self.frozen.embed(rows, wanted)))
         times = {"train_seconds": fitted - began, "eval_seconds": perf_counter() - fitted}
-        where = trained_on(self.frozen.device, bf16=self.frozen.bf16)
-        yield Measurement(0, {**scored.metrics, **times}, where, scored.confusion)
+        yield Measurement(0, {**scored.metrics, **times}, self.frozen.runs_on, scored.confusion)
 
     def release(self) -> None:
         """Nothing is to be given up, since nothing but the classifier was trained."""
@@ -82,11 +61,17 @@ class FrozenClassifier:
         assert isinstance(self.trial.config.recipe, Frozen), "the recipe begins its own trials"
         return self.trial.config.recipe
 
+    def _fitted(self, train_MD: NDArray[np.float32], labels_M: NDArray[np.int64]) -> Classifier:
+        config, num_classes = self.config, len(self.trial.data.class_names)
+        if config.head == "centroid":
+            return centroid_head(train_MD, labels_M, num_classes, self._names_CD(), weight=config.name_weight)
+        if config.head == "neighbours":
+            return neighbours_head(train_MD, labels_M, num_classes, neighbours=config.neighbours)
+        fit = logistic_head if config.head == "logistic_regression" else svm_head
+        return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise)
 
-def _fitted(config: Frozen, train_MD: NDArray[np.float32], labels_M: NDArray[np.int64], num_classes: int) -> Classifier:
-    if config.head == "centroid":
-        return centroid_head(train_MD, labels_M, num_classes)
-    if config.head == "neighbours":
-        return neighbours_head(train_MD, labels_M, num_classes, neighbours=config.neighbours)
-    fit = logistic_head if config.head == "logistic_regression" else svm_head
-    return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise)
+    def _names_CD(self) -> NDArray[np.float32] | None:  # noqa: N802  # the suffix of a shape
+        """Return the embeddings of the classes' names, if they have a say."""
+        if self.config.name_weight == 0:
+            return None
+        return self.frozen.embed_all(class_rows(self.trial.config.dataset, self.trial.data))

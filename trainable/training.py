@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder import free_accelerator
+from trainable.feasibility import check_feasible
 from trainable.learner import DivergedError
 from trainable.outcomes import Evaluation, Outcome
 from trainable.recipes import RECIPES
@@ -62,7 +63,9 @@ def replicates(
     Raises TrainableError at once for invalid data, encoder or fields; while iterating, RuntimeError if another iterator
     has been begun, and torch.AcceleratorError if the device fails.
     """
-    return evaluations(_trial(config, draws, initialisation, part), first=first)
+    trial = _trial(config, draws, initialisation, part)
+    check_feasible(config, trial.data)
+    return evaluations(trial, first=first)
 
 
 def evaluations(trial: Trial, *, first: int = 0) -> Iterator[Evaluation]:

@@ -68,5 +68,5 @@ def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:
 
     Pruned trials do not compete: their scores average fewer draws.
     """
-    completed = [record for record in records if record.outcome is Outcome.COMPLETED and record.score is not None]
+    completed = [record for record in records if record.outcome is Outcome.COMPLETED]
     return max(completed, key=lambda record: (record.score or 0.0, -record.number), default=None)

@@ -17,7 +17,7 @@ from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import check_inputs
+from sweep.spec.inputs import check_inputs, data_notes
 from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
 from trainable.datasets import load
@@ -108,10 +108,9 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
             str(len(draw.validation)),
         )
     console.print(table)
-    for note in dict.fromkeys(
-        f"{c.dataset.name}: {note}" for c in map(Cell.default_config, grid) for note in load(c.dataset).notes
-    ):
-        console.print(f"  {note}", style="dim")
+    for name, notes in data_notes(grid).items():
+        for note in notes:
+            console.print(f"  {name}: {note}", style="dim")
     console.print()
 
 

@@ -19,6 +19,7 @@ from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
 from trainable.outcomes import Evaluation, Outcome
+from trainable.recipes import RECIPES
 from trainable.recipes.entry import Trial
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
 
 
 def _in_words(config: TrialConfig, ended: Evaluation) -> str:
-    tried = f"{config.method} on `{config.dataset.name}` ({config.shots} shots, {config.encoder})"
+    fixed = ", ".join(filter(None, (f"{config.shots} shots", config.encoder)))
+    tried = f"{config.method} on `{config.dataset.name}` ({fixed})"
     if ended.outcome is Outcome.DIVERGED:
         return f"{tried} diverged with the values of the first trial: {ended.reason}; other trials may not"
     return (
@@ -92,7 +94,8 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
     from trainable.training import replicates
 
     if config.loss is None:
-        return _measure_without_steps(config)
+        without_steps = RECIPES[config.recipe.name].embeds_once
+        return _measure_without_steps(config) if without_steps else _measure_whole(config)
     draw = draw_of(config, load(config.dataset), 0)
     rows = min(len(draw.validation), _SCORED[_device()])
     steps = min(config.steps, _STEPS[_device()])
@@ -124,6 +127,23 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
                 return evaluation
         once = _encoding_seconds(config, data)
     return TrainingSeconds(config.replicates * evaluation.seconds, evaluation.seconds, once)
+
+
+def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
+    """The costs of a recipe that trains to an end of its own: a replicate, of which a sample of the rows is scored."""
+    from trainable.training import replicates
+
+    data = load(config.dataset)
+    validation = len(draw_of(config, data, 0).validation)
+    rows = min(validation, _SCORED[_device()])
+    probe = config if rows == validation else config.model_copy(update={"validation": rows})
+    with _one_thread():
+        evaluation = next(replicates(probe, draws=(0,)))
+    if evaluation.outcome is not None:
+        return evaluation
+    row = evaluation.metrics["eval_seconds"] / rows
+    replicate = evaluation.metrics["train_seconds"] + row * validation
+    return TrainingSeconds(config.replicates * replicate, replicate + row * len(data.test))
 
 
 def _encoding_seconds(config: TrialConfig, data: TextData) -> float:

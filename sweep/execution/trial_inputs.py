@@ -12,15 +12,16 @@ import hashlib
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ray
 
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import TextData, load, provide
-from trainable.encoder.places import PACKAGED, encoder_files, provide_encoder
+from trainable.encoder.places import PACKAGED, encoder_files, module_files, provide_encoder
+from trainable.recipes import RECIPES, RecipeConfig
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -36,7 +37,7 @@ class EncoderFiles:
 
     digest: a hash of their names and contents.
     folder: where they lie on the driver's machine.
-    files: by name, references to their contents in pieces.
+    files: by name within the folder, references to their contents in pieces.
     """
 
     digest: str
@@ -51,11 +52,13 @@ class TrialInputs:
     home: the driver's node.
     datasets: the rows of each dataset.
     encoders: the files of each encoder, by name and revision; empty where all trials run on the driver's machine.
+    carried: what a recipe needs beside them, by its fields and the dataset.
     """
 
     home: str
     datasets: Mapping[DatasetConfig, ObjectRef[TextData]]
     encoders: Mapping[tuple[str, str | None], EncoderFiles]
+    carried: Mapping[tuple[RecipeConfig, DatasetConfig], ObjectRef[Any]] = field(default_factory=dict)
 
     def provide_for(self, config: TrialConfig) -> None:
         """Provide this process with the data and the encoder of `config`. Called on a worker, before it trains.
@@ -67,6 +70,9 @@ class TrialInputs:
         key = (config.encoder, config.encoder_revision)
         if key in self.encoders and _first_time(key):
             provide_encoder(*key, self._folder(self.encoders[key]))
+        recipe = (config.recipe, config.dataset)
+        if recipe in self.carried and _first_time(recipe):
+            RECIPES[config.recipe.name].receive(config, ray.get(self.carried[recipe]))
 
     def _folder(self, files: EncoderFiles) -> Path:
         if ray.get_runtime_context().get_node_id() == self.home:
@@ -81,9 +87,16 @@ def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
     Raises TrainableError for data or an encoder that cannot be had.
     """
     datasets = {config.dataset: ray.put(load(config.dataset)) for config in configs}
-    named = {(config.encoder, config.encoder_revision) for config in configs if config.encoder not in PACKAGED}
-    encoders = {key: _put(encoder_files(*key)) for key in sorted(named, key=str)} if everywhere else {}
-    return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders)
+    carried: dict[tuple[RecipeConfig, DatasetConfig], ObjectRef[Any]] = {
+        (config.recipe, config.dataset): ray.put(carry)
+        for config in configs
+        if (carry := RECIPES[config.recipe.name].carry(config, load(config.dataset))) is not None
+    }
+    named = {(config.encoder, config.encoder_revision) for config in configs if config.encoder not in ("", *PACKAGED)}
+    encoders = (
+        {key: _put([*encoder_files(*key), *module_files(*key)]) for key in sorted(named, key=str)} if everywhere else {}
+    )
+    return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders, carried)
 
 
 def kept_encoders() -> Path:
@@ -104,16 +117,19 @@ def _first_time(key: object) -> bool:
 
 
 def _put(files: Sequence[Path]) -> EncoderFiles:
+    """Files of an encoder, the first of which lies at the top of its folder."""
     digest = hashlib.sha256()
     pieces: dict[str, list[ObjectRef[bytes]]] = {}
+    folder = files[0].parent
     for path in files:
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        pieces[path.name] = []
+        name = path.relative_to(folder).as_posix()
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+        pieces[name] = []
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
-                pieces[path.name].append(ray.put(piece))
-    return EncoderFiles(digest.hexdigest()[:32], str(files[0].parent), pieces)
+                pieces[name].append(ray.put(piece))
+    return EncoderFiles(digest.hexdigest()[:32], str(folder), pieces)
 
 
 def _unpacked(files: EncoderFiles) -> Path:
@@ -126,6 +142,7 @@ def _unpacked(files: EncoderFiles) -> Path:
             shutil.rmtree(scratch, ignore_errors=True)  # of a worker that died
             scratch.mkdir()
             for name, pieces in files.files.items():
+                (scratch / name).parent.mkdir(exist_ok=True)
                 with (scratch / name).open("wb") as file:
                     for piece in pieces:
                         file.write(ray.get(piece))

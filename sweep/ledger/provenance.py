@@ -25,6 +25,8 @@ _PACKAGES = (
     "transformers",
     "datasets",
     "pytorch-metric-learning",
+    "setfit",
+    "sentence-transformers",
     "mlflow",
 )
 
@@ -45,8 +47,10 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
     """By name, what a report says of the datasets of these cells. Raises TrainableError for one that cannot be read."""
     import numpy as np
 
+    from sweep.spec.inputs import data_notes
     from trainable.datasets import load
 
+    notes = data_notes(cells)
     configs = {config.name: config for config in (cell.default_config().dataset for cell in cells)}
     return {
         name: DataRecord(
@@ -55,7 +59,7 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
             pool=len(data.pool),
             test=len(data.test),
             test_counts=tuple(np.bincount(data.test.labels_N, minlength=len(data.class_names)).tolist()),
-            notes=data.notes,
+            notes=notes[name],
         )
         for name, data in ((name, load(config)) for name, config in configs.items())
     }

@@ -150,7 +150,8 @@ class TrialLedger:
         self._write(trial_id, outcome=outcome.value, reason=reason, detail=detail, ended=ended)
         if outcome in _STATES:
             value = [record.score] if outcome is Outcome.COMPLETED and record.score is not None else None
-            self._storage.set_trial_state_values(trial_id, _STATES[outcome], value)
+            without = outcome is Outcome.COMPLETED and value is None  # of the search, which Optuna has no state for
+            self._storage.set_trial_state_values(trial_id, TrialState.PRUNED if without else _STATES[outcome], value)
         return self._refresh(record.cell, trial_id)
 
     def count_crash(self, key: str, replicate: str, *, stalled: bool) -> int:

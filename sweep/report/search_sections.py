@@ -22,6 +22,7 @@ from sweep.report.style import Mark
 from sweep.report.wording import configuration, duration, percent, share
 from sweep.verdict import Arm, Cost, Verdict
 from trainable.outcomes import Evaluation
+from trainable.recipes.predictions import Predictions
 
 __all__ = ["search_sections"]
 
@@ -64,15 +65,32 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
 
 
 def _cost_table(arms: Sequence[Arm]) -> Table:
-    """The costs of each cell, with a column of discarded work if there is any."""
+    """The costs of each cell, with a column of discarded work if there is any, and one of costs elsewhere."""
     discarded = any(arm.cost.discarded for arm in arms)
+    elsewhere = {arm.cell: stated for arm in arms if (stated := _stated(arm))}
     return Table(
         title="What each cell cost",
         columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
-        + (("discarded, of replicates",) if discarded else ()),
-        rows=tuple(_cost_row(name, cost) + ((_discarded(cost),) if discarded else ()) for name, cost in _costs(arms)),
+        + (("discarded, of replicates",) if discarded else ())
+        + (("elsewhere, as stated",) if elsewhere else ()),
+        rows=tuple(
+            _cost_row(name, cost)
+            + ((_discarded(cost),) if discarded else ())
+            + ((elsewhere.get(name, "-"),) if elsewhere else ())
+            for name, cost in _costs(arms)
+        ),
         folded=len(arms) > 12,
     )
+
+
+def _stated(arm: Arm) -> str:
+    """What predictions from elsewhere cost, as the spec says: `0.84 USD, 95 s`."""
+    recipe = arm.winner.config.recipe if arm.winner is not None else None
+    if not isinstance(recipe, Predictions):
+        return ""
+    usd = None if recipe.cost is None else f"{recipe.cost:g} USD"
+    seconds = None if recipe.seconds is None else duration(recipe.seconds)
+    return ", ".join(filter(None, (usd, seconds)))
 
 
 def _costs(arms: Sequence[Arm]) -> Iterator[tuple[str, Cost]]:

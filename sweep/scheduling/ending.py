@@ -39,8 +39,8 @@ def close(dispatcher: Dispatcher, *, aborted: bool) -> Ending:
     ledger, limit = dispatcher.ledger, dispatcher.meter.limit
     end = End.INTERRUPTED if aborted else _end(dispatcher)
     dispatcher.interrupt(f"{limit} is used up" if end is End.OUT_OF_BUDGET else f"the sweep ended: {end}")
-    scored = any(record.score is not None for record in ledger.trials())
-    finished = SweepState.FINISHED if scored else SweepState.FAILED
+    useful = any(record.score is not None or record.outcome is Outcome.COMPLETED for record in ledger.trials())
+    finished = SweepState.FINISHED if useful else SweepState.FAILED
     ledger.end(finished if end is End.FINISHED else SweepState.INTERRUPTED)
     if dispatcher.fault is not None:
         raise dispatcher.fault

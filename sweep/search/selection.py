@@ -81,9 +81,11 @@ def finalists(trials: Sequence[TrialRecord], confirm: Confirm) -> tuple[TrialRec
     """The best completed trials of a cell, best first: at most `confirm.finalists`, all of them tied with the best.
 
     A trial is tied if the best one's mean lead over it, on their common draws, is at most one standard error of that
-    lead. With one draw there is no standard error, and only equal scores are tied.
+    lead. With one draw there is no standard error, and only equal scores are tied. Where no trial has a score, the one
+    configuration that there is has nothing to be chosen by.
     """
-    completed = [trial for trial in trials if trial.outcome is Outcome.COMPLETED and trial.score is not None]
+    ended = [trial for trial in trials if trial.outcome is Outcome.COMPLETED]
+    completed = [trial for trial in ended if trial.score is not None] or ended[:1]
     ranked = sorted(completed, key=lambda trial: (-(trial.score or 0.0), trial.number))
     return tuple(trial for trial in ranked[: confirm.finalists] if _tied(ranked[0], trial))
 

@@ -113,7 +113,7 @@ class Cell:
         rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
         scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
         assert isinstance(scored, int)
-        trained = 3 * config.steps * min(config.batch_size, rows) if config.loss is not None else rows
+        trained = RECIPES[config.recipe.name].cost(config, rows)
         return config.replicates * (trained + config.evaluations * scored)
 
 
@@ -220,7 +220,8 @@ def _short(value: Scalar) -> str:
 def _published(recipe: str, loss: str | None) -> Mapping[str, Scalar]:
     """The default of every field that can be searched, by flat name."""
     own = {} if loss is None else {"loss": {"name": loss}}
-    data = {"dataset": DatasetConfig(name="any"), "shots": 1, "encoder": "any", "recipe": {"name": recipe}, **own}
+    encoder = {"encoder": "any"} if "encoder" in RECIPES[recipe].fields else {}
+    data = {"dataset": DatasetConfig(name="any"), "shots": 1, "recipe": {"name": recipe}, **encoder, **own}
     flat = TrialConfig.model_validate(data).flat()
     return {"head_lr": flat.get("encoder_lr"), "embedding": "cls", **flat}
 

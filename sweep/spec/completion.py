@@ -108,11 +108,12 @@ class _Completion:
 
     def _needs(self, name: str) -> bool:
         """Whether a required field is one without which some trial cannot be."""
-        if name != "loss":
+        if name not in ("loss", "encoder"):
             return True
         given = self._block("compare").get("recipe", self._block("trial").get("recipe", "fine_tune"))
         asked = given if isinstance(given, list | tuple) else [given]
-        return any(RECIPES[each].losses != "none" for each in asked if isinstance(each, str) and each in RECIPES)
+        recipes = [RECIPES[each] for each in asked if isinstance(each, str) and each in RECIPES]
+        return any(name in recipe.fields for recipe in recipes)
 
     # ---- compare -----------------------------------------------------------------------------------------------------
 
@@ -171,7 +172,10 @@ class _Completion:
             )
             return
         for name, value in fields.items():
-            if name in rules:
+            if name in rules and isinstance(value, list | tuple | Mapping) and not _is_searchable(owner):
+                remedy = f"{owner} has one configuration, and nothing to choose among several by"
+                self.refuse((*place, name), "must be one value", value, remedy)
+            elif name in rules:
                 yield from self._searched(rules[name], value, (*place, name))
             else:
                 remedy = suggestion(name, rules) if rules else f"this {kind_of(owner)} has no fields"
@@ -299,6 +303,10 @@ class _Completion:
             rule = f"two datasets would be named `{config.name}`"
             self.refuse(at, rule, asked, "give one of them a name of its own under `datasets`")
         return config.name
+
+
+def _is_searchable(owner: str) -> bool:
+    return owner not in RECIPES or RECIPES[owner].searchable
 
 
 def _may_hold(block: str, name: str) -> bool:

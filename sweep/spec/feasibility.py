@@ -11,7 +11,7 @@ from trainable.encoder import check_encoder
 from trainable.errors import ConfigError, TrainableError
 from trainable.feasibility import check_feasible
 
-__all__ = ["check_trials"]
+__all__ = ["check_encoder_of", "check_trials"]
 
 
 def check_trials(grid: Sequence[Cell]) -> None:
@@ -28,11 +28,17 @@ def check_trials(grid: Sequence[Cell]) -> None:
         raise ConfigError("\n".join(f"{mistake} ({_where(list(keys))})" for mistake, keys in mistakes.items()))
 
 
-def _mistakes(config: TrialConfig) -> Iterator[str]:
-    try:
+def check_encoder_of(config: TrialConfig) -> None:
+    """Check the encoder of a trial that has one. Raises TrainableError if it cannot serve."""
+    if config.encoder:
         check_encoder(
             config.encoder, config.encoder_revision, config.max_length, config.embedding, published=config.published
         )
+
+
+def _mistakes(config: TrialConfig) -> Iterator[str]:
+    try:
+        check_encoder_of(config)
         check_feasible(config, load(config.dataset))
     except TrainableError as error:
         yield str(error)

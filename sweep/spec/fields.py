@@ -122,7 +122,7 @@ def _own_rules(config: type[BaseModel]) -> Mapping[str, FieldRule]:
 PROTOCOL_FIELDS = tuple(Protocol.model_fields)
 READINGS = ("dataset.encoding", "dataset.delimiter")
 """Flat fields that say how a file is read. What is read from it is known by its digest."""
-PLACES = ("dataset.path", "dataset.test_path", "encoder")
+PLACES = ("dataset.path", "dataset.test_path", "encoder", "recipe.path")
 """Flat fields that may be paths on a machine. What is there is known by its digest, so that it may move."""
 TRIAL_FIELDS: Mapping[str, FieldRule] = MappingProxyType(_trial_rules())
 LOSS_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(

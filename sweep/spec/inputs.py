@@ -7,17 +7,17 @@ from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell
 from sweep.spec.defaults import NEW_DEFAULTS
-from sweep.spec.feasibility import check_trials
+from sweep.spec.feasibility import check_encoder_of, check_trials
 from sweep.spec.fields import TRIAL_FIELDS
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import load, pin
 from trainable.datasets.digest import data_digest
 from trainable.draws import draw_of
-from trainable.encoder import check_encoder
 from trainable.encoder.digest import encoder_digest
+from trainable.recipes import RECIPES
 
-__all__ = ["Digests", "as_begun", "check_inputs", "digest_inputs", "input_changes", "pinned"]
+__all__ = ["Digests", "as_begun", "check_inputs", "data_notes", "digest_inputs", "input_changes", "pinned"]
 
 Digests: TypeAlias = Mapping[str, Mapping[str, str]]
 """What the inputs of a cell consist of: by kind and name (`dataset trec`), the properties and hashes of one of them."""
@@ -29,9 +29,7 @@ def check_inputs(grid: Sequence[Cell]) -> None:
     Raises TrainableError for the first that cannot be used, so that a sweep with bad input does not begin.
     """
     for config in (config for cell in grid for config in cell.inputs()):
-        check_encoder(
-            config.encoder, config.encoder_revision, config.max_length, config.embedding, published=config.published
-        )
+        check_encoder_of(config)
         draw_of(config, load(config.dataset), 0)
     check_trials(grid)
 
@@ -60,7 +58,7 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
 
 
 def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
-    """By cell, what its dataset and its encoders consist of. Raises TrainableError for one that cannot be read."""
+    """By cell, what all its inputs consist of. Raises TrainableError for one that cannot be read."""
     datasets: dict[DatasetConfig, Mapping[str, str]] = {}
     encoders: dict[tuple[str, str | None], Mapping[str, str]] = {}
     digests: dict[str, dict[str, Mapping[str, str]]] = {}
@@ -69,12 +67,26 @@ def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:
         for number, config in enumerate(cell.inputs(), start=1):
             if config.dataset not in datasets:
                 datasets[config.dataset] = data_digest(load(config.dataset))
-            key = (config.encoder, config.encoder_revision)
-            if key not in encoders:
-                encoders[key] = encoder_digest(*key)
             found[f"dataset {config.dataset.name}"] = datasets[config.dataset]
-            found[f"encoder {number}"] = encoders[key]
+            if config.encoder:
+                key = (config.encoder, config.encoder_revision)
+                if key not in encoders:
+                    encoders[key] = encoder_digest(*key)
+                found[f"encoder {number}"] = encoders[key]
+            if own := RECIPES[config.recipe.name].digest(config):
+                found[f"{config.recipe.name} {number}"] = own
     return digests
+
+
+def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
+    """By dataset, what was dropped or assumed in reading it, and what recipes have to say of it. Raises TrainableError
+    for one that cannot be read."""
+    notes: dict[str, dict[str, None]] = {}
+    for config in (cell.default_config() for cell in grid):
+        data = load(config.dataset)
+        said = (*data.notes, *RECIPES[config.recipe.name].notes(config, data))
+        notes.setdefault(config.dataset.name, {}).update(dict.fromkeys(said))
+    return {name: tuple(said) for name, said in notes.items()}
 
 
 def input_changes(old: Digests, new: Digests) -> list[str]:

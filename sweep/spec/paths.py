@@ -16,6 +16,7 @@ from sweep.spec.wording import shown
 from trainable.datasets import DATASETS
 from trainable.datasets.files import SUFFIXES, located
 from trainable.encoder.places import PACKAGED
+from trainable.recipes import RECIPES
 
 __all__ = ["missing_encoders", "straying_paths", "with_absolute_paths", "with_moved_paths"]
 
@@ -35,7 +36,7 @@ def with_absolute_paths(data: Mapping[str, Any], base: Path, names: Set[str]) ->
     for block in _BLOCKS:
         if isinstance(fields := data.get(block), Mapping):
             found = {name: _located(fields[name], base, names) for name, names in known.items() if name in fields}
-            absolute[block] = {**fields, **found}
+            absolute[block] = {**fields, **found, **_recipe_files(fields, lambda value: _absolute(value, base))}
     return absolute
 
 
@@ -54,7 +55,8 @@ def with_moved_paths(data: Mapping[str, Any], moved: Callable[[str], str]) -> di
     }
     for block in _BLOCKS:
         fields = data.get(block) or {}
-        changed[block] = {name: replaced(value) if name == "encoder" else value for name, value in fields.items()}
+        found = {name: replaced(value) if name == "encoder" else value for name, value in fields.items()}
+        changed[block] = {**found, **_recipe_files(fields, replaced)}
     return changed
 
 
@@ -97,13 +99,23 @@ def _known(names: Set[str]) -> Mapping[str, Set[str]]:
 
 
 def _files(data: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    """The files and folders of the spec's own datasets, each with its place in the spec."""
+    """The files and folders of the spec's own datasets and of its recipes, each with its place in the spec."""
     entries = data.get("datasets")
     for name, entry in entries.items() if isinstance(entries, Mapping) else ():
         for field in _FILES:
             value = entry.get(field) if isinstance(entry, Mapping) else None
             if isinstance(value, str):
                 yield ("datasets", name, field), value
+    search = data.get("search")
+    for name, fields in _recipe_files(search if isinstance(search, Mapping) else {}, str).items():
+        yield ("search", name, "path"), fields["path"]
+
+
+def _recipe_files(fields: Mapping[str, Any], placed: Callable[[str], str]) -> dict[str, Any]:
+    """The fields of recipes that have a file, with its path replaced by `placed(path)`."""
+    own = {name: fields[name] for name in RECIPES if isinstance(fields.get(name), Mapping)}
+    paths = {name: given["path"] for name, given in own.items() if isinstance(given.get("path"), str)}
+    return {name: {**own[name], "path": placed(path)} for name, path in paths.items()}
 
 
 def _named(data: Mapping[str, Any], field: str) -> Iterator[tuple[Place, str]]:

@@ -90,6 +90,8 @@ def _alternatives(annotation: Any, metadata: Sequence[Any]) -> list[str]:
         return [words for member in _members(annotation) for words in _alternatives(member, metadata)]
     if origin is Literal:
         return [f"`{name}`" for name in get_args(annotation)]
+    if origin is tuple and get_origin(get_args(annotation)[0]) is tuple:
+        return ["a mapping from text to text"]
     if origin is tuple:
         return [f"a list, each item {in_words(get_args(annotation)[0])}"]
     return [_plain(annotation, metadata)]

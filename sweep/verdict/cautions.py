@@ -18,6 +18,7 @@ from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
+from trainable.recipes import RECIPES
 
 __all__ = ["cautions"]
 
@@ -136,12 +137,17 @@ def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
 def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
     uneven = []
     for comparison in comparisons:
-        trials = {arm.method: sum(arm.cost.trials.values()) for arm in comparison.arms}
+        trials = {arm.method: sum(arm.cost.trials.values()) for arm in comparison.arms if _is_searched(arm)}
         if len(set(trials.values())) > 1:
             uneven.append(f"{comparison.title} ({', '.join(f'{method} {count}' for method, count in trials.items())})")
     if uneven:
         rule = "methods had unequal numbers of trials, and more trials find better configurations"
         yield f"{rule}: {_some(uneven, '; ')}"
+
+
+def _is_searched(arm: Arm) -> bool:
+    """Whether the arm's recipe has configurations to choose from."""
+    return arm.winner is None or RECIPES[arm.winner.config.recipe.name].searchable
 
 
 def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:

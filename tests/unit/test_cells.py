@@ -99,7 +99,9 @@ def test_a_recipe_alone_needs_no_loss() -> None:
     (cell,) = cells(alone)
     assert (cell.key, cell.method, list(cell.spaces)) == ("support/4/frozen", "frozen", ["frozen"])
     assert not {"loss", "beta", "steps", "evaluations"} & set(cell.fixed["frozen"])
-    assert not SPECIFIC_FIELDS & set(alone.trial), "a spec does not name what no trial of it reads"
+    assert not (SPECIFIC_FIELDS - RECIPES["frozen"].fields) & set(alone.trial), (
+        "a spec does not name what no trial of it reads"
+    )
     assert not {"encoder_lr", "beta"} & set(alone.search)
     assert SweepSpec.model_validate(alone.resolved()) == alone
     config = cell.default_config()
@@ -125,9 +127,9 @@ def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
     search = {"frozen": {"C": 10.0, "head": ["centroid", "linear_svm"]}, "soft_triple": {"la": 20}, "encoder_lr": 1e-5}
     frozen, _, soft_triple = grid(compare=BOTH, search=search)
     assert frozen.fixed["frozen"]["recipe.C"] == 10.0
-    assert set(frozen.spaces["frozen"]) == {"recipe.head", "recipe.normalise"}
+    assert set(frozen.spaces["frozen"]) == {"recipe.head", "recipe.normalise", "recipe.name_weight"}
     assert frozen.default_config().flat()["recipe.head"] == "centroid"
-    assert frozen.size() == 2 * 2
+    assert frozen.size() == 2 * 2 * 4
     assert not [
         name for name in (*soft_triple.fixed["soft_triple"], *soft_triple.spaces["soft_triple"]) if "recipe." in name
     ]
@@ -136,11 +138,11 @@ def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
 @pytest.mark.parametrize(
     ("head", "searched", "size"),
     [
-        ("centroid", set(), 1),
+        ("centroid", {"name_weight"}, 4),
         ("neighbours", {"neighbours"}, 4),
-        (["centroid", "neighbours"], {"head", "neighbours"}, 8),
+        (["centroid", "neighbours"], {"head", "neighbours", "name_weight"}, 2 * 4 * 4),
         ("linear_svm", {"normalise", "C"}, 2 * 10**9),
-        (["centroid", "linear_svm"], {"head", "normalise", "C"}, 4 * 10**9),
+        (["centroid", "linear_svm"], {"head", "normalise", "C", "name_weight"}, 16 * 10**9),
     ],
     ids=["centroid", "neighbours", "two without a penalty", "one with a penalty", "two of both kinds"],
 )

@@ -5,14 +5,21 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from trainable.config import DatasetConfig
 from trainable.datasets.table import Part, did_you_mean, listing
 from trainable.errors import DataError
 
-__all__ = ["check_classes", "check_test_classes", "equally_spelled", "without_dropped", "without_rare"]
+__all__ = [
+    "check_classes",
+    "check_descriptions",
+    "check_test_classes",
+    "equally_spelled",
+    "without_dropped",
+    "without_rare",
+]
 
 _MOST_CLASSES = 1000
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
@@ -51,13 +58,7 @@ def without_dropped(train: Part, test: Part | None, config: DatasetConfig) -> _S
     known = sorted(str(label) for label in counts if label is not None)
     unknown = [name for name in names if name not in counts]
     if unknown:
-        raise DataError(
-            "\n".join(
-                f"dataset `{config.name}`: `drop` must name classes; received {listing([name])}"
-                f"{did_you_mean(name, known)}; the classes are {listing(known)}"
-                for name in unknown
-            )
-        )
+        raise _unknown(unknown, known, "drop", config)
     notes = tuple(f"class {listing([name])} left out by `drop`: {_rows(counts[name])}" for name in names)
     return _kept(train, test, config, lambda label: label not in names, notes)
 
@@ -120,6 +121,23 @@ def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:
         )
     lacking = sorted(known - tested)
     return (f"the test part has no row of {listing(lacking)}",) if lacking else ()
+
+
+def check_descriptions(class_names: Sequence[str], config: DatasetConfig) -> None:
+    """Raise DataError if `config.descriptions` names what is no class."""
+    unknown = [name for name, _ in config.descriptions or () if name not in class_names]
+    if unknown:
+        raise _unknown(unknown, class_names, "descriptions", config)
+
+
+def _unknown(names: Sequence[str], known: Sequence[str], field: str, config: DatasetConfig) -> DataError:
+    return DataError(
+        "\n".join(
+            f"dataset `{config.name}`: `{field}` must name classes; received {listing([name])}"
+            f"{did_you_mean(name, known)}; the classes are {listing(known)}"
+            for name in names
+        )
+    )
 
 
 def _both(train: Part, test: Part | None) -> tuple[Part, ...]:

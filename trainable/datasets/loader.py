@@ -10,6 +10,7 @@ import numpy as np
 from trainable.config import DatasetConfig
 from trainable.datasets.classes import (
     check_classes,
+    check_descriptions,
     check_test_classes,
     equally_spelled,
     without_dropped,
@@ -68,6 +69,7 @@ def load(config: DatasetConfig) -> TextData:
         pool, test, test_notes = _beside_test_part(train, test, config)
         notes += test_notes
     names = tuple(sorted({str(label) for label in pool.labels}))
+    check_descriptions(names, config)
     return TextData(config.name, names, _rows(pool, names), _rows(test, names), notes)
 
 

@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from trainable.encoder.places import CHOICES, encoder_files, place_of
+from trainable.encoder.places import CHOICES, encoder_files, module_files, place_of
 from trainable.errors import EncoderError
 
-__all__ = ["encoder_digest"]
+__all__ = ["encoder_digest", "module_digest"]
 
 
 def encoder_digest(name: str, revision: str | None) -> Mapping[str, str]:
@@ -22,6 +22,16 @@ def encoder_digest(name: str, revision: str | None) -> Mapping[str, str]:
     if isinstance(place, str):
         return {"commit": _commit(place, revision)}
     return {path.name: _hash(path) for path in encoder_files(name, revision)}
+
+
+def module_digest(name: str, revision: str | None) -> Mapping[str, str]:
+    """By name, a hash (SHA-256) of each file of the encoder's modules; none for a hub id, whose commit tells them.
+
+    Raises EncoderError if they cannot be used.
+    """
+    if isinstance(place_of(name, revision), str):
+        return {}
+    return {f"{path.parent.name}/{path.name}": _hash(path) for path in module_files(name, revision)}
 
 
 def _commit(hub_id: str, revision: str | None) -> str:

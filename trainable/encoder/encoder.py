@@ -8,8 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +25,7 @@ from trainable.encoder.requirements import (
     stated_positions,
 )
 from trainable.errors import ConfigError, EncoderError
+from trainable.quiet import quiet
 
 if TYPE_CHECKING:
     import torch
@@ -95,7 +95,7 @@ class Encoder:
         _check_length(self.name, max_length, self.longest_input)
         if max(self.tried) < max_length <= _LONGEST_TRIED:
             self.reset(0)  # the last trial may have left weights that are not finite
-            with _quiet():
+            with quiet():
                 observe(self.name, self.model, self.tokenizer, (min(_TRIED[1], max_length), max_length))
             self.tried.add(max_length)
 
@@ -229,7 +229,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     check_architecture(name, model, missing | mismatched)
     ensure_padding(name, model, tokenizer)
     lengths = [min(length, longest_input(model, tokenizer)) for length in _TRIED]
-    with _quiet():
+    with quiet():
         behaviour = observe(name, model, tokenizer, lengths)
     new = new_parameters(model, missing, mismatched, num_classes)
     return Encoder(
@@ -257,7 +257,7 @@ def _read(
     check_config(name, _read_config(name, place, revision))
     try:
         check_index(name, place, revision)
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, **source)
             tokenizer("Does it work?")  # some damages show with the first text only
             model, loading = AutoModelForSequenceClassification.from_pretrained(
@@ -276,20 +276,3 @@ def _read(
             raise
         raise EncoderError(_why_not(name, place, error)) from error
     return tokenizer, model, loading
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence progress bars and loading tables, and never ask the hub to convert pickled weights."""
-    from transformers.utils import logging
-
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    os.environ.setdefault("DISABLE_SAFETENSORS_CONVERSION", "1")
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

@@ -7,16 +7,17 @@ What remains to be refused: links to private files, and references to pickled we
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from trainable.containment import contains, is_plain_name
 from trainable.errors import EncoderError
 
-__all__ = ["check_config", "check_folder", "check_index"]
+__all__ = ["check_config", "check_folder", "check_index", "check_modules", "module_folders"]
 
 _INDEX = "model.safetensors.index.json"
+_MODULES = "modules.json"
 
 
 def check_folder(name: str, folder: Path) -> None:
@@ -69,6 +70,47 @@ def check_index(name: str, place: Path | str, revision: str | None) -> None:
             f"only weights in safetensors beside their index are read, never pickles; {_INDEX} of {name!r} names "
             f"{wrong[0]!r}: {_REMEDY}"
         )
+
+
+def module_folders(name: str, folder: Path) -> tuple[str, ...]:
+    """Return the folders, within an encoder's folder, of the modules that sentence-transformers makes an embedding with
+    (pooling, a dense layer), as its modules.json lists them; none if it has no such file.
+
+    Raises EncoderError for a list that cannot be read, and for modules that are not of sentence-transformers.
+    """
+    if not (folder / _MODULES).exists():
+        return ()
+    try:
+        modules = json.loads((folder / _MODULES).read_text(encoding="utf-8"))
+        listed = [(str(module["type"]), str(module["path"])) for module in modules]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        said = str(error) or type(error).__name__
+        raise EncoderError(
+            f"the list of an encoder's modules must be readable; {_MODULES} of {name!r} is not ({said}): save it anew "
+            "with `SentenceTransformer.save_pretrained(folder)`"
+        ) from error
+    for kind, path in listed:
+        if not kind.startswith("sentence_transformers.") or (path and not is_plain_name(path)):
+            raise EncoderError(
+                "the modules of an encoder must be of sentence-transformers and lie in its folder: no other code is "
+                f"run; {_MODULES} of {name!r} names {kind!r} in {path!r}: use an encoder without it"
+            )
+    return tuple(path for _, path in listed if path)
+
+
+def check_modules(name: str, folder: Path, modules: Sequence[str]) -> None:
+    """Raise EncoderError for modules with files that are links out of the encoder's folder, or with pickled weights."""
+    for file in (file for module in modules for file in sorted((folder / module).glob("*"))):
+        if not contains(folder, file):
+            raise EncoderError(
+                f"the files of an encoder must lie in its folder; {file.relative_to(folder).as_posix()!r} in {name!r} "
+                "is a link that leads out of it: copy what it leads to"
+            )
+        if file.suffix == ".bin" and not file.with_name("model.safetensors").exists():
+            raise EncoderError(
+                f"only weights in safetensors are read, never pickles; {name!r} has "
+                f"{file.relative_to(folder).as_posix()!r}: save it anew with `SentenceTransformer.save_pretrained`"
+            )
 
 
 _REMEDY = "save it anew with `model.save_pretrained(folder)`"

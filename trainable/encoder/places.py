@@ -16,10 +16,10 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from trainable.encoder.files import check_folder
+from trainable.encoder.files import check_folder, check_modules, module_folders
 from trainable.errors import EncoderError
 
-__all__ = ["CHOICES", "PACKAGED", "Packaged", "encoder_files", "place_of", "provide_encoder"]
+__all__ = ["CHOICES", "PACKAGED", "Packaged", "encoder_files", "module_files", "place_of", "provide_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,19 +78,39 @@ def encoder_files(name: str, revision: str | None) -> Sequence[Path]:
     Raises EncoderError if they cannot be found or downloaded, or if none of them is weights in safetensors.
     """
     place = place_of(name, revision)
-    folder = _snapshot(place, revision) if isinstance(place, str) else place
+    top = ["*/*"]  # folders hold other formats of the same weights
+    folder = _snapshot(place, revision, _PATTERNS, top) if isinstance(place, str) else place
     files = sorted({path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()})
     if not any(path.suffix == ".safetensors" for path in files):
         raise EncoderError(f"an encoder's weights must be in safetensors; {name!r} has no such file: {CHOICES}")
     return files
 
 
-def _snapshot(hub_id: str, revision: str | None) -> Path:
+def module_files(name: str, revision: str | None) -> Sequence[Path]:
+    """Return the files of the modules that sentence-transformers makes an embedding with, in folders within that of the
+    encoder; those of a hub id are downloaded if needed. An encoder without such folders has none.
+
+    Raises EncoderError if they cannot be downloaded or used, as `encoder_files` does.
+    """
+    folder = encoder_files(name, revision)[0].parent
+    modules = module_folders(name, folder)
+    place = place_of(name, revision)
+    if modules and isinstance(place, str):
+        _snapshot(place, revision, [f"{module}/{pattern}" for module in modules for pattern in _PATTERNS], [])
+    check_modules(name, folder, modules)
+    found = (path for module in modules for pattern in _PATTERNS for path in (folder / module).glob(pattern))
+    return sorted({path for path in found if path.is_file()})
+
+
+def _snapshot(hub_id: str, revision: str | None, patterns: Sequence[str], ignored: Sequence[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        patterns, ignored = list(_PATTERNS), ["*/*"]  # folders hold other formats of the same weights
-        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=patterns, ignore_patterns=ignored))
+        return Path(
+            snapshot_download(
+                hub_id, revision=revision, allow_patterns=list(patterns), ignore_patterns=list(ignored) or None
+            )
+        )
     except Exception as error:  # of several libraries: HTTP, name service, offline mode, unknown ids
         said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
         raise EncoderError(f"the encoder {hub_id!r} cannot be downloaded ({said}): {CHOICES}") from error

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import neighbour_scores
 
-__all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "svm_head"]
+__all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "spread_scores", "svm_head"]
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -34,9 +34,11 @@ def logistic_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: fl
     unseen = -np.log(len(labels_M) + num_classes)
     present = np.unique(labels_M)
     if len(present) == 1:
-        return lambda embeddings_ND: _spread(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
+        return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
     model = _fitted(LogisticRegression(C=C, max_iter=1000), scaled(train_MD), labels_M)
-    return lambda embeddings_ND: _spread(model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen)
+    return lambda embeddings_ND: spread_scores(
+        model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen
+    )
 
 
 def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool) -> Classifier:
@@ -47,23 +49,32 @@ def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, 
     scaled = _unit if normalise else _unchanged
     present = np.unique(labels_M)
     if len(present) == 1:
-        return lambda embeddings_ND: _spread(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
+        return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
     model = _fitted(SVC(C=C, kernel="linear"), scaled(train_MD), labels_M)
 
     def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
         margins = model.decision_function(scaled(embeddings_ND))
         margins_NS = np.stack([-margins, margins], axis=1) if margins.ndim == 1 else margins
-        return _spread(margins_NS, present, num_classes, margins_NS.min(axis=1, keepdims=True) - 1.0)
+        return spread_scores(margins_NS, present, num_classes, margins_NS.min(axis=1, keepdims=True) - 1.0)
 
     return scores
 
 
-def centroid_head(train_MD: Floats, labels_M: Labels, num_classes: int) -> Classifier:
-    """Score by the cosine to each class's centroid, the mean of its normalised rows (Snell et al., 2017)."""
-    present = np.unique(labels_M)
-    directions_MD = _unit(train_MD)
-    centroids_SD = _unit(np.stack([directions_MD[labels_M == label].mean(axis=0) for label in present]))
-    return lambda embeddings_ND: _spread(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
+def centroid_head(
+    train_MD: Floats, labels_M: Labels, num_classes: int, names_CD: Floats | None = None, *, weight: float = 0.0
+) -> Classifier:
+    """Score by the cosine to each class's centroid, the mean of its normalised rows (Snell et al., 2017).
+
+    names_CD: embeddings of the classes' names. Each counts as `weight` rows of its class, which then has a centroid
+        without any row too.
+    """
+    sums_CD, rows_C = np.zeros((num_classes, train_MD.shape[1])), np.bincount(labels_M, minlength=num_classes)
+    np.add.at(sums_CD, labels_M, _unit(train_MD))
+    if names_CD is not None:
+        sums_CD += weight * _unit(names_CD)
+    present = np.arange(num_classes) if names_CD is not None else np.flatnonzero(rows_C)
+    centroids_SD = _unit(sums_CD[present])
+    return lambda embeddings_ND: spread_scores(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
 
 
 def neighbours_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, neighbours: int) -> Classifier:
@@ -90,7 +101,7 @@ def _fitted(model: Any, rows_MD: Floats, labels_M: Labels) -> Any:
         return model.fit(rows_MD, labels_M)
 
 
-def _spread(scores_NS: Floats, present: Labels, num_classes: int, unseen: float | Floats) -> NDArray[np.float64]:
+def spread_scores(scores_NS: Floats, present: Labels, num_classes: int, unseen: float | Floats) -> NDArray[np.float64]:
     """Return scores_NC with the score `unseen` (of all rows, or one of each) for every class without training rows."""
     scores_NC = np.full((len(scores_NS), num_classes), unseen, dtype=np.float64)
     scores_NC[:, present] = scores_NS

@@ -8,16 +8,31 @@ from typing import Annotated
 
 from pydantic import Field
 
-from trainable.recipes import fine_tune, frozen, metric_then_head
+from trainable.recipes import fine_tune, frozen, label_names, metric_then_head, predictions, setfit
 from trainable.recipes.entry import RecipeConfig, RecipeEntry
 
 __all__ = ["RECIPES", "SPECIFIC_FIELDS", "AnyRecipe", "RecipeConfig", "RecipeEntry", "method_name"]
 
-_ENTRIES = (fine_tune.ENTRY, frozen.ENTRY, metric_then_head.ENTRY)
+_ENTRIES = (
+    fine_tune.ENTRY,
+    frozen.ENTRY,
+    metric_then_head.ENTRY,
+    label_names.ENTRY,
+    setfit.ENTRY,
+    predictions.ENTRY,
+)
 
 RECIPES: Mapping[str, RecipeEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 
-AnyRecipe = Annotated[fine_tune.FineTune | frozen.Frozen | metric_then_head.MetricThenHead, Field(discriminator="name")]
+AnyRecipe = Annotated[
+    fine_tune.FineTune
+    | frozen.Frozen
+    | metric_then_head.MetricThenHead
+    | label_names.LabelNames
+    | setfit.SetFit
+    | predictions.Predictions,
+    Field(discriminator="name"),
+]
 
 SPECIFIC_FIELDS = frozenset[str]().union(*(entry.fields for entry in _ENTRIES))
 """The fields of a trial that not every recipe reads."""

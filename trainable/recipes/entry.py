@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from trainable.draws import Draw
     from trainable.losses import LossEntry
 
-__all__ = ["TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
+__all__ = ["ENCODING", "TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
 
 Part = Literal["validation", "test"]
+
+ENCODING = frozenset({"encoder", "encoder_revision", "embedding", "max_length", "precision"})
+"""The fields of a trial that concern an encoder and what it makes of a text."""
 
 TRAINING = frozenset(
     {
@@ -101,6 +104,26 @@ class RecipeRun(Protocol):
         """Give up what no other trial may see, such as gradients."""
 
 
+def _accepts(config: TrialConfig, data: TextData) -> None:
+    """Refuse nothing."""
+
+
+def _reads_once(config: TrialConfig, rows: int) -> int:
+    return rows
+
+
+def _carries_nothing(config: TrialConfig, data: object) -> None:
+    return None
+
+
+def _reads_nothing(config: TrialConfig) -> Mapping[str, str]:
+    return {}
+
+
+def _says_nothing(config: TrialConfig, data: TextData) -> tuple[str, ...]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipeEntry:
     """One recipe as the rest of the project uses it.
@@ -117,6 +140,18 @@ class RecipeEntry:
     search: the range of each of its own fields that a sweep searches unless the spec says otherwise.
     search_source: where these ranges come from; empty if nothing is searched.
     conditions: its own fields that are read only where another one has certain values: the other field and the values.
+    check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
+        that a sweep does not begin. Raises TrainableError.
+    embeds_once: whether it reads texts by their kept embeddings alone, which all trials of a machine share.
+    searchable: whether its own fields may be searched.
+    cost: (trial's configuration, rows of a draw) -> how many rows its training reads; one that is trained on counts as
+        three that are scored.
+    carry: (trial's configuration, dataset) -> what `begin` needs of the driver's machine beside the data and the
+        encoder, as plain data; None if nothing. Raises TrainableError if it cannot be read.
+    receive: (trial's configuration, what was carried) -> nothing. Called on a worker before `check` and `begin`.
+    digest: (trial's configuration) -> by name, what the trial reads beside its data and the files of its encoder, as a
+        hash. Raises TrainableError if it cannot be read.
+    notes: (trial's configuration, dataset) -> what a user should know of the data before they are used so.
     """
 
     config: type[RecipeConfig]
@@ -129,6 +164,14 @@ class RecipeEntry:
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
     conditions: Mapping[str, tuple[str, frozenset[Scalar]]] = field(default_factory=dict)
+    check: Callable[[TrialConfig, TextData], None] = _accepts
+    embeds_once: bool = False
+    searchable: bool = True
+    cost: Callable[[TrialConfig, int], int] = _reads_once
+    carry: Callable[[TrialConfig, TextData], object] = _carries_nothing
+    receive: Callable[[TrialConfig, object], None] = _carries_nothing
+    digest: Callable[[TrialConfig], Mapping[str, str]] = _reads_nothing
+    notes: Callable[[TrialConfig, TextData], tuple[str, ...]] = _says_nothing
 
     @property
     def name(self) -> str:

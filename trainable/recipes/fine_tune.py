@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from trainable.recipes.entry import TRAINING, RecipeConfig, RecipeEntry
+from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.config import TrialConfig
     from trainable.recipes.entry import RecipeRun, Trial
 
 __all__ = ["ENTRY", "FineTune"]
@@ -24,11 +25,16 @@ def begin(trial: Trial) -> RecipeRun:
     return FineTuning.begun(trial)
 
 
+def cost(config: TrialConfig, rows: int) -> int:
+    return 3 * config.steps * min(config.batch_size, rows)
+
+
 ENTRY = RecipeEntry(
     config=FineTune,
     summary="trains the encoder and a classification head with beta * cross-entropy + (1 - beta) * metric loss",
     source="Sosnowski et al., 2022 (arXiv:2211.15195)",
     losses="all",
-    fields=TRAINING,
+    fields=ENCODING | TRAINING,
     begin=begin,
+    cost=cost,
 )

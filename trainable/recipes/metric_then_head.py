@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from trainable.ranges import FloatRange
-from trainable.recipes.entry import TRAINING, RecipeConfig, RecipeEntry
+from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.config import TrialConfig
     from trainable.recipes.entry import RecipeRun, Trial
 
 __all__ = ["ENTRY", "MetricThenHead"]
@@ -28,15 +29,20 @@ def begin(trial: Trial) -> RecipeRun:
     return FineTuning.begun(trial)
 
 
+def cost(config: TrialConfig, rows: int) -> int:
+    return 3 * config.steps * min(config.batch_size, rows)
+
+
 ENTRY = RecipeEntry(
     config=MetricThenHead,
     summary="trains the encoder with a metric loss alone, then fits a logistic regression to its embeddings",
     source="the two stages of SupCon (Khosla et al., 2020: arXiv:2004.11362) and of SetFit (Tunstall et al., 2022: "
     "arXiv:2209.11055)",
     losses="metric",
-    fields=TRAINING - {"beta", "head", "head_lr", "inference", "compatibility"},
+    fields=ENCODING | TRAINING - {"beta", "head", "head_lr", "inference", "compatibility"},
     constants={"beta": 0.0, "inference": "logistic"},
     begin=begin,
+    cost=cost,
     search={"C": FloatRange(0.1, 100.0, log=True)},
     search_source="On embeddings of length 1, scikit-learn's default of 1 penalises strongly.",
 )

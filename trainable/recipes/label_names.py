@@ -1,0 +1,57 @@
+"""No labelled rows: a text belongs to the class whose name, or description, has the most similar embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from trainable.ranges import Choice
+from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
+
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+    from trainable.datasets.text_data import TextData
+    from trainable.recipes.entry import RecipeRun, Trial
+
+__all__ = ["ENTRY", "LabelNames"]
+
+
+class LabelNames(RecipeConfig):
+    """Fields of a classifier that knows the classes by their names."""
+
+    name: Literal["label_names"] = "label_names"
+    template: str = Field(
+        "{}",
+        pattern=r"^[^{}]*\{\}[^{}]*$",
+        max_length=200,
+        description="text of a class that has no description; its name stands in the place of `{}`",
+    )
+
+
+def begin(trial: Trial) -> RecipeRun:
+    from trainable.zero_shot import ZeroShot  # imported late: a driver reads fields, not tensors
+
+    return ZeroShot.begun(trial)
+
+
+def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
+    from trainable.class_texts import silent_names  # imported late: it needs the configuration, which needs this table
+
+    return silent_names(config.dataset, data)
+
+
+ENTRY = RecipeEntry(
+    config=LabelNames,
+    summary="takes no labelled rows: the class whose name or description has the embedding nearest to the text's",
+    source="zero-shot classification by the names of the classes: Yin et al., 2019 (arXiv:1909.00161)",
+    losses="none",
+    fields=ENCODING,
+    constants={"loss": None, "evaluations": 1},
+    begin=begin,
+    embeds_once=True,
+    search={"template": Choice(("{}", "This text is about {}.", "This example is {}.", "It was {}."))},
+    search_source="The second is that of Yin et al., 2019 (arXiv:1909.00161), the third the default of the zero-shot "
+    "pipeline of transformers, the last that of Gao et al., 2021 (arXiv:2012.15723) for opinions.",
+    notes=notes,
+)
