@@ -20,9 +20,8 @@ from sweep.spec.fields import (
     remedy_for_unknown,
 )
 from sweep.spec.mistakes import Mistake, Place
+from sweep.spec.named_datasets import NamedDatasets
 from sweep.spec.wording import shown, suggestion
-from trainable.datasets import DATASETS, find
-from trainable.errors import DataError
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 from trainable.recipes import RECIPES
 
@@ -78,7 +77,7 @@ class _Completion:
         compare = dict(self._axes())
         search = dict(self._searches())
         trial = dict(self._constants())
-        datasets = self._datasets(compare, trial)
+        datasets = NamedDatasets(self.given, self.refuse).complete(compare, trial)
         protocol = {**self._block("protocol"), **{name: trial.pop(name) for name in PROTOCOL_FIELDS if name in trial}}
         elsewhere = {name for name in TRIAL_FIELDS if any(name in self._block(home) for home in _HOMES[:3])}
         recipes, losses = self._recipes(compare, trial), self._losses(compare, search, trial)
@@ -255,54 +254,6 @@ class _Completion:
         fixed = trial.get("loss", searched)
         values = searched.values if isinstance(searched, Choice) else () if fixed is None else (fixed,)
         return tuple(map(str, compare.get("loss", values)))
-
-    # ---- datasets ----------------------------------------------------------------------------------------------------
-
-    def _datasets(self, compare: dict[str, Any], trial: dict[str, Any]) -> dict[str, Any]:
-        """The datasets by name. Paths and hub ids under `compare` and `trial` are replaced by names of datasets."""
-        entries = {name: self._entry(name, entry) for name, entry in self._block("datasets").items()}
-        found = {name: entry for name, entry in entries.items() if entry}
-        for block, values in (("compare", compare.get("dataset", ())), ("trial", (trial.get("dataset"),))):
-            names = [self._find(value, (block, "dataset"), found) for value in values if value is not None]
-            if block == "compare" and "dataset" in compare:
-                compare["dataset"] = tuple(dict.fromkeys(filter(None, names)))
-            elif names and names[0]:
-                trial["dataset"] = names[0]
-        return found
-
-    def _entry(self, name: str, entry: Any) -> Mapping[str, Any] | None:
-        place = ("datasets", name)
-        if not isinstance(entry, Mapping):
-            rule = "must be a mapping that says where the data lies"
-            self.refuse(place, rule, entry, "write {path: data/tickets.csv, ...}")
-            return None
-        if "name" in entry:
-            remedy = f"rename `{name}` itself, or remove this"
-            self.refuse((*place, "name"), "a dataset's name is its key", entry["name"], remedy)
-        known = DATASETS.get(name)
-        embedded = known is not None and known.hub is None
-        if "path" not in entry and "hub" not in entry and not embedded:
-            table = f"; without an entry, `{name}` is the known dataset of that name" if known else ""
-            self.refuse(place, "needs `path` (a file or folder) or `hub` (a Hugging Face id)", entry, f"add one{table}")
-        return {**entry, "name": name}
-
-    def _find(self, asked: str, place: Place, found: dict[str, Any]) -> str | None:
-        """The name of the dataset that is asked for. One that is not under `datasets` is added to `found`."""
-        if asked in self._block("datasets"):
-            return asked
-        listed = self._block(str(place[0]))["dataset"]
-        at = (*place, listed.index(asked)) if isinstance(listed, list | tuple) else place
-        try:
-            config = find(asked)
-        except DataError:
-            rule = "must be a name under `datasets`, a known name, an existing file or folder, or a hub id org/name"
-            self.refuse(at, rule, asked, suggestion(asked, [*self._block("datasets"), *DATASETS]))
-            return None
-        entry = config.model_dump(exclude_none=True)
-        if found.setdefault(config.name, entry) != entry:
-            rule = f"two datasets would be named `{config.name}`"
-            self.refuse(at, rule, asked, "give one of them a name of its own under `datasets`")
-        return config.name
 
 
 def _is_searchable(owner: str) -> bool:
