@@ -51,7 +51,8 @@ class ResultTable:
     """The table of results.
 
     columns: the comparisons, those of one dataset side by side.
-    rows: by method, an entry for each column; None where the method has no result.
+    rows: by method, an entry for each column; None where the method has no result. The last one is the test score of
+        always answering the majority class.
     baselines: the methods that others are compared with.
     notes: sentences that explain the marks.
     """
@@ -76,7 +77,7 @@ def result_table(verdict: Verdict, metric: str) -> ResultTable:
     entries = [entry for row in rows.values() for entry in row if entry is not None]
     return ResultTable(
         columns=columns,
-        rows=rows,
+        rows=rows | (_majority(comparisons) if entries else {}),
         baselines=baselines,
         notes=_notes(entries, baselines, verdict, metric),
     )
@@ -122,6 +123,19 @@ def to_latex(table: ResultTable) -> str:
 def to_csv(verdict: Verdict) -> str:
     """A row for each arm with every number of the verdict; scores and differences are shares from 0 to 1."""
     return csv_text(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
+
+
+def _majority(comparisons: Sequence[Comparison]) -> dict[str, tuple[Entry | None, ...]]:
+    """The row of always answering the most frequent class, below which nothing is worth its training."""
+    if all(comparison.majority is None for comparison in comparisons):
+        return {}
+    return {"majority class": tuple(_majority_entry(comparison.majority) for comparison in comparisons)}
+
+
+def _majority_entry(score: float | None) -> Entry | None:
+    if score is None:
+        return None
+    return Entry(mean=percent(score), sd="", difference="", significant=False, worse=False, best=False, confirmed=True)
 
 
 # ---- entries ---------------------------------------------------------------------------------------------------------

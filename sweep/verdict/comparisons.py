@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
-from sweep.verdict.arms import build_arm, cell_records
+from sweep.verdict.arms import build_arm, cell_records, majority_scores
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import draws_needed
@@ -37,6 +37,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
     draws = tuple(sorted({*wanted, *(evaluation.draw for cell in cells for evaluation in cell.evaluations)}))
     arms = [build_arm(cell, draws) for cell in cells]
     baseline = _baseline(spec, arms)
+    data = next((cell.data for cell in cells if cell.data is not None), None)
     return Comparison(
         dataset=group.config.dataset.name,
         shots=group.config.shots,
@@ -44,6 +45,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
         others=group.others,
         baseline=baseline,
         draws=draws,
+        majority=None if data is None else majority_scores(data)[group.config.metric],
         arms=_with_probabilities(_with_differences(arms, baseline)),
         best=None,
         sentence="",

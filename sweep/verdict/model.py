@@ -140,6 +140,7 @@ class Comparison:
     others: values of the other axes, e.g. `encoder=roberta-base`; empty if there are none.
     baseline: the method that all others are compared with; None if there is only one method.
     draws: the confirmation draws, in the order of every arm's scores.
+    majority: the test score of always answering the most frequent class; None where the data is not known.
     arms: one for each method.
     best: the arm with the largest paired difference, or else the highest mean; None without any score.
     sentence: which method won, by how much, and how certain that is.
@@ -151,6 +152,7 @@ class Comparison:
     others: str
     baseline: str | None
     draws: tuple[int, ...]
+    majority: float | None
     arms: tuple[Arm, ...]
     best: Arm | None
     sentence: str
