@@ -65,10 +65,11 @@ class TrialConfig(BaseModel):
 
     encoder: str = Field(description="hub id, folder, or name of a packaged encoder (`all-MiniLM-L6-v2`)")
     encoder_revision: str | None = Field(None, description="commit of a hub encoder; default: the newest")
-    embedding: Literal["cls", "mean", "tokens"] | None = Field(
+    embedding: Literal["auto", "cls", "mean", "tokens"] | None = Field(
         None,
-        description="what the metric loss sees: the first token, the mean of the tokens, or every real token; default: "
-        "`cls`, or `mean` where the first token cannot see the text (causal decoders)",
+        description="embedding of a sentence, which the metric loss and a linear head see: the pooling that the "
+        "encoder's folder states or else the mean (`auto`), the first token, the mean of the tokens, or, for the "
+        "metric loss, every real token",
     )
     max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 

@@ -34,7 +34,9 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
 """Why each of these ranges is what it is."""
 
 
-NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType({"head": "centroid", "proxy_start": "centroids"})
+NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
+    {"embedding": "auto", "head": "centroid", "proxy_start": "centroids"}
+)
 """Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
 trained it: training starts where the frozen encoder stands."""
 

@@ -53,8 +53,11 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     recorded: the resolved spec that the sweep began with, as JSON data; empty for a new sweep.
     """
     known = {name for block in ("trial", "search", "compare") for name in recorded.get(block, {})}
-    earlier = {name: TRIAL_FIELDS[name].default for name in NEW_DEFAULTS if name in spec.trial and name not in known}
-    return spec.model_copy(update={"trial": {**spec.trial, **earlier}}) if recorded and earlier else spec
+    changed = [name for name in NEW_DEFAULTS if name in spec.trial and name not in known]
+    if not recorded or not changed:
+        return spec
+    earlier = {**spec.trial, **{name: TRIAL_FIELDS[name].default for name in changed}}
+    return spec.model_copy(update={"trial": {name: value for name, value in earlier.items() if value is not None}})
 
 
 def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:

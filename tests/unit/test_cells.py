@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from sweep.spec.cells import cells
+from sweep.spec.defaults import NEW_DEFAULTS
 from sweep.spec.fingerprint import changes, protocol_fingerprint
+from sweep.spec.inputs import as_begun
 from sweep.spec.model import SweepSpec
 from tests.sweeps.grid import grid, spec
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES
-from trainable.ranges import Choice, FloatRange, IntRange
+from trainable.ranges import Choice, FloatRange, IntRange, Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
 
@@ -407,12 +409,33 @@ def test_the_inputs_of_a_cell_name_what_is_chosen_and_the_longest_rows() -> None
     assert {(config.embedding, config.max_length) for config in cell.hardest()} == {("cls", 300), ("mean", 300)}
 
 
-def test_an_embedding_that_is_not_given_is_the_one_that_older_sweeps_recorded() -> None:
-    compare = {"dataset": ["support"], "shots": [4], "loss": ["supcon"]}
-    (unset,), (first_token,), (mean,) = (
-        grid(compare=compare, trial={"encoder": "all-MiniLM-L6-v2", **given})
-        for given in ({}, {"embedding": "cls"}, {"embedding": "mean"})
+@pytest.mark.parametrize("given", [{}, {"embedding": "cls"}])
+def test_a_sweep_of_before_keeps_the_defaults_that_it_began_with(given: dict[str, Scalar]) -> None:
+    """What it recorded has none of the fields that are new, and the first token where no embedding was given."""
+    old = {**given, "head": "checkpoint", "proxy_start": "random"}
+    spec = spec_of(loss="soft_triple", **given)
+    then = SweepSpec.model_validate({**spec.resolved(), "trial": {**spec.resolved()["trial"], **old}})
+    recorded = then.resolved()
+    for name in NEW_DEFAULTS:
+        recorded["trial"].pop(name)
+    recorded["trial"] |= given
+    (now,), (begun,) = cells(as_begun(spec, recorded)), cells(spec)
+    config = now.default_config()
+    assert (config.embedding, config.head, config.proxy_start) == (given.get("embedding"), "checkpoint", "random")
+    assert begun.default_config().head == "centroid"
+    fingerprint = protocol_fingerprint(now)["soft_triple"]
+    assert fingerprint["embedding"] == "cls"
+    assert not {"recipe", "head", "proxy_start"} & set(fingerprint)
+
+
+def test_a_new_sweep_begins_with_the_new_defaults() -> None:
+    spec = spec_of(loss="soft_triple")
+    assert as_begun(spec, {}) == spec
+    assert as_begun(spec, spec.resolved()) == spec
+
+
+def spec_of(*, loss: str, **trial: Scalar) -> SweepSpec:
+    compare = {"dataset": ["support"], "shots": [4], "loss": [loss]}
+    return SweepSpec.model_validate(
+        {"name": "x", "compare": compare, "trial": {"encoder": "all-MiniLM-L6-v2", **trial}}
     )
-    assert unset.default_config().embedding is None
-    assert changes(protocol_fingerprint(first_token), protocol_fingerprint(unset)) == []
-    assert changes(protocol_fingerprint(mean), protocol_fingerprint(unset)) != []

@@ -137,7 +137,7 @@ def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
 def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:
     resolved = loaded(GOOD).resolved()
     named = {name for block in ("compare", "search", "protocol", "trial") for name in resolved[block]}
-    unset = {"encoder_revision", "head_lr", "embedding", "inference"}  # what the encoder or another field decides
+    unset = {"encoder_revision", "head_lr", "inference"}  # what the encoder or another field decides
     assert set(TRIAL_FIELDS) - named == unset
     assert set(resolved["search"]["soft_triple"]) == set(LOSS_FIELDS["soft_triple"])
     assert resolved["search"]["encoder_lr"] == {"low": 5e-6, "high": 5e-5, "log": True}

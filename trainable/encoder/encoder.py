@@ -11,11 +11,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainable.encoder.behaviour import Behaviour, observe
 from trainable.encoder.files import check_config, check_index
 from trainable.encoder.places import CHOICES, encoder_files, place_of
+from trainable.encoder.pooling import stated_pooling
 from trainable.encoder.requirements import (
     check_architecture,
     check_vocabulary,
@@ -70,14 +71,17 @@ class Encoder:
         """The largest number of tokens that a row may have, as far as configuration, tokenizer and weights tell."""
         return longest_input(self.model, self.tokenizer)
 
-    def embedding_for(self, asked: Embedding | None, *, published: bool = False) -> Embedding:
+    def embedding_for(self, asked: Embedding | Literal["auto"] | None, *, published: bool = False) -> Embedding:
         """Return the embedding that is used where `asked` is configured.
 
-        None is the first token, or the mean of the tokens where the first one cannot see the text after it, as in a
-        causal decoder.
+        "auto" is the pooling that the encoder's folder states, or else the mean of the tokens. None is the first token,
+        or the mean of the tokens where the first one cannot see the text after it, as in a causal decoder.
 
-        Raises ConfigError for the first token where it cannot see the text. published: `tokens` are then scored by it.
+        Raises ConfigError for the first token where it cannot see the text, and for a pooling that is neither.
+        published: `tokens` are then scored by the first token.
         """
+        if asked == "auto":
+            return stated_pooling(self.name, self.revision) or "mean"
         if asked is None:
             return "cls" if self.behaviour.first_token_sees else "mean"
         if not self.behaviour.first_token_sees and (asked == "cls" or (published and asked == "tokens")):
@@ -162,7 +166,12 @@ def free_accelerator() -> None:
 
 
 def check_encoder(
-    name: str, revision: str | None, max_length: int, embedding: Embedding | None = None, *, published: bool = False
+    name: str,
+    revision: str | None,
+    max_length: int,
+    embedding: Embedding | Literal["auto"] | None = None,
+    *,
+    published: bool = False,
 ) -> None:
     """Check before any training that the encoder exists, takes rows of `max_length` tokens, and can be used so.
 
@@ -170,11 +179,13 @@ def check_encoder(
     loaded where their weights are small.
 
     Raises EncoderError if it cannot serve, and ConfigError if `max_length` exceeds its longest input or `embedding`
-    cannot see the text.
+    cannot see the text or is none that can be used.
     """
     config = _read_config(name, place_of(name, revision), revision)
     check_config(name, config)
     _check_length(name, max_length, stated_positions(config))
+    if embedding == "auto":
+        stated_pooling(name, revision)
     asked = (name, revision, max_length, embedding, published)
     if asked in _CHECKED or (config.get("model_type") in PROVEN and not config.get("is_decoder")):
         return
