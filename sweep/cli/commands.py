@@ -209,7 +209,7 @@ _COMMANDS = {
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sweep",
-        description="Find out which fine-tuning loss works on few labels, and believe the answer.",
+        description="Find out which way of training a classifier works on few labels, and believe the answer.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="run a sweep, or resume it")

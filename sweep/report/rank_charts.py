@@ -40,7 +40,7 @@ def _rank_chart(shots: int, unit: str, found: Ranks, known: Marks) -> Chart:
     return Chart(
         name=f"ranks-{shots}",
         title=f"Average ranks over {found.datasets} datasets, {shots} labels {unit}",
-        caption="1 is best. Losses joined by a bar differ by less than the critical difference (CD, Nemenyi's test at "
+        caption="1 is best. Methods joined by a bar differ by less than the critical difference (CD, Nemenyi's test at "
         f"5 %) and cannot be told apart. Friedman's test of any difference at all: p = {found.p_value:.3f}.",
         rows=rows,
         draw=partial(_draw_ranks, known=known),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sweep.report import comparison_charts as charts
+from sweep.report.cost_chart import quality_against_cost
 from sweep.report.published import CAVEATS, PUBLISHED, Published
 from sweep.report.rank_charts import ranks
 from sweep.report.section import Section, Table
@@ -20,6 +21,7 @@ def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -
     return (
         _differences(verdict, known, metric),
         _shots(verdict, known, metric),
+        _cost(verdict, known, metric),
         _datasets(verdict, known, metric),
         _inference(verdict, known),
         _published(verdict),
@@ -53,6 +55,11 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
 def _shots(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
     chart = charts.scores_by_shots(verdict, known, metric)
     return Section(anchor="shots", title="More labels", charts=(chart,) if chart else ())
+
+
+def _cost(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
+    chart = quality_against_cost(verdict, known, metric)
+    return Section(anchor="cost", title="What it costs", charts=(chart,) if chart else ())
 
 
 def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:

@@ -13,6 +13,7 @@ import pytest
 from sweep.records.results import SweepResults
 from sweep.report import cell_charts, comparison_charts, rank_charts, search_charts
 from sweep.report.chart import Chart
+from sweep.report.cost_chart import quality_against_cost
 from sweep.report.importance import importances
 from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import cell_rungs
@@ -60,6 +61,15 @@ def test_scores_by_shots_need_several_numbers_of_shots(found: Verdict) -> None:
     assert {row["shots"] for row in chart.rows} == {8, 64}
     alone = replace(found, comparisons=found.comparisons[:1])
     assert comparison_charts.scores_by_shots(alone, KNOWN, "accuracy") is None
+
+
+def test_each_arm_stands_at_what_it_cost_and_reached(found: Verdict) -> None:
+    rows = the(quality_against_cost(found, KNOWN, "accuracy")).rows
+    arms = [arm for comparison in found.comparisons for arm in comparison.arms]
+    assert [row["seconds"] for row in rows] == [arm.cost.spent.total for arm in arms]
+    assert [row["mean"] for row in rows] == [pytest.approx(100 * arm.summary.mean) for arm in arms if arm.summary]
+    alone = replace(found.comparisons[0], arms=found.comparisons[0].arms[:1])
+    assert quality_against_cost(replace(found, comparisons=(alone,)), KNOWN, "accuracy") is None
 
 
 def test_the_history_follows_the_best_completed_trial(results: SweepResults, found: Verdict) -> None:
