@@ -18,7 +18,7 @@ from trainable.draws import initialisation_seed
 from trainable.encoder import load_encoder
 from trainable.evaluation.inference import run_encoder
 from trainable.evaluation.scoring import Scorer
-from trainable.learner import Learner
+from trainable.learner import DivergedError, Learner
 from trainable.losses import LOSSES
 from trainable.objective import Objective
 from trainable.optimiser import build_optimiser
@@ -150,7 +150,10 @@ def _head_and_loss(
 
 
 def _pretrained_embeddings(run: FineTuning, replicate: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return embeddings_MD and labels_M of the draw's rows by the encoder as it is, which has just been reset."""
+    """Return embeddings_MD and labels_M of the draw's rows by the encoder as it is, which has just been reset.
+
+    Raises DivergedError if they are not finite: weights that are none would fail in k-means, in other words.
+    """
     import torch
 
     config, pool = run.trial.config, run.trial.data.pool
@@ -158,6 +161,8 @@ def _pretrained_embeddings(run: FineTuning, replicate: int, device: torch.device
     tokens, bf16 = tokenise(pool, run.encoder, config.max_length), uses_bf16(config.precision, device)
     outputs = run_encoder(run.encoder.model, tokens, train_M, device=device, bf16=bf16, embedding=run.embedding)
     assert outputs.embeddings_ND is not None, "embeddings were asked for"
+    if not bool(outputs.embeddings_ND.isfinite().all()):
+        raise DivergedError(0, f"embeddings of {run.encoder.name!r} are not finite")
     return outputs.embeddings_ND.clone(), torch.from_numpy(pool.labels_N[train_M]).to(device)  # no inference tensors
 
 

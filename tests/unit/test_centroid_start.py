@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from trainable.centroid_head import CentroidHead, class_centroids
 from trainable.config import DatasetConfig, TrialConfig
@@ -16,6 +18,7 @@ from trainable.errors import FieldConflictError
 from trainable.evaluation.heads import logistic_head
 from trainable.evaluation.inference import centroid_scores
 from trainable.losses import LOSSES
+from trainable.outcomes import Outcome
 from trainable.proxy_start import start_at_centroids
 from trainable.training import replicates
 
@@ -172,3 +175,16 @@ def test_fields_that_contradict_each_other_are_refused(config: TrialConfig, fiel
     with pytest.raises(ValueError, match=rule) as refused:
         changed(config, **fields)
     assert isinstance(refused.value.errors()[0]["ctx"]["error"], FieldConflictError)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "soft_triple", "supcon"])
+def test_an_encoder_whose_weights_are_not_finite_diverges(config: TrialConfig, loss: str, tmp_path: Path) -> None:
+    folder = tmp_path / "poisoned"
+    shutil.copytree(config.encoder, folder)
+    weights = load_file(folder / "model.safetensors")
+    next(iter(weights.values())).view(-1)[0] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    beta = 1.0 if loss == "cross_entropy" else 0.5
+    (evaluation,) = replicates(changed(config, encoder=str(folder), loss={"name": loss}, beta=beta))
+    assert (evaluation.outcome, evaluation.step) == (Outcome.DIVERGED, 0)
+    assert "not finite" in evaluation.reason
