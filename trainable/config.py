@@ -69,7 +69,7 @@ class TrialConfig(BaseModel):
         None,
         description="embedding of a sentence, which the metric loss and a linear head see: the pooling that the "
         "encoder's folder states or else the mean (`auto`), the first token, the mean of the tokens, or, for the "
-        "metric loss, every real token",
+        "metric loss, every real token; default: `auto`",
     )
     max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 

@@ -11,7 +11,7 @@ from trainable.losses import LOSSES
 from trainable.ranges import FloatRange, Range, Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
-__all__ = ["DEFAULT_RANGES", "NEW_DEFAULTS", "RANGE_SOURCES", "filled_search", "filled_trial"]
+__all__ = ["DEFAULT_RANGES", "RANGE_SOURCES", "filled_search", "filled_trial"]
 
 DEFAULT_RANGES: Mapping[str, Range] = MappingProxyType(
     {
@@ -32,13 +32,6 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Why each of these ranges is what it is."""
-
-
-NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
-    {"embedding": "auto", "head": "centroid", "proxy_start": "centroids"}
-)
-"""Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
-trained it: training starts where the frozen encoder stands."""
 
 
 def filled_search(
@@ -72,10 +65,5 @@ def filled_trial(trial: Mapping[str, Scalar], recipes: Sequence[str], elsewhere:
     free = [name for name in TRIAL_FIELDS if name not in elsewhere and name not in PROTOCOL_FIELDS]
     unread = SPECIFIC_FIELDS - frozenset[str]().union(*(RECIPES[recipe].fields for recipe in recipes))
     without = DEFAULT_RANGES.keys() | unread
-    values = {name: trial.get(name, None if name in without else _default(name)) for name in free}
+    values = {name: trial.get(name, None if name in without else TRIAL_FIELDS[name].default) for name in free}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _default(name: str) -> Scalar:
-    default: Scalar = NEW_DEFAULTS.get(name, TRIAL_FIELDS[name].default)
-    return default

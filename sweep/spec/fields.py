@@ -20,6 +20,7 @@ from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
 __all__ = [
     "LOSS_FIELDS",
+    "NEW_DEFAULTS",
     "OWN_FIELDS",
     "PLACES",
     "PROTOCOL_FIELDS",
@@ -104,6 +105,13 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
     )
 
 
+NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
+    {"embedding": "auto", "head": "centroid", "proxy_start": "centroids"}
+)
+"""Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
+trained it: training starts where the frozen encoder stands."""
+
+
 def _trial_rules() -> dict[str, FieldRule]:
     """The rules of the fields of a trial. Dataset, recipe and loss are given by name; fields of the protocol have the
     bounds of its block."""
@@ -111,7 +119,7 @@ def _trial_rules() -> dict[str, FieldRule]:
     rules = {}
     for name, info in TrialConfig.model_fields.items():
         rule = _rule(name, Protocol.model_fields.get(name, info), special.get(name))
-        rules[name] = replace(rule, default=getattr(rule.default, "name", rule.default))
+        rules[name] = replace(rule, default=NEW_DEFAULTS.get(name, getattr(rule.default, "name", rule.default)))
     return rules
 
 

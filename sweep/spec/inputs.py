@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell
-from sweep.spec.defaults import NEW_DEFAULTS
 from sweep.spec.feasibility import check_encoder_of, check_trials
-from sweep.spec.fields import TRIAL_FIELDS
+from sweep.spec.fields import NEW_DEFAULTS
 from sweep.spec.model import SweepSpec
-from trainable.config import DatasetConfig
+from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load, pin
 from trainable.datasets.digest import data_digest
 from trainable.draws import draw_of
@@ -56,7 +55,7 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     changed = [name for name in NEW_DEFAULTS if name in spec.trial and name not in known]
     if not recorded or not changed:
         return spec
-    earlier = {**spec.trial, **{name: TRIAL_FIELDS[name].default for name in changed}}
+    earlier = {**spec.trial, **{name: TrialConfig.model_fields[name].default for name in changed}}
     return spec.model_copy(update={"trial": {name: value for name, value in earlier.items() if value is not None}})
 
 

@@ -41,6 +41,7 @@ class Protocol:
                 sampling="random",
                 validation=1000,
                 encoder="all-MiniLM-L6-v2",
+                embedding="cls",
                 encoder_lr=rate,
                 steps=60,
                 replicates=1,
@@ -61,7 +62,12 @@ class Protocol:
                 "loss": [config.method],
                 "encoder_lr": list(self.learning_rates()),
             },
-            "trial": {"encoder": config.encoder, "sampling": config.sampling},
+            "trial": {
+                "encoder": config.encoder,
+                "embedding": config.embedding,
+                "head": config.head,
+                "sampling": config.sampling,
+            },
             "protocol": {
                 "replicates": config.replicates,
                 "evaluations": config.evaluations,

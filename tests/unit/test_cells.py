@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sweep.spec.cells import cells
-from sweep.spec.defaults import NEW_DEFAULTS
+from sweep.spec.fields import NEW_DEFAULTS
 from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.inputs import as_begun
 from sweep.spec.model import SweepSpec

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from sweep.errors import SpecError
 from sweep.spec.blocks import Protocol
 from sweep.spec.cells import cells
-from sweep.spec.defaults import DEFAULT_RANGES, NEW_DEFAULTS
-from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, TRIAL_FIELDS
+from sweep.spec.defaults import DEFAULT_RANGES
+from sweep.spec.fields import LOSS_FIELDS, NEW_DEFAULTS, PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import mistakes_of
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
