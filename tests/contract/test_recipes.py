@@ -73,7 +73,10 @@ def trained() -> list[Method]:
     return [method for method in methods(TRAINED) if method.recipe.name not in missing]
 
 
-EVERY_TRAINED = pytest.mark.parametrize("method", trained(), ids=str)
+_SLOW = {"setfit": [pytest.mark.slow]}  # seconds for a training, where the others take a moment
+EVERY_TRAINED = pytest.mark.parametrize(
+    "method", [pytest.param(method, marks=_SLOW.get(method.recipe.name, ()), id=str(method)) for method in trained()]
+)
 
 
 def ends(space: Range) -> tuple[Scalar, ...]:
