@@ -107,7 +107,9 @@ def _ended(run: FaultRun, outcome: Outcome) -> int:
 
 
 def _stalls(run: FaultRun) -> int:
-    return run.directory.log.read_text(encoding="utf-8").count(_STALLED)
+    """How many steps the log says to have been interrupted; a folder that was deleted has no log for a moment."""
+    log = run.directory.log
+    return log.read_text(encoding="utf-8").count(_STALLED) if log.exists() else 0
 
 
 @contextmanager
