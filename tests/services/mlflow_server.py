@@ -61,7 +61,7 @@ class Server:
         try:
             with urllib.request.urlopen(f"{self.url}{DEFAULT_EXPERIMENT}", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+        except (OSError, http.client.HTTPException):  # nobody listens yet, or what does answers in part
             return False
 
 
