@@ -67,7 +67,7 @@ def _draw(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mapping[str,
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for row in own:
             _draw_arm(axes, row, methods[text(row, "method")])
-        axes.set_xscale("log")
+        _set_scale(axes, [number(row, "seconds") for row in own])
         axes.set_title(titles[title])
         axes.set_xlabel("seconds of workers' time (log)")
     for axes in panels[::2]:
@@ -76,6 +76,18 @@ def _draw(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mapping[str,
     assert figure is not None, "a panel is part of a figure"
     legend(figure, methods)
     return figure
+
+
+def _set_scale(axes: Axes, seconds: Sequence[float]) -> None:
+    """A logarithmic scale with a label at the cheapest and the dearest arm: powers of ten may lie far apart."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    low, high = min(seconds), max(seconds)
+    axes.set_xscale("log")
+    axes.set_xlim(low / (high / low) ** 0.15 / 1.2, high * (high / low) ** 0.15 * 1.2)
+    axes.xaxis.set_major_locator(FixedLocator([low, high] if high / low > 2 else [(low * high) ** 0.5]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}" if value < 10 else f"{value:,.0f}")
 
 
 def _draw_arm(axes: Axes, row: Row, mark: Mark) -> None:
