@@ -89,6 +89,7 @@ def encoder(tiny_bert: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @installed
 @pytest.mark.slow
 @pytest.mark.parametrize("modules", [False, True])
@@ -102,6 +103,7 @@ def test_scores_are_those_of_the_library_alone(modules: bool, encoder: Path, toy
         assert {name: metrics[name] for name in alone} == alone
 
 
+@pytest.mark.slow
 @installed
 @pytest.mark.slow
 def test_the_modules_of_the_folder_make_the_embedding(encoder: Path, toy_csv: Path) -> None:
@@ -114,6 +116,7 @@ def test_the_modules_of_the_folder_make_the_embedding(encoder: Path, toy_csv: Pa
     assert mean != first_token
 
 
+@pytest.mark.slow
 @installed
 def test_a_trial_leaves_random_state_files_and_output_as_they_were(
     tiny_bert: Path, toy_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
@@ -140,6 +143,7 @@ def test_a_trial_leaves_random_state_files_and_output_as_they_were(
     assert all(0 < metrics[name] < 60 for metrics in (first, second) for name in times)
 
 
+@pytest.mark.slow
 @installed
 def test_other_trials_of_the_process_score_as_without_it(tiny_bert: Path, toy_csv: Path) -> None:
     fine_tune = _config(tiny_bert, toy_csv, recipe={"name": "fine_tune"}, steps=3, evaluations=1)
@@ -148,6 +152,7 @@ def test_other_trials_of_the_process_score_as_without_it(tiny_bert: Path, toy_cs
     assert _measured(fine_tune, 0)[0]["test_loss"] == before
 
 
+@pytest.mark.slow
 @installed
 def test_another_initialisation_is_another_training(tiny_bert: Path, toy_csv: Path) -> None:
     config = _config(tiny_bert, toy_csv, recipe={"max_steps": 3, "body_learning_rate": 1e-3})
@@ -155,6 +160,7 @@ def test_another_initialisation_is_another_training(tiny_bert: Path, toy_csv: Pa
     assert losses[0] != losses[1]
 
 
+@pytest.mark.slow
 @installed
 def test_a_draw_of_one_class_and_one_that_lacks_a_class_are_scored(tiny_bert: Path, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
@@ -173,6 +179,7 @@ def test_a_draw_of_one_class_and_one_that_lacks_a_class_are_scored(tiny_bert: Pa
     assert min(seen) == 1 < max(seen)
 
 
+@pytest.mark.slow
 @installed
 def test_the_two_texts_of_a_pair_are_both_read(tiny_bert: Path, tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
@@ -183,6 +190,7 @@ def test_the_two_texts_of_a_pair_are_both_read(tiny_bert: Path, tmp_path: Path) 
     assert _measured(config, 0)[0]["test_accuracy"] > 0.7
 
 
+@pytest.mark.slow
 @installed
 def test_weights_that_are_no_numbers_diverge(encoder: Path, toy_csv: Path) -> None:
     weights = load_file(encoder / "model.safetensors")
