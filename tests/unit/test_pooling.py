@@ -10,7 +10,7 @@ import pytest
 
 from trainable.encoder import load_encoder
 from trainable.encoder.pooling import stated_pooling
-from trainable.errors import ConfigError
+from trainable.errors import ConfigError, EncoderError
 
 
 @pytest.fixture
@@ -54,4 +54,11 @@ def test_the_packaged_encoder_states_the_mean() -> None:
 def test_another_pooling_is_refused_with_what_can_be_set_instead(modes: dict[str, bool], encoder: Path) -> None:
     state(encoder, **modes)
     with pytest.raises(ConfigError, match=f"pooling {' and '.join(modes)}: choose one by embedding: mean"):
+        stated_pooling(str(encoder), None)
+
+
+def test_a_pooling_that_cannot_be_read_is_refused_and_not_guessed(encoder: Path) -> None:
+    state(encoder, mean_tokens=True)
+    (encoder / "1_Pooling" / "config.json").write_text('{"pooling_mode_mean_tokens": ')
+    with pytest.raises(EncoderError, match=r"1_Pooling/config\.json is not .*: save it anew"):
         stated_pooling(str(encoder), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from trainable.encoder.places import module_files
-from trainable.errors import ConfigError
+from trainable.errors import ConfigError, EncoderError
 
 __all__ = ["stated_pooling"]
 
@@ -37,11 +37,17 @@ def stated_pooling(name: str, revision: str | None) -> Literal["cls", "mean"] | 
 
 
 def _modes(path: Path) -> list[str]:
-    """Return the poolings that a module's configuration switches on; none if the module is no pooling."""
+    """Return the poolings that a module's configuration switches on; none if the module is no pooling.
+
+    Raises EncoderError for a configuration that cannot be read: the mean in its place would be a guess.
+    """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
+    except (OSError, ValueError, RecursionError) as error:
+        raise EncoderError(
+            f"the modules of an encoder must be readable; {path.parent.name}/{path.name} is not ({error}): save it "
+            "anew with `SentenceTransformer.save_pretrained(folder)`, or set embedding: mean"
+        ) from error
     if not isinstance(config, dict):
         return []
     return [key.removeprefix(_MODE) for key, value in config.items() if key.startswith(_MODE) and value is True]

@@ -86,14 +86,12 @@ def check_architecture(name: str, model: PreTrainedModel, lacking: Set[str]) -> 
 
 def check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Refuse the tokenizer of special tokens alone that transformers makes for a folder without tokenizer files."""
-    try:
-        embeddings: Any = model.get_input_embeddings()
-        known, embedded = len(tokenizer), len(embeddings.weight)
-    except (AttributeError, NotImplementedError, TypeError) as error:
+    known, embedded = len(tokenizer), _embedded_tokens(model)
+    if embedded is None:
         raise EncoderError(
             f"an encoder must embed the tokens of a vocabulary; {name!r} ({model.config.model_type}) does not, as "
             "encoders of characters and bytes: choose one with a vocabulary, such as roberta-base"
-        ) from error
+        )
     if known <= len(tokenizer.all_special_tokens):
         raise EncoderError(f"an encoder needs its tokenizer; {name!r} has none: save it beside the weights")
     if known > embedded:
@@ -101,6 +99,16 @@ def check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTok
             f"the tokenizer must not know more tokens than the encoder embeds; that of {name!r} knows {known}, and "
             f"{embedded} are embedded: save the tokenizer that the encoder was trained with"
         )
+
+
+def _embedded_tokens(model: PreTrainedModel) -> int | None:
+    """Return how many tokens the model has an embedding of; None where it has no table of them."""
+    try:
+        embeddings: Any = model.get_input_embeddings()
+    except NotImplementedError:  # what transformers raises for a model without one, such as CANINE
+        return None
+    table = getattr(embeddings, "weight", None)  # Perceiver gives an array of positions, which is no module
+    return None if table is None else len(table)
 
 
 def ensure_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
