@@ -24,6 +24,7 @@ from trainable.objective import Objective
 from trainable.optimiser import build_optimiser
 from trainable.precision import accelerator, uses_bf16
 from trainable.recipes.entry import Measurement
+from trainable.recipes.metric_then_head import MetricThenHead
 
 if TYPE_CHECKING:
     import torch
@@ -173,7 +174,7 @@ def _scorer(
     head: nn.Module | None,
     device: torch.device,
 ) -> Scorer:
-    trial = run.trial
+    trial, recipe = run.trial, run.trial.config.recipe
     return Scorer(
         config=trial.config,
         embedding=run.embedding,
@@ -186,7 +187,7 @@ def _scorer(
         num_classes=len(trial.data.class_names),
         device=device,
         bf16=uses_bf16(trial.config.precision, device),
-        penalty=getattr(trial.config.recipe, "C", 1.0),
+        penalty=recipe.C if isinstance(recipe, MetricThenHead) else 1.0,
     )
 
 

@@ -5,13 +5,10 @@ Shapes: M training rows, C classes, D embedding size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from trainable.class_texts import class_rows
 from trainable.embeddings import FrozenEncoder
@@ -19,34 +16,40 @@ from trainable.evaluation.heads import Classifier, centroid_head, logistic_head,
 from trainable.evaluation.parts import assess_parts
 from trainable.recipes.entry import Measurement
 from trainable.recipes.frozen import Frozen
+from trainable.recipes.label_names import LabelNames
 
 if TYPE_CHECKING:
     from trainable.recipes.entry import Trial
 
-__all__ = ["FrozenClassifier"]
+__all__ = ["FrozenClassifier", "fit_head", "fit_names"]
+
+
+Fit: TypeAlias = Callable[["Trial", FrozenEncoder, int], Classifier]
+"""Called as fit(trial, frozen, replicate) -> the classifier of that replicate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenClassifier:
-    """The recipe at work on a trial.
+    """A recipe that trains no encoder, at work on a trial.
 
     trial: what all of its replicates share.
     frozen: its encoder.
+    fit: makes the classifier of a replicate.
     """
 
     trial: Trial
     frozen: FrozenEncoder
+    fit: Fit
 
     @classmethod
-    def begun(cls, trial: Trial) -> FrozenClassifier:
+    def begun(cls, trial: Trial, fit: Fit) -> FrozenClassifier:
         """Load the encoder. Raises TrainableError if it cannot be used."""
-        return cls(trial=trial, frozen=FrozenEncoder.of(trial.config, len(trial.data.class_names)))
+        return cls(trial=trial, frozen=FrozenEncoder.of(trial.config, len(trial.data.class_names)), fit=fit)
 
     def measurements(self, replicate: int) -> Iterator[Measurement]:
         """Fit the classifier to `trial.samples[replicate]`, and yield the one measurement of it."""
         began = perf_counter()
-        data, train_M = self.trial.data, self.trial.samples[replicate].train
-        classifier = self._fitted(self.frozen.embed(data.pool, train_M), data.pool.labels_N[train_M])
+        classifier = self.fit(self.trial, self.frozen, replicate)
         fitted = perf_counter()
         scored = assess_parts(self.trial, replicate, lambda rows, wanted: classifier(self.frozen.embed(rows, wanted)))
         times = {"train_seconds": fitted - began, "eval_seconds": perf_counter() - fitted}
@@ -55,23 +58,28 @@ class FrozenClassifier:
     def release(self) -> None:
         """Nothing is to be given up, since nothing but the classifier was trained."""
 
-    @property
-    def config(self) -> Frozen:
-        """The fields of the recipe."""
-        assert isinstance(self.trial.config.recipe, Frozen), "the recipe begins its own trials"
-        return self.trial.config.recipe
 
-    def _fitted(self, train_MD: NDArray[np.float32], labels_M: NDArray[np.int64]) -> Classifier:
-        config, num_classes = self.config, len(self.trial.data.class_names)
-        if config.head == "centroid":
-            return centroid_head(train_MD, labels_M, num_classes, self._names_CD(), weight=config.name_weight)
-        if config.head == "neighbours":
-            return neighbours_head(train_MD, labels_M, num_classes, neighbours=config.neighbours)
-        fit = logistic_head if config.head == "logistic_regression" else svm_head
-        return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise)
+def fit_head(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:
+    """Fit the head of the recipe `frozen` to the embeddings of a replicate's training rows."""
+    config, data, train_M = trial.config.recipe, trial.data, trial.samples[replicate].train
+    assert isinstance(config, Frozen), "the recipe begins its own trials"
+    train_MD, labels_M, num_classes = (
+        frozen.embed(data.pool, train_M),
+        data.pool.labels_N[train_M],
+        len(data.class_names),
+    )
+    if config.head == "centroid":
+        names_CD = frozen.embed_all(class_rows(trial.config.dataset, data)) if config.name_weight else None
+        return centroid_head(train_MD, labels_M, num_classes, names_CD, weight=config.name_weight)
+    if config.head == "neighbours":
+        return neighbours_head(train_MD, labels_M, num_classes, neighbours=config.neighbours)
+    fit = logistic_head if config.head == "logistic_regression" else svm_head
+    return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise)
 
-    def _names_CD(self) -> NDArray[np.float32] | None:  # noqa: N802  # the suffix of a shape
-        """Return the embeddings of the classes' names, if they have a say."""
-        if self.config.name_weight == 0:
-            return None
-        return self.frozen.embed_all(class_rows(self.trial.config.dataset, self.trial.data))
+
+def fit_names(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:
+    """Score by the cosine to the embedding of each class's name, as `label_names` does; no training row is read."""
+    config = trial.config.recipe
+    assert isinstance(config, LabelNames), "the recipe begins its own trials"
+    names = class_rows(trial.config.dataset, trial.data, config.template)
+    return centroid_head(frozen.embed_all(names), names.labels_N, len(names))

@@ -42,9 +42,9 @@ class Frozen(RecipeConfig):
 
 
 def begin(trial: Trial) -> RecipeRun:
-    from trainable.frozen_classifier import FrozenClassifier  # imported late: a driver reads fields, not tensors
+    from trainable.frozen_classifier import FrozenClassifier, fit_head  # imported late: it loads tensors
 
-    return FrozenClassifier.begun(trial)
+    return FrozenClassifier.begun(trial, fit_head)
 
 
 _LINEAR = ("head", frozenset({"logistic_regression", "linear_svm"}))

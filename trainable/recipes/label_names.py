@@ -30,9 +30,9 @@ class LabelNames(RecipeConfig):
 
 
 def begin(trial: Trial) -> RecipeRun:
-    from trainable.zero_shot import ZeroShot  # imported late: a driver reads fields, not tensors
+    from trainable.frozen_classifier import FrozenClassifier, fit_names  # imported late: it loads tensors
 
-    return ZeroShot.begun(trial)
+    return FrozenClassifier.begun(trial, fit_names)
 
 
 def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from trainable.ranges import FloatRange
+from trainable.recipes import fine_tune
 from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
-
-if TYPE_CHECKING:
-    from trainable.config import TrialConfig
-    from trainable.recipes.entry import RecipeRun, Trial
 
 __all__ = ["ENTRY", "MetricThenHead"]
 
@@ -23,16 +20,6 @@ class MetricThenHead(RecipeConfig):
     C: float = Field(1.0, gt=0, le=1e6, description="inverse strength of the L2 penalty of the logistic regression")
 
 
-def begin(trial: Trial) -> RecipeRun:
-    from trainable.fine_tuning import FineTuning  # imported late: a driver reads fields, not tensors
-
-    return FineTuning.begun(trial)
-
-
-def cost(config: TrialConfig, rows: int) -> int:
-    return 3 * config.steps * min(config.batch_size, rows)
-
-
 ENTRY = RecipeEntry(
     config=MetricThenHead,
     summary="trains the encoder with a metric loss alone, then fits a logistic regression to its embeddings",
@@ -41,8 +28,8 @@ ENTRY = RecipeEntry(
     losses="metric",
     fields=ENCODING | TRAINING - {"beta", "head", "head_lr", "inference", "compatibility"},
     constants={"beta": 0.0, "inference": "logistic"},
-    begin=begin,
-    cost=cost,
+    begin=fine_tune.begin,
+    cost=fine_tune.cost,
     search={"C": FloatRange(0.1, 100.0, log=True)},
     search_source="On embeddings of length 1, scikit-learn's default of 1 penalises strongly.",
 )
