@@ -84,31 +84,33 @@ def _padded(
     return array_BT
 
 
-_TOKENISED: dict[tuple[int, str, str | None, int], tuple[Rows, TokenisedRows]] = {}
+_TOKENISED: dict[tuple[int, str, str | None, int, str], tuple[Rows, TokenisedRows]] = {}
 _KEPT = 8
 
 
-def tokenise(rows: Rows, encoder: Encoder, max_length: int) -> TokenisedRows:
+def tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str = "") -> TokenisedRows:
     """Return the tokens of every row, cut to `max_length`; of a pair, the longer sentence is cut first.
+
+    prompt: stands before the text of every row; of a pair, before the first one.
 
     The result is kept in the process's memory for the same `rows` object.
     """
-    key = (id(rows), encoder.name, encoder.revision, max_length)
+    key = (id(rows), encoder.name, encoder.revision, max_length, prompt)
     kept = _TOKENISED.pop(key, None)  # it references `rows`, so that no other object can have their id meanwhile
     while len(_TOKENISED) >= _KEPT:
         del _TOKENISED[next(iter(_TOKENISED))]
-    _TOKENISED[key] = kept if kept is not None else (rows, _tokenise(rows, encoder, max_length))
+    _TOKENISED[key] = kept if kept is not None else (rows, _tokenise(rows, encoder, max_length, prompt))
     return _TOKENISED[key][1]
 
 
-def _tokenise(rows: Rows, encoder: Encoder, max_length: int) -> TokenisedRows:
+def _tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str) -> TokenisedRows:
     ids: list[NDArray[np.int32]] = []
     types: list[NDArray[np.int8]] = []
     chunk = 1024  # the tokenizer's own record of a row is some hundred times larger than its ids
     for first in range(0, len(rows), chunk):
         part = slice(first, first + chunk)
         encoded = encoder.tokenizer(
-            list(rows.texts[part]),
+            [prompt + text for text in rows.texts[part]],
             None if rows.pairs is None else list(rows.pairs[part]),
             truncation="longest_first",
             max_length=max_length,
@@ -141,17 +143,17 @@ def evaluation_batches(lengths_N: Indices, max_rows: int, max_tokens: int) -> It
 
 
 def training_batches(
-    labels_N: Indices, batch_size: int, *, pairs: bool, generator: np.random.Generator
+    labels_N: Indices, batch_size: int, *, balanced: bool, generator: np.random.Generator
 ) -> Iterator[Indices]:
     """Return an endless iterator of the positions of each step's rows.
 
     A sample that fits into a batch is used whole at every step: the same array each time. A larger sample is shuffled
-    and cut into equal batches, epoch by epoch. With `pairs`, batches are balanced over the classes instead, and hold
+    and cut into equal batches, epoch by epoch. With `balanced`, batches are balanced over the classes instead, and hold
     at least two rows of each of their classes where the class has them.
     """
     if len(labels_N) <= batch_size:
         return repeat(np.arange(len(labels_N)))
-    if pairs:
+    if balanced:
         return _balanced_batches(labels_N, batch_size, generator)
     return _shuffled_epochs(len(labels_N), batch_size, generator)
 

@@ -13,7 +13,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
 from trainable.dataset_config import DatasetConfig
-from trainable.errors import FieldConflictError
+from trainable.field_conflicts import check_conflicts
+from trainable.flat_form import flattened, nested
 from trainable.losses import LOSSES, AnyLoss, LossConfig
 from trainable.losses.cross_entropy import CrossEntropy
 from trainable.ranges import Scalar
@@ -65,11 +66,16 @@ class TrialConfig(BaseModel):
 
     encoder: str = Field(description="hub id, folder, or name of a packaged encoder (`all-MiniLM-L6-v2`)")
     encoder_revision: str | None = Field(None, description="commit of a hub encoder; default: the newest")
-    embedding: Literal["auto", "cls", "mean", "tokens"] | None = Field(
+    embedding: Literal["auto", "cls", "mean", "last", "tokens"] | None = Field(
         None,
         description="embedding of a sentence, which the metric loss and a linear head see: the pooling that the "
-        "encoder's folder states or else the mean (`auto`), the first token, the mean of the tokens, or, for the "
-        "metric loss, every real token; default: `auto`",
+        "encoder's folder states, with its dense layers and scaling, or else the mean (`auto`), the first token, the "
+        "mean of the tokens, the last one, or, for the metric loss, every real token; default: `auto`",
+    )
+    prompt: str | None = Field(
+        None,
+        description="text before every text, such as `'query: '`: the default one that the encoder's folder states "
+        "(`auto`), one of its prompts by name, or the text itself; `none`: nothing; default: `auto`",
     )
     max_length: int = Field(64, ge=4, le=8192, description="tokens of a row that are kept; longer rows are cut")
 
@@ -106,6 +112,15 @@ class TrialConfig(BaseModel):
         "random",
         description="where the loss's proxies start: at random, or at the centroids of their classes in the draw",
     )
+    layer_decay: float = Field(
+        1.0, gt=0, le=1, description="learning rate of a layer of the encoder, as a share of that of the layer above it"
+    )
+    frozen_layers: int = Field(
+        0, ge=0, description="lowest layers of the encoder that are not trained; if any, nor are the token embeddings"
+    )
+    new_layers: int = Field(
+        0, ge=0, description="highest layers of the encoder that start at random, not from their pretrained weights"
+    )
     weight_decay: float = Field(
         0.01, ge=0, le=1, description="AdamW's weight decay of the matrices of encoder and head, not of proxies"
     )
@@ -116,6 +131,37 @@ class TrialConfig(BaseModel):
     clip: float = Field(1.0, gt=0, description="norm to which larger gradients are clipped")
     steps: PositiveInt = Field(120, description="optimiser steps of a replicate")
     batch_size: int = Field(32, ge=2, description="rows of a step; a smaller draw is used whole at every step")
+    batches: Literal["auto", "shuffled", "balanced"] = Field(
+        "auto",
+        description="how a draw that does not fit into a batch is cut: shuffled, or balanced over the classes; auto: "
+        "balanced for metric losses without proxies, which learn from pairs",
+    )
+    views: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description="how often a step sees each of its rows, each time with another dropout: for a metric loss, "
+        "positives of each other",
+    )
+    projection: int | None = Field(
+        None,
+        ge=1,
+        le=65536,
+        description="size of a projection of the embeddings, two layers, before a metric loss without proxies; it is "
+        "trained and not kept; default: none",
+    )
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="weights of the classes in cross-entropy, logistic regression and SVM: all alike, or inversely "
+        "proportional to their rows in the draw",
+    )
+    restarts: int = Field(
+        0,
+        ge=0,
+        le=3,
+        description="how often a training that ends no better on its own rows than their majority class is begun "
+        "anew, with another head, dropout and order of batches",
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="precision of training and scoring; auto: bf16 autocast on GPU, fp32 on CPU"
     )
@@ -156,48 +202,8 @@ class TrialConfig(BaseModel):
         return filled
 
     @model_validator(mode="after")
-    def _recipe_reads_the_fields(self) -> Self:
-        entry = RECIPES[self.recipe.name]
-        for name in sorted(SPECIFIC_FIELDS - entry.fields):
-            value, kept = getattr(self, name), entry.constants.get(name, type(self).model_fields[name].default)
-            if value != kept:
-                rule = f"the recipe {entry.name} has no {name}; received {getattr(value, 'name', value)}: leave it out"
-                raise FieldConflictError(rule, [name, "recipe"])
-        if self.loss is None and entry.losses != "none":
-            raise FieldConflictError(f"the recipe {entry.name} needs a loss; received none", ["loss"])
-        if self.loss is not None and not entry.takes(LOSSES[self.loss.name]):
-            rule = f"the recipe {entry.name} needs a metric loss; received {self.loss.name}"
-            raise FieldConflictError(rule, ["loss", "recipe"])
-        return self
-
-    @model_validator(mode="after")
     def _fields_agree(self) -> Self:
-        if self.loss is None:
-            return self
-        entry = LOSSES[self.loss.name]
-        if entry.build is None and self.beta != 1:
-            rule = f"beta must be 1 for {entry.name}, which has no metric loss; received {self.beta}"
-            raise FieldConflictError(rule, ["beta"])
-        if self.published and (self.head, self.proxy_start) != ("checkpoint", "random"):
-            rule = "compatibility: published trains the checkpoint's own head and random proxies"
-            raise FieldConflictError(f"{rule}; received head={self.head}, proxy_start={self.proxy_start}", ["head"])
-        if self.beta == 0 and self.inference in ("head", "mixture"):
-            rule = f"inference must not be {self.inference} where beta is 0, since the head then learns nothing"
-            raise FieldConflictError(rule, ["inference", "beta"])
-        if self.proxy_start != "random" and not entry.has_proxies:
-            rule = f"proxy_start is for losses with proxies; {entry.name} has none; received {self.proxy_start}"
-            raise FieldConflictError(rule, ["proxy_start"])
-        if self.proxy_lr is not None and not entry.has_proxies:
-            rule = f"proxy_lr is for losses with proxies; {entry.name} has none; received {self.proxy_lr}"
-            raise FieldConflictError(rule, ["proxy_lr"])
-        for name, rate in (("head_lr", self.head_lr), ("proxy_lr", self.proxy_lr)):
-            if self.published and rate is not None:
-                rule = "all weights train at encoder_lr with compatibility: published"
-                remedy = "leave it out, or set compatibility: none"
-                raise FieldConflictError(f"{rule}; received {name}={rate}: {remedy}", [name, "compatibility"])
-        if self.evaluations > self.steps:
-            rule = f"evaluations must be at most steps ({self.steps}); received {self.evaluations}"
-            raise FieldConflictError(rule, ["evaluations", "steps"])
+        check_conflicts(self)
         return self
 
     @property
@@ -221,9 +227,9 @@ class TrialConfig(BaseModel):
         under `dataset`, that of the recipe under `recipe`. Fields that are unset or that the recipe does not read, and
         a dataset's defaults, are left out."""
         unread = set(SPECIFIC_FIELDS - RECIPES[self.recipe.name].fields)
-        nested = self.model_dump(mode="json", exclude_none=True, exclude=unread)
-        nested["dataset"] = self.dataset.model_dump(mode="json", exclude_defaults=True)
-        return _flatten(nested)
+        fields = self.model_dump(mode="json", exclude_none=True, exclude=unread)
+        fields["dataset"] = self.dataset.model_dump(mode="json", exclude_defaults=True)
+        return flattened(fields)
 
     @classmethod
     def from_flat(cls, flat: Mapping[str, Any]) -> TrialConfig:
@@ -231,7 +237,7 @@ class TrialConfig(BaseModel):
 
         Raises pydantic.ValidationError for values that a field does not allow.
         """
-        return cls.model_validate(_nest(flat))
+        return cls.model_validate(nested(flat))
 
 
 def _name(data: Any, field: str, default: LossConfig | FineTune) -> str:
@@ -239,25 +245,3 @@ def _name(data: Any, field: str, default: LossConfig | FineTune) -> str:
     given = data.get(field, default) if isinstance(data, Mapping) else None
     name = given.get("name") if isinstance(given, Mapping) else getattr(given, "name", None)
     return str(name)
-
-
-def _flatten(nested: Mapping[str, Any]) -> dict[str, Scalar]:
-    flat: dict[str, Scalar] = {}
-    for key, value in nested.items():
-        if isinstance(value, Mapping):
-            flat.update({key if name == "name" else f"{key}.{name}": scalar for name, scalar in value.items()})
-        else:
-            flat[key] = value
-    return flat
-
-
-def _nest(flat: Mapping[str, Any]) -> dict[str, Any]:
-    parts = {key.split(".")[0] for key in flat if "." in key} | {"dataset", "recipe", "loss"}
-    nested: dict[str, Any] = {part: {} for part in parts if part in flat}
-    for key, value in flat.items():
-        part, _, field = key.partition(".")
-        if part in nested:
-            nested[part][field or "name"] = value
-        else:
-            nested[key] = value
-    return nested

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import Rows
     from trainable.encoder import Encoder
+    from trainable.encoder.modules import EmbeddingModules
     from trainable.objective import Embedding
 
 __all__ = ["FrozenEncoder", "kept_embeddings"]
@@ -63,6 +64,8 @@ class FrozenEncoder:
     max_length: tokens of a row that are kept.
     device: where it runs.
     bf16: whether it runs in bfloat16.
+    prompt: the text before every text.
+    modules: what is applied to a pooled embedding, or None.
     """
 
     encoder: Encoder
@@ -70,6 +73,8 @@ class FrozenEncoder:
     max_length: int
     device: torch.device
     bf16: bool
+    prompt: str = ""
+    modules: EmbeddingModules | None = None
 
     @classmethod
     def of(cls, config: TrialConfig, num_classes: int) -> FrozenEncoder:
@@ -84,6 +89,8 @@ class FrozenEncoder:
             max_length=config.max_length,
             device=device,
             bf16=uses_bf16(config.precision, device),
+            prompt=encoder.prompt(config.prompt),
+            modules=encoder.modules_for(config.embedding),
         )
 
     @property
@@ -100,8 +107,8 @@ class FrozenEncoder:
 
         Raises DivergedError where one of them is not finite.
         """
-        tokens = tokenise(rows, self.encoder, self.max_length)
-        digest, shape = self._digest(tokens), (len(rows), self.encoder.embedding_size + 1)
+        tokens = tokenise(rows, self.encoder, self.max_length, self.prompt)
+        digest, shape = self._digest(tokens), (len(rows), self._size + 1)
         path = kept_embeddings() / f"{digest}.npy"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +120,10 @@ class FrozenEncoder:
             raise DivergedError(0, f"embeddings of {self.encoder.name!r} are not finite")
         return embeddings_WD
 
+    @property
+    def _size(self) -> int:
+        return self.encoder.embedding_size if self.modules is None else self.modules.size
+
     def _looked_up(self, tokens: TokenisedRows, wanted_W: Indices, kept_NK: NDArray[np.float32]) -> NDArray[np.float32]:
         self._compute(tokens, wanted_W, kept_NK)
         return np.ascontiguousarray(kept_NK[wanted_W, :-1])
@@ -123,7 +134,7 @@ class FrozenEncoder:
         missing = wanted_W[_checksums(wanted_WK[:, :-1]) != wanted_WK[:, -1].view(np.uint32)]
         if not len(missing):
             return
-        self.encoder.model.to(self.device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
+        self.encoder.to(self.device)
         self.encoder.reset(0)
         by_length_N = np.argsort(tokens.lengths(np.arange(len(tokens.labels_N))), kind="stable")
         places_N = np.empty_like(by_length_N)
@@ -135,7 +146,15 @@ class FrozenEncoder:
 
     def _encode(self, tokens: TokenisedRows, rows_B: Indices) -> NDArray[np.float32]:
         model = self.encoder.model
-        outputs = run_encoder(model, tokens, rows_B, device=self.device, bf16=self.bf16, embedding=self.embedding)
+        outputs = run_encoder(
+            model,
+            tokens,
+            rows_B,
+            device=self.device,
+            bf16=self.bf16,
+            embedding=self.embedding,
+            modules=self.modules,
+        )
         assert outputs.embeddings_ND is not None, "embeddings were asked for"
         embeddings_BD: NDArray[np.float32] = outputs.embeddings_ND.cpu().numpy()
         return embeddings_BD
@@ -147,7 +166,8 @@ class FrozenEncoder:
 
         facts = {
             "encoder": _encoder_digest(self.encoder.name, self.encoder.revision),
-            "embedding": "cls" if self.embedding == "cls" else "mean",
+            "embedding": "mean" if self.embedding == "tokens" else self.embedding,
+            "modules": None if self.modules is None else self.modules.digest(),
             "precision": trained_on(self.device, bf16=self.bf16),
             "threads": torch.get_num_threads(),  # sums are split among them, which changes last bits
             "versions": [torch.__version__, transformers.__version__],

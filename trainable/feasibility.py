@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["check_feasible"]
 
 _SMALLEST_BALANCED = 4  # rows: two of each of two classes (trainable.batching)
-_REMEDY = "raise it, or let the loss see every token (embedding: tokens)"
+_REMEDY = "raise it, or let the loss see every row twice (views: 2) or every token (embedding: tokens)"
 
 
 def check_feasible(config: TrialConfig, data: TextData) -> None:
@@ -40,7 +40,7 @@ def check_feasible(config: TrialConfig, data: TextData) -> None:
     entry = LOSSES[config.loss.name]
     if not entry.needs_pairs or config.beta == 1:
         return
-    if config.shots < 2 and config.embedding != "tokens":
+    if config.shots < 2 and not _pairs_within_rows(config):
         raise ConfigError(
             f"{entry.name} compares rows of one class, so shots must be at least 2; received {config.shots}: {_REMEDY}"
         )
@@ -64,8 +64,13 @@ def _draws(config: TrialConfig, data: TextData) -> list[NDArray[np.int64]]:
 
 def _gives_pairs(config: TrialConfig, entry: LossEntry, labels_M: NDArray[np.int64]) -> bool:
     rows_C = np.unique(labels_M, return_counts=True)[1]
-    paired = len(rows_C) if config.embedding == "tokens" else int((rows_C >= 2).sum())
+    paired = len(rows_C) if _pairs_within_rows(config) else int((rows_C >= 2).sum())
     return len(rows_C) >= 2 and paired >= entry.paired_classes
+
+
+def _pairs_within_rows(config: TrialConfig) -> bool:
+    """Whether a row by itself is two for the loss."""
+    return config.embedding == "tokens" or config.views > 1
 
 
 def _no_draw(config: TrialConfig) -> str:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from trainable.batching import tokenise, training_batches
 from trainable.draws import initialisation_seed
 from trainable.encoder import load_encoder
+from trainable.encoder.layers import check_layers, new_weights
 from trainable.evaluation.inference import run_encoder
 from trainable.evaluation.scoring import Scorer
 from trainable.learner import DivergedError, Learner
 from trainable.losses import LOSSES
 from trainable.objective import Objective
-from trainable.optimiser import build_optimiser
+from trainable.optimiser import build_optimiser, layer_rates
 from trainable.precision import accelerator, uses_bf16
 from trainable.recipes.entry import Measurement
 from trainable.recipes.metric_then_head import MetricThenHead
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
+    from trainable.batching import TokenisedRows
+    from trainable.datasets.text_data import Rows
     from trainable.encoder import Encoder
+    from trainable.encoder.modules import EmbeddingModules
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
     from trainable.recipes.entry import Trial
@@ -60,12 +64,25 @@ class FineTuning:
         encoder = load_encoder(config.encoder, config.encoder_revision, len(trial.data.class_names))
         encoder.check_length(config.max_length)
         embedding = encoder.embedding_for(config.embedding, published=config.published)
+        encoder.modules_for(config.embedding)
+        if config.layer_decay < 1 or config.frozen_layers or config.new_layers:
+            check_layers(encoder.model, frozen=config.frozen_layers, new=config.new_layers)
         return cls(trial=trial, encoder=encoder, embedding=embedding, entry=LOSSES[config.fine_tuned_with.name])
 
     @property
     def points(self) -> list[int]:
         """The steps after which a replicate is evaluated."""
         return evaluation_points(self.trial.config.steps, self.trial.evaluations)
+
+    def tokens(self, rows: Rows) -> TokenisedRows:
+        """Return the tokens of rows as the encoder reads them."""
+        config = self.trial.config
+        return tokenise(rows, self.encoder, config.max_length, self.encoder.prompt(config.prompt))
+
+    @property
+    def modules(self) -> EmbeddingModules | None:
+        """What is applied to a pooled embedding."""
+        return self.encoder.modules_for(self.trial.config.embedding)
 
     def measurements(self, replicate: int) -> Iterator[Measurement]:
         """Train the pretrained encoder on `trial.samples[replicate]`, and yield its metrics at each of `points`."""
@@ -83,20 +100,27 @@ def evaluation_points(steps: int, count: int) -> list[int]:
 
 def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
     trial, learner = run.trial, _learner(run, replicate)
-    validation_N = trial.samples[replicate].validation
-    test = tokenise(trial.data.test, run.encoder, trial.config.max_length) if trial.part == "test" else None
+    test = run.tokens(trial.data.test) if trial.part == "test" else None
+    restarts = 0
     for point in run.points:
         began = perf_counter()
         means = learner.train_until(point)
+        while point == trial.config.steps and restarts < trial.config.restarts and learner.learned_nothing():
+            restarts += 1
+            learner = _learner(run, replicate, restarts)
+            means = learner.train_until(point)
         trained = perf_counter()
+        validation_N = trial.samples[replicate].validation
         scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
-        metrics = {**scored.metrics, **means, **times, "tokens": float(learner.tokens)}
+        counted = {"restarts": float(restarts)} if trial.config.restarts else {}
+        metrics = {**scored.metrics, **means, **times, **counted, "tokens": float(learner.tokens)}
         yield Measurement(point, metrics, learner.trained_on, scored.confusion)
 
 
-def _learner(run: FineTuning, replicate: int) -> Learner:
-    """Return the untrained state of a replicate; each random stream is seeded right before it is used."""
+def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
+    """Return the untrained state of a replicate; each random stream is seeded right before it is used, and another
+    attempt has streams of its own."""
     import torch
 
     from trainable.encoder.graphs import graphed
@@ -104,20 +128,27 @@ def _learner(run: FineTuning, replicate: int) -> Learner:
     trial, encoder = run.trial, run.encoder
     config = trial.config
     seed = initialisation_seed(config.seed, trial.draws[replicate], trial.initialisation)
-    head_seed, proxy_seed, dropout_seed, order_seed = map(int, np.random.SeedSequence(seed).generate_state(4))
+    streams = np.random.SeedSequence(seed, spawn_key=(attempt,) if attempt else ())
+    head_seed, proxy_seed, dropout_seed, order_seed = map(int, streams.generate_state(4))
     device = accelerator()
-    encoder.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
+    encoder.to(device)
     encoder.model.zero_grad(set_to_none=True)  # an error in the middle of a step may have left gradients
-    encoder.reset(head_seed)
+    encoder.reset(head_seed, new_weights(encoder.model, config.new_layers))
+    rates = layer_rates(config, encoder)
+    for name, weight in encoder.model.named_parameters():  # of other trials of the process others may be frozen
+        weight.requires_grad_(rates.get(name, config.encoder_lr) > 0)
     head, metric_loss = _head_and_loss(run, replicate, device, proxy_seed)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
     scorer = _scorer(run, replicate, metric_loss, head, device)
     model = graphed(encoder.model)
     padding = config.published and run.embedding == "tokens" and metric_loss is not None
+    weights_C = _class_weights(run, replicate, device)
     return Learner(
         config=config,
         model=model,
-        objective=Objective(config.beta, run.embedding, metric_loss, head, padding=padding),
+        objective=Objective(
+            config.beta, run.embedding, metric_loss, head, run.modules, padding=padding, weights_C=weights_C
+        ),
         scorer=scorer,
         optimiser=build_optimiser(config, encoder, metric_loss, head),
         batches=_batches(run, scorer, order_seed),
@@ -133,13 +164,18 @@ def _head_and_loss(
     import torch
 
     from trainable.centroid_head import CentroidHead, class_centroids
+    from trainable.projection import ProjectedLoss
     from trainable.proxy_start import start_at_centroids
 
     config, classes = run.trial.config, len(run.trial.data.class_names)
     metric_loss = None
     if run.entry.build is not None and config.beta < 1:
         torch.manual_seed(seed)
-        metric_loss = run.entry.build(config.loss, classes, run.encoder.embedding_size).to(device)
+        size = run.encoder.size_for(config.embedding)
+        metric_loss = run.entry.build(config.loss, classes, size)
+        if config.projection is not None:
+            metric_loss = ProjectedLoss(metric_loss, size, config.projection)
+        metric_loss.to(device)
     placed = metric_loss is not None and run.entry.has_proxies and config.proxy_start == "centroids"
     if config.head == "checkpoint" and not placed:
         return None, metric_loss
@@ -159,8 +195,10 @@ def _pretrained_embeddings(run: FineTuning, replicate: int, device: torch.device
 
     config, pool = run.trial.config, run.trial.data.pool
     train_M = run.trial.samples[replicate].train
-    tokens, bf16 = tokenise(pool, run.encoder, config.max_length), uses_bf16(config.precision, device)
-    outputs = run_encoder(run.encoder.model, tokens, train_M, device=device, bf16=bf16, embedding=run.embedding)
+    tokens, bf16 = run.tokens(pool), uses_bf16(config.precision, device)
+    outputs = run_encoder(
+        run.encoder.model, tokens, train_M, device=device, bf16=bf16, embedding=run.embedding, modules=run.modules
+    )
     assert outputs.embeddings_ND is not None, "embeddings were asked for"
     if not bool(outputs.embeddings_ND.isfinite().all()):
         raise DivergedError(0, f"embeddings of {run.encoder.name!r} are not finite")
@@ -182,20 +220,36 @@ def _scorer(
         encoder=run.encoder,
         metric_loss=metric_loss,
         head=head,
-        pool=tokenise(trial.data.pool, run.encoder, trial.config.max_length),
+        pool=run.tokens(trial.data.pool),
+        modules=run.modules,
         train_M=trial.samples[replicate].train,
         num_classes=len(trial.data.class_names),
         device=device,
         bf16=uses_bf16(trial.config.precision, device),
+        balanced=trial.config.class_weights == "balanced",
         penalty=recipe.C if isinstance(recipe, MetricThenHead) else 1.0,
     )
 
 
+def _class_weights(run: FineTuning, replicate: int, device: torch.device) -> Tensor | None:
+    """Return weights_C, whose mean over the draw's rows is 1; a class without rows has none to be weighed."""
+    import torch
+
+    if run.trial.config.class_weights == "none":
+        return None
+    labels_M = run.trial.data.pool.labels_N[run.trial.samples[replicate].train]
+    rows_C = np.bincount(labels_M, minlength=len(run.trial.data.class_names))
+    weights_C = len(labels_M) / np.maximum(1, rows_C) / np.count_nonzero(rows_C)
+    return torch.from_numpy(weights_C.astype(np.float32)).to(device)
+
+
 def _batches(run: FineTuning, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int64]]:
+    config = run.trial.config
+    learns_from_pairs = run.entry.needs_pairs and scorer.metric_loss is not None
     return training_batches(
         scorer.pool.labels_N[scorer.train_M],
-        run.trial.config.batch_size,
-        pairs=run.entry.needs_pairs and scorer.metric_loss is not None,
+        config.batch_size,
+        balanced=learns_from_pairs if config.batches == "auto" else config.batches == "balanced",
         generator=np.random.default_rng(seed),
     )
 

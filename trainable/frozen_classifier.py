@@ -74,7 +74,8 @@ def fit_head(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:
     if config.head == "neighbours":
         return neighbours_head(train_MD, labels_M, num_classes, neighbours=config.neighbours)
     fit = logistic_head if config.head == "logistic_regression" else svm_head
-    return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise)
+    balanced = trial.config.class_weights == "balanced"
+    return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise, balanced=balanced)
 
 
 def fit_names(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:

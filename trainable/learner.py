@@ -124,7 +124,7 @@ class Learner:
     def _next_batch(self) -> Batch:
         chosen = next(self.batches)
         if self.batch is None or chosen is not self.chosen:  # a sample used whole is padded and moved only once
-            rows = self.scorer.train_M[chosen]
+            rows = np.tile(self.scorer.train_M[chosen], self.config.views)
             self.chosen, self.batch = chosen, self.scorer.pool.batch(rows, self.scorer.device, self.width)
         return self.batch
 
@@ -149,6 +149,15 @@ class Learner:
         scores_NC = self.scorer.by_rule(self.scorer.pool, validation_N)
         self._check_scores(finite=bool(np.isfinite(scores_NC).all()))
         return assess_validation(scores_NC, self.scorer.pool.labels_N[validation_N])
+
+    def learned_nothing(self) -> bool:
+        """Return whether the training rows, of more than one class, are classified no better than by their majority
+        class: what Mosbach et al., 2021 (arXiv:2006.04884) call a failed run, of which held-out rows need not tell."""
+        train_M = self.scorer.train_M
+        labels_M = self.scorer.pool.labels_N[train_M]
+        largest = int(np.bincount(labels_M).max())
+        hits = int((self.scorer.by_rule(self.scorer.pool, train_M).argmax(axis=1) == labels_M).sum())
+        return hits <= largest < len(labels_M)
 
     def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows) -> Assessment:
         """Return the metrics of all test rows by every classification rule; what a rule leaves open is chosen on the

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Embedding", "Objective", "Terms", "autocast", "forward", "sentence_embeddings"]
 
-Embedding = Literal["cls", "mean", "tokens"]
+Embedding = Literal["cls", "mean", "last", "tokens"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +44,18 @@ class Objective:
     embedding: what the metric loss sees.
     metric_loss: module called as (embeddings_MD, labels_M) -> scalar; None only if beta is 1.
     head: module called as (embeddings_BD) -> logits_BC in place of the model's own head, or None.
+    modules: what is applied to a pooled embedding before anything sees it, or None.
     padding: whether `tokens` includes padding tokens, as in the papers' code (TrialConfig.compatibility).
+    weights_C: weights of the classes in cross-entropy, or None for equal ones.
     """
 
     beta: float
     embedding: Embedding
     metric_loss: nn.Module | None
     head: nn.Module | None = None
+    modules: nn.Module | None = None
     padding: bool = False
+    weights_C: Tensor | None = None
 
     def __call__(self, model: PreTrainedModel | GraphedModel, batch: Batch, *, bf16: bool) -> Terms:
         """Return the terms of `batch`.
@@ -65,12 +69,13 @@ class Objective:
             wanted = self.metric_loss is not None or self.head is not None
             logits_BC, hidden_BTD = forward(model, batch, hidden=wanted)
         if self.head is not None and hidden_BTD is not None:
-            logits_BC = self.head(sentence_embeddings(hidden_BTD.float(), batch, self.embedding))
-        cross_entropy = F.cross_entropy(logits_BC.float(), batch.labels_B) if self.beta > 0 else None
+            logits_BC = self.head(sentence_embeddings(hidden_BTD.float(), batch, self.embedding, self.modules))
+        cross_entropy = F.cross_entropy(logits_BC.float(), batch.labels_B, self.weights_C) if self.beta > 0 else None
         if self.metric_loss is None or hidden_BTD is None:
             assert cross_entropy is not None, "beta is 1 where there is no metric loss"
             return Terms(cross_entropy, cross_entropy, None)
-        metric_loss = self.metric_loss(*metric_inputs(hidden_BTD.float(), batch, self.embedding, padding=self.padding))
+        seen = metric_inputs(hidden_BTD.float(), batch, self.embedding, self.modules, padding=self.padding)
+        metric_loss = self.metric_loss(*seen)
         if cross_entropy is None:
             return Terms(metric_loss, None, metric_loss)
         return Terms(self.beta * cross_entropy + (1 - self.beta) * metric_loss, cross_entropy, metric_loss)
@@ -90,23 +95,43 @@ def forward(model: PreTrainedModel | GraphedModel, batch: Batch, *, hidden: bool
 
 
 def metric_inputs(
-    hidden_BTD: Tensor, batch: Batch, embedding: Embedding, *, padding: bool = False
+    hidden_BTD: Tensor,
+    batch: Batch,
+    embedding: Embedding,
+    modules: nn.Module | None = None,
+    *,
+    padding: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Return embeddings_MD and labels_M for the metric loss.
 
     For `tokens`, each real token carries its sentence's label; with `padding`, each token does.
     """
     if embedding != "tokens":
-        return sentence_embeddings(hidden_BTD, batch, embedding), batch.labels_B
+        return sentence_embeddings(hidden_BTD, batch, embedding, modules), batch.labels_B
     if padding:
         return hidden_BTD.flatten(0, 1), batch.labels_B.repeat_interleave(hidden_BTD.shape[1])
     embeddings_MD = hidden_BTD.flatten(0, 1).index_select(0, batch.real_M)
     return embeddings_MD, batch.labels_B.index_select(0, batch.real_M // hidden_BTD.shape[1])
 
 
-def sentence_embeddings(hidden_BTD: Tensor, batch: Batch, embedding: Embedding) -> Tensor:
-    """Return embeddings_BD, one for each row: the first token for `cls`, else the mean of the real tokens."""
+def sentence_embeddings(
+    hidden_BTD: Tensor, batch: Batch, embedding: Embedding, modules: nn.Module | None = None
+) -> Tensor:
+    """Return embeddings_BD, one for each row: the first token for `cls`, the last real one for `last`, else the mean of
+    the real tokens.
+
+    modules: what is applied to them, or None.
+    """
+    pooled_BD = _pooled(hidden_BTD, batch.inputs["attention_mask"], embedding)
+    return pooled_BD if modules is None else modules(pooled_BD)
+
+
+def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, embedding: Embedding) -> Tensor:
+    import torch
+
     if embedding == "cls":
         return hidden_BTD[:, 0]
-    mask_BT1 = batch.inputs["attention_mask"].unsqueeze(-1).to(hidden_BTD.dtype)
+    if embedding == "last":  # rows are padded on the right
+        return hidden_BTD[torch.arange(len(mask_BT), device=mask_BT.device), mask_BT.sum(dim=1) - 1]
+    mask_BT1 = mask_BT.unsqueeze(-1).to(hidden_BTD.dtype)
     return (hidden_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)

@@ -22,6 +22,8 @@ from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
 from trainable.datasets import load
 from trainable.draws import draw_of
+from trainable.encoder.description import embedding_in_words
+from trainable.recipes import RECIPES
 
 __all__ = ["print_plan"]
 
@@ -52,6 +54,7 @@ def print_plan(
     console.print(f"at most {_replicates(grid, spec)} replicates (trainings)")
     console.print(_confirmation(spec, len(grid)) + "\n")
     _print_data(console, grid)
+    _print_encoders(console, grid)
     _print_spaces(console, grid)
     _print_pruning(console, spec, grid)
     if training_seconds is not None:
@@ -112,6 +115,16 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
         for note in notes:
             console.print(f"  {name}: {note}", style="dim")
     console.print()
+
+
+def _print_encoders(console: Console, grid: Sequence[Cell]) -> None:
+    """How each encoder makes an embedding, where a recipe reads that."""
+    configs = [config for config in map(Cell.default_config, grid) if "embedding" in RECIPES[config.recipe.name].fields]
+    lines = {f"encoder {config.encoder}: {embedding_in_words(config)}": None for config in configs}
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False)
+    if lines:
+        console.print()
 
 
 def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:

@@ -99,7 +99,7 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
     draw = draw_of(config, load(config.dataset), 0)
     rows = min(len(draw.validation), _SCORED[_device()])
     steps = min(config.steps, _STEPS[_device()])
-    probe = config.model_copy(update={"steps": steps, "evaluations": 1})
+    probe = config.model_copy(update={"steps": steps, "evaluations": 1, "restarts": 0})
     if rows < len(draw.validation):
         probe = probe.model_copy(update={"validation": rows})
     with _one_thread():
@@ -154,7 +154,8 @@ def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
     from trainable.precision import accelerator, uses_bf16
 
     encoder, device = load_encoder(config.encoder, config.encoder_revision, len(data.class_names)), accelerator()
-    pool = tokenise(data.pool, encoder, config.max_length)
+    prompt = encoder.prompt(config.prompt)
+    pool = tokenise(data.pool, encoder, config.max_length, prompt)
     some = np.linspace(0, len(data.pool) - 1, min(len(data.pool), _SCORED[_device()])).astype(np.int64)
     bf16 = uses_bf16(config.precision, device)
     began = perf_counter()
@@ -162,7 +163,7 @@ def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
     seconds = perf_counter() - began
     tokens = partial(padded_tokens, device=_device())
     sample, share = _spread(data.test)
-    test = tokens(tokenise(sample, encoder, config.max_length).lengths(np.arange(len(sample)))) / share
+    test = tokens(tokenise(sample, encoder, config.max_length, prompt).lengths(np.arange(len(sample)))) / share
     return seconds * (tokens(pool.lengths(np.arange(len(data.pool)))) + test) / tokens(pool.lengths(some))
 
 
@@ -194,7 +195,8 @@ def _extrapolated(config: TrialConfig, probe: TrialConfig, measured: Evaluation)
 
     data = load(config.dataset)
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
-    lengths = tokenise(data.pool, encoder, config.max_length).lengths
+    prompt = encoder.prompt(config.prompt)
+    lengths = tokenise(data.pool, encoder, config.max_length, prompt).lengths
     tokens = partial(padded_tokens, device=_device())
     draw = draw_of(config, data, 0)
     train = tokens(lengths(draw.train))
@@ -202,7 +204,7 @@ def _extrapolated(config: TrialConfig, probe: TrialConfig, measured: Evaluation)
     with_train = train if centroids else 0
     validation = tokens(lengths(draw.validation))
     some, share = _spread(data.test)
-    test = tokens(tokenise(some, encoder, config.max_length).lengths(np.arange(len(some)))) / share
+    test = tokens(tokenise(some, encoder, config.max_length, prompt).lengths(np.arange(len(some)))) / share
     sampled = tokens(lengths(draw_of(probe, data, 0).validation))
     token = measured.metrics["eval_seconds"] / (sampled + with_train)
     training = config.steps * measured.metrics["train_seconds"] / probe.steps

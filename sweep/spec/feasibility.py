@@ -32,7 +32,12 @@ def check_encoder_of(config: TrialConfig) -> None:
     """Check the encoder of a trial that has one. Raises TrainableError if it cannot serve."""
     if config.encoder:
         check_encoder(
-            config.encoder, config.encoder_revision, config.max_length, config.embedding, published=config.published
+            config.encoder,
+            config.encoder_revision,
+            config.max_length,
+            config.embedding,
+            published=config.published,
+            prompt=config.prompt,
         )
 
 

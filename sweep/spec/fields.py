@@ -14,6 +14,7 @@ from sweep.spec.blocks import BLOCKS, Protocol
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import choices, in_words, number_type, shown, suggestion
 from trainable.config import TrialConfig
+from trainable.field_conflicts import PUBLISHED
 from trainable.losses import LOSSES
 from trainable.ranges import Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
@@ -106,10 +107,10 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
 
 
 NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
-    {"embedding": "auto", "head": "centroid", "proxy_start": "centroids"}
+    {"embedding": "auto", "prompt": "auto", "head": "centroid", "proxy_start": "centroids", "restarts": 1}
 )
 """Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
-trained it: training starts where the frozen encoder stands."""
+trained it: training starts where the frozen encoder stands, and is begun anew if it learned nothing."""
 
 
 def _trial_rules() -> dict[str, FieldRule]:
@@ -164,11 +165,15 @@ def is_used(field: str, recipe: str, loss: str | None, compatibility: str = "non
     if loss is None:
         return True
     entry = LOSSES[loss]
-    if field in ("head", "head_lr", "proxy_lr", "proxy_start", "inference") and compatibility == "published":
+    if field in (*PUBLISHED, "head_lr", "proxy_lr", "inference") and compatibility == "published":
         return False
-    return {"beta": entry.build is not None, "proxy_lr": entry.has_proxies, "proxy_start": entry.has_proxies}.get(
-        field, True
-    )
+    needed = {
+        "beta": entry.build is not None,
+        "proxy_lr": entry.has_proxies,
+        "proxy_start": entry.has_proxies,
+        "projection": entry.needs_pairs,
+    }
+    return needed.get(field, True)
 
 
 def kind_of(name: str) -> Literal["loss", "recipe"]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sweep.spec.fields import PLACES, PROTOCOL_FIELDS, READINGS
+from trainable.config import TrialConfig
+from trainable.field_conflicts import PUBLISHED
 from trainable.ranges import Choice, Range
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def _fingerprint(fixed: Mapping[str, Any], space: Mapping[str, Range]) -> dict[s
     return {name: value for name, value in fields.items() if (name, value) not in _ADDED}
 
 
-_ADDED = {"recipe": "fine_tune", "head": "checkpoint", "proxy_start": "random"}.items()
+_ADDED = {"recipe": "fine_tune", **{name: TrialConfig.model_fields[name].default for name in PUBLISHED}}.items()
 """Fields that earlier versions did not have, at the values that say what they did."""
 _DEFAULTS = {"embedding": "cls"}  # what older versions recorded where the field was not given
 

@@ -26,6 +26,7 @@ from trainable.outcomes import Evaluation, Outcome
 __all__ = ["CellRecords", "build_arm", "cell_records", "majority_scores"]
 
 _RULES = ("head", "nearest", "neighbours", "mixture")
+_CHANCE = 2  # standard errors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,7 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
         summary=summarise(known) if known else None,
         selection_score=records.winner.score if records.winner else None,
         inference=_inference(list(by_draw.values())),
+        by_rule=_by_rule([by_draw.get(draw) for draw in draws]),
         failures=_failures(records),
         variances=_variances(records, known),
         cost=_cost(records),
@@ -127,6 +129,15 @@ def _inference(evaluations: Sequence[Evaluation]) -> Mapping[str, Summary]:
     return found
 
 
+def _by_rule(evaluations: Sequence[Evaluation | None]) -> Mapping[str, tuple[float | None, ...]]:
+    """Test accuracy of each draw by each rule that any of them was read by."""
+    found = {
+        rule: tuple(None if each is None else each.metrics.get(f"test_{rule}_accuracy") for each in evaluations)
+        for rule in _RULES
+    }
+    return {rule: scores for rule, scores in found.items() if any(score is not None for score in scores)}
+
+
 def _failures(records: CellRecords) -> Failures:
     ends = [evaluation.outcome for evaluation in records.evaluations]
     return Failures(
@@ -134,18 +145,26 @@ def _failures(records: CellRecords) -> Failures:
         diverged=ends.count(Outcome.DIVERGED),
         failed=ends.count(Outcome.FAILED),
         majority=sum(_is_majority(evaluation, records.data) for evaluation in records.evaluations),
+        restarted=sum(evaluation.metrics.get("restarts", 0) > 0 for evaluation in records.evaluations),
     )
 
 
 def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
-    """True if training reached its end, but accuracy is no higher than that of always answering one class."""
+    """True if training reached its end, but neither accuracy nor, beyond chance, mean recall is higher than that of
+    always answering one class. A classifier that learned from balanced draws may be less accurate than that on an
+    unbalanced test part, yet it tells the classes apart."""
     if data is None or evaluation.outcome is not None:
         return False
-    accuracy = evaluation.metrics.get("test_accuracy")
-    if evaluation.confusion:
-        confusion_CC = np.array(evaluation.confusion)
-        accuracy = float(confusion_CC.trace() / confusion_CC.sum())
-    return accuracy is not None and accuracy <= data.majority_share
+    if not evaluation.confusion:
+        accuracy = evaluation.metrics.get("test_accuracy")
+        return accuracy is not None and accuracy <= data.majority_share
+    confusion_CC = np.array(evaluation.confusion)
+    accurate = float(confusion_CC.trace() / confusion_CC.sum()) > data.majority_share
+    rows_C = confusion_CC.sum(axis=1)
+    present = rows_C > 0
+    recalls = confusion_CC.diagonal()[present] / rows_C[present]
+    error = float(np.sqrt((recalls * (1 - recalls) / rows_C[present]).sum())) / present.sum()
+    return not accurate and recalls.mean() <= 1 / present.sum() + _CHANCE * error
 
 
 def _variances(records: CellRecords, scores: Sequence[float]) -> Variances:

@@ -24,6 +24,7 @@ __all__ = ["cautions"]
 
 _FEW_DRAWS = 10
 _FEW_COMPLETED = 3
+_SKEWED = 0.65  # share of one class
 
 
 def cautions(
@@ -46,7 +47,9 @@ def cautions(
         _unlike_devices(comparisons),
         _unlike_versions(comparisons),
         _rich_validation(results, groups),
+        _unbalanced(results, groups),
         _failures(comparisons),
+        _restarted(comparisons),
         _few_draws(comparisons, family),
     )
     return tuple(dict.fromkeys(found))
@@ -206,6 +209,31 @@ def _failures(comparisons: Sequence[Comparison]) -> Iterator[str]:
         yield (
             f"confirmation replicates went wrong: {_some(map(_failed, wrong), '; ')}. Those that diverged count as "
             "always answering the majority class; those that failed are left out"
+        )
+
+
+def _restarted(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """A method that often needs a second attempt is less reliable than its scores say."""
+    begun = [arm for arm in _arms(comparisons) if arm.failures.restarted]
+    if begun:
+        named = (f"{arm.cell} ({arm.failures.restarted} of {arm.failures.replicates})" for arm in begun)
+        yield f"trainings that had learned nothing were begun anew, with another head: {_some(named)}"
+
+
+def _unbalanced(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
+    """A draw of equally many rows of each class does not show how frequent the classes are."""
+    skewed = []
+    for config in (group.config for group in groups):
+        data = results.sweep.data.get(config.dataset.name)
+        if data is None or config.metric != "accuracy" or config.sampling != "per_class":
+            continue
+        if data.majority_share > _SKEWED:
+            skewed.append(f"{config.dataset.name} ({100 * data.majority_share:.0f} % of one class)")
+    if skewed:
+        yield (
+            f"draws have equally many rows of each class, and the test part has not: {_some(dict.fromkeys(skewed))}; "
+            "accuracy then favours whatever guesses the frequent class, `--set protocol.metric=macro_f1` counts all "
+            "classes alike, and `--set trial.sampling=random` draws them as frequent as they are"
         )
 
 

@@ -20,6 +20,8 @@ __all__ = ["compare"]
 
 _USUAL = ("frozen", "cross_entropy")
 """The baselines unless the spec names another: what costs next to nothing, then what everybody trains with."""
+_REFERENCES = ("frozen", "setfit", "cross_entropy")
+"""What a reader would do without this sweep, and asks the gain over."""
 
 
 def compare(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> tuple[tuple[Comparison, ...], int]:
@@ -65,7 +67,23 @@ def _with_differences(arms: Sequence[Arm], baseline: str | None) -> list[Arm]:
     base = next((arm for arm in arms if arm.method == baseline), None)
     if base is None:
         return list(arms)
-    return [arm if arm is base else replace(arm, difference=_difference(arm, base)) for arm in arms]
+    return [
+        arm if arm is base else replace(arm, difference=_difference(arm, base), turned=_turned(arm, base))
+        for arm in arms
+    ]
+
+
+def _turned(arm: Arm, base: Arm) -> dict[str, float]:
+    """The rules by which the same models differ from the baseline the other way round, with the mean difference."""
+    shown = _difference(arm, base)
+    if shown is None or arm.winner is None or arm.winner.config.metric != "accuracy":
+        return {}
+    found = {}
+    for rule, scores in arm.by_rule.items():
+        other = _difference(replace(arm, scores=scores), replace(base, scores=base.by_rule.get(rule, base.scores)))
+        if other is not None and other.mean * shown.mean < 0:
+            found[rule] = other.mean
+    return found
 
 
 def _difference(arm: Arm, base: Arm) -> Difference | None:
@@ -97,8 +115,17 @@ def _tested(comparison: Comparison, corrected: Iterator[float], family: int) -> 
         arm if arm.difference is None else _tested_arm(arm, arm.difference, next(corrected), family)
         for arm in comparison.arms
     )
-    tested = replace(comparison, arms=arms, best=_best(arms, comparison.baseline))
+    best = _best(arms, comparison.baseline)
+    tested = replace(comparison, arms=arms, best=best, references=_references(arms, best, comparison.baseline))
     return replace(tested, sentence=sentence(tested, family))
+
+
+def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:
+    if best is None:
+        return {}
+    others = [arm for arm in arms if arm.method in _REFERENCES and arm.method not in (best.method, baseline)]
+    found = {arm.method: _difference(best, arm) for arm in others}
+    return {method: difference for method, difference in found.items() if difference is not None}
 
 
 def _tested_arm(arm: Arm, difference: Difference, corrected: float, family: int) -> Arm:

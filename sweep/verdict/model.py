@@ -24,12 +24,14 @@ class Failures:
         comparisons.
     majority: trained to the end, yet no better than always answering the majority class (a failed run in the sense of
         Mosbach et al., 2021).
+    restarted: had learned nothing and were begun anew (`trial.restarts`); the scores are those of the last attempt.
     """
 
     replicates: int
     diverged: int
     failed: int
     majority: int
+    restarted: int = 0
 
     @property
     def rate(self) -> float:
@@ -103,6 +105,9 @@ class Arm:
     draws_needed: draws that would resolve the observed difference with a power of 80 %, at 5 % divided by the number of
         tests, so that it holds whatever the other tests find; None if 100,000 are too few, or without a difference.
     inference: test accuracy by each rule of inference (`head`, `nearest`, `neighbours`, `mixture`).
+    by_rule: test accuracy on each confirmation draw by each of these rules, as `scores`.
+    turned: the rules of inference by which the mean difference has the other sign, with that difference; found where
+        accuracy is the metric, and the baseline is read by the same rule or, if it has one way to classify, by that.
     failures: its confirmation replicates that went wrong.
     variances: of its cell's scores, by source.
     cost: of its cell.
@@ -121,6 +126,8 @@ class Arm:
     probability_of_best: float | None = None
     draws_needed: int | None = None
     inference: Mapping[str, Summary] = field(default_factory=dict)
+    by_rule: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    turned: Mapping[str, float] = field(default_factory=dict)
     failures: Failures
     variances: Variances
     cost: Cost
@@ -143,6 +150,7 @@ class Comparison:
     majority: the test score of always answering the most frequent class; None where the data is not known.
     arms: one for each method.
     best: the arm with the largest paired difference, or else the highest mean; None without any score.
+    references: by method, the best arm's difference to it, for what everybody would do, other than the baseline.
     sentence: which method won, by how much, and how certain that is.
     """
 
@@ -156,6 +164,7 @@ class Comparison:
     arms: tuple[Arm, ...]
     best: Arm | None
     sentence: str
+    references: Mapping[str, Difference] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -14,6 +14,14 @@ __all__ = ["selection", "sentence"]
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 _CHEAP = 0.5  # a share of the other's time that is worth a word
+_UNTRAINED = "frozen"  # the method that trains no encoder
+_NOTHING = 0.01  # a gain that nobody would train for
+_RULES = {
+    "head": "by the head",
+    "nearest": "by the nearest proxy or centroid",
+    "neighbours": "by the nearest rows",
+    "mixture": "by head and nearest proxy or centroid together",
+}
 _ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw trains on"}
 
 
@@ -32,7 +40,8 @@ def sentence(comparison: Comparison, family: int) -> str:
     others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:
         return f"{base.method}, the baseline, scored {_score(base.summary)}; no other method is confirmed."
-    return _compared(best, base, base.summary, others, family)
+    compared = _compared(best, base, base.summary, others, family)
+    return compared + _turned(base, others) + _over_references(best, comparison)
 
 
 def selection(groups: Sequence[Group], confirm: Confirm) -> str:
@@ -86,7 +95,7 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
         text = f"{base.method}, the baseline, won with {_score(mean)}."
     else:
         text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
-    return text + _aside("Worse than", base, worse) + ("" if better else _cheap(base, others))
+    return text + _aside("Worse than", base, worse) + (_dear(best, base) if better else _cheap(base, others))
 
 
 def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
@@ -116,12 +125,47 @@ def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], fa
 
 
 def _cheap(base: Arm, others: Sequence[Arm]) -> str:
-    """What a baseline cost that nothing is shown to beat, where that is much less than the next method cost."""
+    """What a baseline that nothing is shown to beat cost, where that is much less than the next method cost, and what
+    that means where it trains no encoder."""
     next_best = max(others, key=_lead)
     spent, other = base.cost.spent.total, next_best.cost.spent.total
-    if not 0 < spent < _CHEAP * other:
+    text = ""
+    if 0 < spent < _CHEAP * other:
+        text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
+    if base.method != _UNTRAINED:
+        return text
+    most = max(_difference(arm).high for arm in others)
+    if most <= _NOTHING:
+        return f"{text} Training does not pay here: what it may gain is at most {_points(max(0.0, most))}."
+    return f"{text} Training is not shown to pay here."
+
+
+def _dear(best: Arm, base: Arm) -> str:
+    """What a better method cost, where that is much more than the baseline cost."""
+    spent, other = best.cost.spent.total, base.cost.spent.total
+    if not 0 < other < _CHEAP * spent:
         return ""
-    return f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
+    return f" {best.method} took {_rounded(round(spent / other)):,} times as long as {base.method}."
+
+
+def _turned(base: Arm, others: Sequence[Arm]) -> str:
+    """The claims that another way to read the same models turns round, which makes them none."""
+    parts = []
+    for arm in (arm for arm in others if arm.significant and arm.turned):
+        rule, lead = max(arm.turned.items(), key=lambda each: abs(each[1]))
+        parts.append(f"{_RULES[rule]}, {arm.method} is {'ahead' if lead > 0 else 'behind'} by {_points(abs(lead))}")
+    if not parts:
+        return ""
+    return f" But other ways to read the same models turn that round: {'; '.join(parts)} compared with {base.method}."
+
+
+def _over_references(best: Arm, comparison: Comparison) -> str:
+    """The best arm's lead over what everybody would do, other than the baseline; not tested."""
+    named = [
+        f"{method} by {_points(difference.mean, sign=True)} ({_interval(difference)})"
+        for method, difference in comparison.references.items()
+    ]
+    return f" {best.method} differs from {' and from '.join(named)}." if named else ""
 
 
 def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:

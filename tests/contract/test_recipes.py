@@ -220,7 +220,7 @@ def another(field: str) -> Any:
     if str in (info.annotation, *get_args(info.annotation)):
         return "another"
     if info.default is None:
-        return 0.5
+        return 8 if int in get_args(info.annotation) else 0.5
     return info.default / 2 if isinstance(info.default, float) else info.default + 1
 
 

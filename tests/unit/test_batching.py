@@ -77,7 +77,7 @@ def test_a_row_longer_than_a_whole_batch_still_comes() -> None:
 
 @pytest.mark.parametrize("pairs", [False, True])
 def test_a_sample_that_fits_is_used_whole_and_is_one_array(pairs: bool) -> None:
-    batches = training_batches(np.array([0, 1, 0]), 3, pairs=pairs, generator=np.random.default_rng(0))
+    batches = training_batches(np.array([0, 1, 0]), 3, balanced=pairs, generator=np.random.default_rng(0))
     first, second = islice(batches, 2)
     assert first.tolist() == [0, 1, 2]
     assert first is second
@@ -85,7 +85,7 @@ def test_a_sample_that_fits_is_used_whole_and_is_one_array(pairs: bool) -> None:
 
 def test_epochs_hold_each_row_once_in_equal_parts_and_are_shuffled() -> None:
     labels = np.zeros(10, dtype=np.int64)
-    batches = list(islice(training_batches(labels, 4, pairs=False, generator=np.random.default_rng(0)), 6))
+    batches = list(islice(training_batches(labels, 4, balanced=False, generator=np.random.default_rng(0)), 6))
     assert [len(batch) for batch in batches] == [4, 3, 3, 4, 3, 3]
     first, second = np.concatenate(batches[:3]), np.concatenate(batches[3:])
     assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(10))
@@ -97,7 +97,7 @@ def test_epochs_hold_each_row_once_in_equal_parts_and_are_shuffled() -> None:
 )
 def test_pair_batches_hold_two_of_a_class_wherever_it_has_two(counts: list[int], batch_size: int) -> None:
     labels = np.repeat(np.arange(len(counts)), counts)
-    batches = training_batches(labels, batch_size, pairs=True, generator=np.random.default_rng(1))
+    batches = training_batches(labels, batch_size, balanced=True, generator=np.random.default_rng(1))
     seen: set[int] = set()
     for batch in islice(batches, 60):
         assert len(set(batch.tolist())) == len(batch) <= batch_size
@@ -109,7 +109,7 @@ def test_pair_batches_hold_two_of_a_class_wherever_it_has_two(counts: list[int],
 
 def test_a_small_class_leaves_its_share_to_the_others() -> None:
     labels = np.repeat([0, 1, 2], [30, 3, 1])
-    batch = next(iter(training_batches(labels, 12, pairs=True, generator=np.random.default_rng(0))))
+    batch = next(iter(training_batches(labels, 12, balanced=True, generator=np.random.default_rng(0))))
     assert np.bincount(labels[batch]).tolist() == [8, 3, 1]
 
 
@@ -118,7 +118,7 @@ def test_the_seed_decides_the_order(pairs: bool) -> None:
     labels = np.arange(40) % 2
 
     def order(seed: int) -> list[list[int]]:
-        batches = training_batches(labels, 8, pairs=pairs, generator=np.random.default_rng(seed))
+        batches = training_batches(labels, 8, balanced=pairs, generator=np.random.default_rng(seed))
         return [batch.tolist() for batch in islice(batches, 10)]
 
     assert order(3) == order(3) != order(4)

@@ -168,7 +168,7 @@ def test_a_logistic_regression_is_fitted_to_normalised_rows() -> None:
     [
         ({"loss": {"name": "supcon"}, "beta": 0.0, "inference": "head"}, "inference must not be head where beta is 0"),
         ({"proxy_start": "centroids"}, "proxy_start is for losses with proxies"),
-        ({"compatibility": "published", "head_lr": None}, "compatibility: published trains the checkpoint's own head"),
+        ({"compatibility": "published", "head_lr": None}, "received head=centroid: leave them out"),
     ],
 )
 def test_fields_that_contradict_each_other_are_refused(config: TrialConfig, fields: dict[str, Any], rule: str) -> None:

@@ -50,7 +50,7 @@ def batches(config: TrialConfig, data: TextData) -> Iterator[NDArray[np.int64]]:
         labels_M = data.pool.labels_N[draw_of(config, data, index).train]
         generator = np.random.default_rng(index)
         pairs = LOSSES[config.method].needs_pairs
-        drawn = training_batches(labels_M, config.batch_size, pairs=pairs, generator=generator)
+        drawn = training_batches(labels_M, config.batch_size, balanced=pairs, generator=generator)
         for _ in range(8):
             yield np.repeat(labels_M[next(drawn)], TOKENS if config.embedding == "tokens" else 1)
 
@@ -97,7 +97,7 @@ def test_cross_entropy_needs_one_row() -> None:
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"shots": 1}, "so shots must be at least 2; received 1: raise it, or let the loss see every token"),
+        ({"shots": 1}, "so shots must be at least 2; received 1: raise it, or let the loss see every row twice"),
         (
             {"shots": 2, "batch_size": 3},
             "so batch_size must be at least 4 for draws that are larger than a batch; received 3 for the 6 rows of a "

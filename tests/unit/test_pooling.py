@@ -34,7 +34,7 @@ def state(folder: Path, **modes: bool) -> None:
     (folder / "2_Normalize").mkdir()
 
 
-@pytest.mark.parametrize(("mode", "expected"), [("cls_token", "cls"), ("mean_tokens", "mean")])
+@pytest.mark.parametrize(("mode", "expected"), [("cls_token", "cls"), ("mean_tokens", "mean"), ("lasttoken", "last")])
 def test_auto_is_the_stated_pooling(mode: str, expected: str, encoder: Path) -> None:
     state(encoder, **{"cls_token": False, "mean_tokens": False} | {mode: True})
     assert stated_pooling(str(encoder), None) == expected
@@ -50,10 +50,20 @@ def test_the_packaged_encoder_states_the_mean() -> None:
     assert stated_pooling("all-MiniLM-L6-v2", None) == "mean"
 
 
-@pytest.mark.parametrize("modes", [{"max_tokens": True}, {"cls_token": True, "mean_tokens": True}, {"lasttoken": True}])
-def test_another_pooling_is_refused_with_what_can_be_set_instead(modes: dict[str, bool], encoder: Path) -> None:
+@pytest.mark.parametrize(
+    ("modes", "named"),
+    [
+        ({"max_tokens": True}, "max"),
+        ({"cls_token": True, "mean_tokens": True}, "cls and mean"),
+        ({"weightedmean_tokens": True}, "weightedmean"),
+        ({}, "of nothing"),
+    ],
+)
+def test_another_pooling_is_refused_with_what_can_be_set_instead(
+    modes: dict[str, bool], named: str, encoder: Path
+) -> None:
     state(encoder, **modes)
-    with pytest.raises(ConfigError, match=f"pooling {' and '.join(modes)}: choose one by embedding: mean"):
+    with pytest.raises(ConfigError, match=f"pooling {named}: choose one by embedding: mean, cls or last"):
         stated_pooling(str(encoder), None)
 
 

@@ -113,6 +113,9 @@ def test_every_field_of_a_trial_can_be_compared() -> None:
         "precision": ["fp32", "bf16"], "replicates": [1, 2], "evaluations": [1, 2], "metric": ["accuracy", "macro_f1"],
         "compatibility": ["none", "published"], "head": ["checkpoint", "centroid"],
         "inference": ["head", "nearest"], "proxy_start": ["random", "centroids"], "recipe": ["fine_tune", "frozen"],
+        "prompt": ["none", "query: "], "layer_decay": [0.8, 1], "frozen_layers": [0, 1], "new_layers": [0, 1],
+        "batches": ["shuffled", "balanced"], "views": [1, 2], "projection": [8, 16], "restarts": [0, 1],
+        "class_weights": ["none", "balanced"],
     }  # fmt: skip
     assert {*values, *others} == set(TrialConfig.model_fields)
     for name, listed in others.items():
@@ -137,7 +140,7 @@ def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
 def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:
     resolved = loaded(GOOD).resolved()
     named = {name for block in ("compare", "search", "protocol", "trial") for name in resolved[block]}
-    unset = {"encoder_revision", "head_lr", "inference"}  # what the encoder or another field decides
+    unset = {"encoder_revision", "head_lr", "inference", "projection"}  # what the encoder or another field decides
     assert set(TRIAL_FIELDS) - named == unset
     assert set(resolved["search"]["soft_triple"]) == set(LOSS_FIELDS["soft_triple"])
     assert resolved["search"]["encoder_lr"] == {"low": 5e-6, "high": 5e-5, "log": True}

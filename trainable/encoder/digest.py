@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trainable.encoder.places import CHOICES, encoder_files, module_files, place_of
 from trainable.errors import EncoderError
 
-__all__ = ["encoder_digest", "module_digest"]
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+
+__all__ = ["embedding_digest", "encoder_digest", "module_digest"]
 
 
 def encoder_digest(name: str, revision: str | None) -> Mapping[str, str]:
@@ -32,6 +36,14 @@ def module_digest(name: str, revision: str | None) -> Mapping[str, str]:
     if isinstance(place_of(name, revision), str):
         return {}
     return {f"{path.parent.name}/{path.name}": _hash(path) for path in module_files(name, revision)}
+
+
+def embedding_digest(config: TrialConfig) -> Mapping[str, str]:
+    """By name, a hash of each file that says how the encoder makes an embedding, where a trial asks for that.
+
+    Raises EncoderError if they cannot be used.
+    """
+    return module_digest(config.encoder, config.encoder_revision) if config.embedding == "auto" else {}
 
 
 def _commit(hub_id: str, revision: str | None) -> str:

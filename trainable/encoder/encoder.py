@@ -5,18 +5,16 @@ Weights are read from safetensors only, and no code of a model repository is eve
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from trainable.encoder.behaviour import Behaviour, observe
-from trainable.encoder.files import check_config, check_index
-from trainable.encoder.places import CHOICES, encoder_files, place_of
-from trainable.encoder.pooling import stated_pooling
+from trainable.encoder.files import check_config
+from trainable.encoder.places import encoder_files, place_of
+from trainable.encoder.pooling import stated_layers, stated_pooling
+from trainable.encoder.prompts import prompt_text
+from trainable.encoder.reading import read, read_config
 from trainable.encoder.requirements import (
     check_architecture,
     check_vocabulary,
@@ -25,7 +23,7 @@ from trainable.encoder.requirements import (
     new_parameters,
     stated_positions,
 )
-from trainable.errors import ConfigError, EncoderError
+from trainable.errors import ConfigError
 from trainable.quiet import quiet
 
 if TYPE_CHECKING:
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from trainable.encoder.modules import EmbeddingModules
     from trainable.objective import Embedding
 
 __all__ = ["PROVEN", "Encoder", "check_encoder", "free_accelerator", "load_encoder"]
@@ -49,6 +48,7 @@ class Encoder:
     new: names of the parameters that every reset draws at random: the head, and what the checkpoint lacks.
     pretrained: all other weights by name, on the CPU.
     behaviour: what was seen when it was loaded.
+    stated: what its folder applies to a pooled embedding, if that has been asked for; trained in place too.
     tried: numbers of tokens of the rows that it is known to score.
     """
 
@@ -59,6 +59,7 @@ class Encoder:
     new: frozenset[str]
     pretrained: Mapping[str, Tensor]
     behaviour: Behaviour
+    stated: list[EmbeddingModules | None] = field(default_factory=list)
     tried: set[int] = field(default_factory=set)
 
     @property
@@ -70,6 +71,32 @@ class Encoder:
     def longest_input(self) -> int:
         """The largest number of tokens that a row may have, as far as configuration, tokenizer and weights tell."""
         return longest_input(self.model, self.tokenizer)
+
+    def modules_for(self, asked: str | None) -> EmbeddingModules | None:
+        """Return what is applied to a pooled embedding where `asked` is configured: what the encoder's folder states,
+        for "auto" alone. Raises TrainableError for modules that cannot be used."""
+        if asked != "auto":
+            return None
+        if not self.stated:
+            from trainable.encoder.modules import embedding_modules  # imported late: it loads tensors
+
+            self.stated.append(embedding_modules(self.name, self.revision, self.embedding_size))
+        return self.stated[0]
+
+    def size_for(self, asked: str | None) -> int:
+        """Return the size of a sentence's embedding where `asked` is configured."""
+        modules = self.modules_for(asked)
+        return self.embedding_size if modules is None else modules.size
+
+    def to(self, device: torch.device | str) -> None:
+        """Move all weights to a device."""
+        self.model.to(device)  # type: ignore[arg-type]  # the library's wrapper hides the signature
+        for modules in filter(None, self.stated):
+            modules.to(device)
+
+    def prompt(self, asked: str | None) -> str:
+        """Return the text that is put before every text where `asked` is configured (`prompts.prompt_text`)."""
+        return prompt_text(self.name, self.revision, asked)
 
     def embedding_for(self, asked: Embedding | Literal["auto"] | None, *, published: bool = False) -> Embedding:
         """Return the embedding that is used where `asked` is configured.
@@ -103,8 +130,10 @@ class Encoder:
                 observe(self.name, self.model, self.tokenizer, (min(_TRIED[1], max_length), max_length))
             self.tried.add(max_length)
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, drawn: Set[str] = frozenset()) -> None:
         """Set every weight to its pretrained value in place, and draw the new ones from `seed`.
+
+        drawn: names of pretrained weights that are drawn as if they were new.
 
         New matrices are normal(0, `initializer_range`), new biases 0, other new vectors (norm weights) 1.
         """
@@ -112,7 +141,10 @@ class Encoder:
 
         generator = torch.Generator().manual_seed(seed)
         for name, weight in self.model.state_dict().items():  # shares its storage with the model
-            weight.copy_(self.pretrained[name] if name in self.pretrained else self._draw(name, weight, generator))
+            kept = name in self.pretrained and name not in drawn
+            weight.copy_(self.pretrained[name] if kept else self._draw(name, weight, generator))
+        for modules in filter(None, self.stated):
+            modules.reset()
 
     def _draw(self, name: str, weight: Tensor, generator: torch.Generator) -> Tensor:
         import torch
@@ -160,7 +192,7 @@ def free_accelerator() -> None:
 
     for encoder in _LOADED.values():
         encoder.model.zero_grad(set_to_none=True)
-        encoder.model.to("cpu")  # type: ignore[arg-type]  # the library's wrapper hides the signature
+        encoder.to("cpu")
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
@@ -172,20 +204,23 @@ def check_encoder(
     embedding: Embedding | Literal["auto"] | None = None,
     *,
     published: bool = False,
+    prompt: str | None = None,
 ) -> None:
     """Check before any training that the encoder exists, takes rows of `max_length` tokens, and can be used so.
 
     Encoders of well-known kinds are not loaded for that, which takes seconds; `load_encoder` tries them too. Others are
     loaded where their weights are small.
 
-    Raises EncoderError if it cannot serve, and ConfigError if `max_length` exceeds its longest input or `embedding`
-    cannot see the text or is none that can be used.
+    Raises EncoderError if it cannot serve, and ConfigError if `max_length` exceeds its longest input, `embedding`
+    cannot see the text or is none that can be used, or `prompt` is none that the encoder has.
     """
-    config = _read_config(name, place_of(name, revision), revision)
+    config = read_config(name, place_of(name, revision), revision)
     check_config(name, config)
     _check_length(name, max_length, stated_positions(config))
+    prompt_text(name, revision, prompt)
     if embedding == "auto":
         stated_pooling(name, revision)
+        stated_layers(name, revision)
     asked = (name, revision, max_length, embedding, published)
     if asked in _CHECKED or (config.get("model_type") in PROVEN and not config.get("is_decoder")):
         return
@@ -203,38 +238,8 @@ def _check_length(name: str, max_length: int, longest: int | None) -> None:
         )
 
 
-def _read_config(name: str, place: Path | str, revision: str | None) -> dict[str, Any]:
-    try:
-        if isinstance(place, str):
-            from huggingface_hub import hf_hub_download
-
-            place = Path(hf_hub_download(place, "config.json", revision=revision)).parent
-        config = json.loads((place / "config.json").read_text(encoding="utf-8"))
-    except Exception as error:  # of several libraries: HTTP, name service, offline mode, unknown ids, broken files
-        raise EncoderError(_why_not(name, place, error)) from error
-    return config if isinstance(config, dict) else {}
-
-
-def _why_not(name: str, place: Path | str, error: BaseException) -> str:
-    said = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
-    if "does not appear to have a file named" in str(error) or "no file named" in str(error):
-        rule = "only weights in safetensors are read, never pickles: save it anew with `model.save_pretrained(folder)`"
-    elif "tiktoken" in str(error) and importlib.util.find_spec("sentencepiece") is None:
-        # so the library says of every tokenizer that it cannot read without sentencepiece
-        said = "it has no tokenizer.json, but a tokenizer of SentencePiece, such as spm.model"
-        rule = (
-            "install sentencepiece (`pip install sentencepiece`) on every machine that trains, or save the tokenizer "
-            "anew where it is installed: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
-        )
-    elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
-        rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {CHOICES}"
-    else:
-        rule = CHOICES
-    return f"the encoder {name!r} cannot be loaded ({said}): {rule}"
-
-
 def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
-    tokenizer, model, loading = _read(name, revision, num_classes)
+    tokenizer, model, loading = read(name, revision, num_classes)
     missing, mismatched = set(loading["missing_keys"]), {key for key, *_ in loading["mismatched_keys"]}
     check_vocabulary(name, model, tokenizer)
     check_architecture(name, model, missing | mismatched)
@@ -253,37 +258,3 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
         behaviour=behaviour,
         tried=set(lengths),
     )
-
-
-def _read(
-    name: str, revision: str | None, num_classes: int
-) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Mapping[str, Any]]:
-    """Return tokenizer and model, and what transformers says of the loading."""
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    source: dict[str, Any] = {"trust_remote_code": False}
-    place = place_of(name, revision)
-    if isinstance(place, str):
-        source["revision"] = revision or "main"
-    check_config(name, _read_config(name, place, revision))
-    try:
-        check_index(name, place, revision)
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(place, **source)
-            tokenizer("Does it work?")  # some damages show with the first text only
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
-                place,
-                num_labels=num_classes,
-                dtype="float32",
-                use_safetensors=True,
-                ignore_mismatched_sizes=True,  # the head of a fine-tuned checkpoint may be for other classes
-                output_loading_info=True,
-                **source,
-            )
-    except (MemoryError, EncoderError):
-        raise
-    except BaseException as error:  # the readers of configuration, tokenizer and weights have exceptions of their own
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of code in Rust
-            raise
-        raise EncoderError(_why_not(name, place, error)) from error
-    return tokenizer, model, loading

@@ -14,7 +14,7 @@ from typing import Any
 from trainable.containment import contains, is_plain_name
 from trainable.errors import EncoderError
 
-__all__ = ["check_config", "check_folder", "check_index", "check_modules", "module_folders"]
+__all__ = ["check_config", "check_folder", "check_index", "check_modules", "listed_modules", "module_folders"]
 
 _INDEX = "model.safetensors.index.json"
 _MODULES = "modules.json"
@@ -74,7 +74,13 @@ def check_index(name: str, place: Path | str, revision: str | None) -> None:
 
 def module_folders(name: str, folder: Path) -> tuple[str, ...]:
     """Return the folders, within an encoder's folder, of the modules that sentence-transformers makes an embedding with
-    (pooling, a dense layer), as its modules.json lists them; none if it has no such file.
+    (pooling, a dense layer); none if it has no list of them. Raises EncoderError as `listed_modules` does."""
+    return tuple(path for _, path in listed_modules(name, folder) if path)
+
+
+def listed_modules(name: str, folder: Path) -> tuple[tuple[str, str], ...]:
+    """Return the class and the folder, within an encoder's folder, of each module that modules.json lists; none if
+    there is no such file. The folder of the encoder itself is empty.
 
     Raises EncoderError for a list that cannot be read, and for modules that are not of sentence-transformers.
     """
@@ -82,7 +88,7 @@ def module_folders(name: str, folder: Path) -> tuple[str, ...]:
         return ()
     try:
         modules = json.loads((folder / _MODULES).read_text(encoding="utf-8"))
-        listed = [(str(module["type"]), str(module["path"])) for module in modules]
+        listed = tuple((str(module["type"]), str(module["path"])) for module in modules)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         said = str(error) or type(error).__name__
         raise EncoderError(
@@ -95,7 +101,7 @@ def module_folders(name: str, folder: Path) -> tuple[str, ...]:
                 "the modules of an encoder must be of sentence-transformers and lie in its folder: no other code is "
                 f"run; {_MODULES} of {name!r} names {kind!r} in {path!r}: use an encoder without it"
             )
-    return tuple(path for _, path in listed if path)
+    return listed
 
 
 def check_modules(name: str, folder: Path, modules: Sequence[str]) -> None:

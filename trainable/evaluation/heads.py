@@ -19,13 +19,18 @@ __all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "s
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
+_WEIGHTS = {True: "balanced", False: None}  # as scikit-learn names them
+
 Classifier: TypeAlias = Callable[[Floats], NDArray[np.float64]]
 """Called as classifier(embeddings_ND) -> scores_NC. A class without training rows never has the highest score."""
 
 
-def logistic_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool) -> Classifier:
+def logistic_head(
+    train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool, balanced: bool = False
+) -> Classifier:
     """Fit a multinomial logistic regression with an L2 penalty; its scores are log-probabilities.
 
+    balanced: whether a row weighs inversely to the number of rows of its class.
     A class without training rows gets the probability 1 / (M + C), which is below that of the likeliest class.
     """
     from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
@@ -35,13 +40,15 @@ def logistic_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: fl
     present = np.unique(labels_M)
     if len(present) == 1:
         return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
-    model = _fitted(LogisticRegression(C=C, max_iter=1000), scaled(train_MD), labels_M)
+    model = _fitted(LogisticRegression(C=C, max_iter=1000, class_weight=_WEIGHTS[balanced]), scaled(train_MD), labels_M)
     return lambda embeddings_ND: spread_scores(
         model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen
     )
 
 
-def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool) -> Classifier:
+def svm_head(
+    train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, normalise: bool, balanced: bool = False
+) -> Classifier:
     """Fit a linear support vector machine; its scores are the votes of its pairwise classifiers, with their margins
     as a tie-break."""
     from sklearn.svm import SVC  # type: ignore[import-untyped]
@@ -50,7 +57,7 @@ def svm_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, C: float, 
     present = np.unique(labels_M)
     if len(present) == 1:
         return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
-    model = _fitted(SVC(C=C, kernel="linear"), scaled(train_MD), labels_M)
+    model = _fitted(SVC(C=C, kernel="linear", class_weight=_WEIGHTS[balanced]), scaled(train_MD), labels_M)
 
     def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
         margins = model.decision_function(scaled(embeddings_ND))

@@ -51,8 +51,11 @@ def run_encoder(
     device: torch.device,
     bf16: bool,
     embedding: Embedding | None = None,
+    modules: nn.Module | None = None,
 ) -> Outputs:
     """Return the head's logits and, if `embedding` is given, sentence embeddings, without dropout or gradients.
+
+    modules: what is applied to the pooled embeddings, or None.
 
     The embedding `tokens` concerns training only: here it means the mean of the tokens.
     """
@@ -68,7 +71,7 @@ def run_encoder(
             logits_BC, hidden_BTD = forward(model, batch, hidden=embedding is not None)
             logits.append(logits_BC.float())
             if embedding is not None and hidden_BTD is not None:
-                embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding))
+                embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding, modules))
         original_N = torch.from_numpy(np.argsort(np.concatenate(batches))).to(device)
         return Outputs(torch.cat(logits)[original_N], torch.cat(embeddings)[original_N] if embeddings else None)
 

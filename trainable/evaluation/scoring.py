@@ -42,12 +42,14 @@ class Scorer:
     encoder: the encoder that is trained, with its head.
     metric_loss: the loss's module with its proxies; None where it is not trained, beta being 1.
     head: the head on the sentence embedding, or None for the encoder's own.
+    modules: what is applied to a pooled embedding, or None.
     pool: the tokens of the dataset's pool.
     train_M: indices of the training rows in the pool.
     num_classes: C.
     device: where the encoder runs.
     bf16: whether it runs in bfloat16.
     penalty: inverse strength of the L2 penalty of a logistic regression on the embeddings.
+    balanced: whether that regression weighs classes inversely to their rows.
     """
 
     config: TrialConfig
@@ -61,7 +63,9 @@ class Scorer:
     num_classes: int
     device: torch.device
     bf16: bool
+    modules: nn.Module | None = None
     penalty: float = 1.0
+    balanced: bool = False
 
     @property
     def rule(self) -> Rule:
@@ -102,7 +106,14 @@ class Scorer:
 
     def _logistic(self, embeddings_ND: Tensor, train_MD: Tensor) -> NDArray[np.float64]:
         """Return the scores of a logistic regression on the embeddings of the training rows."""
-        head = logistic_head(_array(train_MD), self._train_labels, self.num_classes, C=self.penalty, normalise=True)
+        head = logistic_head(
+            _array(train_MD),
+            self._train_labels,
+            self.num_classes,
+            C=self.penalty,
+            normalise=True,
+            balanced=self.balanced,
+        )
         return head(_array(embeddings_ND))
 
     def _raw_proxy_scores(self, embeddings_ND: Tensor) -> NDArray[np.float32] | None:
@@ -130,7 +141,9 @@ class Scorer:
         import torch
 
         model, seen = self.encoder.model, self._embedding if self.head is not None else embedding
-        outputs = run_encoder(model, rows, indices_N, device=self.device, bf16=self.bf16, embedding=seen)
+        outputs = run_encoder(
+            model, rows, indices_N, device=self.device, bf16=self.bf16, embedding=seen, modules=self.modules
+        )
         if self.head is None or outputs.embeddings_ND is None:
             return outputs
         with torch.inference_mode():

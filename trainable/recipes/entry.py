@@ -20,7 +20,7 @@ __all__ = ["ENCODING", "TRAINING", "Measurement", "Part", "RecipeConfig", "Recip
 
 Part = Literal["validation", "test"]
 
-ENCODING = frozenset({"encoder", "encoder_revision", "embedding", "max_length", "precision"})
+ENCODING = frozenset({"encoder", "encoder_revision", "embedding", "prompt", "max_length", "precision"})
 """The fields of a trial that concern an encoder and what it makes of a text."""
 
 TRAINING = frozenset(
@@ -33,12 +33,20 @@ TRAINING = frozenset(
         "head_lr",
         "proxy_lr",
         "proxy_start",
+        "layer_decay",
+        "frozen_layers",
+        "new_layers",
         "weight_decay",
         "schedule",
         "warmup",
         "clip",
         "steps",
         "batch_size",
+        "batches",
+        "views",
+        "projection",
+        "class_weights",
+        "restarts",
         "compatibility",
         "evaluations",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from trainable.encoder.digest import embedding_digest
 from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def begin(trial: Trial) -> RecipeRun:
 
 
 def cost(config: TrialConfig, rows: int) -> int:
-    return 3 * config.steps * min(config.batch_size, rows)
+    return 3 * config.steps * config.views * min(config.batch_size, rows)
 
 
 ENTRY = RecipeEntry(
@@ -37,4 +38,5 @@ ENTRY = RecipeEntry(
     fields=ENCODING | TRAINING,
     begin=begin,
     cost=cost,
+    digest=embedding_digest,
 )

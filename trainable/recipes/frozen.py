@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from trainable.encoder.digest import embedding_digest
 from trainable.ranges import Choice, FloatRange
 from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
 
@@ -63,7 +64,7 @@ ENTRY = RecipeEntry(
     source="logistic regression and SVM of scikit-learn; centroids as the prototypes of Snell et al., 2017 "
     "(arXiv:1703.05175)",
     losses="none",
-    fields=ENCODING,
+    fields=ENCODING | {"class_weights"},
     constants={"loss": None, "evaluations": 1},
     begin=begin,
     embeds_once=True,
@@ -84,4 +85,5 @@ ENTRY = RecipeEntry(
         "name_weight": ("head", frozenset({"centroid"})),
     },
     notes=notes,
+    digest=embedding_digest,
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from trainable.encoder.digest import embedding_digest
 from trainable.ranges import Choice
 from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
 
@@ -54,4 +55,5 @@ ENTRY = RecipeEntry(
     search_source="The second is that of Yin et al., 2019 (arXiv:1909.00161), the third the default of the zero-shot "
     "pipeline of transformers, the last that of Gao et al., 2021 (arXiv:2012.15723) for opinions.",
     notes=notes,
+    digest=embedding_digest,
 )

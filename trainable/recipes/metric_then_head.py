@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from trainable.encoder.digest import embedding_digest
 from trainable.ranges import FloatRange
 from trainable.recipes import fine_tune
 from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
@@ -32,4 +33,5 @@ ENTRY = RecipeEntry(
     cost=fine_tune.cost,
     search={"C": FloatRange(0.1, 100.0, log=True)},
     search_source="On embeddings of length 1, scikit-learn's default of 1 penalises strongly.",
+    digest=embedding_digest,
 )

@@ -1,0 +1,235 @@
+"""What the folder of a sentence-transformers encoder states is done: the embeddings are the library's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Dropout, Normalize, Pooling, Transformer
+
+from sweep.cli.commands import main
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.datasets.text_data import Rows
+from trainable.embeddings import FrozenEncoder
+from trainable.encoder import check_encoder, load_encoder
+from trainable.encoder.description import embedding_in_words
+from trainable.encoder.digest import embedding_digest
+from trainable.errors import ConfigError, EncoderError, TrainableError
+from trainable.training import replicates
+
+TEXTS = ("the film is good", "a", "red green blue red", "was it a great film?", "poor")
+ROWS = Rows(texts=TEXTS, pairs=None, labels_N=np.zeros(len(TEXTS), dtype=np.int64))
+
+
+def saved(folder: Path, encoder: Path, after: Sequence[Any] = (), pooling: str = "mean", **fields: Any) -> Path:
+    """A folder as the library saves it."""
+    torch.manual_seed(0)
+    modules = [Transformer(str(encoder)), Pooling(32, pooling), *after]
+    SentenceTransformer(modules=modules, device="cpu", **fields).save_pretrained(str(folder / "saved"))
+    return folder / "saved"
+
+
+def config(encoder: Path, **fields: Any) -> TrialConfig:
+    base = {"dataset": DatasetConfig(name="toy"), "shots": 4, "encoder": str(encoder), "embedding": "auto"}
+    return TrialConfig.model_validate({**base, "prompt": "auto", **fields})
+
+
+def embedded(trial: TrialConfig) -> Any:
+    return FrozenEncoder.of(trial, 2).embed_all(ROWS)
+
+
+def by_library(folder: Path, **fields: Any) -> Any:
+    return SentenceTransformer(str(folder), device="cpu").encode(list(TEXTS), **fields)
+
+
+LAYERS: dict[str, list[Any]] = {
+    "none": [],
+    "scaling": [Normalize()],
+    "a dense layer": [Dense(32, 12)],
+    "a dense layer and scaling": [Dense(32, 12, activation_function=torch.nn.GELU()), Normalize()],
+    "without a bias": [Dense(32, 8, bias=False, activation_function=torch.nn.Identity())],
+    "two, of which one adds": [Dense(32, 32, use_residual=True), Dense(32, 16, use_residual=True)],
+}
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken"])
+def test_the_pooling_is_the_library_s(pooling: str, tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, pooling=pooling)
+    found = embedded(config(folder))
+    np.testing.assert_allclose(found, by_library(folder), atol=2e-6)
+    explicit = {"lasttoken": "last"}.get(pooling, pooling)
+    assert np.array_equal(embedded(config(folder, embedding=explicit)), found)
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_the_layers_after_the_pooling_are_the_library_s(layers: str, tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, LAYERS[layers])
+    trial, wanted = config(folder), by_library(folder)
+    np.testing.assert_allclose(embedded(trial), wanted, atol=2e-6)
+    assert load_encoder(str(folder), None, 2).size_for("auto") == wanted.shape[1]
+    plain = embedded(config(folder, embedding="mean"))
+    assert plain.shape[1] == 32
+    assert layers == "none" or not np.array_equal(plain, embedded(trial))
+
+
+PROMPTS = {"query": "red: ", "document": "", "task": "Instruct: find films\nQuery: "}
+
+
+@pytest.mark.parametrize(
+    ("asked", "default", "text"),
+    [
+        ("auto", None, ""),
+        ("auto", "query", "red: "),
+        ("none", "query", ""),
+        ("task", "query", "Instruct: find films\nQuery: "),
+        ("blue: ", "query", "blue: "),
+    ],
+)
+def test_the_prompt_is_the_library_s(
+    asked: str, default: str | None, text: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path, tiny_bert, prompts=PROMPTS, default_prompt_name=default)
+    assert load_encoder(str(folder), None, 2).prompt(asked) == text
+    np.testing.assert_allclose(embedded(config(folder, prompt=asked)), by_library(folder, prompt=text), atol=2e-6)
+    if asked == "auto":
+        np.testing.assert_allclose(embedded(config(folder)), by_library(folder), atol=2e-6)
+
+
+def test_a_word_that_names_no_prompt_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = str(saved(tmp_path, tiny_bert, prompts=PROMPTS))
+    with pytest.raises(ConfigError, match=r"received 'qurey'.*it states `?document`?, `?query`?.*task"):
+        check_encoder(folder, None, 32, "auto", prompt="qurey")
+    with pytest.raises(ConfigError, match="it states none: choose one of these, or write the text out"):
+        check_encoder(str(tiny_bert), None, 32, "auto", prompt="query")
+
+
+def test_a_prompt_that_is_not_pooled_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, prompts=PROMPTS)
+    pooling = folder / "1_Pooling" / "config.json"
+    pooling.write_text(json.dumps(json.loads(pooling.read_text()) | {"include_prompt": False}))
+    with pytest.raises(ConfigError, match=r"leave the prompt 'red: ' out of the pooling.*set prompt: none"):
+        check_encoder(str(folder), None, 32, "auto", prompt="query")
+    check_encoder(str(folder), None, 32, "auto", prompt="auto")
+
+
+def test_the_prompt_stands_before_the_first_text_of_a_pair(tiny_bert: Path) -> None:
+    from trainable.batching import tokenise
+
+    encoder = load_encoder(str(tiny_bert), None, 2)
+    pairs = Rows(texts=("good film",), pairs=("blue",), labels_N=np.zeros(1, dtype=np.int64))
+    written = Rows(texts=("red: good film",), pairs=("blue",), labels_N=np.zeros(1, dtype=np.int64))
+    assert tokenise(pairs, encoder, 32, "red: ").ids_L.tolist() == tokenise(written, encoder, 32).ids_L.tolist()
+    assert tokenise(pairs, encoder, 32).ids_L.tolist() != tokenise(written, encoder, 32).ids_L.tolist()
+
+
+def test_other_modules_are_refused_and_can_be_left_out(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = str(saved(tmp_path, tiny_bert, [Dropout(0.1)]))
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: check_encoder(folder, None, 32, "auto"),
+        lambda: load_encoder(folder, None, 2).modules_for("auto"),
+    )
+    for check in checks:
+        with pytest.raises(ConfigError, match="a module Dropout too: leave it out by embedding: mean, cls or last"):
+            check()
+    check_encoder(folder, None, 32, "mean")
+    assert load_encoder(folder, None, 2).modules_for("mean") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"activation_function": "torch.nn.modules.activation.Hardshrink"}, "states torch.nn.modules.activation.Hard"),
+        ({"activation_function": "other.Tanh"}, r"states other\.Tanh"),
+        ({"module_input_name": "token_embeddings"}, "states sentence_embedding and token_embeddings"),
+        ({"in_features": 31}, "it takes 31 numbers, and gets 32"),
+        ({"out_features": 5}, "size mismatch"),
+        ({"bias": False}, "linear.bias"),
+    ],
+)
+def test_dense_layers_that_cannot_be_used_are_refused(
+    changed: dict[str, Any], said: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path, tiny_bert, [Dense(32, 12)])
+    path = folder / "2_Dense" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changed))
+    with pytest.raises(TrainableError, match=said):
+        load_encoder(str(folder), None, 2).modules_for("auto")
+
+
+def test_modules_that_cannot_be_read_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, [Dense(32, 12)])
+    (folder / "2_Dense" / "model.safetensors").write_bytes(b"nothing")
+    with pytest.raises(EncoderError, match=r"2_Dense of .* is not .*: save it anew"):
+        load_encoder(str(folder), None, 2).modules_for("auto")
+
+
+def test_dense_layers_are_trained_and_each_replicate_starts_from_their_weights(
+    tiny_bert: Path, tmp_path: Path, toy_csv: Path
+) -> None:
+    folder = saved(tmp_path, tiny_bert, [Dense(32, 12), Normalize()])
+    trial = config(
+        folder,
+        dataset=DatasetConfig(name="toy", path=str(toy_csv)),
+        head="centroid",
+        loss={"name": "soft_triple", "centers_per_class": 2},
+        proxy_start="centroids",
+        encoder_lr=1e-2,
+        steps=3,
+        evaluations=1,
+        replicates=2,
+    )
+    modules = load_encoder(str(folder), None, 2).modules_for("auto")
+    assert modules is not None
+    before = {name: weight.clone() for name, weight in modules.state_dict().items()}
+    first = [evaluation.metrics["val_loss"] for evaluation in replicates(trial)]
+    assert all(not torch.equal(before[name], weight.cpu()) for name, weight in modules.state_dict().items())
+    assert [evaluation.metrics["val_loss"] for evaluation in replicates(trial)] == first
+    load_encoder(str(folder), None, 2).reset(0)
+    assert all(torch.equal(before[name], weight.cpu()) for name, weight in modules.state_dict().items())
+
+
+def test_embeddings_of_other_modules_are_not_taken_for_these(tiny_bert: Path, tmp_path: Path) -> None:
+    trials = [config(saved(tmp_path / name, tiny_bert, layers)) for name, layers in LAYERS.items() if layers]
+    shown = [embedded(trial).tobytes() for trial in trials]
+    assert len(set(shown)) == len(shown)
+
+
+def test_a_sweep_knows_when_the_modules_change(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, [Dense(32, 12)])
+    before = embedding_digest(config(folder))
+    assert set(before) == {"1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"}
+    assert embedding_digest(config(folder, embedding="mean")) == {}
+    path = folder / "2_Dense" / "config.json"
+    path.write_text(path.read_text() + "\n")
+    assert embedding_digest(config(folder)) != before
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "last token, dense layer from 32 to 12, scaled to length 1; prompt 'red: '"),
+        ({"embedding": "mean", "prompt": "none"}, "mean of the tokens; no prompt"),
+        ({"embedding": None, "prompt": None}, "the encoder's default embedding; no prompt"),
+    ],
+)
+def test_how_an_embedding_is_made_in_words(fields: dict[str, Any], said: str, tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(
+        tmp_path,
+        tiny_bert,
+        [Dense(32, 12), Normalize()],
+        pooling="lasttoken",
+        prompts=PROMPTS,
+        default_prompt_name="query",
+    )
+    assert embedding_in_words(config(folder, **fields)) == said
+
+
+def test_plan_shows_how_the_packaged_encoder_embeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--no-timing", "--set", "compare.dataset=[support]", "--set", "trial.embedding=auto"]) == 0
+    assert "encoder all-MiniLM-L6-v2: mean of the tokens, scaled to length 1; no prompt" in capsys.readouterr().out
