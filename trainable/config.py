@@ -155,6 +155,11 @@ class TrialConfig(BaseModel):
         description="weights of the classes in cross-entropy, logistic regression and SVM: all alike, or inversely "
         "proportional to their rows in the draw",
     )
+    priors: Literal["draw", "pool"] = Field(
+        "draw",
+        description="how frequent the classes are taken to be by the head and by a logistic regression: as in the "
+        "draw, or as among all rows that draws are taken from",
+    )
     restarts: int = Field(
         0,
         ge=0,

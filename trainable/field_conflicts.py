@@ -24,6 +24,7 @@ PUBLISHED = (
     "views",
     "projection",
     "class_weights",
+    "priors",
     "restarts",
 )
 """The fields of a training that `compatibility: published` leaves at their defaults: the papers' code has none of

@@ -115,7 +115,7 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         counted = {"restarts": float(restarts)} if trial.config.restarts else {}
         metrics = {**scored.metrics, **means, **times, **counted, "tokens": float(learner.tokens)}
-        yield Measurement(point, metrics, learner.trained_on, scored.confusion)
+        yield Measurement(point, metrics, learner.trained_on, scored.confusion, scored.predicted)
 
 
 def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trainable.class_texts import class_rows
 from trainable.embeddings import FrozenEncoder
-from trainable.evaluation.heads import Classifier, centroid_head, logistic_head, neighbours_head, svm_head
+from trainable.evaluation.heads import Classifier, centroid_head, logistic_head, neighbours_head, prior_shift, svm_head
 from trainable.evaluation.parts import assess_parts
 from trainable.recipes.entry import Measurement
 from trainable.recipes.frozen import Frozen
@@ -53,7 +53,7 @@ class FrozenClassifier:
         fitted = perf_counter()
         scored = assess_parts(self.trial, replicate, lambda rows, wanted: classifier(self.frozen.embed(rows, wanted)))
         times = {"train_seconds": fitted - began, "eval_seconds": perf_counter() - fitted}
-        yield Measurement(0, {**scored.metrics, **times}, self.frozen.runs_on, scored.confusion)
+        yield Measurement(0, {**scored.metrics, **times}, self.frozen.runs_on, scored.confusion, scored.predicted)
 
     def release(self) -> None:
         """Nothing is to be given up, since nothing but the classifier was trained."""
@@ -75,7 +75,11 @@ def fit_head(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:
         return neighbours_head(train_MD, labels_M, num_classes, neighbours=config.neighbours)
     fit = logistic_head if config.head == "logistic_regression" else svm_head
     balanced = trial.config.class_weights == "balanced"
-    return fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise, balanced=balanced)
+    classifier = fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise, balanced=balanced)
+    if trial.config.priors == "draw" or config.head != "logistic_regression":
+        return classifier
+    shift_C = prior_shift(labels_M, data.pool.labels_N, num_classes)
+    return lambda embeddings_ND: classifier(embeddings_ND) + shift_C
 
 
 def fit_names(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.evaluation.assessment import ONLY_RULE
 from trainable.evaluation.metrics import classification_metrics, confusion_matrix, cross_entropy
+from trainable.predicted_classes import PredictedClasses
 from trainable.recipes.entry import Measurement
 from trainable.recipes.predictions import read
 
@@ -49,14 +51,16 @@ class GivenPredictions:
         data, wanted = self.trial.data, self.trial.samples[replicate].validation
         metrics: dict[str, float] = {}
         confusion: tuple[tuple[int, ...], ...] = ()
+        predicted: PredictedClasses | None = None
         if self.answers.pool is not None:
             metrics |= self._metrics("val_", self.answers.pool, data.pool.labels_N, wanted)
         if self.trial.part == "test":
             metrics |= self._metrics("test_", self.answers.test, data.test.labels_N, np.arange(len(data.test)))
             counts_CC = confusion_matrix(data.test.labels_N, self.answers.test.labels_N, len(data.class_names))
             confusion = tuple(map(tuple, counts_CC.tolist()))
+            predicted = PredictedClasses.of({ONLY_RULE: self.answers.test.labels_N})
         times = {"train_seconds": 0.0, "eval_seconds": perf_counter() - began}
-        yield Measurement(0, {**metrics, **times}, "", confusion)
+        yield Measurement(0, {**metrics, **times}, "", confusion, predicted)
 
     def release(self) -> None:
         """Nothing is to be given up, since nothing was trained."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from trainable.predicted_classes import PredictedClasses
+
 __all__ = ["Evaluation", "Outcome"]
 
 
@@ -32,6 +34,7 @@ class Evaluation:
         draws twice.
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
     confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
+    predicted: the classes of the test rows, as predicted; None where no test rows were scored, and in records of old.
     trained_on: device and precision, such as `NVIDIA L4 (bf16)`; empty where unknown.
     trained_with: versions of the code and the libraries (`trainable.versions`); empty in records of old.
     outcome: DIVERGED or FAILED on the evaluation that ends the trial, which may have no metrics; None otherwise.
@@ -46,6 +49,7 @@ class Evaluation:
     initialisation: int = 0
     metrics: Mapping[str, float] = field(default_factory=dict)
     confusion: tuple[tuple[int, ...], ...] = ()
+    predicted: PredictedClasses | None = None
     trained_on: str = ""
     trained_with: str = ""
     outcome: Outcome | None = None
@@ -60,8 +64,10 @@ class Evaluation:
     def to_json(self) -> dict[str, Any]:
         """Return JSON data, as ledgers and documents store it; the key of `point` is `evaluation` there."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)} | {"metrics": dict(self.metrics)}
-        if not self.trained_with:
-            del values["trained_with"]  # a record of old stays as it was
+        values["predicted"] = None if self.predicted is None else self.predicted.to_json()
+        for name in ("trained_with", "predicted"):
+            if not values[name]:
+                del values[name]  # a record of old stays as it was
         return {_KEYS.get(name, name): value for name, value in values.items()}
 
     @classmethod
@@ -69,8 +75,13 @@ class Evaluation:
         """Return the evaluation of which `to_json` gave `data`; lists and strings from JSON are converted back."""
         outcome = data.get("outcome")
         confusion = tuple(tuple(row) for row in data.get("confusion", ()))
-        values = {_FIELDS.get(key, key): value for key, value in data.items()}
-        return cls(**{**values, "outcome": Outcome(outcome) if outcome else None, "confusion": confusion})
+        predicted = data.get("predicted")
+        values = {_FIELDS.get(key, key): value for key, value in data.items()} | {
+            "outcome": Outcome(outcome) if outcome else None,
+            "confusion": confusion,
+            "predicted": PredictedClasses.from_json(predicted) if predicted else None,
+        }
+        return cls(**values)
 
 
 _KEYS = {"point": "evaluation"}  # of JSON data, by field

@@ -74,7 +74,9 @@ class SetFitTraining:
             scored = assess_parts(trial, replicate, lambda rows, wanted: self._scores(fitted, rows, wanted))
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         where = trained_on(self.body.device, bf16=False)
-        yield Measurement(fitted.step, {**scored.metrics, **fitted.losses, **times}, where, scored.confusion)
+        yield Measurement(
+            fitted.step, {**scored.metrics, **fitted.losses, **times}, where, scored.confusion, scored.predicted
+        )
 
     def release(self) -> None:
         """Give up the gradients, and the accelerator's memory."""

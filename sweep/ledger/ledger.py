@@ -14,7 +14,6 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -83,7 +82,7 @@ class Ledger:
                 root.set_user_attr("id", uuid.uuid4().hex)
             root.set_user_attr("spec", spec)
             root.set_user_attr("facts", dict(provenance))
-            root.set_user_attr("data", {name: asdict(record) for name, record in (data or {}).items()})
+            root.set_user_attr("data", {name: record.to_json() for name, record in (data or {}).items()})
             root.set_user_attr("state", SweepState.RUNNING)
             self._trials.begin(cells, inputs)
             self._confirmations.read(cells)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.records.sweep import DataRecord
+from trainable.predicted_classes import PredictedClasses
 
 if TYPE_CHECKING:
     from sweep.spec.cells import Cell
@@ -60,6 +61,7 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
             test=len(data.test),
             test_counts=tuple(np.bincount(data.test.labels_N, minlength=len(data.class_names)).tolist()),
             notes=notes[name],
+            labels=PredictedClasses.of({"label": data.test.labels_N}),
         )
         for name, data in ((name, load(config)) for name, config in configs.items())
     }

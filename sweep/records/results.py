@@ -77,7 +77,7 @@ def _data(record: Any, **replaced: Any) -> dict[str, Any]:
 
 
 def _sweep_data(record: SweepRecord) -> dict[str, Any]:
-    return _data(record, data={name: asdict(dataset) for name, dataset in record.data.items()})
+    return _data(record, data={name: dataset.to_json() for name, dataset in record.data.items()})
 
 
 def _trial_data(record: TrialRecord) -> dict[str, Any]:

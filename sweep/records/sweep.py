@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from trainable.predicted_classes import PredictedClasses
 
 __all__ = ["DataRecord", "SweepRecord", "SweepState"]
 
@@ -20,6 +22,7 @@ class DataRecord:
     test: number of rows of the test part.
     test_counts: number of test rows of each class.
     notes: what was changed or left out when it was read.
+    labels: the classes of the test rows, in their order; None in records of old.
     """
 
     name: str
@@ -28,6 +31,7 @@ class DataRecord:
     test: int
     test_counts: tuple[int, ...]
     notes: tuple[str, ...] = ()
+    labels: PredictedClasses | None = None
 
     @property
     def majority_share(self) -> float:
@@ -36,8 +40,15 @@ class DataRecord:
 
     @classmethod
     def from_json(cls, fields: Mapping[str, Any]) -> DataRecord:
-        """The record of which `dataclasses.asdict` gave these fields, possibly through JSON, which has no tuples."""
-        return cls(**{**fields, **{name: tuple(fields[name]) for name in ("class_names", "test_counts", "notes")}})
+        """The record of which `to_json` gave these fields."""
+        labels = fields.get("labels")
+        tuples = {name: tuple(fields[name]) for name in ("class_names", "test_counts", "notes")}
+        return cls(**{**fields, **tuples, "labels": PredictedClasses.from_json(labels) if labels else None})
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON data."""
+        values = asdict(self) | {"labels": None if self.labels is None else self.labels.to_json()}
+        return {name: value for name, value in values.items() if name != "labels" or value}  # of old it stays as it was
 
 
 class SweepState(StrEnum):

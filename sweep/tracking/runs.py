@@ -16,7 +16,7 @@ This is the contract with everybody who reads the runs:
             as a trial, with that trial's configuration; tag sweep.confirmation, their number in the cell; metrics
             with one step for each draw, from 0, and `mean_...` over the draws so far (step: replicates that have
             ended); for draws trained twice, the second training under `reseeded_...`; for replicates that failed the
-            artifact failure.txt
+            artifact failure.txt; of a confirmation predictions.json, the predicted class of each test row by each rule
 
 The status says whether anybody has to act. FINISHED: completed or pruned, nothing to do; a pruned trial was stopped on
 purpose, and its tag says so. FAILED: diverged or failed, read sweep.reason. KILLED: interrupted, the next run of the
@@ -39,6 +39,7 @@ from sweep.records.trial import TrialRecord
 from sweep.tracking.metrics import milliseconds, num_evaluations
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
+from trainable.predicted_classes import PredictedClasses
 
 __all__ = [
     "ID_TAG",
@@ -131,7 +132,7 @@ def sweep_run(sweep: SweepRecord, ended_trials: int) -> WantedRun:
 
 def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent: str) -> WantedRun:
     """The run of a trial or a confirmation, nested under the run `parent`."""
-    wanted = _trial_run(record) if isinstance(record, TrialRecord) else _confirmation_run(record)
+    wanted = _trial_run(record) if isinstance(record, TrialRecord) else _confirmation_run(record, sweep)
     tags = {"mlflow.parentRunId": parent, "sweep.name": sweep.name, ID_TAG: sweep.id, "sweep.cell": record.cell}
     if record.outcome is not None:
         tags["sweep.outcome"] = record.outcome.value
@@ -158,7 +159,7 @@ def _trial_run(record: TrialRecord) -> WantedRun:
     )
 
 
-def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
+def _confirmation_run(record: ConfirmationRecord, sweep: SweepRecord) -> WantedRun:
     return WantedRun(
         name=f"{record.role}: {record.config.method} #{record.trial} of {record.cell}",
         status=_TRIAL_STATUS[record.outcome],
@@ -171,8 +172,27 @@ def _confirmation_run(record: ConfirmationRecord) -> WantedRun:
             "sweep.attempts": str(sum(record.attempts.values())),
         },
         params=_params(record.config),
-        texts=_failure("\n\n".join(_failed_replicates(record))),
+        texts={**_failure("\n\n".join(_failed_replicates(record))), **_predictions(record, sweep)},
     )
+
+
+def _predictions(record: ConfirmationRecord, sweep: SweepRecord) -> Mapping[str, str]:
+    """What was predicted for each test row on each draw, once all draws have ended."""
+    known = [each.evaluation for each in record.replicates if each.evaluation.predicted is not None]
+    data = sweep.data.get(record.config.dataset.name)
+    if not known or record.outcome is None or data is None or data.labels is None:
+        return {}
+    draws = [
+        {"draw": found.draw, "initialisation": found.initialisation, **_classes(found.predicted)}
+        for found in sorted(known, key=lambda each: (each.draw, each.initialisation))
+        if found.predicted is not None
+    ]
+    content = {"classes": data.class_names, "labels": data.labels.judged.tolist(), "draws": draws}
+    return {"predictions.json": json.dumps(content, ensure_ascii=False, separators=(",", ":"))}
+
+
+def _classes(predicted: PredictedClasses) -> dict[str, list[int]]:
+    return {rule: classes_N.tolist() for rule, classes_N in predicted.by_rule().items()}
 
 
 def _failed_replicates(record: ConfirmationRecord) -> Iterator[str]:

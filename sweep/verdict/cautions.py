@@ -232,8 +232,8 @@ def _unbalanced(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]
     if skewed:
         yield (
             f"draws have equally many rows of each class, and the test part has not: {_some(dict.fromkeys(skewed))}; "
-            "accuracy then favours whatever guesses the frequent class, `--set protocol.metric=macro_f1` counts all "
-            "classes alike, and `--set trial.sampling=random` draws them as frequent as they are"
+            "accuracy then favours whatever guesses the frequent class; `protocol.metric: macro_f1` counts all classes "
+            "alike, and `trial.priors: pool` tells the classifiers how frequent they are"
         )
 
 

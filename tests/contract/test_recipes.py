@@ -262,6 +262,7 @@ def test_each_draw_is_scored_on_its_validation_rows_at_each_point(
     for each in found:
         check_metrics(each, ["val"])
         assert each.confusion == ()
+        assert each.predicted is None
         assert not any(name.startswith("test_") for name in each.metrics)
         assert each.step <= config.steps
 
@@ -277,6 +278,11 @@ def test_the_test_part_is_scored_once_at_the_end(method: Method, data: dict[str,
         confusion_CC = np.array(each.confusion)
         np.testing.assert_array_equal(confusion_CC.sum(axis=1), np.bincount(labels_N))
         assert each.metrics["test_accuracy"] == pytest.approx(confusion_CC.trace() / len(labels_N))
+        assert each.predicted is not None
+        assert each.metrics["test_accuracy"] == pytest.approx((each.predicted.judged == labels_N).mean())
+        for rule, classes_N in each.predicted.by_rule().items():
+            of_the_rule = each.metrics.get(f"test_{rule}_accuracy", each.metrics["test_accuracy"])
+            assert of_the_rule == pytest.approx((classes_N == labels_N).mean())
 
 
 @EVERY_TRAINED

@@ -27,6 +27,7 @@ from trainable.draws import CONFIRMATION_START
 from trainable.evaluation.metrics import classification_metrics
 from trainable.field_conflicts import PUBLISHED
 from trainable.outcomes import Evaluation, Outcome
+from trainable.predicted_classes import PredictedClasses
 from trainable.ranges import Choice, IntRange, Range, Scalar
 
 __all__ = ["GAIN", "synthetic_results"]
@@ -155,7 +156,12 @@ class _Plan:
         unknown = (self.classes, tuple(240 + 20 * place for place in range(len(self.classes))), 2000)
         class_names, test_counts, pool = _DATA.get(name, unknown)
         return DataRecord(
-            name=name, class_names=class_names, pool=pool, test=sum(test_counts), test_counts=test_counts, notes=()
+            name=name,
+            class_names=class_names,
+            pool=pool,
+            test=sum(test_counts),
+            test_counts=test_counts,
+            labels=PredictedClasses.of({"label": np.repeat(np.arange(len(class_names)), test_counts)}),
         )
 
     def accuracy(self, config: TrialConfig, quality: float, draw: int, initialisation: int = 0) -> float:
@@ -269,8 +275,9 @@ class _Plan:
                 return Evaluation(**at, step=10, outcome=outcome, reason=_REASONS[outcome])
         wanted = self.accuracy(config, quality, index, initialisation)
         noise = self.generator("test", config.model_dump_json(), index, initialisation)
-        confusion_CC, metrics = _scored(self.data(config.dataset.name), wanted, noise)
-        return Evaluation(**at, step=config.steps, metrics=metrics | _training(1.0), confusion=confusion_CC)
+        confusion_CC, metrics, predicted = _scored(self.data(config.dataset.name), wanted, noise)
+        metrics |= _training(1.0)
+        return Evaluation(**at, step=config.steps, metrics=metrics, confusion=confusion_CC, predicted=predicted)
 
 
 _REASONS = {
@@ -310,8 +317,9 @@ def _training(share: float) -> dict[str, float]:
 
 def _scored(
     data: DataRecord, accuracy: float, generator: np.random.Generator
-) -> tuple[tuple[tuple[int, ...], ...], dict[str, float]]:
-    """A confusion matrix with this accuracy, each wrong row in a random other class, and its metrics."""
+) -> tuple[tuple[tuple[int, ...], ...], dict[str, float], PredictedClasses]:
+    """A confusion matrix with this accuracy, each wrong row in a random other class, its metrics, and what was
+    predicted."""
     classes = len(data.class_names)
     labels_T = np.repeat(np.arange(classes), data.test_counts)
     wrong_T = np.zeros(data.test, dtype=bool)
@@ -325,4 +333,5 @@ def _scored(
     for rule, offset in rules.items():
         metrics[f"test_{rule}_accuracy"] = float(np.clip(scores["accuracy"] + offset, 0, 1))
     metrics |= _scores("val_", accuracy, accuracy - 0.03, accuracy - 0.01)
-    return tuple(tuple(map(int, row_C)) for row_C in confusion_CC), metrics
+    predicted = PredictedClasses.of({"head": predicted_T})
+    return tuple(tuple(map(int, row_C)) for row_C in confusion_CC), metrics, predicted

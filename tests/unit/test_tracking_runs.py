@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from sweep.records.confirmation import Role
 from sweep.records.sweep import SweepState
 from sweep.tracking.runs import run_key, run_of, sweep_run
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
+from tests.sweeps.synthetic_results import synthetic_results
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
@@ -171,3 +174,17 @@ def test_a_confirmation_tells_which_of_its_replicates_failed_and_why() -> None:
         f"draw {first + 1}, initialisation 0: no memory\nTraceback\n  at http://***@host\n\n"
         f"draw {first}, initialisation 1: its worker died"
     )
+
+
+def test_a_confirmation_that_ended_shows_what_it_predicted() -> None:
+    results = synthetic_results(datasets=("trec",), losses=("cross_entropy", "supcon"), draws=2, trials=1)
+    record = next(each for each in results.confirmations if each.role is Role.CONFIRMATION)
+    shown = json.loads(run_of(record, results.sweep, "parent").texts["predictions.json"])
+    data = results.sweep.data["trec"]
+    assert data.labels is not None
+    assert (tuple(shown["classes"]), shown["labels"]) == (data.class_names, data.labels.judged.tolist())
+    assert len(shown["draws"]) == len(record.replicates)
+    first = min(record.replicates, key=lambda each: each.evaluation.draw).evaluation
+    assert first.predicted is not None
+    assert shown["draws"][0] == {"draw": first.draw, "initialisation": 0, "head": first.predicted.judged.tolist()}
+    assert run_of(replace(record, outcome=None), results.sweep, "parent").texts == {}

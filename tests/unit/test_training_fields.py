@@ -20,7 +20,7 @@ from trainable.config import DatasetConfig, TrialConfig
 from trainable.encoder import load_encoder
 from trainable.encoder.layers import depths, layer_count, new_weights
 from trainable.errors import ConfigError, FieldConflictError
-from trainable.evaluation.heads import logistic_head
+from trainable.evaluation.heads import logistic_head, prior_shift
 from trainable.learner import Learner
 from trainable.objective import Objective
 from trainable.optimiser import layer_rates, parameter_groups
@@ -221,6 +221,40 @@ def test_the_heads_weigh_classes_as_scikit_learn_does() -> None:
         found = logistic_head(rows, labels, 2, C=1.0, normalise=False, balanced=balanced)(fresh)
         model = LogisticRegression(class_weight=weight, max_iter=1000).fit(rows.astype(float), labels)
         np.testing.assert_allclose(found, model.predict_log_proba(fresh.astype(float)), atol=1e-6)
+
+
+def test_the_shift_of_priors_is_bayes_rule() -> None:
+    train, pool = np.array([0, 0, 1, 1, 3, 3]), np.repeat([0, 1, 2, 3], [70, 20, 5, 10])
+    shift = prior_shift(train, pool, 4)
+    shares = np.array([70, 20, 10]) / 100  # of the classes that were seen
+    learned = np.array([0.5, 0.3, 0.2])
+    wanted = learned * shares / (1 / 3)
+    found = np.exp(np.log(learned) + shift[[0, 1, 3]])
+    np.testing.assert_allclose(found / found.sum(), wanted / wanted.sum())
+    assert shift[2] == 0
+
+
+@pytest.mark.parametrize("recipe", ["fine_tune", "frozen"])
+def test_known_priors_make_rare_classes_rarer(recipe: str, tiny_bert: Path, tmp_path: Path) -> None:
+    rows = [
+        f"the {'red' if number % 7 else 'blue'} film {number},{'often' if number % 7 else 'rare'}"
+        for number in range(210)
+    ]
+    path = tmp_path / "skewed.csv"
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    base = {
+        "dataset": {"name": "skewed", "path": str(path)},
+        "shots": 3,
+        "encoder": str(tiny_bert),
+        "embedding": "mean",
+        "replicates": 1,
+        "recipe": {"name": recipe},
+    } | ({"steps": 1, "evaluations": 1, "encoder_lr": 1e-6} if recipe == "fine_tune" else {})
+    often = []
+    for priors in ("draw", "pool"):
+        (found,) = replicates(TrialConfig.model_validate({**base, "priors": priors}), [0], part="test")
+        often.append(sum(row[0] for row in found.confusion))
+    assert often[1] > often[0]
 
 
 # ---- projection ------------------------------------------------------------------------------------------------------

@@ -17,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.metrics import classification_metrics, confusion_matrix, cross_entropy
+from trainable.predicted_classes import PredictedClasses
 
 __all__ = [
     "MOST_NEIGHBOURS",
+    "ONLY_RULE",
     "Assessment",
     "Mixture",
     "Rule",
@@ -32,6 +34,9 @@ __all__ = [
     "cross_fitted",
     "neighbour_scores",
 ]
+
+ONLY_RULE = "classifier"
+"""The name of the rule of a recipe that has one."""
 
 _NEIGHBOURS = (1, 3, 5, 9, 15, 25)
 MOST_NEIGHBOURS = _NEIGHBOURS[-1]
@@ -87,10 +92,13 @@ class Assessment:
 
     metrics: by name.
     confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
+    predicted: the classes of the scored rows by each rule, the one that counts first; None where there are no test
+        rows.
     """
 
     metrics: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...] = ()
+    predicted: PredictedClasses | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +127,10 @@ def assess_validation(scores_NC: Floats, labels_N: Labels) -> Assessment:
 def assess_scores(prefix: str, scores_NC: Floats, labels_N: Labels) -> Assessment:
     """Return `accuracy`, `macro_f1`, `weighted_f1` and `loss` (nats), named with a prefix, and the confusion of scores
     by the one rule that a recipe has."""
-    counts_CC = confusion_matrix(labels_N, scores_NC.argmax(axis=1), scores_NC.shape[1])
-    return Assessment(_metrics(prefix, scores_NC, labels_N), tuple(map(tuple, counts_CC.tolist())))
+    classes_N = scores_NC.argmax(axis=1)
+    counts_CC = confusion_matrix(labels_N, classes_N, scores_NC.shape[1])
+    predicted = PredictedClasses.of({ONLY_RULE: classes_N})
+    return Assessment(_metrics(prefix, scores_NC, labels_N), tuple(map(tuple, counts_CC.tolist())), predicted)
 
 
 def assess_test(validation: Scores, test: Scores, *, beta: float, rule: Rule) -> Assessment:
@@ -139,9 +149,9 @@ def assess_test(validation: Scores, test: Scores, *, beta: float, rule: Rule) ->
     for name, scores_NC in rules.items():
         scored = _metrics(f"test_{name}_", scores_NC, test.labels_N)
         metrics |= {each: scored[each] for each in (f"test_{name}_accuracy", f"test_{name}_macro_f1")}
-    num_classes = test.nearest_NC.shape[1]
-    counts_CC = confusion_matrix(test.labels_N, rules[rule].argmax(axis=1), num_classes)
-    return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())))
+    classes = {name: rules[name].argmax(axis=1) for name in dict.fromkeys((rule, *rules))}
+    counts_CC = confusion_matrix(test.labels_N, classes[rule], test.nearest_NC.shape[1])
+    return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())), PredictedClasses.of(classes))
 
 
 def _rules(validation: Scores, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:

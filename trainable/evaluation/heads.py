@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import neighbour_scores
 
-__all__ = ["Classifier", "centroid_head", "logistic_head", "neighbours_head", "spread_scores", "svm_head"]
+__all__ = [
+    "Classifier",
+    "centroid_head",
+    "logistic_head",
+    "neighbours_head",
+    "prior_shift",
+    "spread_scores",
+    "svm_head",
+]
 
 Floats = NDArray[np.floating]
 Labels = NDArray[np.int64]
@@ -44,6 +52,22 @@ def logistic_head(
     return lambda embeddings_ND: spread_scores(
         model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen
     )
+
+
+def prior_shift(train_M: Labels, pool_N: Labels, num_classes: int) -> NDArray[np.float64]:
+    """Return shift_C, which turns log-probabilities learned where classes are as frequent as among the labels of the
+    training rows into those where they are as frequent as in the pool (Saerens et al., 2002,
+    doi:10.1162/089976602753284446, equation 2.4).
+
+    A class without training rows is not shifted: nothing was learned of it.
+    """
+    drawn_C = np.bincount(train_M, minlength=num_classes)
+    pool_C = np.bincount(pool_N, minlength=num_classes)
+    seen_C = drawn_C > 0
+    shift_C = np.zeros(num_classes)
+    shares_C = pool_C[seen_C] / pool_C[seen_C].sum()
+    shift_C[seen_C] = np.log(shares_C) - np.log(drawn_C[seen_C] / drawn_C.sum())
+    return shift_C
 
 
 def svm_head(

@@ -35,7 +35,7 @@ def assess_parts(trial: Trial, replicate: int, score: Callable[[Rows, Indices], 
     if trial.part != "test":
         return Assessment(metrics)
     tested = _assessed("test_", score, data.test, np.arange(len(data.test)))
-    return Assessment({**metrics, **tested.metrics}, tested.confusion)
+    return Assessment({**metrics, **tested.metrics}, tested.confusion, tested.predicted)
 
 
 def _assessed(

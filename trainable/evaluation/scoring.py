@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import MOST_NEIGHBOURS, Scores, cross_fitted
-from trainable.evaluation.heads import logistic_head
+from trainable.evaluation.heads import logistic_head, prior_shift
 from trainable.evaluation.inference import class_scores, nearest_rows, run_encoder
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Scorer:
             normalise=True,
             balanced=self.balanced,
         )
-        return head(_array(embeddings_ND))
+        return head(_array(embeddings_ND)) + self._shift_C
 
     def _raw_proxy_scores(self, embeddings_ND: Tensor) -> NDArray[np.float32] | None:
         """Return what the papers' code takes for class scores: the library's logits, unscaled."""
@@ -144,16 +144,25 @@ class Scorer:
         outputs = run_encoder(
             model, rows, indices_N, device=self.device, bf16=self.bf16, embedding=seen, modules=self.modules
         )
-        if self.head is None or outputs.embeddings_ND is None:
+        if self.head is not None and outputs.embeddings_ND is not None:
+            with torch.inference_mode():
+                outputs = replace(outputs, logits_NC=self.head(outputs.embeddings_ND))
+        if self.config.priors == "draw":
             return outputs
-        with torch.inference_mode():
-            return replace(outputs, logits_NC=self.head(outputs.embeddings_ND))
+        return replace(outputs, logits_NC=outputs.logits_NC + torch.from_numpy(self._shift_C).to(outputs.logits_NC))
 
     @property
     def _embedding(self) -> Embedding:
         """The papers' code scores by the embedding of the first token, though its proxies are trained on all tokens."""
         by_first_token = self.config.published and self.embedding == "tokens"
         return "cls" if by_first_token else self.embedding
+
+    @property
+    def _shift_C(self) -> NDArray[np.float64]:  # noqa: N802
+        """What is added to the scores of head and logistic regression, so that they assume the configured priors."""
+        if self.config.priors == "draw":
+            return np.zeros(self.num_classes)
+        return prior_shift(self._train_labels, self.pool.labels_N, self.num_classes)
 
     @property
     def _train_labels(self) -> Indices:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
     from trainable.losses import LossEntry
+    from trainable.predicted_classes import PredictedClasses
 
 __all__ = ["ENCODING", "TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
 
@@ -46,6 +47,7 @@ TRAINING = frozenset(
         "views",
         "projection",
         "class_weights",
+        "priors",
         "restarts",
         "compatibility",
         "evaluations",
@@ -95,6 +97,7 @@ class Measurement:
     metrics: dict[str, float]
     trained_on: str
     confusion: tuple[tuple[int, ...], ...] = ()
+    predicted: PredictedClasses | None = None
 
 
 class RecipeRun(Protocol):

@@ -64,7 +64,7 @@ ENTRY = RecipeEntry(
     source="logistic regression and SVM of scikit-learn; centroids as the prototypes of Snell et al., 2017 "
     "(arXiv:1703.05175)",
     losses="none",
-    fields=ENCODING | {"class_weights"},
+    fields=ENCODING | {"class_weights", "priors"},
     constants={"loss": None, "evaluations": 1},
     begin=begin,
     embeds_once=True,
