@@ -52,7 +52,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     return Chart(
         name="differences",
         title="Paired differences to the baseline",
-        caption="Mean difference over the common draws, and its 95 % bootstrap interval. Filled: the difference holds "
+        caption="Mean difference over the common draws, and its 95 % interval. Filled: the difference holds "
         "at 5 % after Holm's correction over the whole sweep. Right of the line: better than the baseline."
         f"{left_out}",
         rows=rows,
@@ -74,7 +74,7 @@ def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None
     return Chart(
         name="scores-by-shots",
         title="Scores against the number of labels",
-        caption=f"Mean over the confirmation draws with its 95 % bootstrap interval, on test rows.{left_out}",
+        caption=f"Mean over the confirmation draws with its 95 % interval, on test rows.{left_out}",
         rows=chosen,
         draw=partial(_draw_scores, titles=titles, known=known, label=f"test {metric} (%)"),
         names=changed(titles),

@@ -33,7 +33,7 @@ def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: st
     return Chart(
         name="quality-against-cost",
         title="Quality against cost",
-        caption="Mean test score with its 95 % bootstrap interval, against the seconds of workers' time that search "
+        caption="Mean test score with its 95 % interval, against the seconds of workers' time that search "
         f"and confirmation took, discarded work included. Further left is cheaper, further up is better.{left_out}",
         rows=chosen,
         draw=partial(_draw, titles=titles, known=known, label=f"test {metric} (%)"),

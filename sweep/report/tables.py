@@ -243,5 +243,6 @@ def _arm_row(comparison: Comparison, arm: Arm) -> Row:
         "significant": "yes" if arm.significant else "no",
         "probability_of_best": arm.probability_of_best,
         "draws_needed": arm.draws_needed,
+        "rows_needed": arm.rows_needed,
         "selection_score": arm.selection_score,
     }

@@ -109,7 +109,11 @@ def _plain(value: Any) -> Any:
         case list() | tuple():
             return [_plain(item) for item in value]
     if is_dataclass(value):
-        return {_KEYS.get(field.name, field.name): _plain(getattr(value, field.name)) for field in fields(value)}
+        return {
+            _KEYS.get(field.name, field.name): _plain(getattr(value, field.name))
+            for field in fields(value)
+            if field.repr
+        }
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
@@ -18,6 +19,8 @@ from sweep.records.trial import TrialRecord, outcomes
 from sweep.search.selection import winner
 from sweep.spec.blocks import Confirm
 from sweep.spec.cells import Cell
+from sweep.verdict.contributions import contributions
+from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.model import Arm, Cost, Failures, Variances
 from sweep.verdict.statistics import Summary, summarise
 from sweep.verdict.variance import configuration_variance, seed_variance
@@ -89,13 +92,16 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     by_draw = {evaluation.draw: evaluation for evaluation in records.evaluations if evaluation.initialisation == 0}
     scores = tuple(records.score(by_draw[draw]) if draw in by_draw else None for draw in draws)
     known = [score for score in scores if score is not None]
+    places = {place: by_draw[draw] for place, draw in enumerate(draws) if draw in by_draw and scores[place] is not None}
+    rows_by_draw = _rows_by_draw(records, places)
     return Arm(
         cell=records.cell.key,
         method=records.cell.method,
         winner=records.winner,
         confirmation=records.confirmation,
         scores=scores,
-        summary=summarise(known) if known else None,
+        summary=_summary(rows_by_draw, known),
+        rows_by_draw=rows_by_draw,
         selection_score=records.winner.score if records.winner else None,
         inference=_inference(list(by_draw.values())),
         by_rule=_by_rule([by_draw.get(draw) for draw in draws]),
@@ -118,6 +124,30 @@ def majority_scores(data: DataRecord) -> Mapping[str, float]:
 
 
 # ---- parts of an arm -------------------------------------------------------------------------------------------------
+
+
+def _rows_by_draw(records: CellRecords, places: Mapping[int, Evaluation]) -> Mapping[int, NDArray[np.float64]]:
+    """What each test row contributes to the score of each draw; nothing unless that is known of all of them."""
+    data = records.data
+    if data is None or data.labels is None or not places:
+        return {}
+    labels_T, metric = data.labels.judged, records.trials[0].config.metric
+    found = {}
+    for place, evaluation in places.items():
+        if evaluation.outcome is Outcome.DIVERGED:  # scored as a classifier that always answers the majority class
+            predicted_T = np.full_like(labels_T, int(np.argmax(data.test_counts)))
+        elif evaluation.predicted is None:
+            return {}
+        else:
+            predicted_T = evaluation.predicted.judged
+        found[place] = contributions(metric, labels_T, predicted_T, len(data.class_names))
+    return found
+
+
+def _summary(rows_by_draw: Mapping[int, NDArray[np.float64]], scores: Sequence[float]) -> Summary | None:
+    if len(rows_by_draw) >= 2 and len(next(iter(rows_by_draw.values()))) >= 2:
+        return crossed_summary(np.stack(list(rows_by_draw.values())))
+    return summarise(scores) if scores else None
 
 
 def _inference(evaluations: Sequence[Evaluation]) -> Mapping[str, Summary]:

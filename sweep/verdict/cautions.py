@@ -254,10 +254,16 @@ def _failed(arm: Arm) -> str:
 
 def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
     counts = [arm.summary.n for arm in _arms(comparisons) if arm.summary is not None]
-    pairs = [arm.difference.n for comparison in comparisons for arm in comparison.arms if arm.difference is not None]
+    differences = [
+        arm.difference for comparison in comparisons for arm in comparison.arms if arm.difference is not None
+    ]
+    pairs = [difference.n for difference in differences if difference.components is None]
     if counts and min(counts) < _FEW_DRAWS:
         few = _draws(min(counts))
-        yield f"some scores rest on {few} only; below {_FEW_DRAWS}, intervals cover less often than they say"
+        yield (
+            f"some scores rest on {few} only; below {_FEW_DRAWS}, intervals cover less often than they say where a "
+            "training fails now and then"
+        )
     if pairs and smallest_p(min(pairs)) * family > LEVEL:
         enough = [draws for draws in range(2, 30) if smallest_p(draws) * family <= LEVEL]
         remedy = f"; raise `confirm.draws` to at least {enough[0]}" if enough else ""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import build_arm, cell_records, majority_scores
+from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
-from sweep.verdict.power import draws_needed
+from sweep.verdict.power import draws_needed, resolving
 from sweep.verdict.statistics import LEVEL, Difference, holm, paired_difference, probability_of_best
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
@@ -90,7 +93,15 @@ def _difference(arm: Arm, base: Arm) -> Difference | None:
     """The paired difference over the draws that both arms have; None if there are none."""
     both = zip(arm.scores, base.scores, strict=True)
     pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
+    common = [place for place in arm.rows_by_draw if place in base.rows_by_draw]
+    if len(common) == len(pairs) and _crossed(arm, common):
+        return crossed_difference(*(np.stack([each.rows_by_draw[place] for place in common]) for each in (arm, base)))
     return paired_difference([ours for ours, _ in pairs], [theirs for _, theirs in pairs]) if pairs else None
+
+
+def _crossed(arm: Arm, places: Sequence[int]) -> bool:
+    """Whether there are several draws and several rows, so that both can be told apart."""
+    return len(places) >= 2 and len(arm.rows_by_draw[places[0]]) >= 2
 
 
 def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
@@ -100,7 +111,11 @@ def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     common = [scores for scores in scores_by_draw if None not in scores]
     if len(scored) < 2 or not common:
         return tuple(arms)
-    shares = probability_of_best(list(zip(*common, strict=True)))
+    places = [place for place in scored[0].rows_by_draw if all(place in arm.rows_by_draw for arm in scored)]
+    if len(places) == len(common) and _crossed(scored[0], places):
+        shares = likely_best([np.stack([arm.rows_by_draw[place] for place in places]) for arm in scored])
+    else:
+        shares = probability_of_best(list(zip(*common, strict=True)))
     by_cell = dict(zip((arm.cell for arm in scored), shares, strict=True))
     return tuple(replace(arm, probability_of_best=by_cell.get(arm.cell)) for arm in arms)
 
@@ -129,7 +144,11 @@ def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> 
 
 
 def _tested_arm(arm: Arm, difference: Difference, corrected: float, family: int) -> Arm:
-    needed = draws_needed(difference.mean, difference.sd, LEVEL / family) if difference.n > 1 else None
+    level = LEVEL / family
+    if difference.components is not None:
+        needed, rows = resolving(difference.components, level)
+        return replace(arm, p_corrected=corrected, draws_needed=needed, rows_needed=rows)
+    needed = draws_needed(difference.mean, difference.sd, level) if difference.n > 1 else None
     return replace(arm, p_corrected=corrected, draws_needed=needed)
 
 

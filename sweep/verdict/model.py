@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.spent import Spent
 from sweep.records.trial import TrialRecord
@@ -103,9 +106,14 @@ class Arm:
     p_corrected: the p-value of the difference after Holm's correction over all tests of the sweep.
     probability_of_best: the probability of being the best of the arms, over the draws that all of them have.
     draws_needed: draws that would resolve the observed difference with a power of 80 %, at 5 % divided by the number of
-        tests, so that it holds whatever the other tests find; None if 100,000 are too few, or without a difference.
+        tests, so that it holds whatever the other tests find, on the present test rows; None if 100,000 are too few, or
+        without a difference.
+    rows_needed: test rows that would do so with the present draws; None likewise, and where the predictions of the
+        rows are not known.
     inference: test accuracy by each rule of inference (`head`, `nearest`, `neighbours`, `mixture`).
     by_rule: test accuracy on each confirmation draw by each of these rules, as `scores`.
+    rows_by_draw: what each test row contributes to the score of a draw, by its position in `scores`; empty where the
+        predictions are not known.
     turned: the rules of inference by which the mean difference has the other sign, with that difference; found where
         accuracy is the metric, and the baseline is read by the same rule or, if it has one way to classify, by that.
     failures: its confirmation replicates that went wrong.
@@ -125,9 +133,11 @@ class Arm:
     p_corrected: float | None = None
     probability_of_best: float | None = None
     draws_needed: int | None = None
+    rows_needed: int | None = None
     inference: Mapping[str, Summary] = field(default_factory=dict)
     by_rule: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     turned: Mapping[str, float] = field(default_factory=dict)
+    rows_by_draw: Mapping[int, NDArray[np.float64]] = field(default_factory=dict, compare=False, repr=False)
     failures: Failures
     variances: Variances
     cost: Cost

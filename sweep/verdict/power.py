@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import ceil, inf
+
+from sweep.verdict.crossed import Components
 from sweep.verdict.statistics import LEVEL, smallest_p
 
-__all__ = ["POWER", "draws_needed", "power"]
+__all__ = ["POWER", "draws_needed", "power", "resolving"]
 
 POWER = 0.8
 """The power for which numbers of draws are planned."""
@@ -47,3 +50,22 @@ def draws_needed(difference: float, sd: float, level: float = LEVEL, wanted: flo
         middle = (low + high) // 2
         low, high = (low, middle) if power(difference, sd, middle, level) >= wanted else (middle, high)
     return high
+
+
+def resolving(found: Components, level: float = LEVEL, wanted: float = POWER) -> tuple[int | None, int | None]:
+    """The draws, on the present test rows, and the test rows, with the present draws, with which a mean difference as
+    large as the observed one would be significant at `level` with the power `wanted`; None where 100,000 do not
+    suffice.
+
+    By the normal approximation: the variance of the mean must fall to (mean / (z of the level + z of the power))^2.
+    """
+    from scipy import stats
+
+    reach = float(stats.norm.isf(level / 2) + stats.norm.isf(1 - wanted))
+    variance = (found.mean / reach) ** 2
+    draws, rows = (found.draws_for(variance), found.rows_for(variance)) if variance > 0 else (inf, inf)
+    return _whole(draws), _whole(rows)
+
+
+def _whole(count: float) -> int | None:
+    return max(2, ceil(count)) if count <= _MOST_DRAWS else None

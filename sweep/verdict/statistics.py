@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from sweep.verdict.crossed import Components
 
 __all__ = [
     "LEVEL",
@@ -53,7 +57,7 @@ class Summary:
     n: number of scores.
     mean: their mean.
     sd: their standard deviation (divisor n - 1); 0 for one score.
-    low, high: bootstrap interval of the mean at 95 %.
+    low, high: interval of the mean at 95 %.
     """
 
     n: int
@@ -70,8 +74,10 @@ class Difference:
     n: number of pairs.
     mean: mean difference.
     sd: standard deviation of the differences (divisor n - 1); 0 for one pair.
-    low, high: bootstrap interval of the mean difference at 95 %.
-    p_value: two-sided, of a sign-flip permutation test.
+    low, high: interval of the mean difference at 95 %.
+    p_value: two-sided, of a test that the mean difference is 0.
+    components: of the variance over draws and test rows; None where the predictions of the rows are not known, and
+        interval and test count draws alone.
     """
 
     n: int
@@ -80,6 +86,7 @@ class Difference:
     low: float
     high: float
     p_value: float
+    components: Components | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from math import floor, log10
 
 from sweep.spec.blocks import Confirm
+from sweep.verdict.crossed import Components
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.statistics import Difference, Summary
@@ -107,7 +108,7 @@ def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     chance = best.probability_of_best
     if chance is None or chance >= 0.95:
         return text
-    return f"{text} Among all methods it comes first in {100 * chance:.0f} % of bootstrap resamples."
+    return f"{text} Among all methods it comes first in {100 * chance:.0f} % of resamples."
 
 
 def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
@@ -178,8 +179,24 @@ def _needed(arm: Arm) -> str:
     difference = _difference(arm)
     if difference.n < 2 or (arm.draws_needed is not None and arm.draws_needed <= difference.n):
         return ""
+    if difference.components is not None:
+        return _resolution(arm, difference.components)
     count = "more than 100,000" if arm.draws_needed is None else f"about {_rounded(arm.draws_needed):,}"
     return f"; {count} draws would be needed to resolve that"
+
+
+def _resolution(arm: Arm, found: Components) -> str:
+    """What would resolve a difference: more draws, more test rows, or neither alone."""
+    ways = [
+        f"about {_rounded(count):,} {unit}"
+        for count, unit in ((arm.draws_needed, "draws"), (arm.rows_needed, "test rows"))
+        if count is not None
+    ]
+    if not ways:
+        return f"; no number of draws on these {found.rows:,} test rows would resolve that, nor more test rows alone"
+    if arm.draws_needed is None:
+        return f"; no number of draws on these {found.rows:,} test rows would resolve that, but {ways[0]} would"
+    return f"; {' or '.join(ways)} would be needed to resolve that"
 
 
 def _evidence(arm: Arm, family: int) -> str:

@@ -230,7 +230,11 @@ def measure(arguments: argparse.Namespace) -> None:
     with ProcessPoolExecutor(arguments.processes) as pool, arguments.results.open("a", encoding="utf-8") as file:
         futures = [pool.submit(train, str(arguments.data), *each) for each in missing]
         for number, future in enumerate(as_completed(futures), start=1):
-            ended = future.result()
+            try:
+                ended = future.result()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # else all that is left would be trained first
+                raise
             line = {name: getattr(ended, name) for name in Training.__slots__}
             file.write(json.dumps(line) + "\n")
             file.flush()

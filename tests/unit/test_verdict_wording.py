@@ -63,7 +63,7 @@ def test_a_win() -> None:
 def test_a_win_with_rivals() -> None:
     assert told(("soft_triple", 2.9, 0.012), ("supcon", -3, 0.04), ("triplet", 2.1, 0.03)) == (
         "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
-        "p = 0.012 after Holm's correction over 6 tests). Among all methods it comes first in 71 % of bootstrap "
+        "p = 0.012 after Holm's correction over 6 tests). Among all methods it comes first in 71 % of "
         "resamples. Better than cross_entropy: triplet by 2.1 points (p = 0.030). Worse than cross_entropy: supcon "
         "by 3.0 points (p = 0.040)."
     )

@@ -1,0 +1,44 @@
+"""What each test row contributes to a score: the score is the mean of the contributions.
+
+Accuracy is such a mean. The F1 scores are not, so a row contributes the score plus its influence on it: how the score
+would change if the row weighed more (the infinitesimal jackknife: Efron & Stein, 1981, doi:10.1214/aos/1176345462).
+
+Shapes: T test rows, C classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["contributions"]
+
+Labels = NDArray[np.int64]
+
+
+def contributions(metric: str, labels_T: Labels, predicted_T: Labels, num_classes: int) -> NDArray[np.float64]:
+    """The contribution of each row to `accuracy`, `macro_f1` or `weighted_f1`, as shares."""
+    right_T: NDArray[np.float64] = (labels_T == predicted_T).astype(np.float64)
+    if metric == "accuracy":
+        return right_T
+    labelled_C = np.bincount(labels_T, minlength=num_classes)
+    sums_C = labelled_C + np.bincount(predicted_T, minlength=num_classes)
+    hits_C = np.bincount(labels_T, weights=right_T, minlength=num_classes)
+    occurs_C = sums_C > 0
+    divisors_C = np.maximum(sums_C, 1)
+    f1_C = 2 * hits_C / divisors_C
+    # The change of a class's F1 by the weight of a row that is labelled so, and of one that is predicted so.
+    as_label_C = np.where(occurs_C, -f1_C / divisors_C, 0.0)
+    by_hit_C = 2 / divisors_C
+    if metric == "macro_f1":
+        weights_C, own_C = occurs_C / occurs_C.sum(), np.zeros(num_classes)
+        score = float(f1_C[occurs_C].mean())
+    else:
+        weights_C, own_C = labelled_C / len(labels_T), f1_C / len(labels_T)
+        score = float(f1_C @ weights_C)
+    by_class_C = weights_C * as_label_C
+    change_T = by_class_C[labels_T] + by_class_C[predicted_T] + right_T * (weights_C * by_hit_C)[labels_T]
+    if metric == "weighted_f1":
+        change_T = change_T + own_C[labels_T] - score / len(labels_T)
+    changed_T: NDArray[np.float64] = score + len(labels_T) * change_T
+    return changed_T

@@ -1,0 +1,167 @@
+"""Uncertainty over draws and test rows together.
+
+A score is a mean over N draws and T test rows, and both are samples: other labelled rows would have trained another
+classifier, and other test rows would have been easier or harder. They are crossed, since every draw's classifier is
+scored on the same rows. The variance of the mean is taken apart by the two-way analysis of variance with random effects
+and one value in each place, as for readers and cases in Dorfman, Berbaum & Metz (1992,
+doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwaite (1946, doi:10.2307/3002019).
+
+    V = (draws' mean square + rows' mean square - residual mean square) / (N T)
+
+It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
+matters.
+
+Shapes: N draws, T test rows, K arms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
+
+__all__ = ["Components", "crossed_difference", "crossed_summary", "likely_best"]
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Components:
+    """The two-way analysis of variance of values_NT.
+
+    draws, rows: N and T, both at least 2.
+    mean: of all values.
+    draw_square, row_square, rest_square: mean squares.
+    """
+
+    draws: int
+    rows: int
+    mean: float
+    draw_square: float
+    row_square: float
+    rest_square: float
+
+    @classmethod
+    def of(cls, values_NT: Values) -> Components:
+        """The analysis of values_NT."""
+        draws, rows = values_NT.shape
+        assert min(draws, rows) >= 2, "one draw, or one row, tells nothing of others"
+        mean, by_draw_N, by_row_T = values_NT.mean(), values_NT.mean(axis=1), values_NT.mean(axis=0)
+        draw_sum, row_sum = ((by_draw_N - mean) ** 2).sum(), ((by_row_T - mean) ** 2).sum()
+        rest_sum = max(0.0, ((values_NT - mean) ** 2).sum() - rows * draw_sum - draws * row_sum)
+        return cls(
+            draws=draws,
+            rows=rows,
+            mean=float(mean),
+            draw_square=float(rows * draw_sum / (draws - 1)),
+            row_square=float(draws * row_sum / (rows - 1)),
+            rest_square=float(rest_sum / ((draws - 1) * (rows - 1))),
+        )
+
+    @property
+    def variance(self) -> float:
+        """V, the variance of the mean."""
+        return self._square / (self.draws * self.rows)
+
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of V, at least 1."""
+        parts = (
+            (self.draw_square, self.draws - 1),
+            (self.row_square, self.rows - 1),
+            (self.rest_square, (self.draws - 1) * (self.rows - 1)),
+        )
+        spread = sum(square**2 / freedom for square, freedom in parts)
+        return max(1.0, self._square**2 / spread) if spread > 0 else 1.0
+
+    @property
+    def _square(self) -> float:
+        whole = self.draw_square + self.row_square - self.rest_square
+        return max(whole, self.draw_square, self.row_square)
+
+    def draws_for(self, variance: float) -> float:
+        """The number of draws, on as many rows, with which the mean would have this variance; infinite if rows alone
+        leave more."""
+        rest, by_draw, by_row = self._effects
+        left = variance - by_row / self.rows
+        return (by_draw + rest / self.rows) / left if left > 0 else np.inf
+
+    def rows_for(self, variance: float) -> float:
+        """The number of rows, with as many draws, with which the mean would have this variance; infinite if draws alone
+        leave more."""
+        rest, by_draw, by_row = self._effects
+        left = variance - by_draw / self.draws
+        return (by_row + rest / self.draws) / left if left > 0 else np.inf
+
+    @property
+    def _effects(self) -> tuple[float, float, float]:
+        """The variances of the rest, of draws, and of rows."""
+        by_draw = max(0.0, self.draw_square - self.rest_square) / self.rows
+        by_row = max(0.0, self.row_square - self.rest_square) / self.draws
+        return self.rest_square, by_draw, by_row
+
+
+def crossed_summary(values_NT: Values) -> Summary:
+    """The summary of one arm's scores, of which values_NT are the contributions; its interval within 0 and 1."""
+    low, high, _ = _inferred(Components.of(values_NT))
+    scores_N = values_NT.mean(axis=1)
+    mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
+    return Summary(n=len(scores_N), mean=mean, sd=sd, low=max(0.0, low), high=min(1.0, high))
+
+
+def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
+    """The paired difference of two arms on the same draws and rows, with a two-sided t-test that it is 0."""
+    components = Components.of(ours_NT - theirs_NT)
+    low, high, p_value = _inferred(components)
+    by_draw_N = ours_NT.mean(axis=1) - theirs_NT.mean(axis=1)
+    return Difference(
+        n=len(by_draw_N),
+        mean=float(by_draw_N.mean()),
+        sd=float(by_draw_N.std(ddof=1)),
+        low=low,
+        high=high,
+        p_value=p_value,
+        components=components,
+    )
+
+
+def _inferred(found: Components) -> tuple[float, float, float]:
+    """The interval of the mean at 95 %, and the p-value of the test that it is 0."""
+    from scipy import stats
+
+    error = float(np.sqrt(found.variance))
+    if error == 0:
+        return found.mean, found.mean, 0.0 if found.mean else 1.0
+    reach = float(stats.t.isf(LEVEL / 2, found.freedom)) * error
+    return found.mean - reach, found.mean + reach, float(2 * stats.t.sf(abs(found.mean) / error, found.freedom))
+
+
+def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
+    """For each of K arms on the same draws and rows, the probability that its mean is the highest.
+
+    The means' joint distribution is taken for normal, with the covariances of the same analysis of variance.
+    """
+    values_KNT = np.stack(arms)
+    means_K = values_KNT.mean(axis=(1, 2))
+    covariance_KK = _covariance(values_KNT)
+    drawn_BK = np.random.default_rng(seed).multivariate_normal(means_K, covariance_KK, size=RESAMPLES, method="eigh")
+    best_BK = drawn_BK >= drawn_BK.max(axis=1, keepdims=True) - 1e-12  # equal arms share a win
+    return tuple(map(float, (best_BK / best_BK.sum(axis=1, keepdims=True)).mean(axis=0)))
+
+
+def _covariance(values_KNT: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The covariances of the arms' means, without what is negative among their eigenvalues."""
+    arms, draws, rows = values_KNT.shape
+    centred_KNT = values_KNT - values_KNT.mean(axis=(1, 2), keepdims=True)
+    by_draw_KN, by_row_KT = centred_KNT.mean(axis=2), centred_KNT.mean(axis=1)
+    flat_KX = centred_KNT.reshape(arms, -1)
+    draw_KK, row_KK = rows * by_draw_KN @ by_draw_KN.T, draws * by_row_KT @ by_row_KT.T
+    rest_KK = (flat_KX @ flat_KX.T - draw_KK - row_KK) / ((draws - 1) * (rows - 1))
+    whole_KK = draw_KK / (draws - 1) + row_KK / (rows - 1) - rest_KK
+    values_K, vectors_KK = np.linalg.eigh(whole_KK / (draws * rows))
+    found_KK: NDArray[np.float64] = (vectors_KK * np.maximum(values_K, 0.0)) @ vectors_KK.T
+    return found_KK

@@ -1,0 +1,192 @@
+"""Uncertainty over draws and test rows together: against slow references, and against simulated truth."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+
+from sweep.verdict.contributions import contributions
+from sweep.verdict.crossed import Components, crossed_difference, crossed_summary, likely_best
+from sweep.verdict.power import resolving
+from sweep.verdict.statistics import LEVEL, paired_difference
+from trainable.evaluation.metrics import classification_metrics
+
+Floats = NDArray[np.float64]
+METRICS = ("accuracy", "macro_f1", "weighted_f1")
+
+# ---- what a row contributes ------------------------------------------------------------------------------------------
+
+ANSWERS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=30)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(answers=ANSWERS)
+def test_a_score_is_the_mean_of_what_its_rows_contribute(metric: str, answers: list[tuple[int, int]]) -> None:
+    labels_T, predicted_T = np.array(answers).T
+    found_T = contributions(metric, labels_T, predicted_T, 4)
+    assert found_T.mean() == pytest.approx(classification_metrics(labels_T, predicted_T, 4)[metric])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_contribution_is_how_the_score_changes_if_the_row_weighs_more(metric: str) -> None:
+    rng = np.random.default_rng(0)
+    labels_T, predicted_T = rng.integers(3, size=40), rng.integers(3, size=40)
+    found_T = contributions(metric, labels_T, predicted_T, 3)
+    copies = 4000  # of every row, so that one more of a row is a small change
+    for row in range(8):
+        more = [np.append(np.repeat(each, copies), each[row]) for each in (labels_T, predicted_T)]
+        score = classification_metrics(labels_T, predicted_T, 3)[metric]
+        change = classification_metrics(more[0], more[1], 3)[metric] - score
+        assert score + 40 * copies * change == pytest.approx(found_T[row], abs=2e-3)
+
+
+# ---- the analysis of variance ----------------------------------------------------------------------------------------
+
+
+def slow_squares(values_NT: Floats) -> tuple[float, float, float]:
+    """The mean squares of draws, rows and the rest, place by place."""
+    draws, rows = values_NT.shape
+    mean = values_NT.mean()
+    places = list(product(range(draws), range(rows)))
+    by_draw, by_row = values_NT.mean(axis=1), values_NT.mean(axis=0)
+    draw = sum((by_draw[i] - mean) ** 2 for i, _ in places) / (draws - 1)
+    row = sum((by_row[j] - mean) ** 2 for _, j in places) / (rows - 1)
+    rest = sum((values_NT[i, j] - by_draw[i] - by_row[j] + mean) ** 2 for i, j in places)
+    return float(draw), float(row), float(rest) / ((draws - 1) * (rows - 1))
+
+
+@pytest.mark.parametrize(("draws", "rows"), [(2, 2), (5, 7), (12, 40)])
+def test_the_mean_squares_are_those_of_the_textbook(draws: int, rows: int) -> None:
+    values_NT = np.random.default_rng(draws).normal(size=(draws, rows)) + np.arange(rows)
+    found = Components.of(values_NT)
+    squares = (found.draw_square, found.row_square, found.rest_square)
+    assert squares == pytest.approx(slow_squares(values_NT))
+    draw, row, rest = squares
+    assert found.variance == pytest.approx(max(draw + row - rest, draw, row) / (draws * rows))
+
+
+def test_without_an_effect_of_rows_the_test_is_that_over_draws() -> None:
+    """Every row is changed alike by a draw, so that rows tell nothing more."""
+    by_draw_N = np.random.default_rng(1).normal(0.02, 0.05, 12)
+    values_NT = np.repeat(by_draw_N[:, None], 50, axis=1)
+    found = crossed_difference(values_NT, np.zeros_like(values_NT))
+    assert found.p_value == pytest.approx(stats.ttest_1samp(by_draw_N, 0).pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(stats.ttest_1samp(by_draw_N, 0).confidence_interval()))
+    assert found.sd == pytest.approx(paired_difference(by_draw_N, np.zeros(12)).sd)
+
+
+def test_without_an_effect_of_draws_the_test_is_that_over_rows() -> None:
+    by_row_T = np.random.default_rng(2).normal(0.02, 0.3, 80)
+    values_NT = np.repeat(by_row_T[None], 10, axis=0)
+    assert crossed_difference(values_NT, np.zeros_like(values_NT)).p_value == pytest.approx(
+        stats.ttest_1samp(by_row_T, 0).pvalue
+    )
+
+
+def test_equal_arms_differ_by_nothing() -> None:
+    values_NT = (np.random.default_rng(3).random((6, 30)) < 0.7).astype(float)
+    found = crossed_difference(values_NT, values_NT)
+    assert (found.mean, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+    assert likely_best([values_NT, values_NT]) == pytest.approx((0.5, 0.5))
+
+
+def test_an_interval_of_a_score_ends_at_0_and_1() -> None:
+    values_NT = np.ones((3, 12))
+    values_NT[0, 0] = 0
+    assert crossed_summary(values_NT).high == 1
+    assert crossed_summary(1 - values_NT).low == 0
+
+
+def test_the_best_of_two_is_as_likely_as_their_difference_says() -> None:
+    rng = np.random.default_rng(4)
+    rows_T = rng.random(200)
+    first, second = ((rng.random((20, 200)) < rows_T * scale).astype(float) for scale in (1.0, 0.97))
+    found = crossed_difference(first, second)
+    assert found.components is not None
+    likely = stats.norm.sf(-found.mean / np.sqrt(found.components.variance))
+    assert likely_best([first, second])[0] == pytest.approx(likely, abs=0.02)
+
+
+def test_what_would_resolve_a_difference_does() -> None:
+    """The variance falls with draws to what rows leave, and the other way round."""
+    found = Components(draws=10, rows=200, mean=0.06, draw_square=0.9, row_square=0.5, rest_square=0.2)
+    draws, rows = resolving(found)
+    assert draws is not None
+    assert rows is not None
+    target = (0.06 / (stats.norm.isf(LEVEL / 2) + stats.norm.isf(0.2))) ** 2
+    by_draw, by_row = 0.7 / 200, 0.3 / 10
+    for n, t in ((draws, 200), (10, rows)):
+        assert by_draw / n + by_row / t + 0.2 / (n * t) <= target * 1.0001
+        fewer = (n - 1, t) if t == 200 else (n, t - 1)
+        assert by_draw / fewer[0] + by_row / fewer[1] + 0.2 / (fewer[0] * fewer[1]) > target
+    small = Components(draws=10, rows=15, mean=0.03, draw_square=0.2, row_square=3.0, rest_square=0.2)
+    assert resolving(small)[0] is None, "fifteen rows cannot show three points, whatever the draws"
+    assert resolving(small)[1] is not None
+    assert resolving(Components(draws=3, rows=9, mean=0.0, draw_square=1, row_square=1, rest_square=1)) == (None, None)
+
+
+# ---- simulated truth -------------------------------------------------------------------------------------------------
+
+
+def simulated(draws: int, rows: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """What two equally good classifiers get right: rows are easy or hard, more so for one of the two, and each draw
+    trains better or worse ones."""
+    easy_T = 1 + rng.normal(0, 1.5, rows)
+
+    def right() -> Floats:
+        logits_NT = easy_T + rng.normal(0, 1, rows) + rng.normal(0, 0.4, (draws, 1)) + rng.normal(0, 0.5, (draws, rows))
+        return (rng.random((draws, rows)) < 1 / (1 + np.exp(-logits_NT))).astype(float)
+
+    return right(), right()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("rows", [15, 30, 60, 200, 1000])
+@pytest.mark.parametrize("draws", [5, 10, 20, 40])
+def test_intervals_of_a_difference_hold_the_truth_as_often_as_they_say(draws: int, rows: int) -> None:
+    sweeps = 1000 if rows < 1000 else 500
+    rng = np.random.default_rng(draws * rows)
+    held = 0
+    for _ in range(sweeps):
+        found = crossed_difference(*simulated(draws, rows, rng))
+        held += found.low <= 0 <= found.high
+    error = float(np.sqrt(0.05 * 0.95 / sweeps))
+    print(f"{rows} rows, {draws} draws: {held / sweeps:.3f}, standard error {error:.3f}")
+    assert 0.93 - 2 * error <= held / sweeps <= 0.985 + 2 * error
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["alike", "heavy tails", "skewed", "unequal spread"])
+def test_equally_good_arms_are_rarely_told_apart(kind: str) -> None:
+    """Draws differ as they do in trainings that go wrong now and then, are skewed, or differ more in one of the two."""
+    rng = np.random.default_rng(7)
+    draws, rows, sweeps = 10, 200, 1500
+    seen = 0
+    for _ in range(sweeps):
+        spread = {
+            "alike": rng.normal(0, 0.05, draws),
+            "heavy tails": 0.03 * rng.standard_t(3, draws),
+            "skewed": 0.06 * (1 - rng.exponential(1, draws)),
+            "unequal spread": rng.normal(0, 0.12, draws),
+        }[kind]
+        levels = (0.7 + rng.normal(0, 0.05, draws), 0.7 + spread)
+        hard_T = rng.normal(0, 1, rows)
+        ours, theirs = (
+            (
+                rng.normal(0, 1, (draws, rows)) + hard_T
+                < np.sqrt(2) * stats.norm.ppf(np.clip(level, 0.001, 0.999))[:, None]
+            ).astype(float)
+            for level in levels
+        )
+        seen += crossed_difference(ours, theirs).p_value < LEVEL
+    error = float(np.sqrt(LEVEL * (1 - LEVEL) / sweeps))
+    print(f"{kind}: {seen / sweeps:.3f}, standard error {error:.3f}")
+    assert seen / sweeps <= LEVEL + 3 * error
