@@ -241,6 +241,8 @@ def _arm_row(comparison: Comparison, arm: Arm) -> Row:
         "p_value": difference.p_value if difference else None,
         "p_corrected": arm.p_corrected,
         "significant": "yes" if arm.significant else "no",
+        "p_equivalent": arm.p_equivalent,
+        "equivalent": "yes" if arm.equivalent else "no",
         "probability_of_best": arm.probability_of_best,
         "draws_needed": arm.draws_needed,
         "rows_needed": arm.rows_needed,

@@ -145,6 +145,14 @@ class Confirm(BaseModel):
         "variance of the seed from that of the draw",
     )
 
+    margin: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="difference to the baseline, in points, below which a method counts as equivalent to it; 0: none "
+        "is",
+    )
+
     @property
     def replicates(self) -> int:
         """How many replicates the confirmation of one winner trains."""

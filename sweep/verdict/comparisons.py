@@ -14,7 +14,7 @@ from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import draws_needed, resolving
-from sweep.verdict.statistics import LEVEL, Difference, holm, paired_difference, probability_of_best
+from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, paired_difference, probability_of_best
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
 
@@ -30,9 +30,13 @@ _REFERENCES = ("frozen", "setfit", "cross_entropy")
 def compare(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> tuple[tuple[Comparison, ...], int]:
     """One comparison for each group, and the number of tests over all comparisons."""
     raw = [_comparison(results, spec, group) for group in groups]
-    p_values = [arm.difference.p_value for comparison in raw for arm in comparison.arms if arm.difference is not None]
-    corrected = iter(holm(p_values).tolist())
-    return tuple(_tested(comparison, corrected, len(p_values)) for comparison in raw), len(p_values)
+    differences = [arm.difference for comparison in raw for arm in comparison.arms if arm.difference is not None]
+    margin = spec.confirm.margin / 100
+    differs = holm([difference.p_value for difference in differences])
+    equals = holm([equivalence_p(difference, margin) for difference in differences])
+    corrected = iter(zip(differs.tolist(), equals.tolist(), strict=True))
+    family = len(differences)
+    return tuple(_tested(comparison, corrected, family, spec.confirm.margin) for comparison in raw), family
 
 
 def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Comparison:
@@ -120,19 +124,21 @@ def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     return tuple(replace(arm, probability_of_best=by_cell.get(arm.cell)) for arm in arms)
 
 
-def _tested(comparison: Comparison, corrected: Iterator[float], family: int) -> Comparison:
+def _tested(comparison: Comparison, corrected: Iterator[tuple[float, float]], family: int, margin: float) -> Comparison:
     """The comparison with the fields that depend on all tests of the sweep.
 
-    corrected: the corrected p-values of the remaining differences, in the order of comparisons and arms.
+    corrected: the corrected p-values of the remaining differences, of a difference and of equivalence, in the order of
+        comparisons and arms.
     family: number of all tests.
+    margin: of equivalence, in points.
     """
     arms = tuple(
-        arm if arm.difference is None else _tested_arm(arm, arm.difference, next(corrected), family)
+        arm if arm.difference is None else _tested_arm(arm, arm.difference, *next(corrected), family, margin)
         for arm in comparison.arms
     )
     best = _best(arms, comparison.baseline)
     tested = replace(comparison, arms=arms, best=best, references=_references(arms, best, comparison.baseline))
-    return replace(tested, sentence=sentence(tested, family))
+    return replace(tested, sentence=sentence(tested, family, margin))
 
 
 def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:
@@ -143,13 +149,16 @@ def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> 
     return {method: difference for method, difference in found.items() if difference is not None}
 
 
-def _tested_arm(arm: Arm, difference: Difference, corrected: float, family: int) -> Arm:
+def _tested_arm(
+    arm: Arm, difference: Difference, corrected: float, equivalent: float, family: int, margin: float
+) -> Arm:
     level = LEVEL / family
+    arm = replace(arm, p_corrected=corrected, p_equivalent=equivalent if margin else None)
     if difference.components is not None:
         needed, rows = resolving(difference.components, level)
-        return replace(arm, p_corrected=corrected, draws_needed=needed, rows_needed=rows)
+        return replace(arm, draws_needed=needed, rows_needed=rows)
     needed = draws_needed(difference.mean, difference.sd, level) if difference.n > 1 else None
-    return replace(arm, p_corrected=corrected, draws_needed=needed)
+    return replace(arm, draws_needed=needed)
 
 
 def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:

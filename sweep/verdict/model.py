@@ -104,6 +104,8 @@ class Arm:
     selection_score: the winner's score in the search.
     difference: to the baseline, over the draws that both have; None for the baseline itself.
     p_corrected: the p-value of the difference after Holm's correction over all tests of the sweep.
+    p_equivalent: the p-value of the two one-sided tests that the difference is within `confirm.margin`, corrected
+        likewise; None where nothing is tested, or the margin is 0.
     probability_of_best: the probability of being the best of the arms, over the draws that all of them have.
     draws_needed: draws that would resolve the observed difference with a power of 80 %, at 5 % divided by the number of
         tests, so that it holds whatever the other tests find, on the present test rows; None if 100,000 are too few, or
@@ -131,6 +133,7 @@ class Arm:
     selection_score: float | None
     difference: Difference | None = None
     p_corrected: float | None = None
+    p_equivalent: float | None = None
     probability_of_best: float | None = None
     draws_needed: int | None = None
     rows_needed: int | None = None
@@ -147,6 +150,11 @@ class Arm:
     def significant(self) -> bool:
         """True if the difference to the baseline is significant at 5 % after the correction."""
         return self.p_corrected is not None and self.p_corrected < LEVEL
+
+    @property
+    def equivalent(self) -> bool:
+        """True if the difference to the baseline is shown to be within the margin, whether or not it is significant."""
+        return self.p_equivalent is not None and self.p_equivalent < LEVEL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ __all__ = [
     "Ranks",
     "Summary",
     "average_ranks",
+    "equivalence_p",
     "holm",
     "mean_gain",
     "mean_interval",
@@ -152,6 +153,23 @@ def mean_interval(
     )
     interval = found.confidence_interval
     return np.asarray(interval.low), np.asarray(interval.high)
+
+
+def equivalence_p(difference: Difference, margin: float) -> float:
+    """The p-value of two one-sided t-tests that a mean difference lies within -margin and margin, a share
+    (Schuirmann, 1987, doi:10.1007/BF01068419); 1 for a single pair."""
+    from scipy import stats
+
+    if difference.n < 2:
+        return 1.0
+    if difference.components is not None:
+        error, freedom = float(np.sqrt(difference.components.variance)), difference.components.freedom
+    else:
+        error, freedom = difference.sd / float(np.sqrt(difference.n)), difference.n - 1.0
+    room = margin - abs(difference.mean)
+    if error == 0:
+        return 0.0 if room > 0 else 1.0
+    return float(stats.t.sf(room / error, freedom))
 
 
 def sign_flip_p(

@@ -16,7 +16,6 @@ __all__ = ["selection", "sentence"]
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 _CHEAP = 0.5  # a share of the other's time that is worth a word
 _UNTRAINED = "frozen"  # the method that trains no encoder
-_NOTHING = 0.01  # a gain that nobody would train for
 _RULES = {
     "head": "by the head",
     "nearest": "by the nearest proxy or centroid",
@@ -26,8 +25,11 @@ _RULES = {
 _ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw trains on"}
 
 
-def sentence(comparison: Comparison, family: int) -> str:
-    """The sentence that says which method won a comparison, by how much, and how certain that is."""
+def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
+    """The sentence that says which method won a comparison, by how much, and how certain that is.
+
+    family: number of tests of the sweep. margin: of equivalence, in points.
+    """
     best, base = comparison.best, comparison.arm(comparison.baseline)
     if best is None or best.summary is None:
         return _unconfirmed(comparison)
@@ -41,7 +43,7 @@ def sentence(comparison: Comparison, family: int) -> str:
     others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:
         return f"{base.method}, the baseline, scored {_score(base.summary)}; no other method is confirmed."
-    compared = _compared(best, base, base.summary, others, family)
+    compared = _compared(best, base, base.summary, others, family, margin)
     return compared + _turned(base, others) + _over_references(best, comparison)
 
 
@@ -80,7 +82,7 @@ def _unconfirmed(comparison: Comparison) -> str:
     )
 
 
-def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family: int) -> str:
+def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family: int, margin: float) -> str:
     better = [arm for arm in others if arm.significant and _lead(arm) > 0]
     worse = [arm for arm in others if arm.significant and _lead(arm) < 0]
     if best in better:
@@ -96,7 +98,8 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
         text = f"{base.method}, the baseline, won with {_score(mean)}."
     else:
         text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
-    return text + _aside("Worse than", base, worse) + (_dear(best, base) if better else _cheap(base, others))
+    text += _aside("Worse than", base, worse) + _equivalent(base, others, margin)
+    return text + (_dear(best, base) if better else _cheap(base, others, margin))
 
 
 def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
@@ -125,7 +128,14 @@ def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], fa
     return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
 
 
-def _cheap(base: Arm, others: Sequence[Arm]) -> str:
+def _equivalent(base: Arm, others: Sequence[Arm], margin: float) -> str:
+    named = [arm.method for arm in others if arm.equivalent]
+    return (
+        f" Within {margin:g} point{'s' if margin != 1 else ''} of {base.method}: {', '.join(named)}." if named else ""
+    )
+
+
+def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     """What a baseline that nothing is shown to beat cost, where that is much less than the next method cost, and what
     that means where it trains no encoder."""
     next_best = max(others, key=_lead)
@@ -135,9 +145,8 @@ def _cheap(base: Arm, others: Sequence[Arm]) -> str:
         text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
     if base.method != _UNTRAINED:
         return text
-    most = max(_difference(arm).high for arm in others)
-    if most <= _NOTHING:
-        return f"{text} Training does not pay here: what it may gain is at most {_points(max(0.0, most))}."
+    if all(arm.equivalent or (arm.significant and _lead(arm) < 0) for arm in others):
+        return f"{text} Training does not pay here: nothing gains {margin:g} point{'s' if margin != 1 else ''}."
     return f"{text} Training is not shown to pay here."
 
 

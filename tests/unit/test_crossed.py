@@ -14,7 +14,7 @@ from scipy import stats
 from sweep.verdict.contributions import contributions
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary, likely_best
 from sweep.verdict.power import resolving
-from sweep.verdict.statistics import LEVEL, paired_difference
+from sweep.verdict.statistics import LEVEL, equivalence_p, paired_difference
 from tests.benchmarks.correctness import read
 from trainable.evaluation.metrics import classification_metrics
 
@@ -132,6 +132,23 @@ def test_what_would_resolve_a_difference_does() -> None:
     assert resolving(Components(draws=3, rows=9, mean=0.0, draw_square=1, row_square=1, rest_square=1)) == (None, None)
 
 
+def test_equivalence_is_two_one_sided_t_tests() -> None:
+    by_draw_N = np.random.default_rng(5).normal(0.002, 0.01, 14)
+    values_NT = np.repeat(by_draw_N[:, None], 60, axis=1)
+    crossed, paired = crossed_difference(values_NT, 0 * values_NT), paired_difference(by_draw_N, np.zeros(14))
+    above = stats.ttest_1samp(by_draw_N, -0.01, alternative="greater").pvalue
+    below = stats.ttest_1samp(by_draw_N, 0.01, alternative="less").pvalue
+    assert equivalence_p(crossed, 0.01) == pytest.approx(max(above, below))
+    assert equivalence_p(paired, 0.01) == pytest.approx(max(above, below))
+    assert equivalence_p(crossed, 0.001) > 0.5, "it is not within a tenth of a point"
+    assert equivalence_p(paired_difference([0.5], [0.5]), 0.01) == 1
+    equal = np.ones((4, 9))
+    assert (
+        equivalence_p(crossed_difference(equal, equal), 0.01),
+        equivalence_p(crossed_difference(equal, equal), 0),
+    ) == (0, 1)
+
+
 # ---- simulated truth -------------------------------------------------------------------------------------------------
 
 
@@ -161,6 +178,21 @@ def test_intervals_of_a_difference_hold_the_truth_as_often_as_they_say(draws: in
     error = float(np.sqrt(0.05 * 0.95 / sweeps))
     print(f"{rows} rows, {draws} draws: {held / sweeps:.3f}, standard error {error:.3f}")
     assert 0.93 - 2 * error <= held / sweeps <= 0.985 + 2 * error
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_arms_that_differ_by_the_margin_are_rarely_called_equivalent() -> None:
+    """Twenty draws, 1,000 rows; the one is better by exactly 2 points."""
+    rng, sweeps = np.random.default_rng(8), 600
+    called = 0
+    for _ in range(sweeps):
+        hard_T = rng.random(1000)
+        ours, theirs = ((hard_T < level + rng.normal(0, 0.01, (20, 1))).astype(float) for level in (0.72, 0.70))
+        called += equivalence_p(crossed_difference(ours, theirs), 0.02) < LEVEL
+    error = float(np.sqrt(LEVEL * (1 - LEVEL) / sweeps))
+    print(f"equivalence: {called / sweeps:.3f}, standard error {error:.3f}")
+    assert called / sweeps <= LEVEL + 3 * error
 
 
 @pytest.mark.slow

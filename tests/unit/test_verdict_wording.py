@@ -25,19 +25,23 @@ def told(
     needed: int | None = 312,
     chance: float = 0.71,
     spent: float | None = None,
+    equivalent: tuple[str, ...] = (),
+    baseline: str = "cross_entropy",
 ) -> str:
     """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %.
 
     spent: share of the others' time that the baseline took; None for as much.
+    equivalent: the methods that are within 1 point of it.
     """
     (comparison,) = result().comparisons
     mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
     like = comparison.arms[0]
     cost = like.cost if spent is None else replace(like.cost, spent=Spent(spent * like.cost.spent.total, 0.0, 0.0))
-    base = replace(like, method="cross_entropy", summary=mean, cost=cost)
+    base = replace(like, method=baseline, summary=mean, cost=cost)
     others = [_led(like, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
+    others = [replace(arm, p_equivalent=0.01 if arm.method in equivalent else 0.4) for arm in others]
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
-    return sentence(replace(comparison, arms=(base, *others), best=best, baseline="cross_entropy"), family)
+    return sentence(replace(comparison, arms=(base, *others), best=best, baseline=baseline), family, 1.0)
 
 
 def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, chance: float) -> Arm:
@@ -106,6 +110,42 @@ def test_a_highest_mean_that_may_be_chance_beside_a_sure_gain() -> None:
 
 def test_a_difference_of_nothing_has_no_sign() -> None:
     assert "is behind by 0.0 points (95 % interval -2.1 to 2.1," in told(("proxy_anchor", -0.001, 1.0))
+
+
+def test_what_is_within_the_margin_is_said() -> None:
+    text = told(("soft_triple", 0.2, 0.8), ("supcon", -0.1, 0.9), equivalent=("soft_triple", "supcon"))
+    assert text.endswith(" Within 1 point of cross_entropy: soft_triple, supcon.")
+
+
+def test_whether_training_pays_is_said_where_the_frozen_encoder_is_the_baseline() -> None:
+    undecided = told(("soft_triple", 0.8, 0.3), ("supcon", -3, 0.01), baseline="frozen")
+    assert undecided.endswith(" Training is not shown to pay here.")
+    settled = told(("soft_triple", 0.2, 0.8), ("supcon", -3, 0.01), equivalent=("soft_triple",), baseline="frozen")
+    assert settled.endswith(" Training does not pay here: nothing gains 1 point.")
+    assert "Training" not in told(("soft_triple", 2.9, 0.01), baseline="frozen")
+
+
+def test_a_lead_that_another_way_of_reading_turns_round_is_said_to_be_none() -> None:
+    (comparison,) = result().comparisons
+    like = comparison.arms[0]
+    led = replace(_led(like, "soft_triple", -0.019, 0.01, 20, 0.5), turned={"nearest": 0.004})
+    base = replace(like, method="cross_entropy", summary=Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73))
+    text = sentence(replace(comparison, arms=(base, led), best=base, baseline="cross_entropy"), 1)
+    assert text.endswith(
+        " But other ways to read the same models turn that round: by the nearest proxy or centroid, soft_triple is "
+        "ahead by 0.4 points compared with cross_entropy."
+    )
+
+
+def test_the_best_is_compared_with_what_everybody_would_do() -> None:
+    (comparison,) = result().comparisons
+    difference = Difference(n=20, mean=0.012, sd=0.05, low=-0.004, high=0.028, p_value=0.2)
+    led = replace(comparison, references={"setfit": difference})
+    told_of = sentence(replace(led, baseline=comparison.arms[0].method), 1)
+    assert comparison.best is not None
+    assert told_of.endswith(
+        f" {comparison.best.method} differs from setfit by +1.2 points (95 % interval -0.4 to 2.8)."
+    )
 
 
 def test_how_winners_were_chosen() -> None:
