@@ -88,6 +88,15 @@ class FineTuning:
         """Train the pretrained encoder on `trial.samples[replicate]`, and yield its metrics at each of `points`."""
         return _measurements(self, replicate)
 
+    def trained(self, replicate: int) -> Learner:
+        """Train the pretrained encoder on `trial.samples[replicate]` to the last step, and score nothing.
+
+        Raises DivergedError as `measurements` does.
+        """
+        learner = _learner(self, replicate)
+        learner.train_until(self.trial.config.steps)
+        return _restarted(self, replicate, learner)[0]
+
     def release(self) -> None:
         """Give up the gradients."""
         self.encoder.model.zero_grad(set_to_none=True)
@@ -105,10 +114,9 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
     for point in run.points:
         began = perf_counter()
         means = learner.train_until(point)
-        while point == trial.config.steps and restarts < trial.config.restarts and learner.learned_nothing():
-            restarts += 1
-            learner = _learner(run, replicate, restarts)
-            means = learner.train_until(point)
+        if point == trial.config.steps:
+            learner, again, restarts = _restarted(run, replicate, learner)
+            means = again or means
         trained = perf_counter()
         validation_N = trial.samples[replicate].validation
         scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
@@ -116,6 +124,17 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
         counted = {"restarts": float(restarts)} if trial.config.restarts else {}
         metrics = {**scored.metrics, **means, **times, **counted, "tokens": float(learner.tokens)}
         yield Measurement(point, metrics, learner.trained_on, scored.confusion, scored.predicted)
+
+
+def _restarted(run: FineTuning, replicate: int, learner: Learner) -> tuple[Learner, dict[str, float] | None, int]:
+    """Return a learner at its last step that has learned something, unless no further attempt is allowed; the means of
+    its terms if it is another one, and the number of attempts after the first."""
+    config, means, restarts = run.trial.config, None, 0
+    while restarts < config.restarts and learner.learned_nothing():
+        restarts += 1
+        learner = _learner(run, replicate, restarts)
+        means = learner.train_until(config.steps)
+    return learner, means, restarts
 
 
 def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:

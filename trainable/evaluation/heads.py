@@ -17,6 +17,8 @@ from trainable.evaluation.assessment import neighbour_scores
 __all__ = [
     "Classifier",
     "centroid_head",
+    "fitted_logistic",
+    "fitted_svm",
     "logistic_head",
     "neighbours_head",
     "prior_shift",
@@ -41,17 +43,31 @@ def logistic_head(
     balanced: whether a row weighs inversely to the number of rows of its class.
     A class without training rows gets the probability 1 / (M + C), which is below that of the likeliest class.
     """
-    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
-
     scaled = _unit if normalise else _unchanged
     unseen = -np.log(len(labels_M) + num_classes)
     present = np.unique(labels_M)
     if len(present) == 1:
         return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, unseen)
-    model = _fitted(LogisticRegression(C=C, max_iter=1000, class_weight=_WEIGHTS[balanced]), scaled(train_MD), labels_M)
+    model = fitted_logistic(train_MD, labels_M, C=C, normalise=normalise, balanced=balanced)
     return lambda embeddings_ND: spread_scores(
         model.predict_log_proba(scaled(embeddings_ND)), present, num_classes, unseen
     )
+
+
+def fitted_logistic(train_MD: Floats, labels_M: Labels, *, C: float, normalise: bool, balanced: bool = False) -> Any:
+    """Fit scikit-learn's LogisticRegression to rows of at least two classes."""
+    from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
+
+    model = LogisticRegression(C=C, max_iter=1000, class_weight=_WEIGHTS[balanced])
+    return _fitted(model, (_unit if normalise else _unchanged)(train_MD), labels_M)
+
+
+def fitted_svm(train_MD: Floats, labels_M: Labels, *, C: float, normalise: bool, balanced: bool = False) -> Any:
+    """Fit scikit-learn's SVC with a linear kernel to rows of at least two classes."""
+    from sklearn.svm import SVC  # type: ignore[import-untyped]
+
+    model = SVC(C=C, kernel="linear", class_weight=_WEIGHTS[balanced])
+    return _fitted(model, (_unit if normalise else _unchanged)(train_MD), labels_M)
 
 
 def prior_shift(train_M: Labels, pool_N: Labels, num_classes: int) -> NDArray[np.float64]:
@@ -75,13 +91,11 @@ def svm_head(
 ) -> Classifier:
     """Fit a linear support vector machine; its scores are the votes of its pairwise classifiers, with their margins
     as a tie-break."""
-    from sklearn.svm import SVC  # type: ignore[import-untyped]
-
     scaled = _unit if normalise else _unchanged
     present = np.unique(labels_M)
     if len(present) == 1:
         return lambda embeddings_ND: spread_scores(np.zeros((len(embeddings_ND), 1)), present, num_classes, -1.0)
-    model = _fitted(SVC(C=C, kernel="linear", class_weight=_WEIGHTS[balanced]), scaled(train_MD), labels_M)
+    model = fitted_svm(train_MD, labels_M, C=C, normalise=normalise, balanced=balanced)
 
     def scores(embeddings_ND: Floats) -> NDArray[np.float64]:
         margins = model.decision_function(scaled(embeddings_ND))

@@ -83,6 +83,10 @@ class Scorer:
         train_MD = None if self.entry.has_proxies else self._embeddings(self.pool, self.train_M)
         return _array(self._nearest(self._embeddings(rows, scored_N), train_MD))
 
+    def embedded_rows(self) -> tuple[NDArray[np.float32], Indices]:
+        """Return embeddings_MD and labels_M of the training rows."""
+        return _array(self._embeddings(self.pool, self.train_M)), self._train_labels
+
     def by_all_rules(self, *parts: tuple[TokenisedRows, Indices]) -> tuple[Scores, ...]:
         """Return the scores of each part by every classification rule, encoding training rows and parts once."""
         train_MD = self._embeddings(self.pool, self.train_M)

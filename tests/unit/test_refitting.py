@@ -1,0 +1,212 @@
+"""A kept classifier answers as the one that was trained, whatever the recipe, and from its folder alone."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F  # noqa: N812
+
+from trainable.calibration import calibration_error, fitted_temperature
+from trainable.classifier import Classifier
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.datasets import load
+from trainable.draws import draw_of
+from trainable.errors import ConfigError
+from trainable.refitting import DRAW, refit
+from trainable.training import replicates
+
+LOSS: dict[str, Any] = {"loss": {"name": "soft_triple"}, "beta": 0.5, "proxy_start": "centroids"}
+KEPT: dict[str, dict[str, Any]] = {
+    "frozen, logistic regression": {"recipe": {"name": "frozen"}},
+    "frozen, priors": {"recipe": {"name": "frozen", "normalise": False}, "priors": "pool", "sampling": "random"},
+    "frozen, centroid": {"recipe": {"name": "frozen", "head": "centroid"}},
+    "frozen, names": {"recipe": {"name": "frozen", "head": "centroid", "name_weight": 2.0}},
+    "frozen, neighbours": {"recipe": {"name": "frozen", "head": "neighbours", "neighbours": 3}},
+    "frozen, svm": {"recipe": {"name": "frozen", "head": "linear_svm"}},
+    "label_names": {"recipe": {"name": "label_names"}},
+    "cross_entropy, centroid head": {"head": "centroid"},
+    "cross_entropy, own head": {"head": "checkpoint"},
+    "soft_triple": {"head": "centroid", **LOSS},
+    "supcon alone": {"loss": {"name": "supcon"}, "beta": 0.0},
+    "logistic": {"inference": "logistic", "head": "centroid"},
+    "metric_then_head": {"recipe": {"name": "metric_then_head"}, "loss": {"name": "supcon"}},
+}
+
+
+@pytest.fixture(params=["two classes", "three classes"])
+def data(request: pytest.FixtureRequest, tmp_path: Path) -> DatasetConfig:
+    words = {"warm": "red film", "cold": "blue text", "dull": "the was it"}
+    chosen = list(words)[: 2 if request.param == "two classes" else 3]
+    rows = [f"a {words[name]} number {number},{name}" for number in range(24) for name in chosen]
+    path = tmp_path / "toy.csv"
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    return DatasetConfig(name="toy", path=str(path))
+
+
+def config(data: DatasetConfig, encoder: Path, **fields: Any) -> TrialConfig:
+    trained = {"steps": 6, "evaluations": 1, "encoder_lr": 1e-3, "batch_size": 8}
+    kept = {} if fields.get("recipe", {}).get("name") in ("frozen", "label_names") else trained
+    base = {"dataset": data, "shots": 4, "encoder": str(encoder), "embedding": "mean", "validation": 12}
+    return TrialConfig.model_validate({**base, **kept, **fields})
+
+
+def predicted(trial: TrialConfig) -> NDArray[np.int64]:
+    """What the classifier of a draw answers in a confirmation."""
+    (found,) = replicates(trial.model_copy(update={"replicates": 1}), [DRAW], part="test")
+    assert found.predicted is not None, found.detail
+    return found.predicted.judged
+
+
+@pytest.mark.parametrize("kind", KEPT)
+def test_it_answers_as_in_a_confirmation_also_from_its_folder(
+    kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainable.refitting._EPOCHS", 0)  # as many steps as the confirmation takes
+    trial = config(data, tiny_bert, **KEPT[kind])
+    kept = refit(trial, shots=4)
+    test = load(data).test
+    places = {name: place for place, name in enumerate(load(data).class_names)}
+    answers = np.array([places[label] for label in kept.classifier.predict(test.texts)])
+    np.testing.assert_array_equal(answers, predicted(trial))
+    kept.classifier.save(tmp_path / "kept")
+    read = Classifier.load(tmp_path / "kept")
+    torch.testing.assert_close(read.scores(test.texts), kept.classifier.scores(test.texts), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(read.predict_proba(test.texts).sum(dim=1), torch.ones(len(test.texts)))
+    assert read.labels == load(data).class_names
+    assert kept.rows == sum(kept.counts)
+
+
+@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head"])
+def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
+    trial = config(data, tiny_bert, **KEPT[kind])
+    for name in ("first", "second"):
+        refit(trial).classifier.save(tmp_path / name)
+    written = sorted(path.name for path in (tmp_path / "first").iterdir())
+    assert {"classifier.json", "classifier.safetensors", "model.safetensors", "classifier.py"} <= set(written)
+    assert not [name for name in written if name.endswith((".bin", ".pkl", ".pickle", ".joblib"))]
+    for name in written:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
+
+
+def test_all_labelled_rows_train_it_unless_a_test_part_was_given(
+    data: DatasetConfig, tiny_bert: Path, tmp_path: Path
+) -> None:
+    whole = load(data)
+    everything = len(whole.pool) + len(whole.test)
+    assert refit(config(data, tiny_bert, recipe={"name": "frozen"})).rows == everything
+    test = tmp_path / "test.csv"
+    test.write_text("text,label\na red film in the end,warm\na blue text in the end,cold\n")
+    own = DatasetConfig(name="own", path=data.path, test_path=str(test))
+    assert refit(config(own, tiny_bert, recipe={"name": "frozen"})).rows == len(load(own).pool)
+    assert refit(config(data, tiny_bert, recipe={"name": "frozen"}), shots=3).rows == 3 * len(whole.class_names)
+
+
+def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
+    data: DatasetConfig, tiny_bert: Path, tmp_path: Path
+) -> None:
+    from transformers import pipeline
+
+    kept = refit(config(data, tiny_bert, **KEPT["cross_entropy, own head"]))
+    kept.classifier.save(tmp_path / "kept")
+    texts = list(load(data).test.texts)
+    found = pipeline("text-classification", str(tmp_path / "kept"), top_k=None)(texts)
+    probabilities = kept.classifier.predict_proba(texts)
+    for row, given in zip(found, probabilities, strict=True):
+        by_label = {each["label"]: each["score"] for each in row}
+        assert [by_label[label] for label in kept.classifier.labels] == pytest.approx(given.tolist(), abs=1e-5)
+
+
+def test_the_folder_answers_without_this_project(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
+    kept = refit(config(data, tiny_bert, **KEPT["soft_triple"]))
+    kept.classifier.save(tmp_path / "kept")
+    texts = list(load(data).test.texts[:5])
+    script = f"""
+import json, sys
+sys.path = [place for place in sys.path if "work/main" not in place or "site-packages" in place]
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("trainable", "sweep"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Refused())
+from classifier import Classifier
+print(json.dumps(Classifier.load(".").predict_proba({texts!r}).tolist()))
+"""
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, cwd=tmp_path / "kept", capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    found = torch.tensor(json.loads(ran.stdout.splitlines()[-1]))
+    torch.testing.assert_close(found, kept.classifier.predict_proba(texts), rtol=1e-5, atol=1e-5)
+
+
+def test_its_probabilities_are_calibrated_on_rows_that_trained_nothing(data: DatasetConfig, tiny_bert: Path) -> None:
+    trial = config(data, tiny_bert, recipe={"name": "frozen", "C": 1000.0})
+    kept = refit(trial, shots=4)
+    calibration = kept.calibration
+    assert calibration is not None
+    assert calibration.rows == len(draw_of(trial, load(data), DRAW).validation) == 12
+    assert calibration.loss_after <= calibration.loss_before
+
+
+def test_the_temperature_is_the_best_one() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=400)
+    scores = 8 * (rng.normal(size=(400, 3)) + np.eye(3)[labels])
+    found = fitted_temperature(scores, labels)
+
+    def loss(temperature: float) -> float:
+        return float(F.cross_entropy(torch.from_numpy(scores) / temperature, torch.from_numpy(labels)))
+
+    assert found.loss_before == pytest.approx(loss(1.0))
+    assert found.loss_after == pytest.approx(loss(found.temperature))
+    assert found.loss_after <= min(loss(float(temperature)) for temperature in np.geomspace(0.5, 50, 60)) + 1e-3
+    assert found.error_after < found.error_before
+
+
+def test_the_calibration_error_is_the_mean_gap_of_its_bins() -> None:
+    rng = np.random.default_rng(1)
+    scores, labels = rng.normal(size=(200, 4)), rng.integers(4, size=200)
+    probabilities = torch.softmax(torch.from_numpy(scores), dim=1).numpy()
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    total = 0.0
+    for low in np.arange(10) / 10:
+        inside = (confidence > low) & (confidence <= low + 0.1)
+        if inside.any():
+            total += abs(confidence[inside].mean() - right[inside].mean()) * inside.sum()
+    assert calibration_error(scores, labels) == pytest.approx(total / 200)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"recipe": {"name": "setfit"}, "embedding": None}, "received setfit: choose another arm"),
+        ({"inference": "mixture", **LOSS}, "received inference: mixture of soft_triple"),
+        ({"inference": "nearest", **LOSS}, "received inference: nearest of soft_triple"),
+        ({"inference": "neighbours"}, "received inference: neighbours of cross_entropy"),
+    ],
+)
+def test_what_cannot_be_kept_is_refused(fields: dict[str, Any], said: str, toy_csv: Path, tiny_bert: Path) -> None:
+    given = {name: value for name, value in fields.items() if value is not None}
+    base: dict[str, Any] = {"dataset": {"name": "toy", "path": str(toy_csv)}, "shots": 4, "encoder": str(tiny_bert)}
+    with pytest.raises(ConfigError, match=said):
+        refit(TrialConfig.model_validate({**base, **given}))
+
+
+def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, tiny_bert: Path) -> None:
+    classifier = refit(config(data, tiny_bert, recipe={"name": "frozen"})).classifier
+    assert classifier.predict([]) == []
+    assert len(classifier.predict(["", "red " * 100_000, "\x00", "é", "text"])) == 5
+    for wrong in ("a text", [1], [None], [["a"]]):
+        with pytest.raises(TypeError, match="a list of texts is classified; received"):
+            classifier.predict(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="as many second texts as first ones"):
+        classifier.predict(["a", "b"], ["c"])
+    alone = torch.cat([classifier.scores([text]) for text in ("red", "a blue film", "it")])
+    torch.testing.assert_close(classifier.scores(["red", "a blue film", "it"]), alone, rtol=1e-4, atol=1e-5)

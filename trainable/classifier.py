@@ -1,0 +1,224 @@
+"""A trained text classifier that is kept in a folder: texts in, labels and probabilities out.
+
+This file needs torch, transformers and safetensors alone, and no other file of the project: a copy of it lies in every
+folder that it writes, so that the classifier answers where the project is not installed.
+
+    from classifier import Classifier          # in the folder; or: from trainable.classifier import Classifier
+    classifier = Classifier.load("folder")
+    classifier.predict(["where is my parcel?"])
+
+The folder holds the encoder and its tokenizer as transformers saves them, `classifier.json`, and the arrays of the
+head in `classifier.safetensors`.
+
+Shapes: N texts, B of a batch, T tokens of the longest, D embedding size, C classes, M training rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+__all__ = ["Classifier"]
+
+FORMAT = 1
+_BATCH = 32
+_ACTIVATIONS = {
+    "Identity": lambda values: values,
+    "Tanh": torch.tanh,
+    "ReLU": F.relu,
+    "GELU": F.gelu,
+    "SiLU": F.silu,
+    "Sigmoid": torch.sigmoid,
+    "LeakyReLU": F.leaky_relu,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Classifier:
+    """A classifier of single texts or of pairs.
+
+    labels: the names of the C classes.
+    model: the encoder; with the head `own`, a sequence classifier.
+    tokenizer: its tokenizer.
+    head: the head's fields. `kind` is `own` (the model's), `linear` (weight_CD, bias_C), `centroids` (centroids_CD),
+        `neighbours` (rows_MD, labels_M, and `count` that vote) or `pairs` (a linear machine for each pair of classes:
+        weight_PD, bias_P, pairs_P2); `normalise` scales embeddings to length 1 first.
+    arrays: those of the head and of the layers after the pooling, by name.
+    pooling: `cls`, `mean` or `last`; of no matter to the head `own`.
+    layers: what follows the pooling, each with its `kind`, `Normalize` or `Dense`.
+    prompt: text before every text.
+    max_length: tokens of a text that are read.
+    temperature: divides the scores before they become probabilities.
+    """
+
+    labels: tuple[str, ...]
+    model: Any
+    tokenizer: Any
+    head: Mapping[str, Any]
+    arrays: dict[str, Tensor] = field(default_factory=dict)
+    pooling: str = "mean"
+    layers: Sequence[Mapping[str, Any]] = ()
+    prompt: str = ""
+    max_length: int = 64
+    temperature: float = 1.0
+
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
+        """Return the label of each text, or of each pair of texts."""
+        return [self.labels[place] for place in self.scores(texts, pairs).argmax(dim=1).tolist()]
+
+    def predict_proba(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
+        """Return probabilities_NC, with the classes in the order of `labels`."""
+        return torch.softmax(self.scores(texts, pairs) / self.temperature, dim=1)
+
+    def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
+        """Return scores_NC; the highest is the predicted class.
+
+        Raises TypeError for anything but lists of texts, and ValueError for lists of different lengths.
+        """
+        _check(texts, pairs)
+        if not len(texts):
+            return torch.zeros(0, len(self.labels))
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
+        parts, device = [], next(self.model.parameters()).device
+        self.model.eval()
+        with torch.inference_mode():
+            for first in range(0, len(order), _BATCH):
+                chosen = order[first : first + _BATCH]
+                inputs = self._tokens([texts[place] for place in chosen], pairs and [pairs[place] for place in chosen])
+                parts.append(self._batch_scores(inputs.to(device)).float().cpu())
+        places = torch.tensor(order)
+        scores_NC = torch.empty(len(order), len(self.labels))
+        scores_NC[places] = torch.cat(parts)
+        return scores_NC
+
+    def _tokens(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
+        return self.tokenizer(
+            [self.prompt + text for text in texts],
+            None if pairs is None else list(pairs),
+            truncation="longest_first",
+            max_length=self.max_length,
+            padding=True,
+            padding_side="right",
+            return_tensors="pt",
+        )
+
+    def _batch_scores(self, inputs: Any) -> Tensor:
+        outputs = self.model(**inputs)
+        if self.head["kind"] == "own":
+            logits_BC: Tensor = outputs.logits
+            return logits_BC
+        embeddings_BD = _pooled(outputs.last_hidden_state.float(), inputs["attention_mask"], self.pooling)
+        return _head_scores(self._after_pooling(embeddings_BD), self.head, self.arrays, len(self.labels))
+
+    def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
+        for place, layer in enumerate(self.layers):
+            if layer["kind"] == "Normalize":
+                embeddings_BD = F.normalize(embeddings_BD, dim=1)
+                continue
+            names = (f"layers.{place}.{part}" for part in ("weight", "bias", "residual"))
+            weight, bias, residual = (self.arrays.get(name) for name in names)
+            assert weight is not None, "a dense layer has weights"
+            found_BD = _ACTIVATIONS[layer["activation"]](F.linear(embeddings_BD, weight, bias))
+            added_BD = embeddings_BD if residual is None else F.linear(embeddings_BD, residual)
+            embeddings_BD = found_BD + added_BD if layer["added"] else found_BD
+        return embeddings_BD
+
+    def save(self, folder: str | Path) -> None:
+        """Write the classifier into a folder, which is created if it is missing."""
+        place = Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        self.model.config.id2label = dict(enumerate(self.labels))
+        self.model.config.label2id = {name: number for number, name in enumerate(self.labels)}
+        self.model.save_pretrained(place)
+        self.tokenizer.save_pretrained(place)
+        stored = {name: getattr(self, name) for name in ("labels", "head", "pooling", "layers", "prompt", "max_length")}
+        content = {"format": FORMAT, **stored, "temperature": self.temperature}
+        (place / "classifier.json").write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+        save_file(
+            {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},
+            place / "classifier.safetensors",
+        )
+        (place / "classifier.py").write_text(Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "cpu") -> Classifier:
+        """Read a classifier from a folder. Raises FileNotFoundError for one that holds none, and ValueError for one of
+        another format."""
+        from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+        place = Path(folder)
+        stored = json.loads((place / "classifier.json").read_text(encoding="utf-8"))
+        if stored.pop("format", None) != FORMAT:
+            raise ValueError(f"classifier.json in {place} must have the format {FORMAT}: read it with its own version")
+        kind = AutoModelForSequenceClassification if stored["head"]["kind"] == "own" else AutoModel
+        model = kind.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
+        arrays = load_file(place / "classifier.safetensors", device=device)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        stored["labels"] = tuple(stored["labels"])
+        return cls(model=model.to(device), tokenizer=tokenizer, arrays=arrays, **stored)
+
+
+def _check(texts: Sequence[str], pairs: Sequence[str] | None) -> None:
+    for given in (texts, pairs if pairs is not None else ()):
+        wrong = [text for text in given if not isinstance(text, str)] if not isinstance(given, str) else [given]
+        if wrong:
+            raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
+    if pairs is not None and len(pairs) != len(texts):
+        raise ValueError(f"as many second texts as first ones are needed; received {len(pairs)} for {len(texts)}")
+
+
+def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, pooling: str) -> Tensor:
+    if pooling == "cls":
+        return hidden_BTD[:, 0]
+    if pooling == "last":
+        return hidden_BTD[torch.arange(len(mask_BT), device=mask_BT.device), mask_BT.sum(dim=1) - 1]
+    mask_BT1 = mask_BT.unsqueeze(-1).to(hidden_BTD.dtype)
+    return (hidden_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)
+
+
+def _head_scores(embeddings_BD: Tensor, head: Mapping[str, Any], arrays: Mapping[str, Tensor], classes: int) -> Tensor:
+    """Return scores_BC by a head's fields and arrays."""
+    if head.get("normalise"):
+        embeddings_BD = F.normalize(embeddings_BD, dim=1)
+    if head["kind"] == "linear":
+        return F.linear(embeddings_BD, arrays["weight"], arrays["bias"])
+    if head["kind"] == "centroids":
+        return F.normalize(embeddings_BD, dim=1) @ arrays["centroids"].T
+    if head["kind"] == "neighbours":
+        return _votes(embeddings_BD, arrays["rows"], arrays["labels"], head["count"], classes)
+    return _won_pairs(F.linear(embeddings_BD, arrays["weight"], arrays["bias"]), arrays["pairs"], classes)
+
+
+def _votes(embeddings_BD: Tensor, rows_MD: Tensor, labels_M: Tensor, count: int, classes: int) -> Tensor:
+    """Return each class's votes among the nearest rows, with their similarities, together less than a vote, as a
+    tie-break."""
+    cosines_BM = F.normalize(embeddings_BD, dim=1) @ F.normalize(rows_MD, dim=1).T
+    count = min(count, len(rows_MD))
+    nearest_BK = torch.argsort(-cosines_BM, dim=1, stable=True)[:, :count]
+    votes_BK = 1 + (1 + cosines_BM.gather(1, nearest_BK)) / 2 / (count + 1)
+    return torch.zeros(len(embeddings_BD), classes, device=votes_BK.device).scatter_add_(
+        1, labels_M[nearest_BK], votes_BK
+    )
+
+
+def _won_pairs(margins_BP: Tensor, pairs_P2: Tensor, classes: int) -> Tensor:
+    """Return for each class the pairs that it wins, with its margins, together less than a pair, as a tie-break."""
+    wins_BC = torch.zeros(len(margins_BP), classes, device=margins_BP.device)
+    sums_BC = torch.zeros_like(wins_BC)
+    for place, (first, second) in enumerate(pairs_P2.tolist()):
+        margin_B = margins_BP[:, place]
+        wins_BC[:, first] += margin_B >= 0
+        wins_BC[:, second] += margin_B < 0
+        sums_BC[:, first] += margin_B
+        sums_BC[:, second] -= margin_B
+    return wins_BC + sums_BC / (3 * (sums_BC.abs() + 1))
