@@ -5,7 +5,7 @@ folder that it writes, so that the classifier answers where the project is not i
 
     from classifier import Classifier          # in the folder; or: from trainable.classifier import Classifier
     classifier = Classifier.load("folder")
-    classifier.predict(["where is my parcel?"])
+    classifier.predict(["my card was stolen"])
 
 The folder holds the encoder and its tokenizer as transformers saves them, `classifier.json`, and the arrays of the
 head in `classifier.safetensors`.

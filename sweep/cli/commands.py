@@ -12,9 +12,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from sweep.cli.parser import command_parser
 from sweep.errors import SpecError, SweepError, SweepFailedError
 from sweep.ledger.directory import SweepDirectory
-from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.reader import load_spec
 from trainable.errors import TrainableError
 
 __all__ = ["main"]
@@ -29,7 +30,7 @@ _KILLED = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)
     # A pipe has no width: long lines are better there than folded ones.
     # Names come from specs and folders: brackets in them are no markup.
     width = None if sys.stdout.isatty() else 200
@@ -132,6 +133,31 @@ def _report(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _refit(options: argparse.Namespace, console: Console) -> int:
+    from sweep.refit import refit_stored
+    from sweep.refit.card import expected
+    from trainable.quiet import quiet
+
+    with quiet():
+        kept = refit_stored(options.sweep, Path(options.dir), Path(options.out), arm=options.arm, shots=options.shots)
+    console.print(f"{kept.arm.cell}: {expected(kept.refitted, kept.comparison, kept.arm)}", soft_wrap=True)
+    console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)
+    console.print(f"{'use':<11}python -m sweep predict {kept.folder} FILE.csv", soft_wrap=True)
+    return 0
+
+
+def _predict(options: argparse.Namespace, console: Console) -> int:
+    from sweep.refit import answer
+
+    file = Path(options.file)
+    out = Path(options.out) if options.out else file.with_name(f"{file.stem}.answers.csv")
+    said = answer(
+        Path(options.folder), file, out, text=options.text, pair=options.pair, abstain_below=options.abstain_below
+    )
+    console.print(said, soft_wrap=True)
+    return 0
+
+
 def _sync(options: argparse.Namespace, console: Console) -> int:
     from sweep.stored import sync_stored
 
@@ -198,80 +224,14 @@ _COMMANDS = {
     "stop": _stop,
     "report": _report,
     "ui": _ui,
+    "refit": _refit,
+    "predict": _predict,
     "sync": _sync,
     "fetch": _fetch,
     "export": _export,
     "import": _import,
     "schema": _schema,
 }
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m sweep",
-        description="Find out which way of training a classifier works on few labels, and believe the answer.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run a sweep, or resume it")
-    plan = commands.add_parser("plan", help="show what a sweep would do and how long it would take")
-    for command in (run, plan):
-        command.add_argument(
-            "spec",
-            nargs="?",
-            default="quickstart",
-            help=f"a YAML file, or a preset: {', '.join(PRESETS)} (default: quickstart)",
-        )
-        command.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
-        )
-    plan.add_argument("--cluster", metavar="FILE", help="plan for the machines of this cluster's file")
-    where = run.add_mutually_exclusive_group()
-    where.add_argument("--cluster", metavar="FILE", help="run it on the cluster that `ray up FILE` has started")
-    where.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
-    run.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
-    for name in ("--called", "--via"):  # what was typed, and the cluster's file, on the machine of who began it
-        run.add_argument(name, default="", help=argparse.SUPPRESS)
-    pace = plan.add_mutually_exclusive_group()
-    pace.add_argument("--no-timing", action="store_true", help="skip the timed training step")
-    pace.add_argument(
-        "--training-seconds", type=_positive, metavar="S", help="what one training takes there, instead of the timing"
-    )
-    _add_stored(commands)
-    commands.add_parser("schema", help="print the JSON schema of specs, for editors")
-    return parser
-
-
-def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """The commands on sweeps that have begun."""
-    status = commands.add_parser("status", help="show what a running or finished sweep has found")
-    stop = commands.add_parser("stop", help="stop a running sweep, from another terminal or machine; it can be resumed")
-    stop.add_argument("--now", action="store_true", help="do not wait for the replicates that run")
-    report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
-    report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
-    report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
-    ui = commands.add_parser("ui", help="browse the runs in MLflow")
-    ui.add_argument("--port", type=int, help="the port of this machine's loopback (default: 5000; on a cluster: any)")
-    sync = commands.add_parser("sync", help="push to MLflow what is missing there")
-    fetch = commands.add_parser("fetch", help="bring a sweep from a cluster to this machine, its runs included")
-    fetch.add_argument("--cluster", metavar="FILE", required=True, help="the cluster's file")
-    export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
-    for command in (status, stop, report, ui):
-        command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
-    for command in (status, stop, report, sync, fetch, export):
-        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
-    into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
-    into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
-    for command in (export, into):
-        command.add_argument("file", metavar="FILE", help="the JSON file")
-    for command in (status, stop, report, sync, fetch, export, into):
-        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0; received {text}")
-    return number
 
 
 def _log_to(directory: SweepDirectory) -> None:

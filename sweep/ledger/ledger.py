@@ -50,6 +50,11 @@ class Ledger:
 
     # ---- the sweep
 
+    def check(self, cells: Sequence[Cell], inputs: Mapping[str, Digests]) -> None:
+        """Raise LedgerError if a cell's search space, protocol or inputs are not those recorded, with what changed."""
+        with self._lock:
+            self._trials.check(cells, inputs)
+
     def exists(self) -> bool:
         """Whether the sweep has been begun."""
         names = {study.study_name: study for study in self._storage.get_all_studies()}

@@ -13,7 +13,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from sweep.cli.commands import _parser
+from sweep.cli.parser import command_parser
 from tests.multinode.files import CLUSTER, LAUNCHED, parse_ray, prepared, ray_start, read, run_commands
 
 ROOT = CLUSTER.parent
@@ -241,7 +241,7 @@ def test_every_command_of_ours_in_the_readme_is_one() -> None:
     assert len(found) >= 3
     for command in found:
         if " " in command:
-            _parser().parse_args(shlex.split(command, comments=True))
+            command_parser().parse_args(shlex.split(command, comments=True))
 
 
 def test_links_of_the_readme_lead_somewhere() -> None:

@@ -10,7 +10,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from sweep.cli.commands import _parser
+from sweep.cli.parser import command_parser
 from tests.multinode.files import CLUSTER, read
 from tests.multinode.kuberay_schema import check
 
@@ -115,7 +115,7 @@ def test_the_job_goes_when_it_has_ended_and_its_records_stay(job: dict[str, Any]
 def test_the_entrypoint_is_a_command_of_ours(job: dict[str, Any], cluster: dict[str, Any]) -> None:
     words = shlex.split(job["spec"]["entrypoint"])
     assert words[:3] == ["python", "-m", "sweep"]
-    options = _parser().parse_args(words[3:])
+    options = command_parser().parse_args(words[3:])
     assert options.address == "auto"
     assert options.dir.startswith("/records/")
     assert "resources.gpu=1" in options.set

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweep.cli.commands import _parser, main
+from sweep.cli.commands import main
+from sweep.cli.parser import command_parser
 
 SURFACE = {
     "run": ["--address", "--called", "--cluster", "--dir", "--help", "--set", "--via", "spec"],
@@ -19,6 +20,8 @@ SURFACE = {
     "ui": ["--cluster", "--help", "--port"],
     "sync": ["--dir", "--help", "sweep"],
     "fetch": ["--cluster", "--dir", "--help", "sweep"],
+    "refit": ["--arm", "--dir", "--help", "--out", "--shots", "sweep"],
+    "predict": ["--abstain-below", "--help", "--out", "--pair", "--text", "file", "folder"],
     "export": ["--dir", "--help", "file", "sweep"],
     "import": ["--dir", "--help", "--ledger", "file"],
     "schema": ["--help"],
@@ -26,7 +29,7 @@ SURFACE = {
 
 
 def test_commands_and_options_are_these() -> None:
-    (commands,) = (action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction))
+    (commands,) = (action for action in command_parser()._actions if isinstance(action, argparse._SubParsersAction))
     surface = {
         name: sorted(max(action.option_strings, key=len, default=action.dest) for action in command._actions)
         for name, command in commands.choices.items()

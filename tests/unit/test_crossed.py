@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import product
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from sweep.verdict.contributions import contributions
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary, likely_best
 from sweep.verdict.power import resolving
 from sweep.verdict.statistics import LEVEL, equivalence_p, paired_difference
-from tests.benchmarks.correctness import read
 from trainable.evaluation.metrics import classification_metrics
 
 Floats = NDArray[np.float64]
@@ -223,27 +222,3 @@ def test_equally_good_arms_are_rarely_told_apart(kind: str) -> None:
     error = float(np.sqrt(LEVEL * (1 - LEVEL) / sweeps))
     print(f"{kind}: {seen / sweeps:.3f}, standard error {error:.3f}")
     assert seen / sweeps <= LEVEL + 3 * error
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("rows", [15, 30, 60, 200])
-@pytest.mark.parametrize("draws", [5, 10, 20, 40])
-def test_intervals_hold_what_real_classifiers_differ_by(draws: int, rows: int) -> None:
-    """Samples of a table of real classifiers, 200 draws and about 1,000 test rows, whose means are the truth."""
-    rng = np.random.default_rng(draws * rows)
-    held = []
-    for methods in read().values():
-        for first, second in combinations(methods, 2):
-            table_NT = methods[first].astype(float) - methods[second]
-            for _ in range(80):
-                chosen_N, chosen_T = (
-                    rng.choice(size, count, replace=False)
-                    for size, count in zip(table_NT.shape, (draws, rows), strict=True)
-                )
-                sample_NT = table_NT[np.ix_(chosen_N, chosen_T)]
-                found = crossed_difference(sample_NT, np.zeros_like(sample_NT))
-                held.append(found.low - 1e-12 <= table_NT.mean() <= found.high + 1e-12)
-    share = float(np.mean(held))
-    print(f"{rows} rows, {draws} draws: {share:.3f}, standard error {np.sqrt(share * (1 - share) / len(held)):.3f}")
-    assert 0.93 <= share <= 0.995

@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from sweep.cli import commands
+from sweep.cli.parser import command_parser
 from sweep.spec.cells import cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
@@ -81,7 +82,7 @@ def test_there_is_something_to_check() -> None:
 
 @pytest.mark.parametrize(("document", "given"), SWEEP_COMMANDS)
 def test_every_command_of_sweep_is_one(document: str, given: str) -> None:
-    parse(commands._parser(), given)
+    parse(command_parser(), given)
 
 
 @pytest.mark.parametrize(("document", "given"), TRAINABLE_COMMANDS)

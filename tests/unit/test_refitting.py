@@ -117,13 +117,14 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
     kept = refit(config(data, tiny_bert, **KEPT["cross_entropy, own head"]))
     kept.classifier.save(tmp_path / "kept")
     texts = list(load(data).test.texts)
-    found = pipeline("text-classification", str(tmp_path / "kept"), top_k=None)(texts)
+    found: Any = pipeline("text-classification", str(tmp_path / "kept"), top_k=None)(texts)
     probabilities = kept.classifier.predict_proba(texts)
     for row, given in zip(found, probabilities, strict=True):
         by_label = {each["label"]: each["score"] for each in row}
         assert [by_label[label] for label in kept.classifier.labels] == pytest.approx(given.tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_the_folder_answers_without_this_project(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     kept = refit(config(data, tiny_bert, **KEPT["soft_triple"]))
     kept.classifier.save(tmp_path / "kept")

@@ -1,0 +1,104 @@
+"""The commands and their options, as they are typed."""
+
+from __future__ import annotations
+
+import argparse
+
+from sweep.spec.reader import PRESETS
+
+__all__ = ["command_parser"]
+
+
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of every command and option."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sweep",
+        description="Find out which way of training a classifier works on few labels, and believe the answer.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a sweep, or resume it")
+    plan = commands.add_parser("plan", help="show what a sweep would do and how long it would take")
+    for command in (run, plan):
+        command.add_argument(
+            "spec",
+            nargs="?",
+            default="quickstart",
+            help=f"a YAML file, or a preset: {', '.join(PRESETS)} (default: quickstart)",
+        )
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
+        )
+    plan.add_argument("--cluster", metavar="FILE", help="plan for the machines of this cluster's file")
+    where = run.add_mutually_exclusive_group()
+    where.add_argument("--cluster", metavar="FILE", help="run it on the cluster that `ray up FILE` has started")
+    where.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
+    run.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+    for name in ("--called", "--via"):  # what was typed, and the cluster's file, on the machine of who began it
+        run.add_argument(name, default="", help=argparse.SUPPRESS)
+    pace = plan.add_mutually_exclusive_group()
+    pace.add_argument("--no-timing", action="store_true", help="skip the timed training step")
+    pace.add_argument(
+        "--training-seconds", type=_positive, metavar="S", help="what one training takes there, instead of the timing"
+    )
+    _add_stored(commands)
+    predict = commands.add_parser("predict", help="classify the texts of a file by a kept classifier")
+    predict.add_argument("folder", metavar="DIR", help="a folder that `refit` wrote")
+    predict.add_argument("file", metavar="FILE", help="csv, tsv, json, jsonl or parquet")
+    predict.add_argument("--text", default="text", metavar="COLUMN", help="the column of the texts (default: text)")
+    predict.add_argument("--pair", metavar="COLUMN", help="the column of the second texts of pairs")
+    predict.add_argument("--out", metavar="FILE", help="the csv to write (default: beside the file)")
+    predict.add_argument(
+        "--abstain-below", type=_share, default=0.0, metavar="P", help="leave rows of a lower probability to a person"
+    )
+    commands.add_parser("schema", help="print the JSON schema of specs, for editors")
+    return parser
+
+
+def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """The commands on sweeps that have begun."""
+    status = commands.add_parser("status", help="show what a running or finished sweep has found")
+    stop = commands.add_parser("stop", help="stop a running sweep, from another terminal or machine; it can be resumed")
+    stop.add_argument("--now", action="store_true", help="do not wait for the replicates that run")
+    report = commands.add_parser("report", help="write the report of a sweep: a page, its tables and figures")
+    report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
+    report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
+    ui = commands.add_parser("ui", help="browse the runs in MLflow")
+    ui.add_argument("--port", type=int, help="the port of this machine's loopback (default: 5000; on a cluster: any)")
+    sync = commands.add_parser("sync", help="push to MLflow what is missing there")
+    fetch = commands.add_parser("fetch", help="bring a sweep from a cluster to this machine, its runs included")
+    fetch.add_argument("--cluster", metavar="FILE", required=True, help="the cluster's file")
+    refit = commands.add_parser("refit", help="train the winner on all labelled rows, and keep it as a classifier")
+    refit.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
+    refit.add_argument("--shots", type=_count, metavar="N", help="train on a draw of so many instead of all rows")
+    refit.add_argument("--out", metavar="DIR", required=True, help="the folder to write")
+    export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
+    for command in (status, stop, report, ui):
+        command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
+    for command in (status, stop, report, refit, sync, fetch, export):
+        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
+    into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
+    into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
+    for command in (export, into):
+        command.add_argument("file", metavar="FILE", help="the JSON file")
+    for command in (status, stop, report, refit, sync, fetch, export, into):
+        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be more than 0; received {text}")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text}")
+    return int(text)
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 1; received {text}")
+    return number

@@ -1,0 +1,8 @@
+"""From a verdict to a classifier: the confirmed winner, trained once more and kept in a folder with its model card."""
+
+from __future__ import annotations
+
+from sweep.refit.answers import answer
+from sweep.refit.refit import Kept, refit_stored
+
+__all__ = ["Kept", "answer", "refit_stored"]

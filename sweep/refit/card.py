@@ -1,0 +1,120 @@
+"""The model card of a kept classifier: what it is, how well it is expected to do, and what is not known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import yaml
+
+from sweep.verdict import Arm, Comparison
+
+if TYPE_CHECKING:
+    from trainable.refitting import Refitted
+
+__all__ = ["expected", "model_card"]
+
+
+def model_card(refitted: Refitted, comparison: Comparison, arm: Arm, *, sweep: str, command: str) -> str:
+    """The card as Markdown with the metadata of the Hugging Face hub."""
+    assert arm.winner is not None, "a confirmed arm has a winner"
+    config = arm.winner.config
+    classifier = refitted.classifier
+    metadata = {
+        "library_name": "transformers",
+        "pipeline_tag": "text-classification",
+        "base_model": config.encoder,
+        "tags": ["few-shot", "text-classification", arm.method],
+        "license": "other",
+        "license_name": "to-be-filled-in",
+    }
+    parts = [
+        "---",
+        yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).rstrip(),
+        "---",
+        f"# {comparison.dataset}: {len(classifier.labels)} classes, {arm.method}",
+        f"A classifier of {'pairs of texts' if config.dataset.text_pair else 'texts'} into "
+        f"{', '.join(f'`{label}`' for label in classifier.labels)}. It is the winner of the sweep `{sweep}`, trained "
+        f"once more on {refitted.rows:,} labelled rows.",
+        "## How well it does",
+        expected(refitted, comparison, arm),
+        f"The verdict: {comparison.sentence}",
+        *_by_class(refitted, arm),
+        "## Probabilities",
+        *_calibration(refitted),
+        "## Use",
+        "```python\n"
+        "from classifier import Classifier  # classifier.py lies in this folder; it needs torch and transformers\n\n"
+        'classifier = Classifier.load(".")\n'
+        'classifier.predict(["..."])        # labels\n'
+        'classifier.predict_proba(["..."])  # in the order of classifier.labels\n```',
+        *_pipeline(refitted),
+        "## How it was made",
+        f"```sh\n{command}\n```",
+        _configuration(arm),
+        "## Limits",
+        "It has learned from few rows, and knows no class but these. What it was expected to do holds for texts like "
+        "those of the test part. Licences of data and encoder are for its owner to fill in above.",
+    ]
+    return "\n\n".join(part for part in parts if part).replace("---\n\nlibrary", "---\nlibrary", 1) + "\n"
+
+
+def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
+    """What is expected of it, in a sentence: the score of the confirmation, which trained on so many rows."""
+    assert arm.summary is not None, "the arm is confirmed"
+    assert arm.winner is not None, "a confirmed arm has a winner"
+    metric = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}[arm.winner.config.metric]
+    text = (
+        f"Expected {metric}: {100 * arm.summary.mean:.1f} % (95 % interval {100 * arm.summary.low:.1f} to "
+        f"{100 * arm.summary.high:.1f}), as confirmed with {comparison.subtitle} on {arm.summary.n} draws"
+    )
+    drawn = sum(map(sum, arm.confusion)) // max(1, arm.summary.n)
+    text += f" and {drawn:,} test rows." if drawn else "."
+    per_class = comparison.sampling == "per_class"
+    trained = comparison.shots * (len(refitted.classifier.labels) if per_class else 1)
+    if refitted.rows > trained:
+        text += f" It was trained on {refitted.rows:,} rows instead of {trained:,}, so it should do no worse."
+    return text
+
+
+def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
+    if not arm.confusion:
+        return
+    labels = refitted.classifier.labels
+    lines = ["| class | rows trained on | recall | precision |", "|---|---:|---:|---:|"]
+    for place, label in enumerate(labels):
+        right = arm.confusion[place][place]
+        labelled, predicted = sum(arm.confusion[place]), sum(row[place] for row in arm.confusion)
+        recall, precision = (f"{100 * right / total:.0f} %" if total else "–" for total in (labelled, predicted))
+        lines.append(f"| {_cell(label)} | {refitted.counts[place]:,} | {recall} | {precision} |")
+    yield "By class, over all draws of the confirmation:"
+    yield "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _calibration(refitted: Refitted) -> Iterator[str]:
+    found = refitted.calibration
+    if found is None:
+        yield "They are not calibrated: the draws of the comparison leave no validation rows to do it on."
+        return
+    yield (
+        f"Calibrated by a temperature of {found.temperature:.3g}, fitted to {found.rows:,} validation rows of a draw "
+        f"that trained nothing: negative log-likelihood {found.loss_before:.3f} before and {found.loss_after:.3f} "
+        f"after, expected calibration error {100 * found.error_before:.1f} and {100 * found.error_after:.1f} %."
+    )
+
+
+def _pipeline(refitted: Refitted) -> Iterator[str]:
+    if refitted.classifier.head["kind"] == "own" and not refitted.classifier.prompt:
+        yield '`transformers.pipeline("text-classification", ".")` gives the same labels and probabilities.'
+
+
+def _configuration(arm: Arm) -> str:
+    assert arm.winner is not None, "a confirmed arm has a winner"
+    shown = {name: value for name, value in arm.winner.config.flat().items() if not name.startswith("dataset.")}
+    return "\n".join(
+        ["| field | value |", "|---|---|", *(f"| {name} | {_cell(str(value))} |" for name, value in shown.items())]
+    )

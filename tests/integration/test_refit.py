@@ -1,0 +1,123 @@
+"""From a real sweep to a classifier that answers a file."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sweep.cli.commands import main
+from trainable.classifier import Classifier
+from trainable.config import DatasetConfig
+from trainable.datasets import load
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: Path) -> Path:
+    """A finished sweep of two methods on data of its own."""
+    place = tmp_path_factory.mktemp("refit")
+    (place / "toy.csv").write_bytes(toy_csv.read_bytes())
+    spec = {
+        "datasets": {"toy": {"path": str(place / "toy.csv")}},
+        "compare": {"dataset": ["toy"], "shots": [4], "recipe": ["frozen", "fine_tune"], "loss": ["cross_entropy"]},
+        "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3},
+        "protocol": {"replicates": 2, "validation": 8, "steps": 4, "evaluations": 1},
+        "budget": {"trials_per_cell": 2},
+        "confirm": {"draws": 3, "reseeded": 0},
+        "resources": {"gpu": 0},
+        "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},
+    }
+    (place / "mine.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    assert main(["run", str(place / "mine.yaml"), "--dir", str(place / "sweeps")]) == 0
+    return place
+
+
+def command(folder: Path, *words: str) -> int:
+    return main(["refit", "mine", "--dir", str(folder / "sweeps"), *words])
+
+
+def test_the_winner_is_kept_with_a_card_and_answers_a_file(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "model"
+    assert command(folder, "--out", str(out)) == 0
+    said = capsys.readouterr().out
+    verdict = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
+    (comparison,) = verdict["comparisons"]
+    mean = 100 * comparison["best"]["summary"]["mean"]
+    assert f"Expected accuracy: {mean:.1f} %" in said
+    card = (out / "README.md").read_text(encoding="utf-8")
+    metadata = yaml.safe_load(card.split("---\n")[1])
+    assert metadata["pipeline_tag"] == "text-classification"
+    assert f"Expected accuracy: {mean:.1f} %" in card
+    assert comparison["sentence"] in card
+    assert f"python -m sweep refit mine --out {out}" in card
+    data = load(DatasetConfig(name="toy", path=str(folder / "toy.csv")))
+    file = tmp_path / "new.csv"
+    file.write_text("\n".join(["text", *data.test.texts]) + "\n", encoding="utf-8")
+    assert main(["predict", str(out), str(file)]) == 0
+    assert f"{len(data.test)} rows classified" in capsys.readouterr().out
+    with (tmp_path / "new.answers.csv").open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    classifier = Classifier.load(out)
+    assert [row["text"] for row in rows] == list(data.test.texts)
+    assert [row["label"] for row in rows] == classifier.predict(data.test.texts)
+    probabilities = classifier.predict_proba(data.test.texts).sort(dim=1, descending=True).values
+    assert [float(row["probability"]) for row in rows] == pytest.approx(probabilities[:, 0].tolist(), abs=1e-4)
+    margins = (probabilities[:, 0] - probabilities[:, 1]).tolist()
+    assert [float(row["margin"]) for row in rows] == pytest.approx(margins, abs=1.1e-4)
+
+
+def test_unsure_rows_are_left_to_a_person(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, file, answers = tmp_path / "model", tmp_path / "new.jsonl", tmp_path / "some.csv"
+    assert command(folder, "--out", str(out), "--arm", "toy/4/frozen") == 0
+    file.write_text("".join(json.dumps({"body": f"a {word} film"}) + "\n" for word in ("red", "blue", "the", "was")))
+    sure = Classifier.load(out).predict_proba([f"a {word} film" for word in ("red", "blue", "the", "was")]).amax(dim=1)
+    limit = float(sure.sort().values[1:3].mean())
+    words = ["predict", str(out), str(file), "--text", "body", "--out", str(answers), "--abstain-below", str(limit)]
+    assert main(words) == 0
+    assert "2 left to a person, and of the others" in capsys.readouterr().out
+    with answers.open(encoding="utf-8", newline="") as opened:
+        labels = [row["label"] for row in csv.DictReader(opened)]
+    assert [label == "" for label in labels] == [value < limit for value in sure.tolist()]
+
+
+def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    taken, file = tmp_path / "taken", tmp_path / "new.csv"
+    taken.mkdir()
+    (taken / "thesis.tex").write_text("all of it")
+    file.write_text("body\na red film\n")
+    wrong = {
+        "there are toy/4/frozen, toy/4/cross_entropy": ["refit", "mine", "--arm", "toy/8/frozen", "--out", "model"],
+        "holds other files: give another --out": ["refit", "mine", "--out", str(taken)],
+        "there is none at 'other'": ["refit", "other", "--out", str(tmp_path / "model")],
+        "give that folder": ["predict", str(taken), str(file)],
+    }
+    for said, words in wrong.items():
+        extra = ["--dir", str(folder / "sweeps")] if words[0] == "refit" else []
+        assert main([*words, *extra]) == 2
+        shown = capsys.readouterr().err
+        assert said in shown
+    assert (taken / "thesis.tex").read_text() == "all of it"
+    out = tmp_path / "model"
+    assert command(folder, "--out", str(out), "--arm", "toy/4/frozen") == 0
+    assert main(["predict", str(out), str(file)]) == 2
+    assert "read from the column 'text', which it has not; its columns are body: name one by" in capsys.readouterr().err
+
+
+def test_changed_data_are_not_trained_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "toy.csv"
+    before = path.read_text(encoding="utf-8")
+    path.write_text("\n".join(before.splitlines()[:-3]) + "\n", encoding="utf-8")
+    load.cache_clear()
+    try:
+        assert command(folder, "--out", str(tmp_path / "model")) == 2
+        assert "must share data and encoders" in capsys.readouterr().err
+    finally:
+        path.write_text(before, encoding="utf-8")
+        load.cache_clear()
