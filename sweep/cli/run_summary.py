@@ -92,6 +92,8 @@ def _directions(
     match result.ending.end:
         case End.FINISHED:
             lines.append(("extend", more))
+            if not options.via and spec.confirm.draws:
+                lines.append(("keep", f"{_refit(spec, directory)}   (the winner as a classifier)"))
         case End.OUT_OF_BUDGET:
             lines.append(("resume", f"{again}   ({result.ending.limit} is used up{_raise(result.ending.limit)})"))
         case End.INTERRUPTED:
@@ -105,6 +107,12 @@ def _extended(command: str, trials: int) -> str:
     for index in [index for index, word in enumerate(words) if word.startswith(field)][::-1]:
         del words[index - 1 : index + 1]  # with the `--set` before it
     return shlex.join([*words, "--set", f"{field}{trials}"])
+
+
+def _refit(spec: SweepSpec, directory: SweepDirectory) -> str:
+    """The command that keeps the winner; a sweep in another folder than the default is named by it."""
+    place = spec.name if directory.path == Path("sweeps") / spec.name else str(directory.path)
+    return shlex.join([_program("python"), "-m", "sweep", "refit", place, "--out", f"{spec.name}-model"])
 
 
 def _there(action: str, spec: SweepSpec, options: argparse.Namespace) -> str:

@@ -41,7 +41,8 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
     )
     text = (
         "All methods of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
-        "each difference is taken draw by draw. What a draw has in common for all methods cancels out.",
+        "each difference is taken draw by draw. What a draw has in common for all methods cancels out. Intervals and "
+        "tests count draws and test rows: others would have given other scores.",
     )
     return Section(
         anchor="differences",

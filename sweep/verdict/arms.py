@@ -100,10 +100,10 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
         winner=records.winner,
         confirmation=records.confirmation,
         scores=scores,
-        summary=_summary(rows_by_draw, known),
+        summary=_summary(rows_by_draw, known) if known else None,
         rows_by_draw=rows_by_draw,
         selection_score=records.winner.score if records.winner else None,
-        inference=_inference(list(by_draw.values())),
+        inference=_inference(records, list(by_draw.values())),
         by_rule=_by_rule([by_draw.get(draw) for draw in draws]),
         failures=_failures(records),
         variances=_variances(records, known),
@@ -144,19 +144,32 @@ def _rows_by_draw(records: CellRecords, places: Mapping[int, Evaluation]) -> Map
     return found
 
 
-def _summary(rows_by_draw: Mapping[int, NDArray[np.float64]], scores: Sequence[float]) -> Summary | None:
+def _summary(rows_by_draw: Mapping[int, NDArray[np.float64]], scores: Sequence[float]) -> Summary:
+    """The summary of at least one score, over draws and test rows where both are known and several."""
     if len(rows_by_draw) >= 2 and len(next(iter(rows_by_draw.values()))) >= 2:
         return crossed_summary(np.stack(list(rows_by_draw.values())))
-    return summarise(scores) if scores else None
+    return summarise(scores)
 
 
-def _inference(evaluations: Sequence[Evaluation]) -> Mapping[str, Summary]:
+def _inference(records: CellRecords, evaluations: Sequence[Evaluation]) -> Mapping[str, Summary]:
     found: dict[str, Summary] = {}
     for rule in _RULES:
         name = f"test_{rule}_accuracy"
-        if values := [evaluation.metrics[name] for evaluation in evaluations if name in evaluation.metrics]:
-            found[rule] = summarise(values)
+        own = [evaluation for evaluation in evaluations if name in evaluation.metrics]
+        if own:
+            right = dict(enumerate(_right(records.data, own, rule)))
+            found[rule] = _summary(right, [evaluation.metrics[name] for evaluation in own])
     return found
+
+
+def _right(data: DataRecord | None, evaluations: Sequence[Evaluation], rule: str) -> list[NDArray[np.float64]]:
+    """Which test rows a rule got right, evaluation by evaluation; nothing unless that is known of all of them."""
+    if data is None or data.labels is None:
+        return []
+    known = [evaluation.predicted.by_rule() for evaluation in evaluations if evaluation.predicted is not None]
+    if len(known) < len(evaluations) or any(rule not in classes for classes in known):
+        return []
+    return [(classes[rule] == data.labels.judged).astype(np.float64) for classes in known]
 
 
 def _by_rule(evaluations: Sequence[Evaluation | None]) -> Mapping[str, tuple[float | None, ...]]:
