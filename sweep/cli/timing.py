@@ -130,19 +130,23 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
 
 
 def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
-    """The costs of a recipe that trains to an end of its own: a replicate, of which a sample of the rows is scored."""
+    """The costs of a recipe that trains to an end of its own: a replicate, shortened where it can be, of which a sample
+    of the rows is scored."""
     from trainable.training import replicates
 
-    data = load(config.dataset)
-    validation = len(draw_of(config, data, 0).validation)
+    entry, data = RECIPES[config.recipe.name], load(config.dataset)
+    draw = draw_of(config, data, 0)
+    validation = len(draw.validation)
     rows = min(validation, _SCORED[_device()])
-    probe = config if rows == validation else config.model_copy(update={"validation": rows})
+    probe = entry.shortened(config if rows == validation else config.model_copy(update={"validation": rows}))
+    longer = max(1.0, entry.cost(config, len(draw.train)) / entry.cost(probe, len(draw.train)))
     with _one_thread():
-        evaluation = next(replicates(probe, draws=(0,)))
-    if evaluation.outcome is not None:
-        return evaluation
+        for _ in range(2 if longer > 1 else 1):  # the first one imports libraries and loads the encoder
+            evaluation = next(replicates(probe, draws=(0,)))
+            if evaluation.outcome is not None:
+                return evaluation
     row = evaluation.metrics["eval_seconds"] / rows
-    replicate = evaluation.metrics["train_seconds"] + row * validation
+    replicate = longer * evaluation.metrics["train_seconds"] + row * validation
     return TrainingSeconds(config.replicates * replicate, replicate + row * len(data.test))
 
 

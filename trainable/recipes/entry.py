@@ -123,6 +123,10 @@ def _reads_once(config: TrialConfig, rows: int) -> int:
     return rows
 
 
+def _as_it_is(config: TrialConfig) -> TrialConfig:
+    return config
+
+
 def _carries_nothing(config: TrialConfig, data: object) -> None:
     return None
 
@@ -157,6 +161,8 @@ class RecipeEntry:
     searchable: whether its own fields may be searched.
     cost: (trial's configuration, rows of a draw) -> how many rows its training reads; one that is trained on counts as
         three that are scored.
+    shortened: (trial's configuration) -> one that trains for a moment, of which `cost` says how much less it reads, so
+        that a plan can tell the time of the whole; by default the same.
     carry: (trial's configuration, dataset) -> what `begin` needs of the driver's machine beside the data and the
         encoder, as plain data; None if nothing. Raises TrainableError if it cannot be read.
     receive: (trial's configuration, what was carried) -> nothing. Called on a worker before `check` and `begin`.
@@ -179,6 +185,7 @@ class RecipeEntry:
     embeds_once: bool = False
     searchable: bool = True
     cost: Callable[[TrialConfig, int], int] = _reads_once
+    shortened: Callable[[TrialConfig], TrialConfig] = _as_it_is
     carry: Callable[[TrialConfig, TextData], object] = _carries_nothing
     receive: Callable[[TrialConfig, object], None] = _carries_nothing
     digest: Callable[[TrialConfig], Mapping[str, str]] = _reads_nothing
