@@ -15,6 +15,7 @@ Shapes: N texts, B of a batch, T tokens of the longest, D embedding size, C clas
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ class Classifier:
     layers: what follows the pooling, each with its `kind`, `Normalize` or `Dense`.
     prompt: text before every text.
     max_length: tokens of a text that are read.
+    paired: whether pairs of texts are classified.
     temperature: divides the scores before they become probabilities.
     """
 
@@ -68,6 +70,7 @@ class Classifier:
     layers: Sequence[Mapping[str, Any]] = ()
     prompt: str = ""
     max_length: int = 64
+    paired: bool = False
     temperature: float = 1.0
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
@@ -81,8 +84,12 @@ class Classifier:
     def scores(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Tensor:
         """Return scores_NC; the highest is the predicted class.
 
-        Raises TypeError for anything but lists of texts, and ValueError for lists of different lengths.
+        Raises TypeError for anything but lists of texts, and ValueError for lists of different lengths, for pairs where
+        single texts are classified or the other way round, and for texts that are no valid Unicode.
         """
+        if self.paired != (pairs is not None):
+            needed = "pairs of texts" if self.paired else "single texts"
+            raise ValueError(f"this classifier takes {needed}; received {'single texts' if self.paired else 'pairs'}")
         _check(texts, pairs)
         if not len(texts):
             return torch.zeros(0, len(self.labels))
@@ -92,7 +99,8 @@ class Classifier:
         with torch.inference_mode():
             for first in range(0, len(order), _BATCH):
                 chosen = order[first : first + _BATCH]
-                inputs = self._tokens([texts[place] for place in chosen], pairs and [pairs[place] for place in chosen])
+                second = None if pairs is None else [pairs[place] for place in chosen]
+                inputs = self._tokens([texts[place] for place in chosen], second)
                 parts.append(self._batch_scores(inputs.to(device)).float().cpu())
         places = torch.tensor(order)
         scores_NC = torch.empty(len(order), len(self.labels))
@@ -139,33 +147,55 @@ class Classifier:
         self.model.config.label2id = {name: number for number, name in enumerate(self.labels)}
         self.model.save_pretrained(place)
         self.tokenizer.save_pretrained(place)
-        stored = {name: getattr(self, name) for name in ("labels", "head", "pooling", "layers", "prompt", "max_length")}
-        content = {"format": FORMAT, **stored, "temperature": self.temperature}
-        (place / "classifier.json").write_text(
-            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
         save_file(
             {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},
             place / "classifier.safetensors",
+        )
+        names = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "temperature")
+        content = {"format": FORMAT, **{name: getattr(self, name) for name in names}, "sha256": _hashes(place)}
+        (place / "classifier.json").write_text(
+            json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
         (place / "classifier.py").write_text(Path(__file__).read_text(encoding="utf-8"), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Classifier:
-        """Read a classifier from a folder. Raises FileNotFoundError for one that holds none, and ValueError for one of
-        another format."""
+        """Read a classifier from a folder.
+
+        Raises FileNotFoundError for one that holds none, and ValueError for one of another format, or whose files do
+        not belong together.
+        """
         from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
         place = Path(folder)
         stored = json.loads((place / "classifier.json").read_text(encoding="utf-8"))
         if stored.pop("format", None) != FORMAT:
             raise ValueError(f"classifier.json in {place} must have the format {FORMAT}: read it with its own version")
+        if stored.pop("sha256", None) != _hashes(place):
+            raise ValueError(f"weights must be those that classifier.json names by SHA-256; some in {place} are others")
         kind = AutoModelForSequenceClassification if stored["head"]["kind"] == "own" else AutoModel
         model = kind.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
         arrays = load_file(place / "classifier.safetensors", device=device)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         stored["labels"] = tuple(stored["labels"])
-        return cls(model=model.to(device), tokenizer=tokenizer, arrays=arrays, **stored)
+        read = cls(model=model.to(device), tokenizer=tokenizer, arrays=arrays, **stored)
+        try:
+            read.scores(["a"], ["a"] if read.paired else None)
+        except RuntimeError as error:  # of arrays that do not fit
+            count = len(read.labels)
+            raise ValueError(
+                f"a classifier of {count} labels must give as many scores; it does not ({error})"
+            ) from error
+        return read
+
+
+def _hashes(place: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of weights in a folder."""
+    found = {}
+    for path in sorted(place.glob("*.safetensors")):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _check(texts: Sequence[str], pairs: Sequence[str] | None) -> None:
@@ -173,6 +203,9 @@ def _check(texts: Sequence[str], pairs: Sequence[str] | None) -> None:
         wrong = [text for text in given if not isinstance(text, str)] if not isinstance(given, str) else [given]
         if wrong:
             raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
+        broken = [text for text in given if any("\ud800" <= letter <= "\udfff" for letter in text)]
+        if broken:
+            raise ValueError(f"texts must be valid Unicode; received half of a character in {broken[0][:80]!r}")
     if pairs is not None and len(pairs) != len(texts):
         raise ValueError(f"as many second texts as first ones are needed; received {len(pairs)} for {len(texts)}")
 

@@ -134,7 +134,7 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 
 
 def _refit(options: argparse.Namespace, console: Console) -> int:
-    from sweep.refit import refit_stored
+    from sweep.refit import refit_stored, register_kept
     from sweep.refit.card import expected
     from trainable.quiet import quiet
 
@@ -142,6 +142,10 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
         kept = refit_stored(options.sweep, Path(options.dir), Path(options.out), arm=options.arm, shots=options.shots)
     console.print(f"{kept.arm.cell}: {expected(kept.refitted, kept.comparison, kept.arm)}", soft_wrap=True)
     console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)
+    if options.register is not None:
+        with quiet():
+            where = register_kept(kept, options.sweep, Path(options.dir), options.register)
+        console.print(f"{'MLflow':<11}{where}", soft_wrap=True)
     console.print(f"{'use':<11}python -m sweep predict {kept.folder} FILE.csv", soft_wrap=True)
     return 0
 

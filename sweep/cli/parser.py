@@ -71,6 +71,13 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     refit.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     refit.add_argument("--shots", type=_count, metavar="N", help="train on a draw of so many instead of all rows")
     refit.add_argument("--out", metavar="DIR", required=True, help="the folder to write")
+    refit.add_argument(
+        "--register",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="register it in MLflow too, under this name (default: that of the sweep)",
+    )
     export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
     for command in (status, stop, report, ui):
         command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
@@ -98,7 +105,10 @@ def _count(text: str) -> int:
 
 
 def _share(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
     if not 0 <= number <= 1:
         raise argparse.ArgumentTypeError(f"must be from 0 to 1; received {text}")
     return number

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from sweep.refit.answers import answer
-from sweep.refit.refit import Kept, refit_stored
+from sweep.refit.refit import Kept, refit_stored, register_kept
 
-__all__ = ["Kept", "answer", "refit_stored"]
+__all__ = ["Kept", "answer", "refit_stored", "register_kept"]

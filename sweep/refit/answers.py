@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError
 from trainable.config import DatasetConfig
-from trainable.datasets.files import decoded, read_table
+from trainable.datasets.files import decoded, read_table, split_suffix
 from trainable.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from trainable.classifier import Classifier
 
 __all__ = ["answer"]
+
+_ADDED = ("label", "probability", "margin")
+_TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
 
 def answer(
@@ -34,13 +37,23 @@ def answer(
     Raises FolderError for a folder without a classifier or a file that cannot be written, and DataError for a file that
     cannot be read.
     """
+    if out.exists() and file.exists() and out.samefile(file):
+        raise FolderError(f"the answers get a file of their own; {out} is the file that is read: give another --out")
     classifier = _loaded(folder)
     texts, pairs = _texts(file, text, pair)
-    probabilities_NC = classifier.predict_proba(texts, pairs)
-    sure_N = probabilities_NC.max(dim=1).values if len(texts) else probabilities_NC.sum(dim=1)
     try:
-        _write(out, (text, pair), (texts, pairs), classifier.labels, probabilities_NC, abstain_below)
+        probabilities_NC = classifier.predict_proba(texts, pairs)
+    except (TypeError, ValueError) as error:  # what the classifier says of texts that it cannot take
+        remedy = "name the column of the second texts by --pair" if classifier.paired else "leave --pair out"
+        told = f": {remedy}" if classifier.paired != (pair is not None) else ""
+        raise DataError(f"{file}: {error}{told}") from error
+    sure_N = probabilities_NC.max(dim=1).values if len(texts) else probabilities_NC.sum(dim=1)
+    scratch = out.with_name(f".{out.name}.new")
+    try:
+        _write(scratch, (text, pair), (texts, pairs), classifier.labels, probabilities_NC, abstain_below)
+        scratch.replace(out)
     except OSError as error:
+        scratch.unlink(missing_ok=True)
         raise FolderError(
             f"the answers must be written; {out} cannot be ({error.strerror}): give another --out"
         ) from error
@@ -73,33 +86,44 @@ def _loaded(folder: Path) -> Classifier:
 
 
 def _texts(file: Path, text: str, pair: str | None) -> tuple[list[str], list[str] | None]:
-    if not file.exists():
+    if not file.is_file():
         raise DataError(f"a file of texts is read; there is none at {file}: correct the path")
-    if _has_one_column(file):
-        return _only_column(file, text), None
-    config = DatasetConfig(name=file.stem or "file", path=str(file), text=text, text_pair=pair, label=text)
-    table = read_table(file, config)
-    missing = [column for column in (text, pair) if column is not None and column not in table.columns]
-    if missing:
-        raise _lacks(file, missing[0], table.names)
-    first = ["" if value is None else str(value) for value in table.columns[text]]
-    return first, None if pair is None else ["" if value is None else str(value) for value in table.columns[pair]]
+    if pair == text:
+        raise DataError(f"the second texts of pairs stand in a column of their own; received {pair!r} for both")
+    if split_suffix(file)[1] in _TABLES and not set((lines := decoded(file)[0]).split("\n", 1)[0]) & set(",;\t|"):
+        columns: Mapping[str, Sequence[object]] = _only_column(file, lines)
+        names: Sequence[str] = list(columns)
+    else:
+        config = DatasetConfig(name=file.stem or "file", path=str(file), text=text, text_pair=pair, label=text)
+        table = read_table(file, config)
+        columns, names = table.columns, table.names
+    for column in (each for each in (text, pair) if each is not None and each not in columns):
+        raise _lacks(file, column, names)
+    return _cells(file, text, columns[text]), None if pair is None else _cells(file, pair, columns[pair])
 
 
-def _has_one_column(file: Path) -> bool:
-    if file.suffix.lower() != ".csv":
-        return False
-    with file.open("rb") as opened:
-        return not set(opened.readline()) & set(b",;\t|")
+def _only_column(file: Path, lines: str) -> Mapping[str, Sequence[str]]:
+    """The cells under the header of a table without delimiters, which data to train on never are. An empty line is an
+    empty text: answers stand in the order of the lines."""
+    try:
+        rows = list(csv.reader(io.StringIO(lines), delimiter="\x1f", strict=True))
+    except csv.Error as error:
+        raise DataError(f"{file}: a quote that begins a text must end it ({error}): correct the file") from error
+    header, *cells = (row[0] if row else "" for row in rows)
+    return {header.strip(): cells}
 
 
-def _only_column(file: Path, text: str) -> list[str]:
-    """The cells under the header of a csv file without delimiters, which data to train on never are."""
-    decoded_text, _ = decoded(file, None)
-    (header, *cells) = ("".join(row) for row in csv.reader(io.StringIO(decoded_text)) if row)
-    if header != text:
-        raise _lacks(file, text, [header])
-    return cells
+def _cells(file: Path, column: str, values: Sequence[object]) -> list[str]:
+    """The texts of a column. Raises DataError for values that are neither text nor number, by their rows."""
+    wrong = [place for place, value in enumerate(values, start=1) if not isinstance(value, str | int | float)]
+    if wrong:
+        rows = ", ".join(map(str, wrong[:5])) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
+        shown = values[wrong[0] - 1]
+        raise DataError(
+            f"{file}: the column {column!r} must hold a text in every row; received {str(shown)[:80]!r} in row {rows}: "
+            "correct or remove these rows"
+        )
+    return [str(value) for value in values]
 
 
 def _lacks(file: Path, column: str, names: Sequence[str]) -> DataError:
@@ -120,7 +144,8 @@ def _write(
     given = [each for each in columns if each is not None]
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow([*(name for name in names if name is not None), "label", "probability", "margin"])
+        given_names = [name if name not in _ADDED else f"{name} (read)" for name in names if name is not None]
+        writer.writerow([*given_names, *_ADDED])
         for *texts, row_C in zip(*given, probabilities_NC, strict=True):
             first, second = row_C.topk(2).values.tolist()
             label = labels[int(row_C.argmax())] if first >= abstain_below else ""

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 __all__ = ["expected", "model_card"]
 
+_USE = """```python
+from classifier import Classifier  # classifier.py lies in this folder; it needs torch and transformers
+
+classifier = Classifier.load(".")
+classifier.predict(TEXTS)        # labels
+classifier.predict_proba(TEXTS)  # in the order of classifier.labels
+```"""
+
 
 def model_card(refitted: Refitted, comparison: Comparison, arm: Arm, *, sweep: str, command: str) -> str:
     """The card as Markdown with the metadata of the Hugging Face hub."""
@@ -34,8 +42,8 @@ def model_card(refitted: Refitted, comparison: Comparison, arm: Arm, *, sweep: s
         "---",
         f"# {comparison.dataset}: {len(classifier.labels)} classes, {arm.method}",
         f"A classifier of {'pairs of texts' if config.dataset.text_pair else 'texts'} into "
-        f"{', '.join(f'`{label}`' for label in classifier.labels)}. It is the winner of the sweep `{sweep}`, trained "
-        f"once more on {refitted.rows:,} labelled rows.",
+        f"{', '.join(f'`{_code(label)}`' for label in classifier.labels)}. It is the winner of the sweep `{sweep}`, "
+        f"trained once more on {refitted.rows:,} labelled rows.",
         "## How well it does",
         expected(refitted, comparison, arm),
         f"The verdict: {comparison.sentence}",
@@ -43,11 +51,7 @@ def model_card(refitted: Refitted, comparison: Comparison, arm: Arm, *, sweep: s
         "## Probabilities",
         *_calibration(refitted),
         "## Use",
-        "```python\n"
-        "from classifier import Classifier  # classifier.py lies in this folder; it needs torch and transformers\n\n"
-        'classifier = Classifier.load(".")\n'
-        'classifier.predict(["..."])        # labels\n'
-        'classifier.predict_proba(["..."])  # in the order of classifier.labels\n```',
+        _USE.replace("TEXTS", '["..."], ["..."]' if classifier.paired else '["..."]'),
         *_pipeline(refitted),
         "## How it was made",
         f"```sh\n{command}\n```",
@@ -74,6 +78,8 @@ def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
     trained = comparison.shots * (len(refitted.classifier.labels) if per_class else 1)
     if refitted.rows > trained:
         text += f" It was trained on {refitted.rows:,} rows instead of {trained:,}, so it should do no worse."
+    if refitted.rows < trained:
+        text += f" It was trained on {refitted.rows:,} rows instead of {trained:,}, so expect less."
     return text
 
 
@@ -91,6 +97,10 @@ def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
     yield "\n".join(lines)
 
 
+def _code(label: str) -> str:
+    return " ".join(label.split()).replace("`", "'")
+
+
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -98,12 +108,13 @@ def _cell(text: str) -> str:
 def _calibration(refitted: Refitted) -> Iterator[str]:
     found = refitted.calibration
     if found is None:
-        yield "They are not calibrated: the draws of the comparison leave no validation rows to do it on."
+        yield "They are not calibrated: no class has two rows, so that one could be left out to do it on."
         return
+    losses = f"{found.loss_before + 0.0:.3f} before and {found.loss_after + 0.0:.3f} after"
+    errors = f"{100 * found.error_before:.1f} and {100 * found.error_after:.1f} %"
     yield (
-        f"Calibrated by a temperature of {found.temperature:.3g}, fitted to {found.rows:,} validation rows of a draw "
-        f"that trained nothing: negative log-likelihood {found.loss_before:.3f} before and {found.loss_after:.3f} "
-        f"after, expected calibration error {100 * found.error_before:.1f} and {100 * found.error_after:.1f} %."
+        f"Calibrated by a temperature of {found.temperature:.3g}, fitted to {found.rows:,} rows that were left out of "
+        f"the training that scored them: negative log-likelihood {losses}, expected calibration error {errors}."
     )
 
 

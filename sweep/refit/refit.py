@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +12,17 @@ from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError, StoredSweepError
 from sweep.ledger.stored import read_stored
-from sweep.refit.card import model_card
+from sweep.refit.card import expected, model_card
 from sweep.spec.cells import cells
 from sweep.spec.inputs import digest_inputs
+from sweep.tracking import tracking_uri
+from sweep.tracking.registry import ALIAS, register
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 
 if TYPE_CHECKING:
     from trainable.refitting import Refitted
 
-__all__ = ["Kept", "refit_stored"]
+__all__ = ["Kept", "refit_stored", "register_kept"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +59,50 @@ def refit_stored(name: str, root: Path, out: Path, *, arm: str | None = None, sh
     ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     refitted = refit(chosen.confirmation.config, shots=shots)
-    refitted.classifier.save(out)
     kept = Kept(folder=out, comparison=comparison, arm=chosen, refitted=refitted)
-    asked = "".join(f" --{option} {value}" for option, value in (("arm", arm), ("shots", shots)) if value is not None)
-    card = model_card(
-        refitted, comparison, chosen, sweep=spec.name, command=f"python -m sweep refit {spec.name}{asked} --out {out}"
-    )
-    (out / "README.md").write_text(card, encoding="utf-8")
+    given = (("--arm", arm), ("--shots", shots), ("--out", out))
+    options = [word for option, value in given if value is not None for word in (option, str(value))]
+    command = shlex.join(["python", "-m", "sweep", "refit", spec.name, *options])
+    card = model_card(refitted, comparison, chosen, sweep=spec.name, command=command)
+    _write(refitted, card, out)
     return kept
+
+
+def _write(refitted: Refitted, card: str, out: Path) -> None:
+    """Write the folder beside its place, then put it there as a whole: a reader finds the old one or the new one."""
+    scratch, old = (out.with_name(f".{out.name}.{kind}") for kind in ("new", "old"))
+    try:
+        for left in (scratch, old):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        refitted.classifier.save(scratch)
+        (scratch / "README.md").write_text(card, encoding="utf-8")
+        if out.exists():
+            out.rename(old)
+        scratch.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
+    except Exception as error:  # of the libraries that write weights, and of the disk
+        shutil.rmtree(scratch, ignore_errors=True)
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise FolderError(f"a classifier must be written; {out} cannot be ({said}): give another --out") from error
+
+
+def register_kept(kept: Kept, name: str, root: Path, model: str) -> str:
+    """Register a kept classifier in the MLflow store of its sweep; where, in a sentence. Raises TrackingError."""
+    spec, ledger = read_stored(name, root)
+    uri = tracking_uri(spec.tracking.uri)
+    pairs = kept.arm.confirmation is not None and kept.arm.confirmation.config.dataset.text_pair is not None
+    registered, version = register(
+        kept.folder,
+        model or spec.name,
+        uri=uri,
+        parent=ledger.sweep().run_id,
+        experiment=spec.tracking.experiment,
+        pairs=pairs,
+        card=f"{expected(kept.refitted, kept.comparison, kept.arm)} {kept.comparison.sentence}",
+    )
+    served = f"mlflow models serve -m models:/{registered}@{ALIAS} --env-manager local"
+    return f"models:/{registered}/{version}   (alias {ALIAS}; {served})"
 
 
 def _chosen(found: Verdict, arm: str | None, name: str) -> tuple[Comparison, Arm]:
@@ -97,7 +138,9 @@ def _check_folder(out: Path) -> None:
             raise FolderError(f"a classifier is written into a folder; {out} is none: give another --out")
         if out.is_dir() and any(out.iterdir()) and not (out / "classifier.json").is_file():
             raise FolderError(f"a classifier gets a folder of its own; {out} holds other files: give another --out")
-        out.mkdir(parents=True, exist_ok=True)
+        place = next(each for each in (out, *out.absolute().parents) if each.exists())
+        if not os.access(place, os.W_OK):
+            raise FolderError(f"a classifier must be written; {place} may not be written: give another --out")
     except OSError as error:
         raise FolderError(
             f"a classifier must be written; {out} cannot be ({error.strerror}): give another --out"

@@ -69,8 +69,9 @@ class Cell:
 
     def hardest(self) -> Iterator[TrialConfig]:
         """Configurations of which one is refused if any trial of the cell would be: with each encoder and embedding,
-        the longest input, the smallest batch, and the metric loss at its largest weight."""
-        yield from self._choosing("encoder", "encoder_revision", "embedding", max_length=max, batch_size=min, beta=min)
+        the longest input, the smallest batch, the metric loss at its largest weight, and most layers frozen or new."""
+        ends = {"max_length": max, "batch_size": min, "beta": min, "frozen_layers": max, "new_layers": max}
+        yield from self._choosing("encoder", "encoder_revision", "embedding", **ends)
 
     def _choosing(self, *chosen: str, **ends: Callable[[Sequence[Any]], Any]) -> Iterator[TrialConfig]:
         """For each loss, the first trial with every combination of the choices of `chosen`; a field of `ends` stands

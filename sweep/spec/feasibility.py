@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from sweep.spec.cells import Cell
 from trainable.config import TrialConfig
 from trainable.datasets import load
-from trainable.encoder import check_encoder
+from trainable.encoder import check_encoder, check_layers_of
 from trainable.errors import ConfigError, TrainableError
 from trainable.feasibility import check_feasible
 
@@ -39,6 +39,8 @@ def check_encoder_of(config: TrialConfig) -> None:
             published=config.published,
             prompt=config.prompt,
         )
+        if config.frozen_layers or config.new_layers:
+            check_layers_of(config.encoder, config.encoder_revision, frozen=config.frozen_layers, new=config.new_layers)
 
 
 def _mistakes(config: TrialConfig) -> Iterator[str]:

@@ -207,7 +207,7 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     present = rows_C > 0
     recalls = confusion_CC.diagonal()[present] / rows_C[present]
     error = float(np.sqrt((recalls * (1 - recalls) / rows_C[present]).sum())) / present.sum()
-    return not accurate and recalls.mean() <= 1 / present.sum() + _CHANCE * error
+    return bool(not accurate and recalls.mean() <= 1 / present.sum() + _CHANCE * error)
 
 
 def _variances(records: CellRecords, scores: Sequence[float]) -> Variances:

@@ -24,6 +24,7 @@ __all__ = ["cautions"]
 
 _FEW_DRAWS = 10
 _FEW_COMPLETED = 3
+_FEW_ROWS = 50
 _SKEWED = 0.65  # share of one class
 
 
@@ -51,6 +52,7 @@ def cautions(
         _failures(comparisons),
         _restarted(comparisons),
         _few_draws(comparisons, family),
+        _few_rows(results, groups),
     )
     return tuple(dict.fromkeys(found))
 
@@ -271,6 +273,14 @@ def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
             f"a difference on {_draws(min(pairs))} cannot be significant after Holm's correction over {family} "
             f"test{'s' if family > 1 else ''}, even where every draw agrees{remedy}"
         )
+
+
+def _few_rows(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
+    """On few rows even a large difference is one of two or three rows."""
+    counts = {group.config.dataset.name: results.sweep.data.get(group.config.dataset.name) for group in groups}
+    few = [f"{name} ({data.test} rows)" for name, data in counts.items() if data is not None and data.test < _FEW_ROWS]
+    if few:
+        yield f"the test part is small, so only large differences can be seen: {_some(few)}; label more rows for it"
 
 
 def _draws(count: int) -> str:

@@ -142,7 +142,7 @@ def _tested(comparison: Comparison, corrected: Iterator[tuple[float, float]], fa
 
 
 def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:
-    if best is None:
+    if best is None or best.method == baseline:  # whose differences to all others are tested
         return {}
     others = [arm for arm in arms if arm.method in _REFERENCES and arm.method not in (best.method, baseline)]
     found = {arm.method: _difference(best, arm) for arm in others}

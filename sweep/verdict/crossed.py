@@ -9,7 +9,8 @@ doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwa
     V = (draws' mean square + rows' mean square - residual mean square) / (N T)
 
 It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
-matters.
+matters; and at least what it would be if one further row, of T + 2, were answered otherwise: where all rows agree, the
+next one may not.
 
 Shapes: N draws, T test rows, K arms.
 """
@@ -65,11 +66,19 @@ class Components:
     @property
     def variance(self) -> float:
         """V, the variance of the mean."""
-        return self._square / (self.draws * self.rows)
+        return max(self._square / (self.draws * self.rows), self._least)
+
+    @property
+    def _least(self) -> float:
+        """The variance of a mean of T rows, of which a share 1 / (T + 2) differs by 1 from the others."""
+        share = 1 / (self.rows + 2)
+        return share * (1 - share) / self.rows
 
     @property
     def freedom(self) -> float:
         """The degrees of freedom of V, at least 1."""
+        if self._square / (self.draws * self.rows) <= self._least:
+            return self.rows - 1.0
         parts = (
             (self.draw_square, self.draws - 1),
             (self.row_square, self.rows - 1),
@@ -134,8 +143,6 @@ def _inferred(found: Components) -> tuple[float, float, float]:
     from scipy import stats
 
     error = float(np.sqrt(found.variance))
-    if error == 0:
-        return found.mean, found.mean, 0.0 if found.mean else 1.0
     reach = float(stats.t.isf(LEVEL / 2, found.freedom)) * error
     return found.mean - reach, found.mean + reach, float(2 * stats.t.sf(abs(found.mean) / error, found.freedom))
 

@@ -168,7 +168,7 @@ def equivalence_p(difference: Difference, margin: float) -> float:
         error, freedom = difference.sd / float(np.sqrt(difference.n)), difference.n - 1.0
     room = margin - abs(difference.mean)
     if error == 0:
-        return 0.0 if room > 0 else 1.0
+        return smallest_p(difference.n) if room > 0 else 1.0
     return float(stats.t.sf(room / error, freedom))
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 import yaml
 
 from sweep.cli.commands import main
+from sweep.tracking.store import open_client
+from tests.services.mlflow_server import free_port
+from tests.services.waiting import wait_until
 from trainable.classifier import Classifier
 from trainable.config import DatasetConfig
 from trainable.datasets import load
@@ -121,3 +133,62 @@ def test_changed_data_are_not_trained_on(folder: Path, tmp_path: Path, capsys: p
     finally:
         path.write_text(before, encoding="utf-8")
         load.cache_clear()
+
+
+def test_a_registered_winner_is_served(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, uri = tmp_path / "model", f"sqlite:///{folder}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert command(folder, "--out", str(out), "--arm", "toy/4/frozen", "--register", "team/toy") == 0
+    client = open_client(uri)
+    version = client.get_model_version_by_alias("team-toy", "winner")
+    assert str(version.description).startswith("Expected accuracy: ")
+    run = client.get_run(str(version.run_id))
+    (sweep,) = client.search_runs([run.info.experiment_id], "tags.`sweep.role` = 'sweep'")
+    assert run.data.tags["mlflow.parentRunId"] == sweep.info.run_id
+    assert not [path for path in Path.cwd().glob("mlruns/**/*") if path.suffix in (".pkl", ".pickle", ".bin")]
+    texts = ["a red film", "some blue text", ""]
+    wanted = Classifier.load(out)
+    with _served("models:/team-toy@winner", uri) as port:
+        answered = _asked(port, [{"text": text} for text in texts])["predictions"]
+        assert [each["label"] for each in answered] == wanted.predict(texts)
+        probabilities = wanted.predict_proba(texts).amax(dim=1).tolist()
+        assert [each["probability"] for each in answered] == pytest.approx(probabilities, abs=1e-5)
+        assert "Model is missing inputs ['text']" in str(_asked(port, [{"body": "a"}]))
+        assert len(_asked(port, [{"text": "red " * 250_000}])["predictions"]) == 1
+        assert len(_asked(port, [{"text": text} for text in texts])["predictions"]) == 3, "it lives"
+
+
+@contextmanager
+def _served(model: str, uri: str) -> Iterator[int]:
+    """A server of MLflow's own, ended with all of its processes."""
+    port = free_port()
+    words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local", "-p", str(port)]
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": uri,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    process = subprocess.Popen(words, env=environment, start_new_session=True)
+
+    def answers() -> bool:
+        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/ping") as response:
+            return bool(response.status == 200)
+        return False
+
+    try:
+        wait_until(answers, seconds=200)
+        yield port
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+
+def _asked(port: int, records: list[dict[str, str]]) -> Any:
+    body = json.dumps({"dataframe_records": records}).encode()
+    request = Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+    try:
+        with urlopen(request, timeout=60) as response:  # noqa: S310  # on this machine
+            return json.loads(response.read())
+    except HTTPError as error:
+        return json.loads(error.read())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 from torch.nn import functional as F  # noqa: N812
 
 from trainable.calibration import calibration_error, fitted_temperature
@@ -19,8 +23,10 @@ from trainable.classifier import Classifier
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
+from trainable.embeddings import FrozenEncoder
 from trainable.errors import ConfigError
-from trainable.refitting import DRAW, refit
+from trainable.evaluation.heads import prior_shift
+from trainable.refitting import DRAW, _fold_of, refit
 from trainable.training import replicates
 
 LOSS: dict[str, Any] = {"loss": {"name": "soft_triple"}, "beta": 0.5, "proxy_start": "centroids"}
@@ -149,11 +155,41 @@ print(json.dumps(Classifier.load(".").predict_proba({texts!r}).tolist()))
 
 def test_its_probabilities_are_calibrated_on_rows_that_trained_nothing(data: DatasetConfig, tiny_bert: Path) -> None:
     trial = config(data, tiny_bert, recipe={"name": "frozen", "C": 1000.0})
-    kept = refit(trial, shots=4)
+    kept = refit(trial, shots=6)
     calibration = kept.calibration
     assert calibration is not None
-    assert calibration.rows == len(draw_of(trial, load(data), DRAW).validation) == 12
-    assert calibration.loss_after <= calibration.loss_before
+    assert calibration.rows == kept.rows, "each was left out once"
+    scores, labels = (np.concatenate(part) for part in zip(*_left_out(trial), strict=True))
+    by_hand = fitted_temperature(scores, labels)
+    assert calibration.temperature == by_hand.temperature
+    assert calibration.loss_before == pytest.approx(by_hand.loss_before, abs=1e-5)
+    assert calibration.loss_after == pytest.approx(by_hand.loss_after, abs=1e-5)
+
+
+def _left_out(trial: TrialConfig) -> Iterator[tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """The scores of each fold by a plain logistic regression on the others."""
+    data = load(trial.dataset)
+    train = draw_of(trial.model_copy(update={"shots": 6}), data, DRAW).train
+    places = _fold_of(data.pool.labels_N[train], 5)
+    encoder = FrozenEncoder.of(trial, len(data.class_names))
+    for fold in range(5):
+        seen, held = train[places != fold], train[places == fold]
+        embedded = (torch.from_numpy(encoder.embed(data.pool, each)) for each in (seen, held))
+        seen_MD, held_ND = (F.normalize(each, dim=1).double().numpy() for each in embedded)
+        model = LogisticRegression(C=1000.0, max_iter=1000).fit(seen_MD, data.pool.labels_N[seen])
+        margins = model.decision_function(held_ND)
+        scores = np.stack([-margins / 2, margins / 2], axis=1) if margins.ndim == 1 else margins
+        yield scores, data.pool.labels_N[held]
+
+
+def test_every_fold_has_equally_many_rows_of_a_class_and_a_single_row_always_trains() -> None:
+    labels = np.array([0] * 10 + [1] * 6 + [2])
+    places = _fold_of(labels, 5)
+    assert places[labels == 2].tolist() == [-1]
+    for label, least in ((0, 2), (1, 1)):
+        counts = np.bincount(places[labels == label], minlength=5)
+        assert counts.min() >= least
+        assert counts.max() <= least + 1
 
 
 def test_the_temperature_is_the_best_one() -> None:
@@ -169,6 +205,13 @@ def test_the_temperature_is_the_best_one() -> None:
     assert found.loss_after == pytest.approx(loss(found.temperature))
     assert found.loss_after <= min(loss(float(temperature)) for temperature in np.geomspace(0.5, 50, 60)) + 1e-3
     assert found.error_after < found.error_before
+
+
+def test_no_probability_is_certain_where_every_row_is_right() -> None:
+    labels = np.arange(60) % 3
+    found = fitted_temperature(np.eye(3)[labels], labels)
+    confidence = torch.softmax(torch.from_numpy(np.eye(3)) / found.temperature, dim=1).max(dim=1).values
+    assert confidence.tolist() == pytest.approx([61 / 62] * 3, abs=2e-3)
 
 
 def test_the_calibration_error_is_the_mean_gap_of_its_bins() -> None:
@@ -207,7 +250,60 @@ def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, t
     for wrong in ("a text", [1], [None], [["a"]]):
         with pytest.raises(TypeError, match="a list of texts is classified; received"):
             classifier.predict(wrong)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="as many second texts as first ones"):
-        classifier.predict(["a", "b"], ["c"])
+    with pytest.raises(ValueError, match="texts must be valid Unicode"):
+        classifier.predict(["a", "half \ud800"])
     alone = torch.cat([classifier.scores([text]) for text in ("red", "a blue film", "it")])
     torch.testing.assert_close(classifier.scores(["red", "a blue film", "it"]), alone, rtol=1e-4, atol=1e-5)
+
+
+def test_priors_are_in_the_kept_head_whichever_it_is(data: DatasetConfig, tiny_bert: Path) -> None:
+    for head in ("centroid", "checkpoint"):
+        trial = config(data, tiny_bert, head=head, priors="pool", sampling="random", shots=9, encoder_lr=1e-6)
+        pool, plain = (
+            refit(trial.model_copy(update={"priors": each}), shots=9).classifier for each in ("pool", "draw")
+        )
+        train = draw_of(trial.model_copy(update={"validation": "all"}), load(data), DRAW).train
+        labels = load(data).pool.labels_N
+        shift = torch.from_numpy(prior_shift(labels[train], labels, len(pool.labels)))
+        texts = list(load(data).test.texts[:6])
+        moved = torch.log(pool.predict_proba(texts)) - torch.log(plain.predict_proba(texts))
+        assert torch.corrcoef(torch.stack([(moved - moved.mean()).mean(dim=0).double(), shift]))[0, 1] > 0.9, head
+
+
+def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tmp_path: Path) -> None:
+    rows = [
+        f"a red film {number},{'red' if number % 2 else 'blue'} text,{'same' if number % 2 else 'other'}"
+        for number in range(40)
+    ]
+    (tmp_path / "pairs.csv").write_text("first,second,label\n" + "\n".join(rows) + "\n")
+    pairs = DatasetConfig(name="pairs", path=str(tmp_path / "pairs.csv"), text="first", text_pair="second")
+    refit(config(pairs, tiny_bert, recipe={"name": "frozen"})).classifier.save(tmp_path / "kept")
+    classifier = Classifier.load(tmp_path / "kept")
+    assert classifier.paired
+    seconds: Any = np.array(["red text", "blue text"])
+    assert classifier.predict(["a red film 3", "a red film 4"], seconds) == [
+        "same",
+        "other",
+    ]
+    with pytest.raises(ValueError, match="takes pairs of texts; received single texts"):
+        classifier.predict(["a red film"])
+    single = replace(classifier, paired=False)
+    with pytest.raises(ValueError, match="takes single texts; received pairs"):
+        single.predict(["a"], ["b"])
+
+
+def test_a_damaged_folder_is_refused(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
+    for name, shots in (("kept", 4), ("other", 3)):
+        refit(config(data, tiny_bert, recipe={"name": "frozen"}), shots=shots).classifier.save(tmp_path / name)
+    stated = tmp_path / "kept" / "classifier.json"
+    whole = stated.read_text()
+    stated.write_text(json.dumps(json.loads(whole) | {"labels": ["only"]}))
+    with pytest.raises(ValueError, match="must give as many scores"):
+        Classifier.load(tmp_path / "kept")
+    stated.write_text(whole)
+    Classifier.load(tmp_path / "kept")
+    shutil.copy(tmp_path / "other" / "classifier.safetensors", tmp_path / "kept")
+    with pytest.raises(ValueError, match="weights must be those that"):
+        Classifier.load(tmp_path / "kept")
+    with pytest.raises(FileNotFoundError):
+        Classifier.load(tmp_path / "nowhere")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepState
+from sweep.report.write import verdict_json
 from sweep.verdict import Arm, Comparison, Verdict, verdict
-from sweep.verdict.arms import majority_scores
+from sweep.verdict.arms import _is_majority, majority_scores
 from sweep.verdict.crossed import crossed_difference, crossed_summary
 from sweep.verdict.statistics import paired_difference, summarise
 from tests.sweeps.synthetic_results import synthetic_results
@@ -337,6 +339,23 @@ def test_a_training_that_learned_nothing_is_counted() -> None:
     found = verdict(replace(results, confirmations=(broken, *others)))
     assert only(found).arms[0].failures.majority == 1
     assert "1 no better than the majority class" in warned(found, "went wrong")
+    assert json.loads(verdict_json(found))["comparisons"][0]["arms"][0]["failures"]["majority"] == 1
+
+
+def test_a_classifier_that_tells_classes_apart_did_not_go_wrong_however_rare_they_are() -> None:
+    """Three quarters of the rows of each class right, where nine in ten rows are of one class."""
+    data = DataRecord(name="own", class_names=("rare", "usual"), pool=50, test=200, test_counts=(20, 180))
+    told_apart = Evaluation(draw=1, replicate=0, point=1, step=1, confusion=((15, 5), (45, 135)))
+    guessed = replace(told_apart, confusion=((0, 20), (0, 180)))
+    by_chance = replace(told_apart, confusion=((8, 12), (72, 108)))
+    assert [_is_majority(each, data) for each in (told_apart, guessed, by_chance)] == [False, True, True]
+
+
+def test_a_small_test_part_is_said() -> None:
+    results = small()
+    few = {name: replace(each, test=12, labels=None) for name, each in results.sweep.data.items()}
+    found = verdict(replace(results, sweep=replace(results.sweep, data=few)))
+    assert warned(found, "the test part is small").endswith("can be seen: trec (12 rows); label more rows for it")
 
 
 def test_draws_still_to_come_are_said_and_the_rest_is_used() -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from trainable.encoder.behaviour import Behaviour, observe
 from trainable.encoder.files import check_config
+from trainable.encoder.layers import check_layer_count
 from trainable.encoder.places import encoder_files, place_of
 from trainable.encoder.pooling import stated_layers, stated_pooling
 from trainable.encoder.prompts import prompt_text
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from trainable.encoder.modules import EmbeddingModules
     from trainable.objective import Embedding
 
-__all__ = ["PROVEN", "Encoder", "check_encoder", "free_accelerator", "load_encoder"]
+__all__ = ["PROVEN", "Encoder", "check_encoder", "check_layers_of", "free_accelerator", "load_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,6 +230,17 @@ def check_encoder(
         encoder.check_length(max_length)
         encoder.embedding_for(embedding, published=published)
         _CHECKED.add(asked)
+
+
+def check_layers_of(name: str, revision: str | None, *, frozen: int, new: int) -> None:
+    """Check, from the configuration alone, that an encoder has as many layers as are frozen and start at random.
+
+    Raises EncoderError if it cannot be read, and ConfigError if it has fewer.
+    """
+    config = read_config(name, place_of(name, revision), revision)
+    layers = next((config[key] for key in ("num_hidden_layers", "n_layer", "n_layers") if key in config), None)
+    if isinstance(layers, int):
+        check_layer_count(layers, frozen=frozen, new=new)
 
 
 def _check_length(name: str, max_length: int, longest: int | None) -> None:

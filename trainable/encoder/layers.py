@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-__all__ = ["check_layers", "depths", "layer_count", "new_weights"]
+__all__ = ["check_layer_count", "check_layers", "depths", "layer_count", "new_weights"]
 
 
 def depths(model: PreTrainedModel) -> Mapping[str, int]:
@@ -36,7 +36,11 @@ def layer_count(model: PreTrainedModel) -> int:
 
 def check_layers(model: PreTrainedModel, *, frozen: int, new: int) -> None:
     """Raise ConfigError if the encoder has fewer layers than are frozen and drawn anew, or no list of them."""
-    layers = layer_count(model)
+    check_layer_count(layer_count(model), frozen=frozen, new=new)
+
+
+def check_layer_count(layers: int, *, frozen: int, new: int) -> None:
+    """Raise ConfigError if so many layers are fewer than those that are frozen and drawn anew."""
     if frozen + new > layers:
         raise ConfigError(
             f"frozen_layers and new_layers must be at most the {layers} layers of the encoder together; received "

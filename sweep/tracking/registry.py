@@ -1,0 +1,73 @@
+"""A kept classifier in MLflow's model registry, from which it can be loaded and served."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+from sweep.errors import TrackingError
+from sweep.tracking.store import explain, open_client
+
+__all__ = ["ALIAS", "register"]
+
+ALIAS = "winner"
+"""The alias of the version that was registered last."""
+
+_SERVED = Path(__file__).with_name("served_model.py")
+_NEEDED = ("mlflow", "torch", "transformers", "safetensors", "tokenizers", "pandas")
+
+
+def register(
+    folder: Path, name: str, *, uri: str, parent: str | None, experiment: str, pairs: bool, card: str
+) -> tuple[str, int]:
+    """Store the classifier in `folder` as a new version of the registered model `name`, in a run of its own below the
+    sweep's run `parent`; the name as the registry allows it, and the number of the version.
+
+    experiment: of the run, if the sweep has none in this store.
+    pairs: whether it classifies pairs of texts.
+    card: what the version's description says.
+
+    Raises TrackingError if the store refuses it or does not answer.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what MLflow says of its own types when it is imported
+        return _registered(folder, name, uri=uri, parent=parent, experiment=experiment, pairs=pairs, card=card)
+
+
+def _registered(
+    folder: Path, name: str, *, uri: str, parent: str | None, experiment: str, pairs: bool, card: str
+) -> tuple[str, int]:
+    import mlflow
+    import pandas as pd  # type: ignore[import-untyped]
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    allowed = re.sub(r"[/:]+", "-", name)
+    columns = ["text", *(["text_pair"] if pairs else [])]
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, column) for column in columns]),
+        outputs=Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.double, "probability")]),
+    )
+    try:
+        client = open_client(uri)
+        mlflow.set_tracking_uri(uri)
+        owner = client.get_run(parent).info.experiment_id if parent else mlflow.set_experiment(experiment).experiment_id
+        tags = {"sweep.role": "refit", **({"mlflow.parentRunId": parent} if parent else {})}
+        with mlflow.start_run(experiment_id=owner, run_name=f"refit {allowed}", tags=tags, log_system_metrics=False):
+            model = mlflow.pyfunc.log_model(
+                name="classifier",
+                python_model=str(_SERVED),
+                artifacts={"classifier": str(folder)},
+                signature=signature,
+                input_example=pd.DataFrame({column: ["an example"] for column in columns}),
+                pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
+                registered_model_name=allowed,
+            )
+        number = int(model.registered_model_version)
+        client.set_registered_model_alias(allowed, ALIAS, str(number))
+        client.update_model_version(allowed, str(number), card)
+    except Exception as error:  # whatever MLflow, its database or its HTTP client raise
+        raise TrackingError(explain(error, uri)) from error
+    return allowed, number

@@ -1,0 +1,96 @@
+"""A file of texts is answered row by row, or refused in words."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import pytest
+
+from sweep.errors import FolderError
+from sweep.refit.answers import answer
+from trainable.classifier import Classifier
+from trainable.config import TrialConfig
+from trainable.errors import DataError
+from trainable.refitting import refit
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: Path) -> Path:
+    data = {"name": "toy", "path": str(toy_csv)}
+    fields = {"dataset": data, "shots": 4, "encoder": str(tiny_bert), "recipe": {"name": "frozen"}}
+    place = tmp_path_factory.mktemp("kept") / "model"
+    refit(TrialConfig.model_validate(fields)).classifier.save(place)
+    return place
+
+
+def answered(out: Path) -> list[dict[str, str]]:
+    with out.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+ONE_COLUMN = 'text\nI lost my card, please help\n\n"quoted, ""twice"""\na;b|c\n'
+READ = ["I lost my card, please help", "", 'quoted, "twice"', "a;b|c"]
+
+
+@pytest.mark.parametrize("name", ["one.csv", "one.tsv", "one.csv.gz"])
+def test_a_table_of_one_column_is_read_as_it_stands(name: str, folder: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / name, tmp_path / "out.csv"
+    file.write_bytes(gzip.compress(ONE_COLUMN.encode()) if name.endswith(".gz") else ONE_COLUMN.encode())
+    answer(folder, file, out)
+    assert [row["text"] for row in answered(out)] == READ
+    assert [row["label"] for row in answered(out)] == Classifier.load(folder).predict(READ)
+
+
+def test_columns_called_as_the_answers_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    file.write_text("label,id\na red film,1\nblue text,2\n")
+    answer(folder, file, out, text="label")
+    assert [row["label (read)"] for row in answered(out)] == ["a red film", "blue text"]
+    assert list(answered(out)[0]) == ["label (read)", "label", "probability", "margin"]
+
+
+def test_the_file_that_is_read_is_never_written(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "in.csv"
+    file.write_text("text,id\na red film,1\n")
+    (tmp_path / "link.csv").symlink_to(file)
+    for out in (file, tmp_path / "link.csv"):
+        with pytest.raises(FolderError, match="is the file that is read: give another --out"):
+            answer(folder, file, out)
+    assert file.read_text() == "text,id\na red film,1\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("in.jsonl", '{"text": "a"}\n{"txt": "b"}\n', "must hold a text in every row; received 'None' in row 2"),
+        ("in.json", '[{"text": ["a"]}, {"text": {"b": 1}}]', "in row 1, 2: correct or remove these rows"),
+        ("in.csv", 'text\n"never closed\nb\n', "a quote that begins a text must end it"),
+        ("in.jsonl", '{"text": "half \\ud800"}\n', "texts must be valid Unicode"),
+        ("in.txt", "a\n", "the ending of a file names its format"),
+        ("in.csv", "body\na\n", "its columns are body: name one by --text"),
+    ],
+    ids=["a row without it", "no texts", "an open quote", "half a character", "another format", "another column"],
+)
+def test_what_cannot_be_read_is_refused(name: str, content: str, said: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError) as caught:
+        answer(folder, tmp_path / name, tmp_path / "out.csv")
+    assert said in str(caught.value)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_wrong_places_are_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(DataError, match="there is none at"):
+        answer(folder, tmp_path / "folder.csv", tmp_path / "out.csv")
+    (tmp_path / "in.csv").write_text("text,b\na,c\n")
+    with pytest.raises(DataError, match="stand in a column of their own; received 'text' for both"):
+        answer(folder, tmp_path / "in.csv", tmp_path / "out.csv", pair="text")
+    with pytest.raises(DataError, match="takes single texts; received pairs: leave --pair out"):
+        answer(folder, tmp_path / "in.csv", tmp_path / "out.csv", pair="b")
+    with pytest.raises(FolderError, match="give another --out"):
+        answer(folder, tmp_path / "in.csv", tmp_path / "no" / "out.csv")
+    with pytest.raises(FolderError, match="give that folder"):
+        answer(tmp_path, tmp_path / "in.csv", tmp_path / "out.csv")
