@@ -9,8 +9,7 @@ doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwa
     V = (draws' mean square + rows' mean square - residual mean square) / (N T)
 
 It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
-matters; and at least what it would be if one further row, of T + 2, were answered otherwise: where all rows agree, the
-next one may not.
+matters. Where all rows agree, the next one may not: it is then at least what it would be if one of T + 2 rows did not.
 
 Shapes: N draws, T test rows, K arms.
 """
@@ -70,7 +69,10 @@ class Components:
 
     @property
     def _least(self) -> float:
-        """The variance of a mean of T rows, of which a share 1 / (T + 2) differs by 1 from the others."""
+        """The variance of a mean of T rows, of which a share 1 / (T + 2) differs by 1 from the others; 0 where they are
+        seen to differ."""
+        if self.row_square > 1e-12:
+            return 0.0
         share = 1 / (self.rows + 2)
         return share * (1 - share) / self.rows
 

@@ -42,6 +42,7 @@ class Protocol:
                 validation=1000,
                 encoder="all-MiniLM-L6-v2",
                 embedding="cls",
+                prompt="none",
                 encoder_lr=rate,
                 steps=60,
                 replicates=1,
@@ -66,6 +67,8 @@ class Protocol:
                 "encoder": config.encoder,
                 "embedding": config.embedding,
                 "head": config.head,
+                "prompt": "none",
+                "restarts": config.restarts,
                 "sampling": config.sampling,
             },
             "protocol": {

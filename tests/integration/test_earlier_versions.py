@@ -6,6 +6,7 @@ journal and as a dump of a Postgres database, and the export and the results of 
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,8 @@ from sweep.records.confirmation import Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
+from trainable.config import TrialConfig
+from trainable.field_conflicts import PUBLISHED
 from trainable.outcomes import Outcome
 
 pytestmark = pytest.mark.timeout(300)
@@ -116,6 +119,7 @@ def test_an_export_is_imported_and_reported(tmp_path: Path) -> None:
 
 def test_results_are_written_as_they_were_but_for_the_fields_that_are_new() -> None:
     text = undisturbed().to_json()
-    for field, value in {"recipe": "fine_tune", "head": "checkpoint", "proxy_start": "random"}.items():
-        text = text.replace(f'"{field}": "{value}", ', "")
+    new = {"recipe": "fine_tune", **{name: TrialConfig.model_fields[name].default for name in PUBLISHED}}
+    for field, value in new.items():
+        text = text.replace(f'"{field}": {json.dumps(value)}, ', "")
     assert text == (WRITTEN / "results.json").read_text(encoding="utf-8")
