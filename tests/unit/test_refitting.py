@@ -71,6 +71,7 @@ def predicted(trial: TrialConfig) -> NDArray[np.int64]:
     return found.predicted.judged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KEPT)
 def test_it_answers_as_in_a_confirmation_also_from_its_folder(
     kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -90,6 +91,7 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
     assert kept.rows == sum(kept.counts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head"])
 def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     trial = config(data, tiny_bert, **KEPT[kind])
@@ -256,6 +258,7 @@ def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, t
     torch.testing.assert_close(classifier.scores(["red", "a blue film", "it"]), alone, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_priors_are_in_the_kept_head_whichever_it_is(data: DatasetConfig, tiny_bert: Path) -> None:
     for head in ("centroid", "checkpoint"):
         trial = config(data, tiny_bert, head=head, priors="pool", sampling="random", shots=9, encoder_lr=1e-6)

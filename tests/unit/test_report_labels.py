@@ -132,6 +132,7 @@ def test_a_figure_says_what_it_has_no_room_for() -> None:
     assert len(beginning(rows, "comparison", 1, ("loss",))[0]) == 3, "one group at least"
 
 
+@pytest.mark.slow
 def test_the_table_of_results_is_parted_into_as_many_columns_as_a_page_has_room_for() -> None:
     table = result_table(verdict(many_arms()), "accuracy")
     parts = list(_parts(table))
@@ -142,6 +143,7 @@ def test_the_table_of_results_is_parted_into_as_many_columns_as_a_page_has_room_
     assert [count for part in parts for _, count in part.groups] == [1] * 9
 
 
+@pytest.mark.slow
 def test_every_name_that_a_figure_cuts_stands_in_full_beside_it() -> None:
     found = {chart.name: chart for chart in charts(hostile_results())}
     cut = {name for _, name in found["confusion"].names}
