@@ -17,7 +17,7 @@ from trainable.class_texts import class_rows
 from trainable.classifier import Classifier
 from trainable.embeddings import FrozenEncoder
 from trainable.encoder.pooling import module_config, stated_layers
-from trainable.evaluation.heads import fitted_logistic, fitted_svm, prior_shift
+from trainable.evaluation.heads import class_centroids, fitted_logistic, fitted_svm, prior_shift
 from trainable.recipes.frozen import Frozen
 from trainable.recipes.label_names import LabelNames
 from trainable.recipes.metric_then_head import MetricThenHead
@@ -40,16 +40,14 @@ def frozen_classifier(trial: Trial) -> Classifier:
     made = _classifier(trial, frozen.encoder)
     if isinstance(recipe, LabelNames):
         names = class_rows(config.dataset, data, recipe.template)
-        return replace(made, head={"kind": "centroids"}, arrays=made.arrays | _centroids(frozen.embed_all(names)))
+        return _by_centroids(made, class_centroids(frozen.embed_all(names), names.labels_N, len(names)))
     assert isinstance(recipe, Frozen), "nothing else trains no encoder"
     train_M = trial.samples[0].train
     train_MD, labels_M = frozen.embed(data.pool, train_M), data.pool.labels_N[train_M]
     if recipe.head == "centroid":
-        sums_CD = np.zeros((len(data.class_names), train_MD.shape[1]))
-        np.add.at(sums_CD, labels_M, _unit(train_MD))
-        if recipe.name_weight:
-            sums_CD += recipe.name_weight * _unit(frozen.embed_all(class_rows(config.dataset, data)))
-        return replace(made, head={"kind": "centroids"}, arrays=made.arrays | _centroids(sums_CD))
+        names_CD = frozen.embed_all(class_rows(config.dataset, data)) if recipe.name_weight else None
+        classes = len(data.class_names)
+        return _by_centroids(made, class_centroids(train_MD, labels_M, classes, names_CD, weight=recipe.name_weight))
     if recipe.head == "neighbours":
         arrays = {"rows": torch.from_numpy(train_MD), "labels": torch.from_numpy(labels_M)}
         return replace(made, head={"kind": "neighbours", "count": recipe.neighbours}, arrays=made.arrays | arrays)
@@ -74,9 +72,7 @@ def fine_tuned_classifier(run: FineTuning, learner: Learner) -> Classifier:
         return replace(made, head={"kind": "linear", "normalise": True}, arrays=made.arrays | state)
     embeddings_MD, labels_M = scorer.embedded_rows()
     if scorer.rule == "nearest":
-        sums_CD = np.zeros((scorer.num_classes, embeddings_MD.shape[1]))
-        np.add.at(sums_CD, labels_M, _unit(embeddings_MD))
-        return replace(made, head={"kind": "centroids"}, arrays=made.arrays | _centroids(sums_CD))
+        return _by_centroids(made, class_centroids(embeddings_MD, labels_M, scorer.num_classes))
     assert isinstance(trial.config.recipe, MetricThenHead) or scorer.rule == "logistic", "others are refused"
     model = fitted_logistic(embeddings_MD, labels_M, C=scorer.penalty, normalise=True, balanced=scorer.balanced)
     return replace(
@@ -148,14 +144,9 @@ def _linear(model: Any, shift_C: NDArray[np.float64] | float, *, pairs: bool) ->
     return arrays
 
 
-def _centroids(sums_CD: NDArray[Any]) -> dict[str, torch.Tensor]:
-    return {"centroids": torch.from_numpy(_unit(sums_CD)).float()}
-
-
-def _unit(rows_ND: NDArray[Any]) -> NDArray[np.float64]:
-    rows_ND = rows_ND.astype(np.float64)
-    unit_ND: NDArray[np.float64] = rows_ND / np.maximum(np.linalg.norm(rows_ND, axis=1, keepdims=True), 1e-12)
-    return unit_ND
+def _by_centroids(made: Classifier, centroids_CD: NDArray[np.float64]) -> Classifier:
+    arrays = made.arrays | {"centroids": torch.from_numpy(centroids_CD).float()}
+    return replace(made, head={"kind": "centroids"}, arrays=arrays)
 
 
 def tempered(classifier: Classifier, temperature: float) -> Classifier:

@@ -169,7 +169,8 @@ def _right(data: DataRecord | None, evaluations: Sequence[Evaluation], rule: str
     known = [evaluation.predicted.by_rule() for evaluation in evaluations if evaluation.predicted is not None]
     if len(known) < len(evaluations) or any(rule not in classes for classes in known):
         return []
-    return [(classes[rule] == data.labels.judged).astype(np.float64) for classes in known]
+    labels_T = data.labels.judged
+    return [(classes[rule] == labels_T).astype(np.float64) for classes in known]
 
 
 def _by_rule(evaluations: Sequence[Evaluation | None]) -> Mapping[str, tuple[float | None, ...]]:

@@ -14,10 +14,26 @@ from typing import Any
 from trainable.containment import contains, is_plain_name
 from trainable.errors import EncoderError
 
-__all__ = ["check_config", "check_folder", "check_index", "check_modules", "listed_modules", "module_folders"]
+__all__ = [
+    "check_config",
+    "check_folder",
+    "check_index",
+    "check_modules",
+    "listed_modules",
+    "module_folders",
+    "read_mapping",
+]
 
 _INDEX = "model.safetensors.index.json"
 _MODULES = "modules.json"
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return the mapping that a JSON file holds. Raises OSError, ValueError or RecursionError if it holds none."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError("it holds no mapping")
+    return content
 
 
 def check_folder(name: str, folder: Path) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from trainable.encoder.files import listed_modules
+from trainable.encoder.files import listed_modules, read_mapping
 from trainable.encoder.places import encoder_files, module_files
 from trainable.errors import ConfigError, EncoderError
 
@@ -103,15 +102,12 @@ def module_config(folder: Path) -> Mapping[str, Any]:
     Raises EncoderError for one that cannot be read: a default in its place would be a guess.
     """
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("it holds no mapping")
+        return read_mapping(folder / "config.json")
     except (OSError, ValueError, RecursionError) as error:
         raise EncoderError(
             f"the modules of an encoder must be readable; {folder.name}/config.json is not ({error}): save it "
             "anew with `SentenceTransformer.save_pretrained(folder)`, or set embedding: mean"
         ) from error
-    return config
 
 
 def _modes(config: Mapping[str, Any]) -> list[str]:

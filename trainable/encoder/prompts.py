@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from trainable.datasets.table import listing
+from trainable.encoder.files import read_mapping
 from trainable.encoder.places import encoder_files
 from trainable.encoder.pooling import pools_prompt
 from trainable.errors import ConfigError, EncoderError
@@ -54,9 +54,9 @@ def _stated(name: str, revision: str | None) -> Mapping[str, Any]:
     if path is None:
         return {}
     try:
-        stated = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(stated, dict) or not isinstance(stated.get("prompts") or {}, dict):
-            raise ValueError("it holds no mapping")
+        stated = read_mapping(path)
+        if not isinstance(stated.get("prompts") or {}, dict):
+            raise ValueError("its prompts are no mapping")
     except (OSError, ValueError, RecursionError) as error:
         raise EncoderError(
             f"the prompts of an encoder must be readable; {_FILE} of {name!r} is not ({error}): save it anew with "

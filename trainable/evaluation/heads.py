@@ -17,6 +17,7 @@ from trainable.evaluation.assessment import neighbour_scores
 __all__ = [
     "Classifier",
     "centroid_head",
+    "class_centroids",
     "fitted_logistic",
     "fitted_svm",
     "logistic_head",
@@ -113,13 +114,21 @@ def centroid_head(
     names_CD: embeddings of the classes' names. Each counts as `weight` rows of its class, which then has a centroid
         without any row too.
     """
-    sums_CD, rows_C = np.zeros((num_classes, train_MD.shape[1])), np.bincount(labels_M, minlength=num_classes)
+    rows_C = np.bincount(labels_M, minlength=num_classes)
+    present = np.arange(num_classes) if names_CD is not None else np.flatnonzero(rows_C)
+    centroids_SD = class_centroids(train_MD, labels_M, num_classes, names_CD, weight=weight)[present]
+    return lambda embeddings_ND: spread_scores(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
+
+
+def class_centroids(
+    train_MD: Floats, labels_M: Labels, num_classes: int, names_CD: Floats | None = None, *, weight: float = 0.0
+) -> NDArray[np.float64]:
+    """Return centroids_CD of length 1, as `centroid_head` takes them; zeros for a class without rows or name."""
+    sums_CD = np.zeros((num_classes, train_MD.shape[1]))
     np.add.at(sums_CD, labels_M, _unit(train_MD))
     if names_CD is not None:
         sums_CD += weight * _unit(names_CD)
-    present = np.arange(num_classes) if names_CD is not None else np.flatnonzero(rows_C)
-    centroids_SD = _unit(sums_CD[present])
-    return lambda embeddings_ND: spread_scores(_unit(embeddings_ND) @ centroids_SD.T, present, num_classes, -1.0)
+    return _unit(sums_CD)
 
 
 def neighbours_head(train_MD: Floats, labels_M: Labels, num_classes: int, *, neighbours: int) -> Classifier:
