@@ -23,7 +23,7 @@ from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned
+from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 
@@ -82,7 +82,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         ledger = open_ledger(spec, directory, write=True)
         known = ledger.sweep() if ledger.exists() else None
         recorded = known.spec if known is not None else {}
-        spec = pinned(as_begun(spec, recorded), recorded)
+        spec = with_rates(pinned(as_begun(spec, recorded), recorded), recorded)
         grid = cells(spec)
         check_inputs(grid)
         here = environment()

@@ -17,7 +17,7 @@ from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import check_inputs, data_notes
+from sweep.spec.inputs import check_inputs, data_notes, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
 from trainable.datasets import load
@@ -46,6 +46,7 @@ def print_plan(
     """
     if cluster is not None:
         spec = fit_to_cluster(spec, cluster)
+    spec = with_rates(spec, {})
     grid = cells(spec)
     check_inputs(grid)
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, product
-from math import prod
+from math import prod, sqrt
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from sweep.spec.defaults import AUTO, DEFAULT_RANGES
 from sweep.spec.fields import OWN_FIELDS, PLACES, is_used
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
@@ -88,9 +89,12 @@ class Cell:
         return {"loss": loss} if len(self.spaces) > 1 else {}
 
     def _first(self, loss: str) -> dict[str, Scalar]:
-        """The values of the searched fields that are nearest to the published defaults."""
+        """The values of the searched fields that are nearest to the published defaults. The encoder's learning rate
+        stands in the middle of its range, since no value suits all encoders."""
         fixed = self.fixed[loss]
-        published = _published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss)
+        published = dict(_published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss))
+        if isinstance(rates := self.spaces[loss].get("encoder_lr"), FloatRange):
+            published |= dict.fromkeys(("encoder_lr", "head_lr"), _middle(rates))
         return {name: _nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
 
     def size(self) -> int:
@@ -167,6 +171,8 @@ def _taken(recipe: str, compared: Sequence[tuple[str, ...]]) -> list[tuple[str, 
 def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], recipe: str, losses: tuple[str, ...]) -> Cell:
     fields = {**spec.trial, **spec.protocol.model_dump(), **axes, "recipe": recipe}
     values = {name: value for name, value in spec.search.items() if name not in OWN_FIELDS and name != "loss"}
+    if values.get("encoder_lr") == AUTO:  # until the encoder has been read
+        values["encoder_lr"] = DEFAULT_RANGES["encoder_lr"]
     values |= _own_fields(spec, "recipe", recipe)
     fixed: dict[str, Mapping[str, Scalar]] = {}
     spaces: dict[str, Mapping[str, Range]] = {}
@@ -236,6 +242,11 @@ def _count(values: Range) -> int:
 
 def _ends(values: Range) -> Sequence[Any]:
     return values.values if isinstance(values, Choice) else (values.low, values.high)
+
+
+def _middle(values: FloatRange) -> float:
+    middle = sqrt(values.low * values.high) if values.log else (values.low + values.high) / 2
+    return float(f"{middle:.2g}")
 
 
 def _nearest(values: Range, default: Any) -> Scalar:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sweep.spec.defaults import filled_search, filled_trial
+from sweep.spec.defaults import AUTO, filled_search, filled_trial
 from sweep.spec.fields import (
     OWN_FIELDS,
     PROTOCOL_FIELDS,
@@ -156,6 +156,8 @@ class _Completion:
                 self.refuse(
                     place, "cannot be searched", value, f"{UNSEARCHABLE[name]}: list its values under `compare.{name}`"
                 )
+            elif name == "encoder_lr" and value == AUTO:
+                yield name, AUTO
             elif name in TRIAL_FIELDS:
                 yield from self._searched(TRIAL_FIELDS[name], value, place)
             else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sweep.spec.cells import Cell
+from sweep.spec.cells import Cell, cells
+from sweep.spec.defaults import AUTO
 from sweep.spec.feasibility import check_encoder_of, check_trials
 from sweep.spec.fields import NEW_DEFAULTS
 from sweep.spec.model import SweepSpec
@@ -14,9 +15,20 @@ from trainable.datasets import load, pin
 from trainable.datasets.digest import data_digest
 from trainable.draws import draw_of
 from trainable.encoder.digest import encoder_digest
+from trainable.encoder.rates import rate_range
+from trainable.ranges import FloatRange
 from trainable.recipes import RECIPES
 
-__all__ = ["Digests", "as_begun", "check_inputs", "data_notes", "digest_inputs", "input_changes", "pinned"]
+__all__ = [
+    "Digests",
+    "as_begun",
+    "check_inputs",
+    "data_notes",
+    "digest_inputs",
+    "input_changes",
+    "pinned",
+    "with_rates",
+]
 
 Digests: TypeAlias = Mapping[str, Mapping[str, str]]
 """What the inputs of a cell consist of: by kind and name (`dataset trec`), the properties and hashes of one of them."""
@@ -57,6 +69,24 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
         return spec
     earlier = {**spec.trial, **{name: TrialConfig.model_fields[name].default for name in changed}}
     return spec.model_copy(update={"trial": {name: value for name, value in earlier.items() if value is not None}})
+
+
+def with_rates(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
+    """The spec with the range of `encoder_lr` that `auto` stands for: the one that the sweep began with, or else that
+    of its encoders.
+
+    recorded: the resolved spec that the sweep began with, as JSON data; empty for a new sweep.
+
+    Raises EncoderError for an encoder whose configuration cannot be read.
+    """
+    if spec.search.get("encoder_lr") != AUTO:
+        return spec
+    known = recorded.get("search", {}).get("encoder_lr")
+    configs = [config for cell in cells(spec) for config in cell.inputs()]
+    trained = [config for config in configs if "encoder_lr" in RECIPES[config.recipe.name].fields]
+    named = {(config.encoder, config.encoder_revision): None for config in trained if config.encoder is not None}
+    rates = FloatRange(**known) if isinstance(known, Mapping) else rate_range(named)
+    return spec.model_copy(update={"search": {**spec.search, "encoder_lr": rates}})
 
 
 def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from sweep.spec.blocks import BLOCKS
+from sweep.spec.defaults import AUTO
 from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
@@ -88,6 +89,8 @@ def _searched(rule: FieldRule) -> dict[str, Any]:
     if rule.number is not None:
         bounds = _mapping({"low": value, "high": value, "log": {"type": "boolean", "default": False}})
         alternatives.append({**bounds, "required": ["low", "high"]})
+    if rule.name == "encoder_lr":
+        alternatives.append({"const": AUTO})
     return {"description": value["description"], "anyOf": [_bare(alternative) for alternative in alternatives]}
 
 

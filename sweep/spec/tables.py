@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sweep.spec.completion import REQUIRED
-from sweep.spec.defaults import DEFAULT_RANGES
+from sweep.spec.defaults import AUTO, DEFAULT_RANGES
 from sweep.spec.fields import UNSEARCHABLE, FieldRule
 from sweep.spec.wording import in_words, range_in_words
 from trainable.ranges import Range
@@ -45,6 +45,8 @@ def own_table(rules: Iterable[FieldRule], ranges: Mapping[str, Range]) -> str:
 
 def _row(rule: FieldRule, default: str, ranges: Mapping[str, Range], otherwise: str) -> Sequence[str]:
     searched = range_in_words(ranges[rule.name]) if rule.name in ranges else otherwise
+    if rule.name == "encoder_lr":
+        searched = f"`{AUTO}`, by the encoder's width"
     return (f"`{rule.name}`", rule.rule, default, searched, rule.description)
 
 

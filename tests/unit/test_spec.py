@@ -143,7 +143,7 @@ def test_the_resolved_spec_names_every_field_that_has_a_value() -> None:
     unset = {"encoder_revision", "head_lr", "inference", "projection"}  # what the encoder or another field decides
     assert set(TRIAL_FIELDS) - named == unset
     assert set(resolved["search"]["soft_triple"]) == set(LOSS_FIELDS["soft_triple"])
-    assert resolved["search"]["encoder_lr"] == {"low": 5e-6, "high": 5e-5, "log": True}
+    assert resolved["search"]["encoder_lr"] == "auto"
 
 
 def test_every_loss_is_searched_over_its_own_ranges() -> None:
@@ -242,7 +242,7 @@ def test_null_takes_a_value_away() -> None:
     spec = loaded(
         GOOD + "search: {encoder_lr: 1e-5}\nbudget: {hours: 3}\n", "search.encoder_lr=null", "budget.hours=null"
     )
-    assert spec.search["encoder_lr"] == DEFAULT_RANGES["encoder_lr"]
+    assert spec.search["encoder_lr"] == "auto"
     assert spec.budget.hours is None
 
 
