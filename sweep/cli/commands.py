@@ -162,6 +162,24 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace, console: Console) -> int:
+    from sweep.check import check_stored
+
+    checks = check_stored(
+        options.sweep,
+        options.against,
+        Path(options.dir),
+        margin=options.margin,
+        arm=options.arm,
+        old_arm=options.old_arm,
+    )
+    for each in checks:
+        console.print(each.sentence, soft_wrap=True)
+    passed = all(each.passed for each in checks)
+    console.print("passed" if passed else f"failed: {sum(not each.passed for each in checks)} of {len(checks)}")
+    return 0 if passed else 1
+
+
 def _sync(options: argparse.Namespace, console: Console) -> int:
     from sweep.stored import sync_stored
 
@@ -230,6 +248,7 @@ _COMMANDS = {
     "ui": _ui,
     "refit": _refit,
     "predict": _predict,
+    "check": _check,
     "sync": _sync,
     "fetch": _fetch,
     "export": _export,

@@ -78,16 +78,23 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="NAME",
         help="register it in MLflow too, under this name (default: that of the sweep)",
     )
+    check = commands.add_parser("check", help="is a sweep's winner at least as good as another's? Ends with 0 or 1")
+    check.add_argument("--against", metavar="NAME|DIR", required=True, help="the sweep to compare with")
+    check.add_argument(
+        "--margin", type=_points, default=1.0, metavar="POINTS", help="how much worse it may be (default: 1)"
+    )
+    for option, whose in (("--arm", "sweep"), ("--old-arm", "other sweep")):
+        check.add_argument(option, metavar="CELL", help=f"which arm of the {whose} (default: the best ones)")
     export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
     for command in (status, stop, report, ui):
         command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
-    for command in (status, stop, report, refit, sync, fetch, export):
+    for command in (status, stop, report, refit, check, sync, fetch, export):
         command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
     into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
     into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
     for command in (export, into):
         command.add_argument("file", metavar="FILE", help="the JSON file")
-    for command in (status, stop, report, refit, sync, fetch, export, into):
+    for command in (status, stop, report, refit, check, sync, fetch, export, into):
         command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
 
 
@@ -95,6 +102,16 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"must be more than 0; received {text}")
+    return number
+
+
+def _points(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"must be from 0 to 100; received {text}")
     return number
 
 

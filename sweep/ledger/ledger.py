@@ -65,6 +65,11 @@ class Ledger:
         with self._lock:
             return self._trials.without_digests()
 
+    def inputs(self, key: str) -> Digests:
+        """What the inputs of a cell consist of; nothing where no digests were taken."""
+        with self._lock:
+            return self._trials.inputs(key)
+
     def begin(
         self,
         spec: Mapping[str, Any],

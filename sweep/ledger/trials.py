@@ -102,6 +102,11 @@ class TrialLedger:
         attributes = (self._load(key).user_attrs for key in self._recorded_cells())
         return any("protocol" in attrs and "inputs" not in attrs for attrs in attributes)
 
+    def inputs(self, key: str) -> Digests:
+        """What the inputs of a cell consist of; nothing where no digests were taken, or without such a cell."""
+        known = key in self._recorded_cells()
+        return self._load(key).user_attrs.get("inputs", {}) if known else {}
+
     def read(self) -> None:
         """Take in all that the storage holds."""
         for key in self._recorded_cells():

@@ -18,7 +18,7 @@ from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, pai
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
 
-__all__ = ["compare"]
+__all__ = ["arm_difference", "compare"]
 
 
 _USUAL = ("frozen", "cross_entropy")
@@ -75,25 +75,25 @@ def _with_differences(arms: Sequence[Arm], baseline: str | None) -> list[Arm]:
     if base is None:
         return list(arms)
     return [
-        arm if arm is base else replace(arm, difference=_difference(arm, base), turned=_turned(arm, base))
+        arm if arm is base else replace(arm, difference=arm_difference(arm, base), turned=_turned(arm, base))
         for arm in arms
     ]
 
 
 def _turned(arm: Arm, base: Arm) -> dict[str, float]:
     """The rules by which the same models differ from the baseline the other way round, with the mean difference."""
-    shown = _difference(arm, base)
+    shown = arm_difference(arm, base)
     if shown is None or arm.winner is None or arm.winner.config.metric != "accuracy":
         return {}
     found = {}
     for rule, scores in arm.by_rule.items():
-        other = _difference(replace(arm, scores=scores), replace(base, scores=base.by_rule.get(rule, base.scores)))
+        other = arm_difference(replace(arm, scores=scores), replace(base, scores=base.by_rule.get(rule, base.scores)))
         if other is not None and other.mean * shown.mean < 0:
             found[rule] = other.mean
     return found
 
 
-def _difference(arm: Arm, base: Arm) -> Difference | None:
+def arm_difference(arm: Arm, base: Arm) -> Difference | None:
     """The paired difference over the draws that both arms have; None if there are none."""
     both = zip(arm.scores, base.scores, strict=True)
     pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
@@ -145,7 +145,7 @@ def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> 
     if best is None or best.method == baseline:  # whose differences to all others are tested
         return {}
     others = [arm for arm in arms if arm.method in _REFERENCES and arm.method not in (best.method, baseline)]
-    found = {arm.method: _difference(best, arm) for arm in others}
+    found = {arm.method: arm_difference(best, arm) for arm in others}
     return {method: difference for method, difference in found.items() if difference is not None}
 
 

@@ -7,7 +7,7 @@ from math import ceil, inf
 from sweep.verdict.crossed import Components
 from sweep.verdict.statistics import LEVEL, smallest_p
 
-__all__ = ["POWER", "draws_needed", "power", "resolving"]
+__all__ = ["POWER", "affordable", "draws_needed", "power", "resolving"]
 
 POWER = 0.8
 """The power for which numbers of draws are planned."""
@@ -65,6 +65,16 @@ def resolving(found: Components, level: float = LEVEL, wanted: float = POWER) ->
     variance = (found.mean / reach) ** 2
     draws, rows = (found.draws_for(variance), found.rows_for(variance)) if variance > 0 else (inf, inf)
     return _whole(draws), _whole(rows)
+
+
+def affordable(found: Components, margin: float, level: float = LEVEL) -> tuple[int | None, int | None]:
+    """The draws, on the present test rows, and the test rows, with the present draws, with which equal arms would be
+    shown to differ by less than `margin`, a share, by a one-sided test at `level` with a power of 80 %; None where
+    100,000 do not suffice."""
+    from scipy import stats
+
+    variance = (margin / float(stats.norm.isf(level) + stats.norm.isf(1 - POWER))) ** 2
+    return _whole(found.draws_for(variance)), _whole(found.rows_for(variance))
 
 
 def _whole(count: float) -> int | None:

@@ -28,6 +28,7 @@ __all__ = [
     "holm",
     "mean_gain",
     "mean_interval",
+    "noninferiority_p",
     "paired_difference",
     "probability_of_best",
     "sign_flip_p",
@@ -158,6 +159,17 @@ def mean_interval(
 def equivalence_p(difference: Difference, margin: float) -> float:
     """The p-value of two one-sided t-tests that a mean difference lies within -margin and margin, a share
     (Schuirmann, 1987, doi:10.1007/BF01068419); 1 for a single pair."""
+    return _above_p(difference, margin - abs(difference.mean))
+
+
+def noninferiority_p(difference: Difference, margin: float) -> float:
+    """The p-value of the one-sided t-test that a mean difference lies above -margin, a share; 1 for a single pair."""
+    return _above_p(difference, margin + difference.mean)
+
+
+def _above_p(difference: Difference, room: float) -> float:
+    """The p-value of the one-sided t-test that a mean is above 0, which was seen at `room` with the uncertainty of the
+    difference."""
     from scipy import stats
 
     if difference.n < 2:
@@ -166,7 +178,6 @@ def equivalence_p(difference: Difference, margin: float) -> float:
         error, freedom = float(np.sqrt(difference.components.variance)), difference.components.freedom
     else:
         error, freedom = difference.sd / float(np.sqrt(difference.n)), difference.n - 1.0
-    room = margin - abs(difference.mean)
     if error == 0:
         return smallest_p(difference.n) if room > 0 else 1.0
     return float(stats.t.sf(room / error, freedom))

@@ -21,7 +21,7 @@ FLOORS = (
     {"search", "tracking"},
     {"ledger", "verdict"},
     {"scheduling", "report"},
-    {"execution", "refit", "stored"},
+    {"check", "execution", "refit", "stored"},
     {"run", "remote"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,118 @@
+"""Checks: whether one sweep's classifier is at least as good as another's, less a margin, on the same test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+
+from sweep.verdict.comparisons import arm_difference
+from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.power import affordable
+from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, noninferiority_p
+
+__all__ = ["Check", "Finding", "check"]
+
+
+class Finding(StrEnum):
+    """What a check has found of the new arm."""
+
+    BETTER = "better"
+    EQUIVALENT = "equivalent"
+    AT_LEAST_AS_GOOD = "at least as good"
+    WORSE = "worse"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """The comparison of two arms of different sweeps, or of one.
+
+    title: of what is compared, as `trec, 8 labels per class`.
+    new, old: the arms.
+    difference: of the new arm to the old one, over the draws that both have.
+    margin: how much worse the new arm may be, a share.
+    """
+
+    title: str
+    new: Arm
+    old: Arm
+    difference: Difference
+    margin: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the new arm is shown to be worse by less than the margin, by a one-sided test at 5 %."""
+        return noninferiority_p(self.difference, self.margin) < LEVEL
+
+    @property
+    def finding(self) -> Finding:
+        """What is shown: a difference at 5 % by a two-sided test, or that it is within the margin."""
+        significant = self.difference.p_value < LEVEL
+        if significant and self.difference.mean > 0:
+            return Finding.BETTER
+        if equivalence_p(self.difference, self.margin) < LEVEL:
+            return Finding.EQUIVALENT
+        if significant:
+            return Finding.WORSE
+        return Finding.AT_LEAST_AS_GOOD if self.passed else Finding.UNDECIDED
+
+    @property
+    def sentence(self) -> str:
+        """What was compared, found, and what would decide an open question."""
+        found, margin = self.difference, f"{100 * self.margin:g} point{'s' if self.margin != 0.01 else ''}"
+        text = (
+            f"{self.title}: {self.new.method} {_percent(self.new)} against {self.old.method} {_percent(self.old)}: "
+            f"{100 * found.mean:+.1f} points"
+        )
+        text += (
+            f" (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}, {found.n} draws)" if found.n > 1 else ""
+        )
+        return f"{text}: {self.finding}{self._meaning(margin)}"
+
+    def _meaning(self, margin: str) -> str:
+        if self.finding is Finding.EQUIVALENT:
+            return f", the difference is less than {margin}"
+        if self.finding is Finding.AT_LEAST_AS_GOOD:
+            return f", or worse by less than {margin}"
+        if self.finding is Finding.UNDECIDED:
+            return f": a loss of {margin} or more is not excluded{self._remedy()}"
+        return ""
+
+    def _remedy(self) -> str:
+        if self.difference.components is None or self.margin == 0:
+            return ""
+        draws, rows = affordable(self.difference.components, self.margin)
+        ways = [f"{draws} draws"] if draws else []
+        ways += [f"{rows} test rows"] if rows else []
+        what = " or ".join(ways)
+        return (
+            f"; if there is none, about {what} would show it" if ways else "; more draws or test rows alone will not do"
+        )
+
+
+def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: float) -> Check | None:
+    """Compare two arms, each with its comparison; None if they have no draw in common.
+
+    margin: how much worse the new arm may be, a share.
+    """
+    draws = [draw for draw in new[0].draws if draw in old[0].draws]
+    ours, theirs = (_on(draws, comparison, arm) for comparison, arm in (new, old))
+    found = arm_difference(ours, theirs)
+    if found is None:
+        return None
+    return Check(title=new[0].title, new=new[1], old=old[1], difference=found, margin=margin)
+
+
+def _on(draws: Sequence[int], comparison: Comparison, arm: Arm) -> Arm:
+    """The arm with the scores of these draws alone, in their order."""
+    places = [comparison.draws.index(draw) for draw in draws]
+    rows = {number: arm.rows_by_draw[place] for number, place in enumerate(places) if place in arm.rows_by_draw}
+    return replace(arm, scores=tuple(arm.scores[place] for place in places), rows_by_draw=rows)
+
+
+def _percent(arm: Arm) -> str:
+    known = [score for score in arm.scores if score is not None]
+    return f"{100 * np.mean(known):.1f} %"
