@@ -15,6 +15,11 @@ from sweep.verdict import Arm, Comparison, Verdict
 
 __all__ = ["verdict_sections"]
 
+_OUTLOOK = (
+    "Twice the labels, or twice the trials? The first is extrapolated by a power law, no further than one doubling; "
+    "the second is what the last doubling of the trials brought, which the next one will hardly exceed."
+)
+
 
 def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> tuple[Section, ...]:
     """The sections in their order; some may be empty."""
@@ -55,7 +60,14 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
 
 def _shots(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
     chart = charts.scores_by_shots(verdict, known, metric)
-    return Section(anchor="shots", title="More labels", charts=(chart,) if chart else ())
+    said = tuple(outlook.sentence for outlook in verdict.outlooks)
+    return Section(
+        anchor="shots",
+        title="More labels",
+        text=(_OUTLOOK,) if said else (),
+        points=said,
+        charts=(chart,) if chart else (),
+    )
 
 
 def _cost(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:

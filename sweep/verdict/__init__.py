@@ -9,15 +9,17 @@ shots, ...). Its arms, one for each method, were confirmed on the same draws, so
 from __future__ import annotations
 
 from sweep.records.results import SweepResults
+from sweep.records.trial import TrialRecord
 from sweep.spec.model import SweepSpec
 from sweep.verdict.aggregates import gains, ranks
 from sweep.verdict.cautions import cautions
 from sweep.verdict.comparisons import compare
 from sweep.verdict.groups import groups
 from sweep.verdict.model import Arm, Comparison, Cost, Failures, Gain, Variances, Verdict
+from sweep.verdict.outlook import Outlook, outlooks
 from sweep.verdict.wording import selection
 
-__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict", "verdict"]
+__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Outlook", "Variances", "Verdict", "verdict"]
 
 
 def verdict(results: SweepResults) -> Verdict:
@@ -30,6 +32,14 @@ def verdict(results: SweepResults) -> Verdict:
         family=family,
         gains=gains(comparisons),
         ranks=ranks(comparisons),
+        outlooks=outlooks(comparisons, _by_cell(results)),
         selection=selection(compared_groups, spec.confirm),
         warnings=cautions(results, spec, compared_groups, comparisons, family),
     )
+
+
+def _by_cell(results: SweepResults) -> dict[str, list[TrialRecord]]:
+    found: dict[str, list[TrialRecord]] = {}
+    for trial in results.trials:
+        found.setdefault(trial.cell, []).append(trial)
+    return found

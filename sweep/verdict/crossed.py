@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
 
-__all__ = ["Components", "crossed_difference", "crossed_summary", "likely_best"]
+__all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "likely_best"]
 
 Values = NDArray[np.float64]
 
@@ -156,13 +156,13 @@ def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
     """
     values_KNT = np.stack(arms)
     means_K = values_KNT.mean(axis=(1, 2))
-    covariance_KK = _covariance(values_KNT)
+    covariance_KK = covariance(values_KNT)
     drawn_BK = np.random.default_rng(seed).multivariate_normal(means_K, covariance_KK, size=RESAMPLES, method="eigh")
     best_BK = drawn_BK >= drawn_BK.max(axis=1, keepdims=True) - 1e-12  # equal arms share a win
     return tuple(map(float, (best_BK / best_BK.sum(axis=1, keepdims=True)).mean(axis=0)))
 
 
-def _covariance(values_KNT: NDArray[np.float64]) -> NDArray[np.float64]:
+def covariance(values_KNT: NDArray[np.float64]) -> NDArray[np.float64]:
     """The covariances of the arms' means, without what is negative among their eigenvalues."""
     arms, draws, rows = values_KNT.shape
     centred_KNT = values_KNT - values_KNT.mean(axis=(1, 2), keepdims=True)

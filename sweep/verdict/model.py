@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,9 @@ from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.spent import Spent
 from sweep.records.trial import TrialRecord
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
+
+if TYPE_CHECKING:
+    from sweep.verdict.outlook import Outlook
 
 __all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict"]
 
@@ -236,6 +240,7 @@ class Verdict:
     ranks: average ranks of the methods by number of shots, where at least three datasets were compared.
     selection: a sentence on how winners were chosen.
     warnings: what a reader must know before believing any of it.
+    outlooks: what more labels, or more trials, would bring, where several numbers of labels were compared.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -244,3 +249,4 @@ class Verdict:
     ranks: Mapping[int, Ranks]
     selection: str
     warnings: tuple[str, ...]
+    outlooks: tuple[Outlook, ...] = ()

@@ -1,0 +1,100 @@
+"""What twice the labels and twice the trials would bring: by hand, at the edges, and in a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from sweep.records.trial import TrialRecord
+from sweep.verdict import verdict
+from sweep.verdict.outlook import more_labels, more_trials
+from tests.sweeps.synthetic_results import synthetic_results
+from trainable.outcomes import Outcome
+
+NONE_KK = np.zeros((2, 2))
+
+
+def test_the_error_falls_by_the_same_share_again() -> None:
+    assert more_labels(0.4, 0.3, NONE_KK).mean == pytest.approx(0.3 - 0.225)
+    assert more_labels(0.4, 0.1, NONE_KK, doublings=2).mean == pytest.approx(0.1 - 0.05)
+
+
+def test_no_loss_is_expected_and_no_more_than_the_error() -> None:
+    risen = more_labels(0.3, 0.4, np.diag([1e-3, 1e-3]))
+    assert (risen.mean, risen.low) == (0, 0)
+    assert risen.high > 0
+    perfect = more_labels(0.1, 0.0, np.diag([1e-3, 1e-3]))
+    assert perfect.mean == pytest.approx(0, abs=1e-5)
+    assert perfect.high <= 1e-5
+
+
+def test_the_variance_is_that_of_the_delta_method() -> None:
+    """Against errors drawn from the normal distribution that the delta method linearises."""
+    covariance_KK = np.array([[4e-5, 1e-5], [1e-5, 3e-5]])
+    drawn_SK = np.random.default_rng(0).multivariate_normal([0.4, 0.3], covariance_KK, 20_000)
+    gains_S = [more_labels(few, many, NONE_KK).mean for few, many in drawn_SK]
+    found = more_labels(0.4, 0.3, covariance_KK)
+    law = 0.25 * found.mean  # what real curves differ from the law by
+    error = (found.high - found.low) / 2 / 1.96
+    assert np.hypot(np.std(gains_S), law) == pytest.approx(error, rel=0.03)
+
+
+def completed(scores: list[float], *, pruned: int = 0) -> list[TrialRecord]:
+    """Trials with these scores, each equal on every draw, so that they belong to the configurations alone."""
+    trials = [each for each in synthetic_results().trials if each.outcome is Outcome.COMPLETED]
+    last = next(each for each in synthetic_results().trials if each.outcome is Outcome.PRUNED)
+    found = []
+    for score in scores:
+        evaluations = tuple(
+            replace(
+                each,
+                score=score,
+                evaluation=replace(each.evaluation, metrics={**each.evaluation.metrics, "val_accuracy": score}),
+            )
+            for each in trials[0].evaluations
+        )
+        found.append(replace(trials[0], score=score, evaluations=evaluations))
+    return found + [last] * pruned
+
+
+def test_the_last_doubling_is_the_best_of_all_less_the_best_of_every_half() -> None:
+    scores = [0.5, 0.7, 0.6, 0.9, 0.65, 0.8]
+    halves = [max(half) for half in combinations(scores, 3)]
+    assert more_trials(completed(scores)) == pytest.approx(0.9 - np.mean(halves))
+
+
+def test_trials_that_were_stopped_count_as_the_worst() -> None:
+    stopped = [0.5, 0.7, 0.6, 0.9, 0.5, 0.5]
+    halves = [max(half) for half in combinations(stopped, 3)]
+    assert more_trials(completed([0.5, 0.7, 0.6, 0.9], pruned=2)) == pytest.approx(0.9 - np.mean(halves))
+
+
+def test_few_trials_tell_nothing() -> None:
+    assert more_trials(completed([0.5, 0.6, 0.7])) is None
+
+
+def test_equal_trials_promise_nothing() -> None:
+    assert more_trials(completed([0.7] * 6)) == 0
+
+
+def test_a_verdict_has_one_for_each_dataset_with_several_numbers_of_labels() -> None:
+    found = verdict(synthetic_results(shots=(8, 16, 64), trials=12)).outlooks
+    assert [(each.title, each.fewer, each.shots) for each in found] == [
+        ("trec, 64 labels per class", 16, 64),
+        ("cr, 64 labels per class", 16, 64),
+    ]
+    for each in found:
+        assert "twice the labels would bring" in each.sentence
+        assert "twice the trials about" in each.sentence
+    assert verdict(synthetic_results(shots=(8,))).outlooks == ()
+
+
+def test_the_sentence_says_what_would_bring_more_where_that_is_clear() -> None:
+    (found, _) = verdict(synthetic_results(shots=(8, 16), trials=12)).outlooks
+    labels = replace(found.labels, mean=0.05, low=0.03, high=0.07)
+    assert replace(found, labels=labels, trials=0.01).sentence.endswith("Label, rather than search.")
+    assert replace(found, labels=labels, trials=0.08).sentence.endswith("Search, rather than label.")
+    assert replace(found, labels=labels, trials=0.05).sentence.endswith("5.0 points.")
