@@ -1,4 +1,4 @@
-"""Few-shot draws: the rows of the pool that are trained on, and the validation rows that score the result.
+"""Few-shot draws: the rows that are trained on, the validation rows that score the result, and those that test it.
 
 Draw i is the same for every trial of every loss (common random numbers), so that all comparisons are paired.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trainable.datasets.text_data import TextData
 from trainable.errors import DataError
+from trainable.folds import stratified_folds
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -29,20 +30,22 @@ CONFIRMATION_START = 10_000
 
 No confirmation has a draw of its search. A search uses the indices from 0 on, at most `MAX_REPLICATES` of them, and its
 finalists at most as many further ones, so that both end far below. Rows may recur in several draws, since all draws
-come from one pool; the test part is apart from it.
+come from one pool; the test part is apart from it, or else what each draw holds out of it.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """One few-shot sample of a dataset's pool; no row is in both parts.
+    """One few-shot sample of a dataset's pool; no row is in two parts.
 
     train: sorted indices of the training rows in the pool.
     validation: sorted indices of the validation rows.
+    test: sorted indices of the rows of the dataset's test part that it tests; by default none.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
+    test: NDArray[np.int64] = field(default_factory=lambda: np.arange(0))
 
 
 def few_shot_draw(
@@ -58,7 +61,8 @@ def few_shot_draw(
 
     The pool is shuffled independently of `shots`. Training rows come from the front of each class (random: of the
     whole), so that a draw of more shots contains the draws of fewer. Validation rows come from the back, so that draws
-    of different shots share them as far as the pool allows.
+    of different shots share them as far as the pool allows. Where each draw has a test part of its own, of as many
+    draws as there are parts each tests another one, and its other rows come from what that leaves.
 
     sampling: "per_class" takes `shots` rows of each class; "random" takes `shots` rows in all, regardless of classes,
         as in the papers (arXiv 2211.15195, 2211.15202), so that a class may have none.
@@ -68,6 +72,9 @@ def few_shot_draw(
     Raises DataError if the pool has too few rows, naming the class, the rows needed and the rows there.
     """
     order_N = _generator(data.name, sampling, index, seed).permutation(len(data.pool))
+    test_T = _tested(data, index, seed)
+    if data.folds:
+        order_N = order_N[~np.isin(order_N, test_T)]
     groups = _by_class(data, order_N) if sampling == "per_class" else [order_N]
     _check_groups(data, groups, sampling, shots, validation)
     train = np.concatenate([group[:shots] for group in groups])
@@ -76,7 +83,7 @@ def few_shot_draw(
     else:
         left_N = order_N[~np.isin(order_N, train)]
         held = left_N if validation == "all" else _stratified(data, left_N, validation)
-    return Draw(np.sort(train), np.sort(held))
+    return Draw(np.sort(train), np.sort(held), test_T)
 
 
 def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
@@ -98,6 +105,15 @@ def initialisation_seed(seed: int, index: int, initialisation: int = 0) -> int:
     """
     purpose = f"initialisation\0{initialisation}" if initialisation else "initialisation"
     return int(_sequence(purpose, index, seed).generate_state(1)[0])
+
+
+def _tested(data: TextData, index: int, seed: int) -> NDArray[np.int64]:
+    """Return the rows of the test part that a draw tests."""
+    if not data.folds:
+        return np.arange(len(data.test))
+    repetition, fold = divmod(index, data.folds)
+    generator = np.random.default_rng(_sequence(f"test\0{data.name}", repetition, seed))
+    return np.flatnonzero(stratified_folds(data.pool.labels_N, data.folds, generator) == fold)
 
 
 def _generator(name: str, sampling: str, index: int, seed: int) -> np.random.Generator:
@@ -126,12 +142,13 @@ def _check_groups(
         for name, group in zip(names, groups, strict=True)
         if len(group) < shots + spare
     ]
-    in_draw = shots * len(groups)
-    if isinstance(validation, int) and not mistakes and len(data.pool) < in_draw + validation:
-        mistakes = [f"the pool needs {in_draw} + {validation} rows and has {len(data.pool)}"]
+    in_draw, there = shots * len(groups), sum(map(len, groups))
+    if isinstance(validation, int) and not mistakes and there < in_draw + validation:
+        mistakes = [f"the pool needs {in_draw} + {validation} rows and has {there}"]
     if mistakes:
+        left = f" beside the 1 of {data.folds} rows that a draw tests" if data.folds else ""
         raise DataError(
-            f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {validation!r}: "
+            f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {validation!r}{left}: "
             f"{'; '.join(mistakes)}; ask for fewer shots or validation rows, bring more labelled rows, or leave small "
             "classes out by `min_rows` or `drop`"
         )

@@ -118,8 +118,12 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
             learner, again, restarts = _restarted(run, replicate, learner)
             means = again or means
         trained = perf_counter()
-        validation_N = trial.samples[replicate].validation
-        scored = learner.validate(validation_N) if test is None else learner.assess(validation_N, test)
+        sample = trial.samples[replicate]
+        scored = (
+            learner.validate(sample.validation)
+            if test is None
+            else learner.assess(sample.validation, test, sample.test)
+        )
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         counted = {"restarts": float(restarts)} if trial.config.restarts else {}
         metrics = {**scored.metrics, **means, **times, **counted, "tokens": float(learner.tokens)}

@@ -48,17 +48,18 @@ class GivenPredictions:
         """Yield the one measurement: validation metrics only where the file answers the whole pool, and a loss only
         where it has probabilities."""
         began = perf_counter()
-        data, wanted = self.trial.data, self.trial.samples[replicate].validation
+        data, sample = self.trial.data, self.trial.samples[replicate]
         metrics: dict[str, float] = {}
         confusion: tuple[tuple[int, ...], ...] = ()
         predicted: PredictedClasses | None = None
         if self.answers.pool is not None:
-            metrics |= self._metrics("val_", self.answers.pool, data.pool.labels_N, wanted)
+            metrics |= self._metrics("val_", self.answers.pool, data.pool.labels_N, sample.validation)
         if self.trial.part == "test":
-            metrics |= self._metrics("test_", self.answers.test, data.test.labels_N, np.arange(len(data.test)))
-            counts_CC = confusion_matrix(data.test.labels_N, self.answers.test.labels_N, len(data.class_names))
+            metrics |= self._metrics("test_", self.answers.test, data.test.labels_N, sample.test)
+            labels_N = self.answers.test.labels_N[sample.test]
+            counts_CC = confusion_matrix(data.test.labels_N[sample.test], labels_N, len(data.class_names))
             confusion = tuple(map(tuple, counts_CC.tolist()))
-            predicted = PredictedClasses.of({ONLY_RULE: self.answers.test.labels_N})
+            predicted = PredictedClasses.of({ONLY_RULE: labels_N})
         times = {"train_seconds": 0.0, "eval_seconds": perf_counter() - began}
         yield Measurement(0, {**metrics, **times}, "", confusion, predicted)
 

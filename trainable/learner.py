@@ -159,14 +159,13 @@ class Learner:
         hits = int((self.scorer.by_rule(self.scorer.pool, train_M).argmax(axis=1) == labels_M).sum())
         return hits <= largest < len(labels_M)
 
-    def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows) -> Assessment:
-        """Return the metrics of all test rows by every classification rule; what a rule leaves open is chosen on the
-        pool's rows at `validation_N`.
+    def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows, test_T: NDArray[np.int64]) -> Assessment:
+        """Return the metrics of the test rows at `test_T` by every classification rule; what a rule leaves open is
+        chosen on the pool's rows at `validation_N`.
 
         Raises DivergedError if a score is not finite.
         """
-        test_N = np.arange(len(test.labels_N))
-        validation, tested = self.scorer.by_all_rules((self.scorer.pool, validation_N), (test, test_N))
+        validation, tested = self.scorer.by_all_rules((self.scorer.pool, validation_N), (test, test_T))
         self._check_scores(finite=validation.are_finite and tested.are_finite)
         return assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule)
 

@@ -35,6 +35,8 @@ class Evaluation:
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
     confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
     predicted: the classes of the test rows, as predicted; None where no test rows were scored, and in records of old.
+    tested: the positions of these rows in the dataset's test part, where a draw tests a part of its own; empty where
+        it tests all of them.
     trained_on: device and precision, such as `NVIDIA L4 (bf16)`; empty where unknown.
     trained_with: versions of the code and the libraries (`trainable.versions`); empty in records of old.
     outcome: DIVERGED or FAILED on the evaluation that ends the trial, which may have no metrics; None otherwise.
@@ -50,6 +52,7 @@ class Evaluation:
     metrics: Mapping[str, float] = field(default_factory=dict)
     confusion: tuple[tuple[int, ...], ...] = ()
     predicted: PredictedClasses | None = None
+    tested: tuple[int, ...] = ()
     trained_on: str = ""
     trained_with: str = ""
     outcome: Outcome | None = None
@@ -65,7 +68,7 @@ class Evaluation:
         """Return JSON data, as ledgers and documents store it; the key of `point` is `evaluation` there."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)} | {"metrics": dict(self.metrics)}
         values["predicted"] = None if self.predicted is None else self.predicted.to_json()
-        for name in ("trained_with", "predicted"):
+        for name in ("trained_with", "predicted", "tested"):
             if not values[name]:
                 del values[name]  # a record of old stays as it was
         return {_KEYS.get(name, name): value for name, value in values.items()}
@@ -79,6 +82,7 @@ class Evaluation:
         values = {_FIELDS.get(key, key): value for key, value in data.items()} | {
             "outcome": Outcome(outcome) if outcome else None,
             "confusion": confusion,
+            "tested": tuple(data.get("tested", ())),
             "predicted": PredictedClasses.from_json(predicted) if predicted else None,
         }
         return cls(**values)

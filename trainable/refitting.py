@@ -102,7 +102,7 @@ def _with(config: TrialConfig, **fields: Any) -> TrialConfig:
 
 def _all_rows(config: TrialConfig, data: TextData) -> tuple[TextData, NDArray[np.int64]]:
     """Return the data with all rows that may train in its pool, and their indices."""
-    if not any(note.startswith("no test part: ") for note in data.notes):
+    if data.folds or not any(note.startswith("no test part: ") for note in data.notes):
         return data, np.arange(len(data.pool))
     pool, test = data.pool, data.test
     pairs = None if pool.pairs is None or test.pairs is None else (*pool.pairs, *test.pairs)

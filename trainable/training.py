@@ -58,7 +58,7 @@ def replicates(
     draws: indices of the draws; by default 0 to `config.replicates` - 1.
     initialisation: 0 trains what a search trains; another number trains the same rows from another initial head, with
         other proxies, dropout and batches, so that the two sources of noise can be told apart.
-    part: "validation" never reads the test rows; "test" scores all of them once, after the last step.
+    part: "validation" never reads the test rows; "test" scores those of the draw once, after the last step.
 
     Raises TrainableError at once for invalid data, encoder or fields; while iterating, RuntimeError if another iterator
     has been begun, and torch.AcceleratorError if the device fails.
@@ -115,6 +115,7 @@ def _replicate_evaluations(trial: Trial, run: RecipeRun, replicate: int, token: 
             point=point,
             initialisation=trial.initialisation,
             trained_with=versions(),
+            tested=trial.tested(replicate),
         )
         evaluation = _next_evaluation(measured, at, step)
         step = evaluation.step

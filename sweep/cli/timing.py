@@ -147,7 +147,7 @@ def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
                 return evaluation
     row = evaluation.metrics["eval_seconds"] / rows
     replicate = longer * evaluation.metrics["train_seconds"] + row * validation
-    return TrainingSeconds(config.replicates * replicate, replicate + row * len(data.test))
+    return TrainingSeconds(config.replicates * replicate, replicate + row * len(draw.test))
 
 
 def _encoding_seconds(config: TrialConfig, data: TextData) -> float:

@@ -62,6 +62,7 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
             test_counts=tuple(np.bincount(data.test.labels_N, minlength=len(data.class_names)).tolist()),
             notes=notes[name],
             labels=PredictedClasses.of({"label": data.test.labels_N}),
+            folds=data.folds,
         )
         for name, data in ((name, load(config)) for name, config in configs.items())
     }

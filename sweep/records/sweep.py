@@ -23,6 +23,8 @@ class DataRecord:
     test_counts: number of test rows of each class.
     notes: what was changed or left out when it was read.
     labels: the classes of the test rows, in their order; None in records of old.
+    folds: 0 where the test part is the same for all draws. Else pool and test part both are all labelled rows, and a
+        draw tests 1 of so many parts of them.
     """
 
     name: str
@@ -32,6 +34,7 @@ class DataRecord:
     test_counts: tuple[int, ...]
     notes: tuple[str, ...] = ()
     labels: PredictedClasses | None = None
+    folds: int = 0
 
     @property
     def majority_share(self) -> float:
@@ -48,7 +51,9 @@ class DataRecord:
     def to_json(self) -> dict[str, Any]:
         """The record as JSON data."""
         values = asdict(self) | {"labels": None if self.labels is None else self.labels.to_json()}
-        return {name: value for name, value in values.items() if name != "labels" or value}  # of old it stays as it was
+        return {  # of old it stays as it was
+            name: value for name, value in values.items() if value or name not in ("labels", "folds")
+        }
 
 
 class SweepState(StrEnum):

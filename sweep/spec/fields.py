@@ -22,6 +22,7 @@ from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 __all__ = [
     "LOSS_FIELDS",
     "NEW_DEFAULTS",
+    "NEW_READING",
     "OWN_FIELDS",
     "PLACES",
     "PROTOCOL_FIELDS",
@@ -111,6 +112,9 @@ NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
 )
 """Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
 trained it: training starts where the frozen encoder stands, and is begun anew if it learned nothing."""
+
+NEW_READING: Mapping[str, Scalar] = MappingProxyType({"holdout": "auto"})
+"""The same of a dataset: few rows without a test part are all tested, each by some draws."""
 
 
 def _trial_rules() -> dict[str, FieldRule]:

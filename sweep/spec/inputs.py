@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from sweep.spec.cells import Cell, cells
 from sweep.spec.defaults import AUTO
 from sweep.spec.feasibility import check_encoder_of, check_trials
-from sweep.spec.fields import NEW_DEFAULTS
+from sweep.spec.fields import NEW_DEFAULTS, NEW_READING
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load, pin
@@ -35,13 +35,15 @@ Digests: TypeAlias = Mapping[str, Mapping[str, str]]
 
 
 def check_inputs(grid: Sequence[Cell]) -> None:
-    """Reads every dataset, takes one draw of each cell, and checks each encoder.
+    """Reads every dataset, takes a draw of each cell (one of each size that there is), and checks each encoder.
 
     Raises TrainableError for the first that cannot be used, so that a sweep with bad input does not begin.
     """
     for config in (config for cell in grid for config in cell.inputs()):
         check_encoder_of(config)
-        draw_of(config, load(config.dataset), 0)
+        data = load(config.dataset)
+        for index in range(max(1, data.folds)):
+            draw_of(config, data, index)
     check_trials(grid)
 
 
@@ -63,9 +65,12 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
 
     recorded: the resolved spec that the sweep began with, as JSON data; empty for a new sweep.
     """
+    if not recorded:
+        return spec
+    spec = spec.model_copy(update={"datasets": _read_as_begun(spec.datasets, recorded.get("datasets", {}))})
     known = {name for block in ("trial", "search", "compare") for name in recorded.get(block, {})}
     changed = [name for name in NEW_DEFAULTS if name in spec.trial and name not in known]
-    if not recorded or not changed:
+    if not changed:
         return spec
     earlier = {**spec.trial, **{name: TrialConfig.model_fields[name].default for name in changed}}
     return spec.model_copy(update={"trial": {name: value for name, value in earlier.items() if value is not None}})
@@ -87,6 +92,19 @@ def with_rates(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     named = {(config.encoder, config.encoder_revision): None for config in trained if config.encoder is not None}
     rates = FloatRange(**known) if isinstance(known, Mapping) else rate_range(named)
     return spec.model_copy(update={"search": {**spec.search, "encoder_lr": rates}})
+
+
+def _read_as_begun(
+    datasets: Mapping[str, DatasetConfig], recorded: Mapping[str, Mapping[str, Any]]
+) -> dict[str, DatasetConfig]:
+    """The datasets, of which those that an earlier version read are read as it did."""
+    found = {}
+    for name, config in datasets.items():
+        earlier = name in recorded and not NEW_READING.keys() <= recorded[name].keys()
+        left = [field for field, value in NEW_READING.items() if earlier and getattr(config, field) == value]
+        update = {field: DatasetConfig.model_fields[field].default for field in left}
+        found[name] = config.model_copy(update=update)
+    return found
 
 
 def digest_inputs(grid: Sequence[Cell]) -> Mapping[str, Digests]:

@@ -23,7 +23,7 @@ from sweep.addresses import has_password
 from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, price_table
 from sweep.spec.completion import Searched, complete
 from sweep.spec.consistency import contradictions
-from sweep.spec.fields import remedy_for_unknown
+from sweep.spec.fields import NEW_READING, remedy_for_unknown
 from sweep.spec.mistakes import Mistake, Place, refusal
 from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
@@ -119,13 +119,18 @@ class SweepSpec(BaseModel):
     def recorded(cls, data: Any) -> SweepSpec:
         """The spec of a sweep that has begun, as its folder and its ledger hold it.
 
-        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as.
+        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as, and held out one test
+        part for all draws.
 
         Raises pydantic.ValidationError for anything but a resolved spec.
         """
         resources = data.get("resources") if isinstance(data, Mapping) else None
         if isinstance(resources, Mapping) and isinstance(gpu := resources.get("gpu"), int | float) and gpu > 1:
             data = {**data, "resources": {**resources, "gpu": 1.0}}
+        datasets = data.get("datasets") if isinstance(data, Mapping) else None
+        if isinstance(datasets, Mapping) and all(isinstance(entry, Mapping) for entry in datasets.values()):
+            earlier = {name: DatasetConfig.model_fields[name].default for name in NEW_READING}
+            data = {**data, "datasets": {name: {**earlier, **entry} for name, entry in datasets.items()}}
         return cls.model_validate(data)
 
     def resolved(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sweep.spec.fields import NEW_READING
 from sweep.spec.mistakes import Place
 from sweep.spec.wording import suggestion
 from trainable.datasets import DATASETS, find
@@ -51,7 +52,7 @@ class NamedDatasets:
         if "path" not in entry and "hub" not in entry and not embedded:
             table = f"; without an entry, `{name}` is the known dataset of that name" if known else ""
             self.refuse(place, "needs `path` (a file or folder) or `hub` (a Hugging Face id)", entry, f"add one{table}")
-        return {**entry, "name": name}
+        return {**NEW_READING, **entry, "name": name}
 
     def _find(self, asked: str, place: Place, found: dict[str, Any]) -> str | None:
         """The name of the dataset that is asked for. One that is not under `datasets` is added to `found`."""
@@ -65,7 +66,7 @@ class NamedDatasets:
             rule = "must be a name under `datasets`, a known name, an existing file or folder, or a hub id org/name"
             self.refuse(at, rule, asked, suggestion(asked, [*self.given.get("datasets", {}), *DATASETS]))
             return None
-        entry = config.model_dump(exclude_none=True)
+        entry = {**config.model_dump(exclude_none=True), **NEW_READING}
         if found.setdefault(config.name, entry) != entry:
             rule = f"two datasets would be named `{config.name}`"
             self.refuse(at, rule, asked, "give one of them a name of its own under `datasets`")

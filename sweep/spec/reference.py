@@ -15,7 +15,7 @@ from sweep.spec.blocks import BLOCKS
 from sweep.spec.completion import REQUIRED
 from sweep.spec.defaults import RANGE_SOURCES
 from sweep.spec.document import MAX_BYTES
-from sweep.spec.fields import LOSS_FIELDS, PROTOCOL_FIELDS, RECIPE_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
+from sweep.spec.fields import LOSS_FIELDS, NEW_READING, PROTOCOL_FIELDS, RECIPE_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
 from sweep.spec.tables import listed, model_table, own_table, table, trial_table
@@ -180,7 +180,7 @@ def _keys() -> Iterator[str]:
         "Under `datasets`, each name of a dataset of your own has these fields. Known names need no entry: "
         f"{listed(embedded)}, which the package contains, and {listed(hub)}, which are read from the hub."
     )
-    yield model_table(DatasetConfig, without=("name",))
+    yield model_table(DatasetConfig, without=("name",), defaults=NEW_READING)
 
 
 def _trial_fields() -> Iterator[str]:

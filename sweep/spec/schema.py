@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from sweep.spec.blocks import BLOCKS
 from sweep.spec.defaults import AUTO
-from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec.fields import NEW_READING, OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS
@@ -64,6 +64,8 @@ def _block(model: type[BaseModel]) -> dict[str, Any]:
 def _dataset() -> dict[str, Any]:
     schema = _block(DatasetConfig)
     del schema["properties"]["name"]
+    for name, default in NEW_READING.items():
+        schema["properties"][name] = {**schema["properties"][name], "default": default}
     return schema
 
 

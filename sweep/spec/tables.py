@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,11 +20,18 @@ __all__ = ["listed", "model_table", "own_table", "table", "trial_table"]
 _COLUMNS = ("field", "holds", "default", "searched by default", "description")
 
 
-def model_table(model: type[BaseModel], without: Sequence[str] = ()) -> str:
-    """The fields of a block."""
+def model_table(
+    model: type[BaseModel], without: Sequence[str] = (), defaults: Mapping[str, Any] = MappingProxyType({})
+) -> str:
+    """The fields of a block. defaults: those that a spec has otherwise than the model."""
     fields = {name: info for name, info in model.model_fields.items() if name not in without}
     rows = [
-        (f"`{name}`", in_words(info.annotation, info.metadata), _default(info), str(info.description))
+        (
+            f"`{name}`",
+            in_words(info.annotation, info.metadata),
+            _default(info, defaults.get(name)),
+            str(info.description),
+        )
         for name, info in fields.items()
     ]
     return table(("field", "holds", "default", "description"), rows)
@@ -61,8 +69,8 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-def _default(info: FieldInfo) -> str:
-    return "required" if info.is_required() else _value(info.default)
+def _default(info: FieldInfo, other: Any) -> str:
+    return "required" if info.is_required() else _value(info.default if other is None else other)
 
 
 def _value(value: Any) -> str:

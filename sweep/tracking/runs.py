@@ -183,7 +183,12 @@ def _predictions(record: ConfirmationRecord, sweep: SweepRecord) -> Mapping[str,
     if not known or record.outcome is None or data is None or data.labels is None:
         return {}
     draws = [
-        {"draw": found.draw, "initialisation": found.initialisation, **_classes(found.predicted)}
+        {
+            "draw": found.draw,
+            "initialisation": found.initialisation,
+            **({"rows": found.tested} if found.tested else {}),
+            **_classes(found.predicted),
+        }
         for found in sorted(known, key=lambda each: (each.draw, each.initialisation))
         if found.predicted is not None
     ]

@@ -62,7 +62,7 @@ class CellRecords:
         """The test score of a confirmation's evaluation; None if it failed, which says nothing about the method."""
         metric = self.trials[0].config.metric
         if evaluation.outcome is Outcome.DIVERGED and self.data is not None:
-            return majority_scores(self.data)[metric]
+            return _majority_score(self.data, metric, evaluation)
         return evaluation.metrics.get(f"test_{metric}") if evaluation.outcome is None else None
 
 
@@ -127,21 +127,46 @@ def majority_scores(data: DataRecord) -> Mapping[str, float]:
 
 
 def _rows_by_draw(records: CellRecords, places: Mapping[int, Evaluation]) -> Mapping[int, NDArray[np.float64]]:
-    """What each test row contributes to the score of each draw; nothing unless that is known of all of them."""
+    """What each test row contributes to the score of each draw, NaN where a draw does not test it; nothing unless that
+    is known of all of them."""
     data = records.data
     if data is None or data.labels is None or not places:
         return {}
     labels_T, metric = data.labels.judged, records.trials[0].config.metric
     found = {}
     for place, evaluation in places.items():
+        tested = _tested(data, evaluation)
         if evaluation.outcome is Outcome.DIVERGED:  # scored as a classifier that always answers the majority class
-            predicted_T = np.full_like(labels_T, int(np.argmax(data.test_counts)))
+            predicted_S = np.full(len(tested), int(np.argmax(data.test_counts)))
         elif evaluation.predicted is None:
             return {}
         else:
-            predicted_T = evaluation.predicted.judged
-        found[place] = contributions(metric, labels_T, predicted_T, len(data.class_names))
+            predicted_S = evaluation.predicted.judged
+        found[place] = _placed(
+            data, tested, contributions(metric, labels_T[tested], predicted_S, len(data.class_names))
+        )
     return found
+
+
+def _tested(data: DataRecord, evaluation: Evaluation) -> NDArray[np.int64]:
+    """The positions of the rows that a draw tests."""
+    return np.array(evaluation.tested, dtype=np.int64) if evaluation.tested else np.arange(data.test)
+
+
+def _placed(data: DataRecord, tested: NDArray[np.int64], values_S: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The values of the tested rows at their places among all test rows, the others being NaN."""
+    values_T = np.full(data.test, np.nan)
+    values_T[tested] = values_S
+    return values_T
+
+
+def _majority_score(data: DataRecord, metric: str, evaluation: Evaluation) -> float:
+    """The score of always answering the most frequent class, on the rows that a draw tests."""
+    if data.labels is None or not evaluation.tested:
+        return majority_scores(data)[metric]
+    labels_S = data.labels.judged[_tested(data, evaluation)]
+    majority_S = np.full_like(labels_S, int(np.argmax(data.test_counts)))
+    return float(contributions(metric, labels_S, majority_S, len(data.class_names)).mean())
 
 
 def _summary(rows_by_draw: Mapping[int, NDArray[np.float64]], scores: Sequence[float]) -> Summary:
@@ -163,14 +188,18 @@ def _inference(records: CellRecords, evaluations: Sequence[Evaluation]) -> Mappi
 
 
 def _right(data: DataRecord | None, evaluations: Sequence[Evaluation], rule: str) -> list[NDArray[np.float64]]:
-    """Which test rows a rule got right, evaluation by evaluation; nothing unless that is known of all of them."""
+    """Which test rows a rule got right, evaluation by evaluation, NaN where untested; nothing unless that is known of
+    all of them."""
     if data is None or data.labels is None:
         return []
     known = [evaluation.predicted.by_rule() for evaluation in evaluations if evaluation.predicted is not None]
     if len(known) < len(evaluations) or any(rule not in classes for classes in known):
         return []
-    labels_T = data.labels.judged
-    return [(classes[rule] == labels_T).astype(np.float64) for classes in known]
+    labels_T, found = data.labels.judged, []
+    for evaluation, classes in zip(evaluations, known, strict=True):
+        tested = _tested(data, evaluation)
+        found.append(_placed(data, tested, (classes[rule] == labels_T[tested]).astype(np.float64)))
+    return found
 
 
 def _by_rule(evaluations: Sequence[Evaluation | None]) -> Mapping[str, tuple[float | None, ...]]:
@@ -203,6 +232,8 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
         accuracy = evaluation.metrics.get("test_accuracy")
         return accuracy is not None and accuracy <= data.majority_share
     confusion_CC = np.array(evaluation.confusion)
+    if evaluation.tested:  # a part of few rows, on which a classifier may be as bad as that by chance
+        return int(np.count_nonzero(confusion_CC.sum(axis=0))) == 1
     accurate = float(confusion_CC.trace() / confusion_CC.sum()) > data.majority_share
     rows_C = confusion_CC.sum(axis=1)
     present = rows_C > 0

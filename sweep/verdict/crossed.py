@@ -11,6 +11,8 @@ doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwa
 It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
 matters. Where all rows agree, the next one may not: it is then at least what it would be if one of T + 2 rows did not.
 
+Where each draw tests a part of the rows, values are NaN elsewhere, and `sweep.verdict.repeated` counts.
+
 Shapes: N draws, T test rows, K arms.
 """
 
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.verdict.repeated import RepeatedParts, repeated_covariance
 from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
 
 __all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "likely_best"]
@@ -118,17 +121,21 @@ class Components:
 
 def crossed_summary(values_NT: Values) -> Summary:
     """The summary of one arm's scores, of which values_NT are the contributions; its interval within 0 and 1."""
-    low, high, _ = _inferred(Components.of(values_NT))
-    scores_N = values_NT.mean(axis=1)
+    low, high, _ = _inferred(
+        RepeatedParts.of(values_NT, of="arm") if np.isnan(values_NT).any() else Components.of(values_NT)
+    )
+    scores_N = np.nanmean(values_NT, axis=1)
     mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
     return Summary(n=len(scores_N), mean=mean, sd=sd, low=max(0.0, low), high=min(1.0, high))
 
 
 def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
     """The paired difference of two arms on the same draws and rows, with a two-sided t-test that it is 0."""
-    components = Components.of(ours_NT - theirs_NT)
+    values_NT = ours_NT - theirs_NT
+    parts = np.isnan(values_NT).any()
+    components = RepeatedParts.of(values_NT, of="difference") if parts else Components.of(values_NT)
     low, high, p_value = _inferred(components)
-    by_draw_N = ours_NT.mean(axis=1) - theirs_NT.mean(axis=1)
+    by_draw_N = np.nanmean(ours_NT, axis=1) - np.nanmean(theirs_NT, axis=1)
     return Difference(
         n=len(by_draw_N),
         mean=float(by_draw_N.mean()),
@@ -140,7 +147,7 @@ def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
     )
 
 
-def _inferred(found: Components) -> tuple[float, float, float]:
+def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:
     """The interval of the mean at 95 %, and the p-value of the test that it is 0."""
     from scipy import stats
 
@@ -155,7 +162,7 @@ def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
     The means' joint distribution is taken for normal, with the covariances of the same analysis of variance.
     """
     values_KNT = np.stack(arms)
-    means_K = values_KNT.mean(axis=(1, 2))
+    means_K = np.nanmean(values_KNT, axis=2).mean(axis=1)
     covariance_KK = covariance(values_KNT)
     drawn_BK = np.random.default_rng(seed).multivariate_normal(means_K, covariance_KK, size=RESAMPLES, method="eigh")
     best_BK = drawn_BK >= drawn_BK.max(axis=1, keepdims=True) - 1e-12  # equal arms share a win
@@ -164,6 +171,8 @@ def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
 
 def covariance(values_KNT: NDArray[np.float64]) -> NDArray[np.float64]:
     """The covariances of the arms' means, without what is negative among their eigenvalues."""
+    if np.isnan(values_KNT).any():
+        return repeated_covariance(values_KNT)
     arms, draws, rows = values_KNT.shape
     centred_KNT = values_KNT - values_KNT.mean(axis=(1, 2), keepdims=True)
     by_draw_KN, by_row_KT = centred_KNT.mean(axis=2), centred_KNT.mean(axis=1)

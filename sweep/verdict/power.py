@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil, inf
 
 from sweep.verdict.crossed import Components
+from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, smallest_p
 
 __all__ = ["POWER", "affordable", "draws_needed", "power", "resolving"]
@@ -52,7 +53,9 @@ def draws_needed(difference: float, sd: float, level: float = LEVEL, wanted: flo
     return high
 
 
-def resolving(found: Components, level: float = LEVEL, wanted: float = POWER) -> tuple[int | None, int | None]:
+def resolving(
+    found: Components | RepeatedParts, level: float = LEVEL, wanted: float = POWER
+) -> tuple[int | None, int | None]:
     """The draws, on the present test rows, and the test rows, with the present draws, with which a mean difference as
     large as the observed one would be significant at `level` with the power `wanted`; None where 100,000 do not
     suffice.

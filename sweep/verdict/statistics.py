@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from sweep.verdict.crossed import Components
+    from sweep.verdict.repeated import RepeatedParts
 
 __all__ = [
     "LEVEL",
@@ -88,7 +89,7 @@ class Difference:
     low: float
     high: float
     p_value: float
-    components: Components | None = None
+    components: Components | RepeatedParts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from sweep.spec.blocks import Confirm
 from sweep.verdict.crossed import Components
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import Difference, Summary
 
 __all__ = ["selection", "sentence"]
@@ -194,17 +195,18 @@ def _needed(arm: Arm) -> str:
     return f"; {count} draws would be needed to resolve that"
 
 
-def _resolution(arm: Arm, found: Components) -> str:
-    """What would resolve a difference: more draws, more test rows, or neither alone."""
+def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
+    """What would resolve a difference: more draws, more test rows (labelled ones, where all are tested), or neither."""
+    unit = "labelled rows" if isinstance(found, RepeatedParts) else "test rows"
     ways = [
-        f"about {_rounded(count):,} {unit}"
-        for count, unit in ((arm.draws_needed, "draws"), (arm.rows_needed, "test rows"))
+        f"about {_rounded(count):,} {counted}"
+        for count, counted in ((arm.draws_needed, "draws"), (arm.rows_needed, unit))
         if count is not None
     ]
     if not ways:
-        return f"; no number of draws on these {found.rows:,} test rows would resolve that, nor more test rows alone"
+        return f"; no number of draws on these {found.rows:,} {unit} would resolve that, nor more {unit} alone"
     if arm.draws_needed is None:
-        return f"; no number of draws on these {found.rows:,} test rows would resolve that, but {ways[0]} would"
+        return f"; no number of draws on these {found.rows:,} {unit} would resolve that, but {ways[0]} would"
     return f"; {' or '.join(ways)} would be needed to resolve that"
 
 

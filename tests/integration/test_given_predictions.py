@@ -36,7 +36,7 @@ def test_predictions_are_compared_with_trained_methods_and_their_cost_is_shown(
     ]
     (tmp_path / "answers.csv").write_text("\n".join(["text,label", *answers]) + "\n", encoding="utf-8")
     spec = {
-        "datasets": {"toy": {"path": str(toy_csv)}},
+        "datasets": {"toy": {"path": str(toy_csv), "holdout": "fixed"}},
         "compare": {"dataset": ["toy"], "shots": [2], "recipe": ["frozen", "predictions"]},
         "search": {"predictions": {"path": "answers.csv", "cost": 0.84, "seconds": 95}},
         "trial": {"encoder": str(tiny_bert), "embedding": "mean"},

@@ -168,7 +168,13 @@ class _Plan:
         data = config.dataset.name
         level = 0.68 + 0.06 * self.generator("level", data).random() + 0.02 * np.log2(config.shots)
         common = self.generator("draw", data, config.shots, draw).normal(0, self.draw_sd)
-        new = {"recipe", "embedding", "prompt", *PUBLISHED}  # of today: the numbers of the golden files are older
+        new = {
+            "recipe",
+            "embedding",
+            "prompt",
+            "dataset.holdout",
+            *PUBLISHED,
+        }  # of today: the numbers of the golden files are older
         fields = sorted((name, value) for name, value in config.flat().items() if name not in new)
         noise = self.generator("noise", fields, draw, initialisation).normal(0, self.noise_sd)
         return float(np.clip(level + self.gain.get(config.method, 0.0) + quality + common + noise, 0.02, 0.98))

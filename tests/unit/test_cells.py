@@ -14,7 +14,7 @@ from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.inputs import as_begun
 from sweep.spec.model import SweepSpec
 from tests.sweeps.grid import grid, spec
-from trainable.config import TrialConfig
+from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
@@ -249,7 +249,7 @@ def test_a_trial_is_what_the_spec_says() -> None:
     config = cell.config({"encoder_lr": 3e-5, "beta": 0.25, "proxy_lr": 0.05, "loss.softmax_scale": 5.0})
     expected = TrialConfig.model_validate(
         {
-            "dataset": {"name": "own", "hub": "org/own", "text": "body"},
+            "dataset": {"name": "own", "hub": "org/own", "text": "body", "holdout": "auto"},
             "shots": 8,
             "loss": {"name": "proxy_nca", "softmax_scale": 5.0},
             "encoder": "tiny",
@@ -428,6 +428,20 @@ def test_a_sweep_of_before_keeps_the_defaults_that_it_began_with(given: dict[str
     fingerprint = protocol_fingerprint(now)["soft_triple"]
     assert fingerprint["embedding"] == "cls"
     assert not {"recipe", "head", "proxy_start"} & set(fingerprint)
+
+
+def test_a_sweep_of_before_keeps_the_test_part_that_it_held_out() -> None:
+    spec = SweepSpec.model_validate(spec_of(loss="supcon").resolved() | {"datasets": {"support": {"path": "a.csv"}}})
+    assert spec.datasets["support"].holdout == "auto"
+    recorded = spec.resolved()
+    assert as_begun(spec, recorded) == spec
+    del recorded["datasets"]["support"]["holdout"]
+    begun = as_begun(spec, recorded)
+    assert begun.datasets["support"].holdout == "fixed"
+    assert SweepSpec.recorded(recorded).datasets == begun.datasets
+    assert "dataset.holdout" not in protocol_fingerprint(cells(begun)[0])["supcon"]
+    asked = spec.model_copy(update={"datasets": {"support": DatasetConfig(name="support", holdout="repeated")}})
+    assert as_begun(asked, recorded).datasets["support"].holdout == "repeated", "which is refused: it is a change"
 
 
 def test_a_new_sweep_begins_with_the_new_defaults() -> None:

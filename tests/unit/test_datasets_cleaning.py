@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainable import DatasetConfig
+from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import Rows, TextData, load
 from trainable.datasets.cleaning import row_key
 from trainable.datasets.splits import held_out
@@ -219,3 +220,35 @@ def test_too_many_classes(tmp_path: Path) -> None:
     rows = [(f"text {i} {j}", f"label {i}") for i in range(1001) for j in range(2)]
     with pytest.raises(DataError, match=r"at most 1000 classes.*received 1001"):
         _load(tmp_path, rows)
+
+
+# ---- few rows without a test part ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("holdout", "rows", "share", "folds"),
+    [
+        ("auto", FEW_ROWS - 2, 0.25, 4),
+        ("auto", FEW_ROWS, 0.25, 0),
+        ("fixed", 50, 0.25, 0),
+        ("repeated", FEW_ROWS + 100, 0.25, 4),
+        ("auto", 50, 0.1, 10),
+        ("auto", 50, 0.9, 2),
+    ],
+)
+def test_every_row_of_few_may_test(tmp_path: Path, holdout: str, rows: int, share: float, folds: int) -> None:
+    train = _numbered(rows // 2, "x") + _numbered(rows // 2, "y")
+    data = _load(tmp_path, train, holdout=holdout, test_share=share)
+    assert data.folds == folds
+    note = f"no test part: each draw holds out its own 1 of {folds} of the {rows} rows to test on"
+    assert (note in data.notes) == bool(folds)
+    assert len(data.pool) + len(data.test) == (2 * rows if folds else rows)
+    if folds:
+        assert data.pool is data.test
+
+
+def test_a_given_test_part_is_the_test_part(tmp_path: Path) -> None:
+    parts = (_numbered(8, "x") + _numbered(8, "y"), _numbered(3, "x", "test") + _numbered(3, "y", "test"))
+    assert _load(tmp_path, *parts, holdout="auto").folds == 0
+    with pytest.raises(DataError, match=r"`holdout: repeated` .* received a test part of 6 rows too; leave one"):
+        _load(tmp_path, *parts, holdout="repeated")

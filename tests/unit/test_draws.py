@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -181,3 +182,59 @@ def test_the_largest_draw_that_fits() -> None:
     data = _data(20, 9)
     assert _classes(data, _draw(data, shots=8).validation) == {0: 12, 1: 1}
     assert _classes(data, _draw(data, shots=9, validation=11).validation) == {0: 11}
+
+
+# ---- a test part for each draw ---------------------------------------------------------------------------------------
+
+
+def _repeated(*counts: int, folds: int = 4) -> TextData:
+    data = _data(*counts)
+    return replace(data, test=data.pool, folds=folds)
+
+
+@given(
+    counts=st.lists(st.integers(4, 30), min_size=2, max_size=5),
+    folds=st.integers(2, 10),
+    start=st.sampled_from([0, CONFIRMATION_START]),
+    sampling=st.sampled_from(SAMPLINGS),
+)
+def test_every_row_is_tested_once_in_as_many_draws_as_there_are_parts(
+    counts: list[int], folds: int, start: int, sampling: Sampling
+) -> None:
+    data = _repeated(*counts, folds=folds)
+    first = -(-start // folds) * folds
+    draws = [_draw(data, shots=1, validation=1, sampling=sampling, index=first + number) for number in range(folds)]
+    tested = np.concatenate([draw.test for draw in draws])
+    assert sorted(tested.tolist()) == list(range(len(data.pool)))
+    sizes = [len(draw.test) for draw in draws]
+    assert max(sizes) - min(sizes) <= 1
+    for draw in draws:
+        assert not set(draw.test.tolist()) & {*draw.train.tolist(), *draw.validation.tolist()}
+        for label, rows in enumerate(counts):
+            held = _classes(data, draw.test)[label]
+            assert rows // folds <= held <= -(-rows // folds)
+            assert held < rows, "a class is never held out whole"
+
+
+def test_other_repetitions_and_seeds_cut_the_rows_otherwise() -> None:
+    data = _repeated(13, 14, 13, 10)
+    parts = {tuple(_draw(data, index=index, seed=seed).test.tolist()) for index in (0, 4, 8, 10_000) for seed in (0, 1)}
+    assert len(parts) == 8
+    assert _draw(data, index=0, shots=2).test.tolist() == _draw(data, index=0, shots=6).test.tolist()
+
+
+def test_all_draws_leave_as_much_as_the_first_ones() -> None:
+    """So a sweep that begins finds no class too small later."""
+    data = _repeated(9, 7, 11)
+    left = {index: _classes(data, _draw(data, shots=1, index=index).test) for index in range(40)}
+    assert all(left[index] == left[index % 4] for index in left)
+
+
+def test_what_a_draw_tests_is_said_where_too_little_is_left() -> None:
+    with pytest.raises(DataError, match=r"beside the 1 of 4 rows that a draw tests: class `class 1` needs 4 rows and"):
+        _draw(_repeated(20, 5), shots=4, validation=1)
+
+
+def test_a_test_part_of_its_own_is_for_all_draws() -> None:
+    data = replace(_data(20, 20), test=_data(3, 4).pool)
+    assert _draw(data).test.tolist() == _draw(data, index=CONFIRMATION_START + 7).test.tolist() == list(range(7))

@@ -185,7 +185,11 @@ def test_rows_of_other_datasets_may_stand_in_the_file_and_are_counted(toy: Datas
 
 def _spec(dataset: DatasetConfig, path: str | None, **blocks: Any) -> SweepSpec:
     own = {} if path is None else {"search": {"predictions": {"path": path, "cost": 0.84}}}
-    spec = {"name": "mine", "datasets": {"toy": {"path": dataset.path}}, "trial": {"recipe": "predictions"}}
+    spec = {
+        "name": "mine",
+        "datasets": {"toy": {"path": dataset.path, "holdout": "fixed"}},
+        "trial": {"recipe": "predictions"},
+    }
     return SweepSpec.model_validate({**spec, "compare": {"dataset": ["toy"], "shots": [2, 4]}, **own, **blocks})
 
 

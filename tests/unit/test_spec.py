@@ -271,8 +271,8 @@ def test_a_name_of_the_spec_comes_before_a_known_one_and_before_a_folder(folder:
     (folder / "own").mkdir()
     (folder / "trec").mkdir()
     spec = loaded(GOOD, "compare.dataset=[own, trec]", "datasets.own.hub=org/own", "datasets.trec.path=data")
-    assert spec.datasets["own"] == DatasetConfig(name="own", hub="org/own")
-    assert spec.datasets["trec"] == DatasetConfig(name="trec", path=str(folder / "data"))
+    assert spec.datasets["own"] == DatasetConfig(name="own", hub="org/own", holdout="auto")
+    assert spec.datasets["trec"] == DatasetConfig(name="trec", path=str(folder / "data"), holdout="auto")
     assert loaded(GOOD, "compare.dataset=trec").datasets["trec"].hub == "SetFit/TREC-QC"
 
 
@@ -335,4 +335,5 @@ def test_the_presets_are_the_comparisons_that_they_promise() -> None:
 
 def test_trec_reads_a_local_folder(folder: Path) -> None:
     spec = load_spec("trec", ["datasets.trec.path=TREC", "datasets.trec.senteval=TREC"])
-    assert spec.datasets["trec"] == DatasetConfig(name="trec", path=str(folder / "TREC"), senteval="TREC")
+    wanted = DatasetConfig(name="trec", path=str(folder / "TREC"), senteval="TREC", holdout="auto")
+    assert spec.datasets["trec"] == wanted

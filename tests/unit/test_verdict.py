@@ -18,7 +18,7 @@ from sweep.records.sweep import DataRecord, SweepState
 from sweep.report.write import verdict_json
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import _is_majority, majority_scores
-from sweep.verdict.crossed import crossed_difference, crossed_summary
+from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
 from sweep.verdict.statistics import paired_difference, summarise
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START
@@ -120,7 +120,7 @@ def test_test_rows_make_a_difference_less_certain_than_draws_alone() -> None:
     old, new = (only(verdict(each)).arms[1].difference for each in (of_old(results), results))
     assert old is not None
     assert new is not None
-    assert new.components is not None
+    assert isinstance(new.components, Components)
     assert (new.mean, new.sd) == pytest.approx((old.mean, old.sd))
     by_rows_alone = new.components.row_square / (new.components.draws * new.components.rows)
     assert new.components.variance >= max(by_rows_alone, new.sd**2 / new.n * 0.999)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from trainable.config import DatasetConfig
+from trainable.dataset_config import FEW_ROWS
 from trainable.datasets.classes import (
     check_classes,
     check_descriptions,
@@ -49,7 +50,7 @@ def load(config: DatasetConfig) -> TextData:
     case and width of spaces) one is kept, or none if their labels disagree. Rows of an official test part are kept, and
     their texts are removed from the pool. Classes that `config.drop` names, and those with fewer than
     `config.min_rows` rows, are left out of both parts. Without an official test part, `config.test_share` of each class
-    is held out, by content alone.
+    is held out: by content alone, or by each draw anew (`config.holdout`).
 
     Raises DataError for anything that cannot be read or used, with place, rule, value and remedy.
     """
@@ -62,15 +63,33 @@ def load(config: DatasetConfig) -> TextData:
     if test is None:
         train, _, rare_notes = without_rare(train, None, config)
         check_classes(train)
-        pool_rows, test_rows = held_out(train, config.test_share)
-        pool, test = train.take(pool_rows), train.take(test_rows)
-        notes += (*rare_notes, f"no test part: {len(test)} of {len(train)} rows held out, stratified by class")
+        folds = _folds(train, config)
+        pool, test, held_note = _repeated(train, folds) if folds else _held_out(train, config)
+        notes += (*rare_notes, held_note)
     else:
+        folds = 0
         pool, test, test_notes = _beside_test_part(train, test, config)
         notes += test_notes
     names = tuple(sorted({str(label) for label in pool.labels}))
     check_descriptions(names, config)
-    return TextData(config.name, names, _rows(pool, names), _rows(test, names), notes)
+    rows = _rows(pool, names)
+    return TextData(config.name, names, rows, rows if folds else _rows(test, names), notes, folds)
+
+
+def _folds(train: Part, config: DatasetConfig) -> int:
+    """Return into how many parts the rows are cut, of which a draw tests one; 0 for one test part for all draws."""
+    repeated = config.holdout == "repeated" or (config.holdout == "auto" and len(train) < FEW_ROWS)
+    return max(2, round(1 / config.test_share)) if repeated else 0
+
+
+def _repeated(train: Part, folds: int) -> tuple[Part, Part, str]:
+    return train, train, f"no test part: each draw holds out its own 1 of {folds} of the {len(train)} rows to test on"
+
+
+def _held_out(train: Part, config: DatasetConfig) -> tuple[Part, Part, str]:
+    pool_rows, test_rows = held_out(train, config.test_share)
+    note = f"no test part: {len(test_rows)} of {len(train)} rows held out, stratified by class"
+    return train.take(pool_rows), train.take(test_rows), note
 
 
 def _usable_rows(
@@ -88,6 +107,11 @@ def _usable_rows(
 
 def _beside_test_part(train: Part, test: Part, config: DatasetConfig) -> tuple[Part, Part, tuple[str, ...]]:
     """Return the pool without the texts of an official test part, and that part, both with the same classes."""
+    if config.holdout == "repeated":
+        raise DataError(
+            f"dataset `{config.name}`: `holdout: repeated` cuts test parts out of data that bring none; received a "
+            f"test part of {len(test)} rows too; leave one of the two out"
+        )
     test, test_notes = complete_rows(test)
     pool, overlap_notes = without_texts_of(train, test)
     pool, kept, rare_notes = without_rare(pool, test, config)

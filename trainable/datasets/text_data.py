@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.dataset_config import FEW_ROWS
+
 __all__ = ["Rows", "TextData"]
 
 
@@ -34,13 +36,15 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class TextData:
-    """A dataset whose pool shares no text with its test part.
+    """A dataset. Its pool shares no text with its test part, unless each draw holds out a test part of its own.
 
     name: the dataset's name in cells, tables and MLflow.
     class_names: names of the C classes, sorted; labels are indices into them.
     pool: rows to draw training and validation rows from.
     test: rows of the test part.
     notes: what was dropped or assumed, for the user.
+    folds: 0 where the test part is the same for all draws. Else pool and test part both are all labelled rows, which
+        are cut into so many parts again and again, and a draw tests one of them and draws from the others.
     """
 
     name: str
@@ -48,6 +52,12 @@ class TextData:
     pool: Rows
     test: Rows
     notes: tuple[str, ...] = ()
+    folds: int = 0
+
+    @property
+    def few(self) -> bool:
+        """Whether labelled rows are so few that none should be set aside for the selection alone."""
+        return len(self.pool) < FEW_ROWS
 
     @property
     def majority_share(self) -> float:

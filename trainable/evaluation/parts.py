@@ -24,17 +24,17 @@ Indices = NDArray[np.int64]
 
 
 def assess_parts(trial: Trial, replicate: int, score: Callable[[Rows, Indices], NDArray[np.floating]]) -> Assessment:
-    """Return the metrics of the validation rows and, with part "test", those of all test rows and their confusion.
+    """Return the metrics of the validation rows and, with part "test", those of the draw's test rows with confusion.
 
     score: called as score(rows, indices_N) -> scores_NC; larger = nearer.
 
     Raises DivergedError if a score is no number.
     """
-    data, validation_N = trial.data, trial.samples[replicate].validation
-    metrics = dict(_assessed("val_", score, data.pool, validation_N).metrics)
+    data, sample = trial.data, trial.samples[replicate]
+    metrics = dict(_assessed("val_", score, data.pool, sample.validation).metrics)
     if trial.part != "test":
         return Assessment(metrics)
-    tested = _assessed("test_", score, data.test, np.arange(len(data.test)))
+    tested = _assessed("test_", score, data.test, sample.test)
     return Assessment({**metrics, **tested.metrics}, tested.confusion, tested.predicted)
 
 

@@ -71,7 +71,7 @@ class Trial:
     config: the trial's configuration.
     data: its dataset.
     draws: index of each replicate's draw.
-    samples: training and validation rows of each replicate.
+    samples: training, validation and test rows of each replicate.
     part: the rows that are scored, validation rows alone or the test part too.
     initialisation: which of each draw's initialisations is trained; 0 is the one of a search.
     """
@@ -87,6 +87,11 @@ class Trial:
     def evaluations(self) -> int:
         """How often a replicate is evaluated; with the test part, only at its end."""
         return 1 if self.part == "test" else self.config.evaluations
+
+    def tested(self, replicate: int) -> tuple[int, ...]:
+        """The test rows that a replicate is scored on; empty if none, or if all of them."""
+        own = self.part == "test" and self.data.folds
+        return tuple(self.samples[replicate].test.tolist()) if own else ()
 
 
 @dataclass(frozen=True, slots=True)

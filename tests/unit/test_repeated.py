@@ -1,0 +1,173 @@
+"""Uncertainty where each draw tests a part of its own: against slow references, and from the records of a sweep."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from sweep.records.results import SweepResults
+from sweep.verdict import verdict
+from sweep.verdict.crossed import crossed_difference, crossed_summary, likely_best
+from sweep.verdict.power import resolving
+from sweep.verdict.repeated import RepeatedParts, repeated_covariance
+from sweep.verdict.statistics import equivalence_p
+from tests.sweeps.synthetic_results import synthetic_results
+from trainable.folds import stratified_folds
+from trainable.outcomes import Evaluation
+from trainable.predicted_classes import PredictedClasses
+
+Floats = NDArray[np.float64]
+
+
+def parted(values_NT: Floats, folds: int = 4, seed: int = 0) -> Floats:
+    """Of each draw the values of its own part alone."""
+    draws, rows = values_NT.shape
+    labels_T, rng = np.arange(rows) % 2, np.random.default_rng(seed)
+    found = np.full_like(values_NT, np.nan)
+    for draw in range(draws):
+        if draw % folds == 0:
+            places_T = stratified_folds(labels_T, folds, rng)
+        tested = places_T == draw % folds
+        found[draw, tested] = values_NT[draw, tested]
+    return found
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (20, 50), (7, 31)])
+def test_the_variance_is_that_of_the_rows_means_raised_for_what_draws_share(shape: tuple[int, int]) -> None:
+    values_NT = parted(np.random.default_rng(1).normal(size=shape) + np.arange(shape[1]))
+    rows = [[v for v in column if not np.isnan(v)] for column in values_NT.T]
+    means = [sum(row) / len(row) for row in rows if row]
+    share = sum(map(len, rows)) / values_NT.size
+    for of, inflation in (("arm", 1 + 2 * share), ("difference", 1 / (1 - share))):
+        found = RepeatedParts.of(values_NT, of=of)  # type: ignore[arg-type]
+        assert found.rows == len(means)
+        assert found.by_row == pytest.approx(inflation * np.var(means, ddof=1))
+        assert found.variance == pytest.approx(found.by_row / len(means) + found.by_draw / shape[0])
+        assert found.mean == pytest.approx(np.mean([np.nanmean(values_N) for values_N in values_NT]))
+
+
+def test_draws_that_differ_in_truth_are_seen() -> None:
+    """Means over many tables of the estimate are the truth, also where places are unevenly filled."""
+    rng = np.random.default_rng(2)
+    found = []
+    for seed in range(300):
+        values_NT = rng.normal(0, 0.3, (20, 1)) + rng.normal(0, 0.4, (1, 48)) + rng.normal(0, 0.2, (20, 48))
+        values_NT = parted(values_NT, seed=seed)
+        values_NT[3, :10] = np.nan
+        found.append(RepeatedParts.of(values_NT, of="difference").by_draw)
+    assert np.mean(found) == pytest.approx(0.09, abs=3 * np.std(found) / np.sqrt(300))
+
+
+def test_an_interval_and_its_test_agree() -> None:
+    rng = np.random.default_rng(3)
+    ours, theirs = (parted((rng.random((20, 50)) < p).astype(float)) for p in (0.7, 0.55))
+    found = crossed_difference(ours, theirs)
+    assert isinstance(found.components, RepeatedParts)
+    error, freedom = np.sqrt(found.components.variance), found.components.freedom
+    assert found.high - found.low == pytest.approx(2 * stats.t.isf(0.025, freedom) * error)
+    assert found.p_value == pytest.approx(2 * stats.t.sf(abs(found.mean) / error, freedom))
+    assert equivalence_p(found, 0.5) < 0.05 < equivalence_p(found, 0.01)
+    assert found.mean == pytest.approx(crossed_summary(ours).mean - crossed_summary(theirs).mean)
+    first = likely_best([ours, theirs])[0]
+    assert first == pytest.approx(stats.norm.cdf(found.mean / error), abs=0.02)
+    assert np.diag(repeated_covariance(np.stack([ours, ours]))) == pytest.approx(
+        RepeatedParts.of(ours, of="difference").by_row / 50
+    )
+
+
+def test_the_labels_that_would_resolve_a_difference_do() -> None:
+    found = RepeatedParts(draws=20, rows=50, mean=0.05, by_row=0.1, by_draw=0.0001)
+    draws, rows = resolving(found)
+    assert draws is None, "more draws of the same rows tell nothing"
+    assert rows is not None
+    assert 50 < rows < 1000
+    assert resolving(replace(found, by_draw=1.0))[1] is None
+    assert resolving(replace(found, by_row=1e-6, by_draw=0.1))[0] is not None
+
+
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_where_all_rows_agree_the_next_may_not(right: float) -> None:
+    values_NT = parted(np.full((8, 20), right))
+    found = crossed_summary(values_NT)
+    assert found.low < found.high
+    same = crossed_difference(values_NT, values_NT)
+    assert (same.mean, same.p_value) == (0, 1)
+    assert same.low < 0 < same.high
+
+
+# ---- from the records ------------------------------------------------------------------------------------------------
+
+
+def repeated(results: SweepResults, folds: int = 4) -> SweepResults:
+    """The same sweep, had each draw tested its own part of the test rows."""
+    (data,) = (replace(each, folds=folds, pool=each.test) for each in results.sweep.data.values())
+    assert data.labels is not None
+    labels_T = data.labels.judged
+
+    def tested(found: Evaluation) -> Evaluation:
+        repetition, fold = divmod(found.draw, folds)
+        places_T = stratified_folds(labels_T, folds, np.random.default_rng(repetition))
+        rows = np.flatnonzero(places_T == fold)
+        if found.predicted is None:
+            return replace(found, tested=tuple(rows.tolist()))
+        classes = {rule: classes_T[rows] for rule, classes_T in found.predicted.by_rule().items()}
+        right = float((classes["head"] == labels_T[rows]).mean())
+        metrics = {**found.metrics, "test_accuracy": right, "test_head_accuracy": right}
+        predicted = PredictedClasses.of(classes)
+        return replace(found, tested=tuple(rows.tolist()), predicted=predicted, metrics=metrics)
+
+    records = tuple(
+        replace(
+            record, replicates=tuple(replace(each, evaluation=tested(each.evaluation)) for each in record.replicates)
+        )
+        for record in results.confirmations
+    )
+    return replace(results, sweep=replace(results.sweep, data={data.name: data}), confirmations=records)
+
+
+def test_a_verdict_knows_which_rows_each_draw_tested() -> None:
+    losses = ("cross_entropy", "soft_triple")
+    results = repeated(synthetic_results(datasets=("cr",), losses=losses, draws=8, diverged={"soft_triple": 1}))
+    assert SweepResults.from_json(results.to_json()) == results
+    (comparison,) = verdict(results).comparisons
+    labels_T = results.sweep.data["cr"].labels
+    assert labels_T is not None
+    for arm in comparison.arms:
+        assert arm.confirmation is not None
+        replicates = [each.evaluation for each in arm.confirmation.replicates if each.evaluation.initialisation == 0]
+        table_NT = np.full((8, len(labels_T.judged)), np.nan)
+        for place, found in enumerate(replicates):
+            rows = list(found.tested)
+            predicted = np.ones(len(rows)) if found.predicted is None else found.predicted.judged
+            table_NT[place, rows] = predicted == labels_T.judged[rows]
+        assert arm.scores == pytest.approx(np.nanmean(table_NT, axis=1))
+        assert arm.summary == crossed_summary(table_NT)
+        assert arm.inference["head"].n == 8 - (arm.method == "soft_triple")
+    difference = comparison.arms[1].difference
+    assert difference is not None
+    assert isinstance(difference.components, RepeatedParts)
+    assert difference.n == 8
+
+
+def test_a_training_collapsed_where_it_answers_one_class_to_the_rows_of_its_draw() -> None:
+    results = repeated(synthetic_results(datasets=("cr",), losses=("cross_entropy",), draws=4, reseeded=0))
+    (record,) = results.confirmations
+    confusions = (((20, 5), (80, 130)), ((0, 85), (0, 150)), ((85, 0), (150, 0)), ((10, 75), (70, 80)))
+    replicates = tuple(
+        replace(each, evaluation=replace(each.evaluation, confusion=confusion))
+        for each, confusion in zip(record.replicates, confusions, strict=True)
+    )
+    (comparison,) = verdict(replace(results, confirmations=(replace(record, replicates=replicates),))).comparisons
+    assert comparison.arms[0].failures.majority == 2
+
+
+def test_what_would_help_is_more_labels() -> None:
+    results = synthetic_results(datasets=("cr",), losses=("cross_entropy", "proxy_anchor"), draw_sd=0)
+    (comparison,) = verdict(repeated(results)).comparisons
+    assert "No method can be told from cross_entropy" in comparison.sentence
+    assert " labelled rows would" in comparison.sentence
+    assert "test rows" not in comparison.sentence
