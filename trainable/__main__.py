@@ -118,7 +118,7 @@ def _field(place: tuple[int | str, ...]) -> str:
     """Return the flat name of a field, without the member of a union that pydantic names in its place."""
     if place[:1] in {("loss",), ("recipe",)}:
         place = place[:1] + place[2:]
-    return ".".join(map(str, place[:1] if place[:1] == ("validation",) else place))
+    return ".".join(map(str, place[:1] if place[:1] in {("validation",), ("shots",)} else place))
 
 
 def _shown(value: Any) -> str:

@@ -20,6 +20,7 @@ from trainable.losses.cross_entropy import CrossEntropy
 from trainable.ranges import Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS, AnyRecipe, method_name
 from trainable.recipes.fine_tune import FineTune
+from trainable.shots import VALIDATION, Sampling, Shots, Validation
 
 __all__ = ["DatasetConfig", "TrialConfig"]
 
@@ -52,16 +53,14 @@ class TrialConfig(BaseModel):
     dataset: DatasetConfig = Field(
         description="dataset: a name under `datasets`, a known name, a file or folder, or a hub id org/name"
     )
-    shots: PositiveInt = Field(
-        description="labelled rows of a draw, per class (`sampling: per_class`) or in all (`random`)"
+    shots: Shots = Field(
+        description="labelled rows of a draw, per class (`sampling: per_class`) or in all (`random`): a number, "
+        "`at most N` where some classes have fewer, or `all` that the test part and the validation rows leave"
     )
-    sampling: Literal["per_class", "random"] = Field(
+    sampling: Sampling = Field(
         "per_class", description="how a draw takes its rows: equally many of each class, or regardless of classes"
     )
-    validation: Literal["all", "shots"] | PositiveInt = Field(
-        "all",
-        description="rows that score a trial: `all` that a draw leaves, as many as it has (`shots`), or a number",
-    )
+    validation: Validation = Field("all", description=VALIDATION)
     seed: int = Field(0, ge=0, description="seed of the draws and the initialisations")
 
     encoder: str = Field(description="hub id, folder, or name of a packaged encoder (`all-MiniLM-L6-v2`)")

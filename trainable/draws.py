@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,21 @@ from numpy.typing import NDArray
 from trainable.datasets.text_data import TextData
 from trainable.errors import DataError
 from trainable.folds import stratified_folds
+from trainable.shots import Sampling, Shots, Validation, largest, selected_by
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["CONFIRMATION_START", "MAX_REPLICATES", "Draw", "draw_of", "few_shot_draw", "initialisation_seed"]
+__all__ = [
+    "CONFIRMATION_START",
+    "MAX_REPLICATES",
+    "Draw",
+    "draw_notes",
+    "draw_of",
+    "few_shot_draw",
+    "fold_generator",
+    "initialisation_seed",
+]
 
 MAX_REPLICATES = 1_000
 """Most draws of a trial, and most further draws on which a finalist is trained."""
@@ -40,20 +50,20 @@ class Draw:
 
     train: sorted indices of the training rows in the pool.
     validation: sorted indices of the validation rows.
-    test: sorted indices of the rows of the dataset's test part that it tests; by default none.
+    test: sorted indices of the rows of the dataset's test part that it tests; None for all of them.
     """
 
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
-    test: NDArray[np.int64] = field(default_factory=lambda: np.arange(0))
+    test: NDArray[np.int64] | None = None
 
 
 def few_shot_draw(
     data: TextData,
     *,
-    sampling: Literal["per_class", "random"],
-    shots: int,
-    validation: Literal["all", "shots"] | int,
+    sampling: Sampling,
+    shots: Shots,
+    validation: Validation,
     index: int,
     seed: int,
 ) -> Draw:
@@ -66,24 +76,41 @@ def few_shot_draw(
 
     sampling: "per_class" takes `shots` rows of each class; "random" takes `shots` rows in all, regardless of classes,
         as in the papers (arXiv 2211.15195, 2211.15202), so that a class may have none.
+    shots: "at most N" takes fewer where there are fewer; "all" takes what the test part and the validation rows leave.
     validation: "all" takes every row that is left; "shots" takes as many as the training rows, sampled in the same way;
-        a number takes that many, with the classes in the proportions of the pool as far as rows are left.
+        a number takes that many, with the classes in the proportions of the pool as far as rows are left; "cross" takes
+        none, since training rows take turns to validate; "auto" is one of these (`trainable.shots.selected_by`).
 
     Raises DataError if the pool has too few rows, naming the class, the rows needed and the rows there.
     """
     order_N = _generator(data.name, sampling, index, seed).permutation(len(data.pool))
     test_T = _tested(data, index, seed)
-    if data.folds:
+    if test_T is not None:
         order_N = order_N[~np.isin(order_N, test_T)]
+    by = selected_by(validation, shots, sampling, pool=len(data.pool), classes=len(data.class_names))
+    held_N = np.arange(0)
+    if shots == "all" and isinstance(by, int):  # what validates is set aside, and all others train
+        held_N = _stratified(data, order_N, min(by, len(order_N)))
+        order_N = order_N[~np.isin(order_N, held_N)]
     groups = _by_class(data, order_N) if sampling == "per_class" else [order_N]
-    _check_groups(data, groups, sampling, shots, validation)
-    train = np.concatenate([group[:shots] for group in groups])
-    if validation == "shots":
-        held = np.concatenate([group[len(group) - shots :] for group in groups])
-    else:
+    taken = [_taken(shots, len(group), by) for group in groups]
+    _check_groups(data, groups, taken, sampling, shots, by)
+    train = np.concatenate([group[:count] for group, count in zip(groups, taken, strict=True)])
+    if by == "shots":
+        held_N = np.concatenate([group[len(group) - count :] for group, count in zip(groups, taken, strict=True)])
+    elif by != "cross" and shots != "all":
         left_N = order_N[~np.isin(order_N, train)]
-        held = left_N if validation == "all" else _stratified(data, left_N, validation)
-    return Draw(np.sort(train), np.sort(held), test_T)
+        held_N = left_N if by == "all" else _stratified(data, left_N, by)
+    return Draw(np.sort(train), np.sort(held_N), test_T)
+
+
+def _taken(shots: Shots, there: int, by: str | int) -> int:
+    """Return how many of the rows that are there train."""
+    if isinstance(shots, int):
+        return shots
+    number = largest(shots)
+    spare = there // 2 if by == "shots" else there
+    return spare if number is None else min(number, spare)
 
 
 def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
@@ -98,6 +125,18 @@ def draw_of(config: TrialConfig, data: TextData, index: int) -> Draw:
     )
 
 
+def draw_notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
+    """Return a note on the classes that have fewer rows than `at most N` of a trial allows."""
+    number = largest(config.shots)
+    if isinstance(config.shots, int) or number is None or config.sampling == "random":
+        return ()
+    train_M = draw_of(config, data, 0).train
+    counts_C = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
+    fewer = [f"`{name}` {count}" for name, count in zip(data.class_names, counts_C, strict=True) if count < number]
+    shown = ", ".join(fewer[:5]) + (f" and {len(fewer) - 5} more" if len(fewer) > 5 else "")
+    return (f"shots {config.shots}: draws have fewer training rows of {shown}",) if fewer else ()
+
+
 def initialisation_seed(seed: int, index: int, initialisation: int = 0) -> int:
     """Return the seed (32 bits) of everything random in training on draw `index`: head, proxies, dropout, batches.
 
@@ -107,13 +146,18 @@ def initialisation_seed(seed: int, index: int, initialisation: int = 0) -> int:
     return int(_sequence(purpose, index, seed).generate_state(1)[0])
 
 
-def _tested(data: TextData, index: int, seed: int) -> NDArray[np.int64]:
-    """Return the rows of the test part that a draw tests."""
+def _tested(data: TextData, index: int, seed: int) -> NDArray[np.int64] | None:
+    """Return the rows of the test part that a draw tests; None for all of them, of which a search reads none."""
     if not data.folds:
-        return np.arange(len(data.test))
+        return None
     repetition, fold = divmod(index, data.folds)
     generator = np.random.default_rng(_sequence(f"test\0{data.name}", repetition, seed))
     return np.flatnonzero(stratified_folds(data.pool.labels_N, data.folds, generator) == fold)
+
+
+def fold_generator(name: str, index: int, seed: int) -> np.random.Generator:
+    """Return what cuts a draw of a dataset into folds for cross-validation."""
+    return np.random.default_rng(_sequence(f"folds\0{name}", index, seed))
 
 
 def _generator(name: str, sampling: str, index: int, seed: int) -> np.random.Generator:
@@ -132,25 +176,37 @@ def _by_class(data: TextData, order_N: NDArray[np.int64]) -> list[NDArray[np.int
 
 
 def _check_groups(
-    data: TextData, groups: Sequence[NDArray[np.int64]], sampling: str, shots: int, validation: str | int
+    data: TextData,
+    groups: Sequence[NDArray[np.int64]],
+    taken: Sequence[int],
+    sampling: Sampling,
+    shots: Shots,
+    by: str | int,
 ) -> None:
     """Raise DataError unless every class (random: the whole pool) has enough rows to train and validate on."""
-    spare = {"shots": shots, "all": 1}.get(str(validation), 0)
     names = [f"class `{name}`" for name in data.class_names] if sampling == "per_class" else ["the pool"]
+    needed = [max(1, count) * (2 if by == "shots" else 1) + (by == "all" and isinstance(shots, int)) for count in taken]
     mistakes = [
-        f"{name} needs {shots + spare} rows and has {len(group)}"
-        for name, group in zip(names, groups, strict=True)
-        if len(group) < shots + spare
+        f"{name} needs {count} rows and has {len(group)}"
+        for name, count, group in zip(names, needed, groups, strict=True)
+        if len(group) < count
     ]
-    in_draw, there = shots * len(groups), sum(map(len, groups))
-    if isinstance(validation, int) and not mistakes and there < in_draw + validation:
-        mistakes = [f"the pool needs {in_draw} + {validation} rows and has {there}"]
+    in_draw, there = sum(taken), sum(map(len, groups))
+    if not mistakes and isinstance(by, int) and shots != "all" and there < in_draw + by:
+        mistakes = [f"the pool needs {in_draw} + {by} rows and has {there}"]
+    if not mistakes and by == "all" and there == in_draw:
+        mistakes = [f"all {there} rows train, so none validates; `validation: cross` lets those that train take turns"]
+    if not mistakes and by == "cross" and in_draw <= len(data.class_names):
+        mistakes = [
+            "a training row can only take its turn beside another of its class; `validation: all` needs no turns"
+        ]
     if mistakes:
-        left = f" beside the 1 of {data.folds} rows that a draw tests" if data.folds else ""
+        beside = f" beside the 1 of {data.folds} rows that a draw tests" if data.folds else ""
+        fewer = f"write `at most {shots}` for what there is, " if isinstance(shots, int) else ""
         raise DataError(
-            f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {validation!r}{left}: "
-            f"{'; '.join(mistakes)}; ask for fewer shots or validation rows, bring more labelled rows, or leave small "
-            "classes out by `min_rows` or `drop`"
+            f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {by!r}{beside}: "
+            f"{'; '.join(mistakes)}; {fewer}ask for fewer shots or validation rows, bring more labelled rows, or leave "
+            "small classes out by `min_rows` or `drop`"
         )
 
 

@@ -122,7 +122,7 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
         scored = (
             learner.validate(sample.validation)
             if test is None
-            else learner.assess(sample.validation, test, sample.test)
+            else learner.assess(sample.validation, test, trial.test_rows(replicate))
         )
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         counted = {"restarts": float(restarts)} if trial.config.restarts else {}

@@ -53,11 +53,17 @@ class GivenPredictions:
         confusion: tuple[tuple[int, ...], ...] = ()
         predicted: PredictedClasses | None = None
         if self.answers.pool is not None:
-            metrics |= self._metrics("val_", self.answers.pool, data.pool.labels_N, sample.validation)
+            metrics |= self._metrics(
+                "val_",
+                self.answers.pool,
+                data.pool.labels_N,
+                sample.validation if len(sample.validation) else sample.train,
+            )
         if self.trial.part == "test":
-            metrics |= self._metrics("test_", self.answers.test, data.test.labels_N, sample.test)
-            labels_N = self.answers.test.labels_N[sample.test]
-            counts_CC = confusion_matrix(data.test.labels_N[sample.test], labels_N, len(data.class_names))
+            tested = self.trial.test_rows(replicate)
+            metrics |= self._metrics("test_", self.answers.test, data.test.labels_N, tested)
+            labels_N = self.answers.test.labels_N[tested]
+            counts_CC = confusion_matrix(data.test.labels_N[tested], labels_N, len(data.class_names))
             confusion = tuple(map(tuple, counts_CC.tolist()))
             predicted = PredictedClasses.of({ONLY_RULE: labels_N})
         times = {"train_seconds": 0.0, "eval_seconds": perf_counter() - began}

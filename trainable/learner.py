@@ -161,12 +161,14 @@ class Learner:
 
     def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows, test_T: NDArray[np.int64]) -> Assessment:
         """Return the metrics of the test rows at `test_T` by every classification rule; what a rule leaves open is
-        chosen on the pool's rows at `validation_N`.
+        chosen on the pool's rows at `validation_N`, or not at all where there are none.
 
         Raises DivergedError if a score is not finite.
         """
-        validation, tested = self.scorer.by_all_rules((self.scorer.pool, validation_N), (test, test_T))
-        self._check_scores(finite=validation.are_finite and tested.are_finite)
+        wanted = [(self.scorer.pool, validation_N)] if len(validation_N) else []
+        *first, tested = self.scorer.by_all_rules(*wanted, (test, test_T))
+        validation = first[0] if first else None
+        self._check_scores(finite=tested.are_finite and (validation is None or validation.are_finite))
         return assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule)
 
     def _check_scores(self, *, finite: bool) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from trainable.cross_validation import CrossValidation, is_cross_validated
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder import free_accelerator
@@ -65,6 +66,8 @@ def replicates(
     """
     trial = _trial(config, draws, initialisation, part)
     check_feasible(config, trial.data)
+    if part == "validation" and is_cross_validated(config, trial.data):
+        return _evaluations(trial, CrossValidation.begun(trial), first)
     return evaluations(trial, first=first)
 
 

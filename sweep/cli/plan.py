@@ -20,12 +20,21 @@ from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs, data_notes, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
+from sweep.verdict.groups import groups
+from sweep.verdict.power import smallest_seen, within
+from sweep.verdict.repeated import arm_inflation, difference_inflation
+from sweep.verdict.statistics import LEVEL
+from trainable.cross_validation import is_cross_validated
+from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder.description import embedding_in_words
 from trainable.recipes import RECIPES
+from trainable.shots import CROSS_FOLDS, Shots, in_words
 
 __all__ = ["print_plan"]
+
+_USUAL_ACCURACY, _USUALLY_UNLIKE = 0.8, 0.25  # assumed, since a plan knows no method
 
 
 def print_plan(
@@ -52,9 +61,12 @@ def print_plan(
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
     per_cell = f"up to {spec.budget.trials_per_cell} trials in each of {len(grid)} cells"
     console.print(f"{spec.name}: {per_cell}, {trials} trials in all, ", end="")
-    console.print(f"at most {_replicates(grid, spec)} replicates (trainings)")
+    replicates, trainings = _replicates(grid, spec)
+    told = "trainings" if trainings == replicates else f"{trainings} trainings"
+    console.print(f"at most {replicates} replicates ({told})")
     console.print(_confirmation(spec, len(grid)) + "\n")
     _print_data(console, grid)
+    _print_resolution(console, spec, grid)
     _print_encoders(console, grid)
     _print_spaces(console, grid)
     _print_pruning(console, spec, grid)
@@ -77,8 +89,12 @@ def _print_estimate(
         print_cost(console, spec, cluster, work, measured=measured)
 
 
-def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> int:
-    return sum(cell.trials(spec.budget.trials_per_cell) * cell.default_config().replicates for cell in grid)
+def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> tuple[int, int]:
+    """How many replicates the search has at most, and how many trainings they are, of which turns are several."""
+    found = [(cell.trials(spec.budget.trials_per_cell), cell.default_config()) for cell in grid]
+    turns = [CROSS_FOLDS if is_cross_validated(config, load(config.dataset)) else 1 for _, config in found]
+    replicates = [trials * config.replicates for trials, config in found]
+    return sum(replicates), sum(count * number for count, number in zip(replicates, turns, strict=True))
 
 
 def _confirmation(spec: SweepSpec, count: int) -> str:
@@ -94,28 +110,52 @@ def _confirmation(spec: SweepSpec, count: int) -> str:
 
 def _print_data(console: Console, grid: Sequence[Cell]) -> None:
     table = _table("dataset", "classes", "pool", "test", "majority", "shots", "training rows", "validation rows")
-    seen: set[tuple[str, str, int]] = set()
+    seen: set[tuple[str, str, Shots]] = set()
     for config in map(Cell.default_config, grid):
         if (row := (config.dataset.name, config.sampling, config.shots)) in seen:
             continue
         seen.add(row)
         data = load(config.dataset)
         draw = draw_of(config, data, 0)
-        shots = f"{config.shots} {'per class' if config.sampling == 'per_class' else 'in all'}"
-        sizes = (len(data.class_names), len(data.pool), len(data.test))
+        sizes = (len(data.class_names), len(data.pool), len(data.test) if draw.test is None else len(draw.test))
+        turns = is_cross_validated(config, data)
         table.add_row(
             data.name,
             *map(str, sizes),
             f"{data.majority_share:.1%}",
-            shots,
+            in_words(config.shots, config.sampling),
             str(len(draw.train)),
-            str(len(draw.validation)),
+            "these, in turns" if turns else str(len(draw.validation)),
         )
     console.print(table)
     for name, notes in data_notes(grid).items():
         for note in notes:
             console.print(f"  {name}: {note}", style="dim")
     console.print()
+
+
+def _print_resolution(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
+    """What so few test rows can tell, before anything is known of the methods."""
+    tests = sum(len(group.cells) - 1 for group in groups(spec))
+    configs = {config.dataset.name: config.dataset for config in map(Cell.default_config, grid)}
+    few = [data for data in map(load, configs.values()) if len(data.test) < FEW_ROWS] if spec.confirm.draws else []
+    for data in few:
+        rows, tested = len(data.test), 1 / data.folds if data.folds else 0.0
+        near = 100 * within(_USUAL_ACCURACY, rows, arm_inflation(tested))
+        text = (
+            f"{data.name}: {rows} {'labels' if data.folds else 'test rows'} tell an accuracy of "
+            f"{100 * _USUAL_ACCURACY:.0f} % to within {near:.0f} points"
+        )
+        if tests:
+            variance = difference_inflation(tested) * _USUALLY_UNLIKE / rows
+            seen = 100 * smallest_seen(variance, LEVEL / tests)
+            text += (
+                f"; between two methods that answer {100 * _USUALLY_UNLIKE:.0f} % of texts differently, differences "
+                f"under {seen:.0f} points stay unseen ({tests} test{'s' if tests > 1 else ''})"
+            )
+        console.print(text, soft_wrap=True, highlight=False)
+    if few:
+        console.print()
 
 
 def _print_encoders(console: Console, grid: Sequence[Cell]) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sweep.errors import TimingError
 from sweep.scheduling.workload import TrainingSeconds
 from sweep.spec.cells import Cell
+from trainable.cross_validation import is_cross_validated, turns
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
@@ -91,23 +92,36 @@ def _in_words(config: TrialConfig, ended: Evaluation) -> str:
 
 def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
     """The costs of a configuration, or the evaluation in which its training ended too early."""
-    from trainable.training import replicates
+    from trainable.training import evaluations
 
     if config.loss is None:
         without_steps = RECIPES[config.recipe.name].embeds_once
         return _measure_without_steps(config) if without_steps else _measure_whole(config)
-    draw = draw_of(config, load(config.dataset), 0)
-    rows = min(len(draw.validation), _SCORED[_device()])
-    steps = min(config.steps, _STEPS[_device()])
+    data = load(config.dataset)
+    draw, steps = _first_draw(config, data), min(config.steps, _STEPS[_device()])
     probe = config.model_copy(update={"steps": steps, "evaluations": 1, "restarts": 0})
-    if rows < len(draw.validation):
-        probe = probe.model_copy(update={"validation": rows})
+    sampled = replace(draw, validation=draw.validation[: _SCORED[_device()]])
+    trial = Trial(config=probe, data=data, draws=(0,), samples=(sampled,), part="validation")
     with _one_thread():
         for _ in range(2):  # the first one loads the encoder and tokenises
-            evaluation = next(replicates(probe, draws=(0,)))
+            evaluation = next(evaluations(trial))
             if evaluation.outcome is not None:
                 return evaluation
-    return _extrapolated(config, probe, evaluation)
+    return _extrapolated(config, trial, draw, evaluation)
+
+
+def _first_draw(config: TrialConfig, data: TextData) -> Draw:
+    """What a search trains on and scores first: a draw, or the first turn of one."""
+    draw = draw_of(config, data, 0)
+    if not is_cross_validated(config, data):
+        return draw
+    train, held = turns(data, draw, 0, config.seed)[0]
+    return Draw(train, held, draw.test)
+
+
+def _turns(config: TrialConfig, data: TextData) -> int:
+    """How many trainings a replicate of the search is."""
+    return len(turns(data, draw_of(config, data, 0), 0, config.seed)) if is_cross_validated(config, data) else 1
 
 
 def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
@@ -115,7 +129,7 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
     from trainable.training import evaluations
 
     data = load(config.dataset)
-    draw, most = draw_of(config, data, 0), _SCORED[_device()]
+    draw, most = _first_draw(config, data), _SCORED[_device()]
     train, validation = draw.train[:most], draw.validation[:most]
     sampled = replace(data, pool=data.pool.at(np.concatenate([train, validation])))
     rows = Draw(np.arange(len(train)), len(train) + np.arange(len(validation)))
@@ -126,28 +140,30 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
             if evaluation.outcome is not None:
                 return evaluation
         once = _encoding_seconds(config, data)
-    return TrainingSeconds(config.replicates * evaluation.seconds, evaluation.seconds, once)
+    return TrainingSeconds(config.replicates * _turns(config, data) * evaluation.seconds, evaluation.seconds, once)
 
 
 def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
     """The costs of a recipe that trains to an end of its own: a replicate, shortened where it can be, of which a sample
     of the rows is scored."""
-    from trainable.training import replicates
+    from trainable.training import evaluations
 
     entry, data = RECIPES[config.recipe.name], load(config.dataset)
-    draw = draw_of(config, data, 0)
+    draw, probe = _first_draw(config, data), entry.shortened(config)
     validation = len(draw.validation)
-    rows = min(validation, _SCORED[_device()])
-    probe = entry.shortened(config if rows == validation else config.model_copy(update={"validation": rows}))
+    sampled = replace(draw, validation=draw.validation[: _SCORED[_device()]])
+    rows = len(sampled.validation)
+    trial = Trial(config=probe, data=data, draws=(0,), samples=(sampled,), part="validation")
     longer = max(1.0, entry.cost(config, len(draw.train)) / entry.cost(probe, len(draw.train)))
     with _one_thread():
         for _ in range(2 if longer > 1 else 1):  # the first one imports libraries and loads the encoder
-            evaluation = next(replicates(probe, draws=(0,)))
+            evaluation = next(evaluations(trial))
             if evaluation.outcome is not None:
                 return evaluation
     row = evaluation.metrics["eval_seconds"] / rows
+    tested = len(data.test) if draw.test is None else len(draw.test)
     replicate = longer * evaluation.metrics["train_seconds"] + row * validation
-    return TrainingSeconds(config.replicates * replicate, replicate + row * len(draw.test))
+    return TrainingSeconds(config.replicates * _turns(config, data) * replicate, replicate + row * tested)
 
 
 def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
@@ -190,31 +206,30 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _extrapolated(config: TrialConfig, probe: TrialConfig, measured: Evaluation) -> TrainingSeconds:
+def _extrapolated(config: TrialConfig, trial: Trial, draw: Draw, measured: Evaluation) -> TrainingSeconds:
     """The costs of a whole trial: training costs by its steps, scoring by the tokens of the rows."""
     from trainable.batching import tokenise
     from trainable.encoder import load_encoder
     from trainable.evaluation.inference import padded_tokens
     from trainable.losses import LOSSES
 
-    data = load(config.dataset)
+    data = trial.data
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
     prompt = encoder.prompt(config.prompt)
     lengths = tokenise(data.pool, encoder, config.max_length, prompt).lengths
     tokens = partial(padded_tokens, device=_device())
-    draw = draw_of(config, data, 0)
     train = tokens(lengths(draw.train))
     centroids = config.beta == 0 and not LOSSES[config.fine_tuned_with.name].has_proxies
     with_train = train if centroids else 0
     validation = tokens(lengths(draw.validation))
     some, share = _spread(data.test)
     test = tokens(tokenise(some, encoder, config.max_length, prompt).lengths(np.arange(len(some)))) / share
-    sampled = tokens(lengths(draw_of(probe, data, 0).validation))
+    sampled = tokens(lengths(trial.samples[0].validation))
     token = measured.metrics["eval_seconds"] / (sampled + with_train)
-    training = config.steps * measured.metrics["train_seconds"] / probe.steps
+    training = config.steps * measured.metrics["train_seconds"] / trial.config.steps
     scoring = token * (validation + with_train)
-    trial = config.replicates * (training + config.evaluations * scoring)
-    return TrainingSeconds(trial, training + token * (train + validation + test))
+    whole = config.replicates * (_turns(config, data) * training + config.evaluations * scoring)
+    return TrainingSeconds(whole, training + token * (train + validation + test))
 
 
 def _spread(rows: Rows) -> tuple[Rows, float]:

@@ -72,10 +72,8 @@ def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
         f"Expected {metric}: {100 * arm.summary.mean:.1f} % (95 % interval {100 * arm.summary.low:.1f} to "
         f"{100 * arm.summary.high:.1f}), as confirmed with {comparison.subtitle} on {arm.summary.n} draws"
     )
-    drawn = sum(map(sum, arm.confusion)) // max(1, arm.summary.n)
-    text += f" and {drawn:,} test rows." if drawn else "."
-    per_class = comparison.sampling == "per_class"
-    trained = comparison.shots * (len(refitted.classifier.labels) if per_class else 1)
+    text += f" and {arm.tested:,} test rows." if arm.tested else "."
+    trained = comparison.labels or refitted.rows
     if refitted.rows > trained:
         text += f" It was trained on {refitted.rows:,} rows instead of {trained:,}, so it should do no worse."
     if refitted.rows < trained:

@@ -65,7 +65,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
 def scores_by_shots(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     """The mean test score of each method by number of labels; None unless several numbers were compared."""
     rows = [_score_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms if arm.summary]
-    several = {title for title, own in grouped(rows, "data").items() if len({row["shots"] for row in own}) > 1}
+    several = {title for title, own in grouped(rows, "data").items() if len({row["labels"] for row in own}) > 1}
     chosen = tuple(row for row in rows if row["data"] in several)
     if not chosen:
         return None
@@ -152,6 +152,7 @@ def _score_row(comparison: Comparison, arm: Arm) -> Row:
     return {
         "data": ", ".join(filter(None, (comparison.dataset, comparison.others))),
         "shots": comparison.shots,
+        "labels": comparison.per_unit,
         "counted": comparison.counted,
         "method": arm.method,
         "draws": arm.summary.n,
@@ -215,9 +216,9 @@ def _draw_scores(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks
     panels = facets(len(groups), titles=0.5, top=legend_height(len(methods)))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for place, (method, line) in enumerate(grouped(own, "method").items()):
-            points = sorted(line, key=lambda row: number(row, "shots"))
+            points = sorted(line, key=lambda row: number(row, "labels"))
             # Side by side, so that intervals at the same number of labels can be read.
-            shots = [number(row, "shots") * 1.2 ** ((place + 0.5) / len(methods) - 0.5) for row in points]
+            shots = [number(row, "labels") * 1.2 ** ((place + 0.5) / len(methods) - 0.5) for row in points]
             means = [number(row, "mean") for row in points]
             spans = [
                 [mean - number(row, "low") for mean, row in zip(means, points, strict=True)],
@@ -226,7 +227,7 @@ def _draw_scores(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks
             axes.errorbar(
                 shots, means, yerr=spans, color=methods[method].color, marker=methods[method].marker, elinewidth=1
             )
-        values = sorted({number(row, "shots") for row in own})
+        values = sorted({number(row, "labels") for row in own})
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(values))
         axes.xaxis.set_minor_locator(NullLocator())

@@ -10,6 +10,7 @@ from sweep.report.chart import Chart, Row, number, text
 from sweep.report.style import INK, MUTED, Mark, new_figure
 from sweep.verdict import Verdict
 from sweep.verdict.statistics import Ranks
+from trainable.shots import Shots, in_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +23,11 @@ Marks = Mapping[str, Mark]
 
 def ranks(verdict: Verdict, known: Marks) -> tuple[Chart, ...]:
     """A critical-difference diagram (Demsar, 2006) for each number of shots that has ranks."""
-    units = {comparison.shots: comparison.counted for comparison in verdict.comparisons}
-    return tuple(_rank_chart(shots, units[shots], found, known) for shots, found in verdict.ranks.items())
+    labels = {comparison.shots: in_words(comparison.shots, comparison.sampling) for comparison in verdict.comparisons}
+    return tuple(_rank_chart(shots, labels[shots], found, known) for shots, found in verdict.ranks.items())
 
 
-def _rank_chart(shots: int, unit: str, found: Ranks, known: Marks) -> Chart:
+def _rank_chart(shots: Shots, labels: str, found: Ranks, known: Marks) -> Chart:
     rows: tuple[Row, ...] = tuple(
         {
             "method": method,
@@ -38,8 +39,8 @@ def _rank_chart(shots: int, unit: str, found: Ranks, known: Marks) -> Chart:
         for method, average in sorted(zip(found.methods, found.average, strict=True), key=lambda pair: pair[1])
     )
     return Chart(
-        name=f"ranks-{shots}",
-        title=f"Average ranks over {found.datasets} datasets, {shots} labels {unit}",
+        name=f"ranks-{str(shots).replace(' ', '-')}",
+        title=f"Average ranks over {found.datasets} datasets, {labels}",
         caption="1 is best. Methods joined by a bar differ by less than the critical difference (CD, Nemenyi's test at "
         f"5 %) and cannot be told apart. Friedman's test of any difference at all: p = {found.p_value:.3f}.",
         rows=rows,

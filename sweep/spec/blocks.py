@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationInfo, field
 
 from sweep.addresses import has_password
 from trainable.draws import MAX_REPLICATES
+from trainable.shots import VALIDATION
 
 __all__ = [
     "BLOCKS",
@@ -49,9 +50,8 @@ class Protocol(BaseModel):
         4, ge=1, le=1000, description="evaluations of a replicate, evenly spaced over its steps, the last at its end"
     )
     steps: int = Field(120, ge=1, le=1_000_000, description="optimiser steps of a replicate")
-    validation: Literal["all", "shots"] | Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        "all",
-        description="rows that score a trial: `all` that a draw leaves, as many as it has (`shots`), or a number",
+    validation: Literal["auto", "cross", "all", "shots"] | Annotated[int, Field(ge=1, le=10_000_000)] = Field(
+        "auto", description=VALIDATION
     )
     metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field(
         "accuracy", description="metric on validation rows that the score averages"

@@ -16,6 +16,7 @@ from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 from trainable.recipes import RECIPES, method_name
+from trainable.shots import CROSS_FOLDS, selected_by, training_rows
 
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
@@ -115,10 +116,12 @@ class Cell:
         """The cost of a trial in scored rows, by which cells are ordered; training on a row costs as much as scoring
         three."""
         config = self.default_config()
-        rows = config.shots * (1 if config.sampling == "random" else _TYPICAL_CLASSES)
-        scored = {"all": _TYPICAL_POOL, "shots": rows}.get(str(config.validation), config.validation)
-        assert isinstance(scored, int)
-        trained = RECIPES[config.recipe.name].cost(config, rows)
+        classes = _TYPICAL_CLASSES
+        rows = training_rows(config.shots, config.sampling, pool=_TYPICAL_POOL, folds=0, classes=classes)
+        by = selected_by(config.validation, config.shots, config.sampling, pool=_TYPICAL_POOL, classes=classes)
+        scored = by if isinstance(by, int) else _TYPICAL_POOL if by == "all" else rows
+        turns = CROSS_FOLDS if by == "cross" else 1
+        trained = turns * RECIPES[config.recipe.name].cost(config, rows)
         return config.replicates * (trained + config.evaluations * scored)
 
 
@@ -212,7 +215,7 @@ def _key(
     compatibility = str(fields.get("compatibility", "none"))
     used = [name for name in axes if any(is_used(name, recipe, loss, compatibility) for loss in losses or (None,))]
     others = [f"{name}={_short(axes[name])}" for name in used if name not in _NAMED]
-    return "/".join([str(fields["dataset"]), str(fields["shots"]), method, *others])
+    return "/".join([str(fields["dataset"]), str(fields["shots"]).replace(" ", "-"), method, *others])
 
 
 def _short(value: Scalar) -> str:

@@ -76,10 +76,10 @@ class FieldRule:
     def _remedy(self, value: object) -> str:
         if isinstance(value, bool):
             return "true and false are no numbers" if self.number else self._meaning
-        if isinstance(value, str) and self.names:
-            return suggestion(value, self.names, listed=False)
         if isinstance(value, str) and self.number and _is_number(value):
             return "write the number without quotes"
+        if isinstance(value, str) and self.names:
+            return suggestion(value, self.names, listed=False)
         if isinstance(value, float) and self.number is int and value.is_integer() and abs(value) < 1e15:
             return f"write {int(value)}"
         return self._meaning

@@ -13,7 +13,7 @@ from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load, pin
 from trainable.datasets.digest import data_digest
-from trainable.draws import draw_of
+from trainable.draws import draw_notes, draw_of
 from trainable.encoder.digest import encoder_digest
 from trainable.encoder.rates import rate_range
 from trainable.ranges import FloatRange
@@ -68,6 +68,8 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     if not recorded:
         return spec
     spec = spec.model_copy(update={"datasets": _read_as_begun(spec.datasets, recorded.get("datasets", {}))})
+    if spec.protocol.validation == "auto" and recorded.get("protocol", {}).get("validation") == "all":
+        spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"validation": "all"})})
     known = {name for block in ("trial", "search", "compare") for name in recorded.get(block, {})}
     changed = [name for name in NEW_DEFAULTS if name in spec.trial and name not in known]
     if not changed:
@@ -134,7 +136,7 @@ def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
     notes: dict[str, dict[str, None]] = {}
     for config in (cell.default_config() for cell in grid):
         data = load(config.dataset)
-        said = (*data.notes, *RECIPES[config.recipe.name].notes(config, data))
+        said = (*data.notes, *draw_notes(config, data), *RECIPES[config.recipe.name].notes(config, data))
         notes.setdefault(config.dataset.name, {}).update(dict.fromkeys(said))
     return {name: tuple(said) for name, said in notes.items()}
 

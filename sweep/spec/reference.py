@@ -43,7 +43,7 @@ datasets:                         # csv, tsv, jsonl, parquet, saved dataset fold
 
 compare:                          # every combination is a cell; trials compete only inside their cell
   dataset: [tickets, SetFit/subj] # names of your own, known names (support, mr, cr, trec, ...), paths, hub ids
-  shots: [4, 16]                  # labels per class
+  shots: [4, at most 16]          # labels per class: a number | at most N | all
   loss: [cross_entropy, soft_triple, proxy_anchor]
 
 search:                           # optional: each loss has ranges; narrow, fix or replace them
@@ -56,7 +56,7 @@ protocol:
   replicates: 4                   # draws that a configuration is trained on; its score is the mean
   evaluations: 4                  # in each replicate
   steps: 120
-  validation: all                 # all | a number | shots (as many rows as are trained on)
+  validation: all                 # auto | cross | all | a number | shots (as many rows as are trained on)
 
 budget: {trials_per_cell: 16, hours: 8}             # hours of one run; the next one resumes
 pruning: {rule: asha, reduction_factor: 3}          # or median, wilcoxon, none

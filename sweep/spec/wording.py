@@ -104,6 +104,8 @@ def _plain(annotation: Any, metadata: Sequence[Any]) -> str:
         return f"a whole number{_whole_bounds(metadata)}"
     if annotation is float:
         return f"a number{_real_bounds(metadata)}"
+    if annotation is str and (named := _bound(metadata, "description")) is not None:
+        return str(named)
     if annotation is str:
         longest = _bound(metadata, "max_length")
         return "text" if longest is None else f"text of 1 to {longest} characters"
@@ -127,7 +129,9 @@ def _real_bounds(metadata: Sequence[Any]) -> str:
 
 
 def _bound(metadata: Sequence[Any], name: str) -> Any:
-    constraints = [part for item in metadata for part in getattr(item, "metadata", (item,))]  # a Field holds several
+    constraints = [
+        part for item in metadata for part in (item, *getattr(item, "metadata", ()))
+    ]  # a Field holds several
     values = (getattr(constraint, name, None) for constraint in constraints)
     return next((value for value in values if value is not None), None)
 

@@ -33,7 +33,7 @@ def verdict(results: SweepResults) -> Verdict:
         gains=gains(comparisons),
         ranks=ranks(comparisons),
         outlooks=outlooks(comparisons, _by_cell(results)),
-        selection=selection(compared_groups, spec.confirm),
+        selection=selection(compared_groups, spec.confirm, results.sweep.data),
         warnings=cautions(results, spec, compared_groups, comparisons, family),
     )
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sweep.verdict.model import Arm, Comparison, Gain
 from sweep.verdict.statistics import Ranks, average_ranks, mean_gain
+from trainable.shots import Shots, order
 
 __all__ = ["gains", "ranks"]
 
@@ -54,13 +55,13 @@ def _differences(comparison: Comparison, arm: Arm, draws: Sequence[int]) -> NDAr
     return np.array([known.get(draw, np.nan) for draw in draws])
 
 
-def ranks(comparisons: Sequence[Comparison]) -> Mapping[int, Ranks]:
+def ranks(comparisons: Sequence[Comparison]) -> Mapping[Shots, Ranks]:
     """The methods' average ranks by number of shots, over the datasets on which every method has a score.
 
     A number of shots with fewer than three such datasets, or fewer than two methods, is left out.
     """
-    found = {}
-    for shots in sorted({comparison.shots for comparison in comparisons}):
+    found: dict[Shots, Ranks] = {}
+    for shots in sorted({comparison.shots for comparison in comparisons}, key=order):
         own = [comparison for comparison in comparisons if comparison.shots == shots]
         methods = [arm.method for arm in own[0].arms]
         rows = [_means(own, dataset, methods) for dataset in dict.fromkeys(comparison.dataset for comparison in own)]

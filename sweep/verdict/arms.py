@@ -24,9 +24,11 @@ from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.model import Arm, Cost, Failures, Variances
 from sweep.verdict.statistics import Summary, summarise
 from sweep.verdict.variance import configuration_variance, seed_variance
+from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
+from trainable.shots import training_rows
 
-__all__ = ["CellRecords", "build_arm", "cell_records", "majority_scores"]
+__all__ = ["CellRecords", "build_arm", "cell_records", "majority_scores", "training_rows_of"]
 
 _RULES = ("head", "nearest", "neighbours", "mixture")
 _CHANCE = 2  # standard errors
@@ -110,6 +112,12 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
         cost=_cost(records),
         confusion=_confusion(list(by_draw.values())),
     )
+
+
+def training_rows_of(config: TrialConfig, data: DataRecord) -> int:
+    """About how many rows a draw trains on; of the labels that validation sets aside, those of a number are known."""
+    rows = training_rows(config.shots, config.sampling, pool=data.pool, folds=data.folds, classes=len(data.class_names))
+    return rows - config.validation if config.shots == "all" and isinstance(config.validation, int) else rows
 
 
 def majority_scores(data: DataRecord) -> Mapping[str, float]:

@@ -13,12 +13,17 @@ from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.model import SweepSpec
+from sweep.verdict.arms import training_rows_of
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.power import smallest_seen
+from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
+from trainable.dataset_config import FEW_ROWS
 from trainable.outcomes import Outcome
 from trainable.recipes import RECIPES
+from trainable.shots import in_words, selected_by
 
 __all__ = ["cautions"]
 
@@ -53,6 +58,8 @@ def cautions(
         _restarted(comparisons),
         _few_draws(comparisons, family),
         _few_rows(results, groups),
+        _unseen(comparisons, family),
+        _shared_rows(results, comparisons),
     )
     return tuple(dict.fromkeys(found))
 
@@ -186,7 +193,8 @@ def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator
         data = results.sweep.data.get(config.dataset.name)
         training, validation = _rows(config, data) if data is not None else (0, 0)
         if validation > training:
-            rich.append((validation / training, training, validation, f"{config.dataset.name}, {config.shots} shots"))
+            title = f"{config.dataset.name}, {in_words(config.shots, config.sampling)}"
+            rich.append((validation / training, training, validation, title))
     if rich:
         _, training, validation, title = max(rich)
         more = f", and {len(rich) - 1} more" if len(rich) > 1 else ""
@@ -198,10 +206,11 @@ def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator
 
 def _rows(config: TrialConfig, data: DataRecord) -> tuple[int, int]:
     """Training and validation rows of a draw."""
-    training = config.shots * (len(data.class_names) if config.sampling == "per_class" else 1)
-    if isinstance(config.validation, int):
-        return training, config.validation
-    return training, data.pool - training if config.validation == "all" else training
+    training, tested = training_rows_of(config, data), round(data.pool / data.folds) if data.folds else 0
+    by = selected_by(config.validation, config.shots, config.sampling, pool=data.pool, classes=len(data.class_names))
+    if isinstance(by, int):
+        return training, by
+    return training, data.pool - tested - training if by == "all" else training
 
 
 def _failures(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -278,9 +287,42 @@ def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
 def _few_rows(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
     """On few rows even a large difference is one of two or three rows."""
     counts = {group.config.dataset.name: results.sweep.data.get(group.config.dataset.name) for group in groups}
-    few = [f"{name} ({data.test} rows)" for name, data in counts.items() if data is not None and data.test < _FEW_ROWS]
+    known = [data for data in counts.values() if data is not None and not data.folds]
+    few = [f"{data.name} ({data.test} rows)" for data in known if data.test < _FEW_ROWS]
     if few:
         yield f"the test part is small, so only large differences can be seen: {_some(few)}; label more rows for it"
+
+
+def _unseen(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
+    """What few rows cannot tell, by the variance that was seen: of the least certain comparison of each dataset."""
+    said: dict[str, tuple[float, str]] = {}
+    for comparison in comparisons:
+        pairs = [(arm, arm.difference) for arm in comparison.arms if arm.difference is not None]
+        found = [(arm, known.components) for arm, known in pairs if known.components is not None]
+        open_arms = [(arm, parts) for arm, parts in found if not (arm.significant or arm.equivalent)]
+        if not open_arms or open_arms[0][1].rows >= FEW_ROWS:
+            continue
+        points = max(100 * smallest_seen(parts.variance, LEVEL / family) for _, parts in open_arms)
+        rows, methods = open_arms[0][1].rows, len(comparison.arms)
+        kind = "labels" if isinstance(open_arms[0][1], RepeatedParts) else "test rows"
+        words = (
+            f"{rows} {kind} cannot separate these {methods} methods ({comparison.title}): differences under "
+            f"{points:.0f} points stay unseen"
+        )
+        said[comparison.dataset] = max(said.get(comparison.dataset, (0.0, "")), (points, words))
+    yield from (words for _, words in said.values())
+
+
+def _shared_rows(results: SweepResults, comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """Where every row is tested, a search has seen the rows that test its winner, on draws of its own."""
+    searched = [arm for arm in _arms(comparisons) if _is_searched(arm) and sum(arm.cost.trials.values()) > 1]
+    names = {arm.winner.config.dataset.name for arm in searched if arm.winner is not None and arm.summary is not None}
+    shared = [name for name in sorted(names) if name in results.sweep.data and results.sweep.data[name].folds]
+    if shared:
+        yield (
+            f"the labels that test a winner have also chosen it, on other draws: {_some(shared)}; among 9 "
+            "configurations that flattered by 0 to 2 points in simulations, and more of them flatter more"
+        )
 
 
 def _draws(count: int) -> str:

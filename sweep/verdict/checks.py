@@ -11,6 +11,7 @@ import numpy as np
 from sweep.verdict.comparisons import arm_difference
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import affordable
+from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, noninferiority_p
 
 __all__ = ["Check", "Finding", "check"]
@@ -86,11 +87,10 @@ class Check:
             return ""
         draws, rows = affordable(self.difference.components, self.margin)
         ways = [f"{draws} draws"] if draws else []
-        ways += [f"{rows} test rows"] if rows else []
+        unit = "labelled rows" if isinstance(self.difference.components, RepeatedParts) else "test rows"
+        ways += [f"{rows} {unit}"] if rows else []
         what = " or ".join(ways)
-        return (
-            f"; if there is none, about {what} would show it" if ways else "; more draws or test rows alone will not do"
-        )
+        return f"; if there is none, about {what} would show it" if ways else f"; more draws or {unit} alone will not do"
 
 
 def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: float) -> Check | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
-from sweep.verdict.arms import build_arm, cell_records, majority_scores
+from sweep.verdict.arms import build_arm, cell_records, majority_scores, training_rows_of
 from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
@@ -54,6 +54,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
         others=group.others,
         baseline=baseline,
         draws=draws,
+        labels=None if data is None else training_rows_of(group.config, data),
         majority=None if data is None else majority_scores(data)[group.config.metric],
         arms=_with_probabilities(_with_differences(arms, baseline)),
         best=None,

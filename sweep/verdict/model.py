@@ -14,6 +14,7 @@ from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.spent import Spent
 from sweep.records.trial import TrialRecord
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
+from trainable.shots import Sampling, Shots, in_words, largest
 
 if TYPE_CHECKING:
     from sweep.verdict.outlook import Outlook
@@ -151,6 +152,13 @@ class Arm:
     confusion: tuple[tuple[int, ...], ...] = ()
 
     @property
+    def tested(self) -> int:
+        """How many test rows its draws were scored on, together; 0 where that is not known."""
+        if self.rows_by_draw:
+            return int((~np.isnan(np.stack(list(self.rows_by_draw.values())))).any(axis=0).sum())
+        return sum(map(sum, self.confusion)) // max(1, self.summary.n if self.summary else 1)
+
+    @property
     def significant(self) -> bool:
         """True if the difference to the baseline is significant at 5 % after the correction."""
         return self.p_corrected is not None and self.p_corrected < LEVEL
@@ -169,6 +177,7 @@ class Comparison:
     others: values of the other axes, e.g. `encoder=roberta-base`; empty if there are none.
     baseline: the method that all others are compared with; None if there is only one method.
     draws: the confirmation draws, in the order of every arm's scores.
+    labels: about how many labelled rows a draw trains on, in all; None where the data is not known.
     majority: the test score of always answering the most frequent class; None where the data is not known.
     arms: one for each method.
     best: the arm with the largest paired difference, or else the highest mean; None without any score.
@@ -177,11 +186,12 @@ class Comparison:
     """
 
     dataset: str
-    shots: int
-    sampling: str
+    shots: Shots
+    sampling: Sampling
     others: str
     baseline: str | None
     draws: tuple[int, ...]
+    labels: int | None
     majority: float | None
     arms: tuple[Arm, ...]
     best: Arm | None
@@ -196,8 +206,17 @@ class Comparison:
     @property
     def subtitle(self) -> str:
         """The title without the dataset: `4 labels per class, encoder=roberta-base`."""
-        labels = f"{self.shots} label{'s' if self.shots != 1 else ''} {self.counted}"
+        labels = in_words(self.shots, self.sampling)
         return f"{labels}, {self.others}" if self.others else labels
+
+    @property
+    def per_unit(self) -> float:
+        """The number of labels on the axis of a figure, per class or in all: about the mean, for `all`."""
+        number = largest(self.shots)
+        if number is not None or self.labels is None:
+            return float(number or 1)
+        classes = max(1, len(next((arm.confusion for arm in self.arms if arm.confusion), ())))
+        return round(self.labels / (classes if self.sampling == "per_class" else 1), 1)
 
     @property
     def counted(self) -> str:
@@ -246,7 +265,7 @@ class Verdict:
     comparisons: tuple[Comparison, ...]
     family: int
     gains: tuple[Gain, ...]
-    ranks: Mapping[int, Ranks]
+    ranks: Mapping[Shots, Ranks]
     selection: str
     warnings: tuple[str, ...]
     outlooks: tuple[Outlook, ...] = ()

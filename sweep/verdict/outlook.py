@@ -17,6 +17,7 @@ from sweep.verdict.crossed import covariance
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.variance import configuration_variance
 from trainable.outcomes import Outcome
+from trainable.shots import Shots
 
 __all__ = ["Expected", "Outlook", "more_labels", "more_trials", "outlooks"]
 
@@ -47,8 +48,8 @@ class Outlook:
 
     title: str
     method: str
-    shots: int
-    fewer: int
+    shots: Shots
+    fewer: Shots
     labels: Expected
     trials: float | None
 
@@ -83,12 +84,13 @@ def outlooks(comparisons: Sequence[Comparison], trials: Mapping[str, Sequence[Tr
 
 
 def _outlook(curve: Sequence[Comparison], trials: Mapping[str, Sequence[TrialRecord]]) -> Iterator[Outlook]:
-    scored = sorted((each for each in curve if each.best is not None), key=lambda each: each.shots)
+    scored = sorted((each for each in curve if each.best is not None), key=lambda each: each.per_unit)
     if len(scored) < 2 or (most := scored[-1]).best is None:
         return
     fewer, best = scored[-2], most.best
     earlier = fewer.arm(best.method)
-    if earlier is None or earlier.summary is None or best.summary is None or fewer.shots == 0:
+    more = most.per_unit > fewer.per_unit  # "at most 8" may be all that there is
+    if earlier is None or earlier.summary is None or best.summary is None or not more:
         return
     yield Outlook(
         title=most.title,
@@ -99,7 +101,7 @@ def _outlook(curve: Sequence[Comparison], trials: Mapping[str, Sequence[TrialRec
             1 - earlier.summary.mean,
             1 - best.summary.mean,
             _covariance_of(earlier, best),
-            log2(most.shots / fewer.shots),
+            log2(most.per_unit / fewer.per_unit),
         ),
         trials=more_trials(trials.get(best.cell, ())),
     )

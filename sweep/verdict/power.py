@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import ceil, inf
+from math import ceil, inf, sqrt
 
 from sweep.verdict.crossed import Components
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, smallest_p
 
-__all__ = ["POWER", "affordable", "draws_needed", "power", "resolving"]
+__all__ = ["POWER", "affordable", "draws_needed", "power", "resolving", "smallest_seen", "within"]
 
 POWER = 0.8
 """The power for which numbers of draws are planned."""
@@ -70,7 +70,9 @@ def resolving(
     return _whole(draws), _whole(rows)
 
 
-def affordable(found: Components, margin: float, level: float = LEVEL) -> tuple[int | None, int | None]:
+def affordable(
+    found: Components | RepeatedParts, margin: float, level: float = LEVEL
+) -> tuple[int | None, int | None]:
     """The draws, on the present test rows, and the test rows, with the present draws, with which equal arms would be
     shown to differ by less than `margin`, a share, by a one-sided test at `level` with a power of 80 %; None where
     100,000 do not suffice."""
@@ -78,6 +80,21 @@ def affordable(found: Components, margin: float, level: float = LEVEL) -> tuple[
 
     variance = (margin / float(stats.norm.isf(level) + stats.norm.isf(1 - POWER))) ** 2
     return _whole(found.draws_for(variance)), _whole(found.rows_for(variance))
+
+
+def smallest_seen(variance: float, level: float = LEVEL, wanted: float = POWER) -> float:
+    """The smallest mean difference that a test at `level` finds with the power `wanted`, where its estimate has this
+    variance; by the normal approximation, as `resolving`."""
+    from scipy import stats
+
+    return float(stats.norm.isf(level / 2) + stats.norm.isf(1 - wanted)) * sqrt(variance)
+
+
+def within(share: float, rows: int, inflation: float = 1.0) -> float:
+    """Half of the 95 % interval of an accuracy on so many rows, if it is `share`."""
+    from scipy import stats
+
+    return float(stats.norm.isf(LEVEL / 2)) * sqrt(inflation * share * (1 - share) / rows)
 
 
 def _whole(count: float) -> int | None:

@@ -4,7 +4,8 @@ Scores then are a table of N draws by T rows of which each draw fills a part, an
 The rows are the sample: a row's mean over its draws counts once. Training and test parts overlap from draw to draw, so
 that the means of rows depend on each other, of which no unbiased estimate exists (Bengio & Grandvalet, 2004, JMLR 5).
 Their variance is raised instead, in the manner of Nadeau & Bengio (2003, doi:10.1023/A:1024068626366), whose own
-correction, of the variance of draws, is too wide for differences: 98 to 100 % on 50 rows instead of 95. Where a share s of the rows is tested,
+correction, of the variance of draws, is too wide for differences: 98 to 100 % on 50 rows instead of 95. Where a share
+s of the rows is tested,
 
     V = inflation * (variance of the T means of rows) / T + (variance between draws) / N
 
@@ -23,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RepeatedParts", "repeated_covariance"]
+__all__ = ["RepeatedParts", "arm_inflation", "difference_inflation", "repeated_covariance"]
 
 Values = NDArray[np.float64]
 
@@ -51,7 +52,7 @@ class RepeatedParts:
         draws, rows = values_NT.shape
         assert min(draws, rows) >= 2, "one draw, or one row, tells nothing of others"
         share = float((~np.isnan(values_NT)).mean())
-        inflation = 1 + 2 * share if of == "arm" else 1 / (1 - share)
+        inflation = arm_inflation(share) if of == "arm" else difference_inflation(share)
         return cls(
             draws=draws,
             rows=rows,
@@ -86,12 +87,22 @@ class RepeatedParts:
         return self.by_row / left if left > 0 else np.inf
 
 
+def arm_inflation(share: float) -> float:
+    """By how much the variance of the mean of rows is raised for one arm, of which a draw tests this share of them."""
+    return 1 + 2 * share
+
+
+def difference_inflation(share: float) -> float:
+    """The same for the difference of two arms."""
+    return 1 / (1 - share)
+
+
 def repeated_covariance(values_KNT: Values) -> Values:
     """The covariances of the means of K arms on the same draws and rows, as those of differences."""
     tested_NT = ~np.isnan(values_KNT[0])
     some_T = tested_NT.any(axis=0)
     rows_KT = np.nanmean(values_KNT[:, :, some_T], axis=1)
-    inflation = 1 / (1 - float(tested_NT[:, some_T].mean()))
+    inflation = difference_inflation(float(tested_NT[:, some_T].mean()))
     found_KK: Values = inflation * np.atleast_2d(np.cov(rows_KT)) / rows_KT.shape[1]
     return found_KK
 

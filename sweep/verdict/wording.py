@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import floor, log10
 
+from sweep.records.sweep import DataRecord
 from sweep.spec.blocks import Confirm
 from sweep.verdict.crossed import Components
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import Difference, Summary
+from trainable.config import TrialConfig
+from trainable.shots import selected_by
 
 __all__ = ["selection", "sentence"]
 
@@ -23,7 +26,11 @@ _RULES = {
     "neighbours": "by the nearest rows",
     "mixture": "by head and nearest proxy or centroid together",
 }
-_ROWS = {"all": "every row that a draw leaves", "shots": "as many rows as a draw trains on"}
+_ROWS = {
+    "all": "every row that a draw leaves",
+    "shots": "as many rows as a draw trains on",
+    "cross": "the rows of the draw themselves by cross-validation",
+}
 
 
 def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
@@ -48,12 +55,12 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     return compared + _turned(base, others) + _over_references(best, comparison)
 
 
-def selection(groups: Sequence[Group], confirm: Confirm) -> str:
-    """The sentence that says how the winners of all cells were chosen."""
+def selection(groups: Sequence[Group], confirm: Confirm, data: Mapping[str, DataRecord]) -> str:
+    """The sentence that says how the winners of all cells were chosen. data: by the name of the dataset."""
     configs = [group.config for group in groups]
     metrics = _listed(_METRICS[config.metric] for config in configs)
     draws = _listed(str(config.replicates) for config in configs)
-    rows = _listed(_ROWS.get(str(config.validation), f"{config.validation} rows") for config in configs)
+    rows = _listed(_selecting_rows(config, data.get(config.dataset.name)) for config in configs)
     chosen = (
         f"The winner of a cell is its completed trial with the highest mean validation {metrics} over {draws} "
         f"draw{'s' if draws != '1' else ''} of the search, scored on {rows}."
@@ -66,6 +73,15 @@ def selection(groups: Sequence[Group], confirm: Confirm) -> str:
     if not confirm.draws:
         return f"{chosen} Winners were not tested: `confirm.draws` is 0."
     return f"{chosen} Its test scores come from {confirm.draws} fresh draws, which the search never used."
+
+
+def _selecting_rows(config: TrialConfig, data: DataRecord | None) -> str:
+    by: str | int = config.validation
+    if data is not None:
+        by = selected_by(
+            config.validation, config.shots, config.sampling, pool=data.pool, classes=len(data.class_names)
+        )
+    return _ROWS.get(str(by), f"{by} rows")
 
 
 # ---- one comparison --------------------------------------------------------------------------------------------------

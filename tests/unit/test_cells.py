@@ -444,6 +444,15 @@ def test_a_sweep_of_before_keeps_the_test_part_that_it_held_out() -> None:
     assert as_begun(asked, recorded).datasets["support"].holdout == "repeated", "which is refused: it is a change"
 
 
+@pytest.mark.parametrize(("asked", "then", "now"), [("auto", "all", "all"), ("auto", "shots", "auto"), (9, "all", 9)])
+def test_a_sweep_of_before_is_selected_as_it_began(asked: str | int, then: str, now: str | int) -> None:
+    """`all` was the default, which nobody had to write."""
+    spec = SweepSpec.model_validate(spec_of(loss="supcon").resolved() | {"protocol": {"validation": asked}})
+    recorded = spec.resolved()
+    recorded["protocol"]["validation"] = then
+    assert as_begun(spec, recorded).protocol.validation == now
+
+
 def test_a_new_sweep_begins_with_the_new_defaults() -> None:
     spec = spec_of(loss="soft_triple")
     assert as_begun(spec, {}) == spec

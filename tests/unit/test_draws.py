@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trainable.config import TrialConfig
+from trainable.cross_validation import turns
+from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import Rows, TextData
-from trainable.draws import CONFIRMATION_START, Draw, few_shot_draw, initialisation_seed
+from trainable.draws import CONFIRMATION_START, Draw, draw_notes, few_shot_draw, initialisation_seed
 from trainable.errors import DataError
+from trainable.shots import CROSS_FOLDS, Sampling, Shots, selected_by
 
-Sampling = Literal["per_class", "random"]
 SAMPLINGS: tuple[Sampling, ...] = ("per_class", "random")
 
 
@@ -187,6 +190,11 @@ def test_the_largest_draw_that_fits() -> None:
 # ---- a test part for each draw ---------------------------------------------------------------------------------------
 
 
+def _tested(draw: Draw) -> np.ndarray[Any, Any]:
+    assert draw.test is not None
+    return draw.test
+
+
 def _repeated(*counts: int, folds: int = 4) -> TextData:
     data = _data(*counts)
     return replace(data, test=data.pool, folds=folds)
@@ -204,29 +212,32 @@ def test_every_row_is_tested_once_in_as_many_draws_as_there_are_parts(
     data = _repeated(*counts, folds=folds)
     first = -(-start // folds) * folds
     draws = [_draw(data, shots=1, validation=1, sampling=sampling, index=first + number) for number in range(folds)]
-    tested = np.concatenate([draw.test for draw in draws])
-    assert sorted(tested.tolist()) == list(range(len(data.pool)))
-    sizes = [len(draw.test) for draw in draws]
+    parts = [_tested(draw) for draw in draws]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(data.pool)))
+    sizes = [len(part) for part in parts]
     assert max(sizes) - min(sizes) <= 1
-    for draw in draws:
-        assert not set(draw.test.tolist()) & {*draw.train.tolist(), *draw.validation.tolist()}
+    for draw, part in zip(draws, parts, strict=True):
+        assert not set(part.tolist()) & {*draw.train.tolist(), *draw.validation.tolist()}
         for label, rows in enumerate(counts):
-            held = _classes(data, draw.test)[label]
+            held = _classes(data, part)[label]
             assert rows // folds <= held <= -(-rows // folds)
             assert held < rows, "a class is never held out whole"
 
 
 def test_other_repetitions_and_seeds_cut_the_rows_otherwise() -> None:
     data = _repeated(13, 14, 13, 10)
-    parts = {tuple(_draw(data, index=index, seed=seed).test.tolist()) for index in (0, 4, 8, 10_000) for seed in (0, 1)}
+    parts = {
+        tuple(_tested(_draw(data, index=index, seed=seed)).tolist()) for index in (0, 4, 8, 10_000) for seed in (0, 1)
+    }
     assert len(parts) == 8
-    assert _draw(data, index=0, shots=2).test.tolist() == _draw(data, index=0, shots=6).test.tolist()
+    few, many = (_tested(_draw(data, index=0, shots=shots)).tolist() for shots in (2, 6))
+    assert few == many
 
 
 def test_all_draws_leave_as_much_as_the_first_ones() -> None:
     """So a sweep that begins finds no class too small later."""
     data = _repeated(9, 7, 11)
-    left = {index: _classes(data, _draw(data, shots=1, index=index).test) for index in range(40)}
+    left = {index: _classes(data, _tested(_draw(data, shots=1, index=index))) for index in range(40)}
     assert all(left[index] == left[index % 4] for index in left)
 
 
@@ -237,4 +248,101 @@ def test_what_a_draw_tests_is_said_where_too_little_is_left() -> None:
 
 def test_a_test_part_of_its_own_is_for_all_draws() -> None:
     data = replace(_data(20, 20), test=_data(3, 4).pool)
-    assert _draw(data).test.tolist() == _draw(data, index=CONFIRMATION_START + 7).test.tolist() == list(range(7))
+    assert _draw(data).test is None
+    assert _draw(data, index=CONFIRMATION_START + 7).test is None
+
+
+# ---- all, at most, and turns -----------------------------------------------------------------------------------------
+
+
+@given(counts=st.lists(st.integers(2, 20), min_size=2, max_size=5), folds=st.sampled_from([0, 4]))
+def test_all_that_is_left_trains(counts: list[int], folds: int) -> None:
+    data = _repeated(*counts, folds=folds) if folds else _data(*counts)
+    draw = _draw(data, shots="all", validation="cross")
+    assert len(draw.train) == len(data.pool) - (len(_tested(draw)) if folds else 0)
+    assert not len(draw.validation)
+    assert _draw(data, shots="all", validation="auto").train.tolist() == draw.train.tolist()
+    some = _draw(data, shots="all", validation=2)
+    assert len(some.validation) == 2
+    assert sorted([*some.train, *some.validation]) == draw.train.tolist()
+
+
+@given(counts=st.lists(st.integers(2, 20), min_size=2, max_size=5), most=st.integers(1, 12))
+def test_at_most_takes_what_there_is(counts: list[int], most: int) -> None:
+    data = _data(*counts)
+    draw = (
+        _draw(data, shots=f"at most {most}", validation="all")
+        if sum(counts) > sum(min(most, c) for c in counts)
+        else None
+    )
+    turns = _draw(data, shots=f"at most {most}", validation="cross") if most > 1 else None
+    for found in filter(None, (draw, turns)):
+        assert _classes(data, found.train) == {label: min(most, rows) for label, rows in enumerate(counts)}
+    if min(counts) > most > 1:
+        strict = _draw(data, shots=most, validation="cross")
+        assert turns is not None
+        assert strict.train.tolist() == turns.train.tolist()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"shots": 8, "validation": "cross"},
+            "class `class 1` needs 8 rows and has 5; write `at most 8` for what there is",
+        ),
+        ({"shots": "all", "validation": "all"}, "all 25 rows train, so none validates; `validation: cross` lets those"),
+        ({"shots": 1, "validation": "cross"}, "a training row can only take its turn beside another of its class"),
+        ({"shots": 2, "sampling": "random", "validation": "cross"}, "can only take its turn beside another"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_with_a_way_out(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(DataError) as refused:
+        _draw(_data(20, 5), **changes)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "shots", "sampling", "by"),
+    [
+        (200, 4, "per_class", "cross"),
+        (200, 2, "per_class", "all"),
+        (200, 6, "random", "cross"),
+        (200, 5, "random", "all"),
+        (FEW_ROWS, 4, "per_class", "all"),
+        (FEW_ROWS, "all", "per_class", "cross"),
+        (200, "at most 9", "per_class", "cross"),
+    ],
+)
+def test_few_labels_take_turns_unless_the_spec_says_otherwise(
+    rows: int, shots: Shots, sampling: Sampling, by: str
+) -> None:
+    assert selected_by("auto", shots, sampling, pool=rows, classes=2) == by
+    data = _data(rows // 2, rows // 2)
+    found = _draw(data, shots=shots, sampling=sampling, validation="auto")
+    assert len(found.validation) == (0 if by == "cross" else rows - len(found.train))
+    assert selected_by("shots", shots, sampling, pool=rows, classes=2) == "shots"
+
+
+@given(counts=st.lists(st.integers(1, 9), min_size=2, max_size=5), index=st.integers(0, 50))
+def test_each_training_row_takes_one_turn(counts: list[int], index: int) -> None:
+    data = _data(*counts)
+    if max(counts) < 2:
+        return
+    draw = Draw(np.arange(len(data.pool)), np.arange(0))
+    found = turns(data, draw, index, seed=0)
+    scored = [row for _, held in found for row in held.tolist()]
+    alone = [row for row in range(len(data.pool)) if counts[data.pool.labels_N[row]] == 1]
+    assert sorted(scored + alone) == list(range(len(data.pool)))
+    assert 2 <= len(found) <= CROSS_FOLDS
+    for train, held in found:
+        assert sorted([*train, *held]) == draw.train.tolist()
+        assert set(_classes(data, train)) == set(range(len(counts))), "no class is without a training row"
+
+
+def test_classes_that_have_fewer_rows_than_allowed_are_said() -> None:
+    data = _data(20, 5, 3)
+    trial = {"dataset": {"name": "data"}, "encoder": "any", "shots": "at most 8", "validation": "cross"}
+    said = draw_notes(TrialConfig.model_validate(trial), data)
+    assert said == ("shots at most 8: draws have fewer training rows of `class 1` 5, `class 2` 3",)
+    assert draw_notes(TrialConfig.model_validate(trial | {"shots": 3}), data) == ()

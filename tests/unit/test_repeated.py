@@ -14,7 +14,7 @@ from sweep.verdict import verdict
 from sweep.verdict.crossed import crossed_difference, crossed_summary, likely_best
 from sweep.verdict.power import resolving
 from sweep.verdict.repeated import RepeatedParts, repeated_covariance
-from sweep.verdict.statistics import equivalence_p
+from sweep.verdict.statistics import LEVEL, equivalence_p
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.folds import stratified_folds
 from trainable.outcomes import Evaluation
@@ -171,3 +171,43 @@ def test_what_would_help_is_more_labels() -> None:
     assert "No method can be told from cross_entropy" in comparison.sentence
     assert " labelled rows would" in comparison.sentence
     assert "test rows" not in comparison.sentence
+
+
+def test_few_labels_are_said_to_leave_differences_unseen() -> None:
+    """As many points as the variance that was seen, and the number of tests, make of it."""
+    results = synthetic_results(
+        datasets=("small",), losses=("cross_entropy", "proxy_anchor", "supcon"), classes=("a", "b"), draws=8
+    )
+    assert not [said for said in verdict(results).warnings if "unseen" in said], "500 test rows are many"
+    few = repeated(shortened(results, 60))
+    found = verdict(few)
+    (comparison,) = found.comparisons
+    known = [arm.difference for arm in comparison.arms if arm.difference is not None and not arm.significant]
+    widest = max(each.components.variance for each in known if each.components is not None)
+    points = 100 * (stats.norm.isf(LEVEL / 2 / 2) + stats.norm.isf(0.2)) * np.sqrt(widest)
+    (said,) = (said for said in found.warnings if "unseen" in said)
+    assert said.startswith("60 labels cannot separate these 3 methods (small, 8 labels per class): ")
+    assert f"differences under {points:.0f} points stay unseen" in said
+    assert any("have also chosen it, on other draws: small" in said for said in found.warnings)
+
+
+def shortened(results: SweepResults, rows: int) -> SweepResults:
+    """The same sweep on some of the test rows, as many of each class."""
+    (data,) = results.sweep.data.values()
+    assert data.labels is not None
+    labels_T = data.labels.judged
+    kept = np.concatenate([np.flatnonzero(labels_T == label)[: rows // 2] for label in range(2)])
+
+    def cut(found: Evaluation) -> Evaluation:
+        assert found.predicted is not None
+        classes = {rule: classes_T[kept] for rule, classes_T in found.predicted.by_rule().items()}
+        return replace(found, predicted=PredictedClasses.of(classes))
+
+    fewer = replace(
+        data, test=rows, test_counts=(rows // 2,) * 2, labels=PredictedClasses.of({"label": labels_T[kept]})
+    )
+    records = tuple(
+        replace(record, replicates=tuple(replace(each, evaluation=cut(each.evaluation)) for each in record.replicates))
+        for record in results.confirmations
+    )
+    return replace(results, sweep=replace(results.sweep, data={data.name: fewer}), confirmations=records)

@@ -130,7 +130,8 @@ def test_every_field_of_a_trial_can_be_compared() -> None:
 
 def test_what_is_not_said_has_the_defaults_of_a_trial() -> None:
     config = TrialConfig.model_validate({"dataset": DatasetConfig(name="support"), "shots": 4, "encoder": "x"})
-    assert Protocol().model_dump() == config.model_dump(include=set(PROTOCOL_FIELDS))
+    assert Protocol(validation="all").model_dump() == config.model_dump(include=set(PROTOCOL_FIELDS))
+    assert Protocol().validation == "auto"
     spec = loaded(GOOD)
     for name, value in spec.trial.items():
         default = NEW_DEFAULTS.get(name, getattr(config, name))

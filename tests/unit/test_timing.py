@@ -31,6 +31,7 @@ from trainable.encoder import load_encoder
 from trainable.evaluation import inference, scoring
 from trainable.evaluation.inference import padded_tokens, run_encoder
 from trainable.outcomes import Evaluation
+from trainable.recipes.entry import Trial
 
 WORDS = ("good", "bad", "fine", "awful", "film", "the", "a", "was")
 
@@ -167,7 +168,9 @@ def test_a_sample_stands_for_all_rows(beta: float, tiny_bert: Path, many_rows: P
         return padded_tokens(pool.lengths(draw_of(config, data, 0).validation), "cpu")
 
     seconds = {"train_seconds": 1.0, "eval_seconds": (scored(probe) + centroids) / 1000}
-    cost = timing._extrapolated(whole, probe, Evaluation(draw=0, replicate=0, point=1, step=2, metrics=seconds))
+    measured = Evaluation(draw=0, replicate=0, point=1, step=2, metrics=seconds)
+    trial = Trial(config=probe, data=data, draws=(0,), samples=(draw_of(probe, data, 0),), part="validation")
+    cost = timing._extrapolated(whole, trial, draw_of(whole, data, 0), measured)
     each = 4 / 2 * 1.0 + 2 * (scored(whole) + centroids) / 1000
     assert cost.trial == pytest.approx(2 * each)
     tested = padded_tokens(test.lengths(np.arange(len(data.test))), "cpu")

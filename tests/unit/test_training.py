@@ -217,6 +217,7 @@ def test_validation_never_reads_the_test_rows(
         name: str = data.name
         class_names: tuple[str, ...] = data.class_names
         pool: Rows = data.pool
+        folds: int = 0
 
         @property
         def test(self) -> Rows:

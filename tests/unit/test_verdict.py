@@ -459,7 +459,7 @@ def _finalist(like: ConfirmationRecord, number: int, trial: int, score: float) -
 def test_a_rich_validation_set_for_a_few_labels() -> None:
     found = verdict(small(protocol={"validation": 1000}))
     said = warned(found, "validation rows")
-    assert said.startswith("selected with 1,000 validation rows beside 48 training rows (trec, 8 shots);")
+    assert said.startswith("selected with 1,000 validation rows beside 48 training rows (trec, 8 labels per class);")
     assert "`protocol.validation: shots` selects as with 48 labels only" in said
     assert "scored on 1000 rows" in found.selection
     everything = warned(verdict(small(protocol={"validation": "all"}, trial={"sampling": "random"})), "validation rows")

@@ -119,6 +119,9 @@ class Mixture:
         return self.weight * _softmax(head_NC) + (1 - self.weight) * _softmax(nearest_NC / self.temperature)
 
 
+_UNCHOSEN_NEIGHBOURS, _UNCHOSEN_MIXTURE = 5, Mixture(0.5, 1.0)
+
+
 def assess_validation(scores_NC: Floats, labels_N: Labels) -> Assessment:
     """Return `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (nats) of scores by the search's rule."""
     return Assessment(_metrics("val_", scores_NC, labels_N))
@@ -133,7 +136,7 @@ def assess_scores(prefix: str, scores_NC: Floats, labels_N: Labels) -> Assessmen
     return Assessment(_metrics(prefix, scores_NC, labels_N), tuple(map(tuple, counts_CC.tolist())), predicted)
 
 
-def assess_test(validation: Scores, test: Scores, *, beta: float, rule: Rule) -> Assessment:
+def assess_test(validation: Scores | None, test: Scores, *, beta: float, rule: Rule) -> Assessment:
     """Return the metrics by which a confirmation judges one trained classifier.
 
     - `val_*` and `test_*`: `accuracy`, `macro_f1`, `weighted_f1` and `loss` of the rule that the search uses; its
@@ -141,10 +144,13 @@ def assess_test(validation: Scores, test: Scores, *, beta: float, rule: Rule) ->
     - `test_RULE_accuracy` and `test_RULE_macro_f1` of each rule; where `beta` is 0 and the head has learned nothing,
       without head and mixture; of `logistic` where it is the rule of the search. Of `published`, the mixture of the
       papers' code, where there are raw scores.
-    - choices made on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`.
+    - choices made on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`. Without validation
+      rows, as with cross-validation, there are no `val_*` either, and what is open is 5 neighbours and an even mixture.
     """
     rules, choices = _rules(validation, test, beta)
-    metrics = _metrics("val_", cross_fitted(rule, validation, beta=beta), validation.labels_N)
+    metrics: dict[str, float] = {}
+    if validation is not None:
+        metrics |= _metrics("val_", cross_fitted(rule, validation, beta=beta), validation.labels_N)
     metrics |= _metrics("test_", rules[rule], test.labels_N)
     for name, scores_NC in rules.items():
         scored = _metrics(f"test_{name}_", scores_NC, test.labels_N)
@@ -154,15 +160,19 @@ def assess_test(validation: Scores, test: Scores, *, beta: float, rule: Rule) ->
     return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())), PredictedClasses.of(classes))
 
 
-def _rules(validation: Scores, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:
+def _rules(validation: Scores | None, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:
     """Return scores_NC of the test rows by each rule's name, and the choices made on the validation rows."""
     num_classes = test.nearest_NC.shape[1]
-    k = choose_neighbours(validation.cosines_NK, validation.neighbours_NK, validation.labels_N, num_classes)
+    k = min(_UNCHOSEN_NEIGHBOURS, test.neighbours_NK.shape[1])
+    if validation is not None:
+        k = choose_neighbours(validation.cosines_NK, validation.neighbours_NK, validation.labels_N, num_classes)
     votes_NC = neighbour_scores(test.cosines_NK, test.neighbours_NK, k, num_classes)
     rules: dict[str, Floats] = {"nearest": test.nearest_NC, "neighbours": votes_NC}
     choices = {"neighbours_k": float(k)}
     if beta > 0:
-        mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
+        mixture = _UNCHOSEN_MIXTURE
+        if validation is not None:
+            mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
         rules |= {"head": test.head_NC, "mixture": mixture.probabilities(test.head_NC, test.nearest_NC)}
         choices |= {"mixture_weight": mixture.weight, "mixture_temperature": mixture.temperature}
     if test.logistic_NC is not None:

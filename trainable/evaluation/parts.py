@@ -31,10 +31,11 @@ def assess_parts(trial: Trial, replicate: int, score: Callable[[Rows, Indices], 
     Raises DivergedError if a score is no number.
     """
     data, sample = trial.data, trial.samples[replicate]
-    metrics = dict(_assessed("val_", score, data.pool, sample.validation).metrics)
+    own = len(sample.validation) > 0  # with cross-validation a draw has none
+    metrics = dict(_assessed("val_", score, data.pool, sample.validation).metrics) if own else {}
     if trial.part != "test":
         return Assessment(metrics)
-    tested = _assessed("test_", score, data.test, sample.test)
+    tested = _assessed("test_", score, data.test, trial.test_rows(replicate))
     return Assessment({**metrics, **tested.metrics}, tested.confusion, tested.predicted)
 
 

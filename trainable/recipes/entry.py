@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from trainable.ranges import Choice, Range, Scalar
@@ -88,10 +90,15 @@ class Trial:
         """How often a replicate is evaluated; with the test part, only at its end."""
         return 1 if self.part == "test" else self.config.evaluations
 
+    def test_rows(self, replicate: int) -> NDArray[np.int64]:
+        """The rows of the dataset's test part that a replicate is scored on."""
+        own = self.samples[replicate].test
+        return np.arange(len(self.data.test)) if own is None else own
+
     def tested(self, replicate: int) -> tuple[int, ...]:
-        """The test rows that a replicate is scored on; empty if none, or if all of them."""
-        own = self.part == "test" and self.data.folds
-        return tuple(self.samples[replicate].test.tolist()) if own else ()
+        """The same where a draw tests a part of them; else empty."""
+        own = self.samples[replicate].test if self.part == "test" else None
+        return () if own is None else tuple(own.tolist())
 
 
 @dataclass(frozen=True, slots=True)
