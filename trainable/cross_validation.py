@@ -6,7 +6,7 @@ are the predictions of all folds together, once each row that takes turns has ha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -124,7 +124,7 @@ class _Pooled:
         return Measurement(last.step, metrics, last.trained_on)
 
 
-def _training(found: Sequence[Measurement], new: Sequence[Measurement]) -> Mapping[str, float]:
+def _training(found: Sequence[Measurement], new: Sequence[Measurement]) -> dict[str, float]:
     """Means over the turns of what training reports; tokens and restarts of all of them, and the new ones' seconds."""
     names = [name for name in found[-1].metrics if not name.startswith(("test_", "val_", "neighbours_", "mixture_"))]
     values = {name: [each.metrics[name] for each in found if name in each.metrics] for name in names}

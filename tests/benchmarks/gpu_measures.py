@@ -45,7 +45,7 @@ def cost(config: TrialConfig) -> dict[str, Any]:
         "step_ms": 1000 * train / config.steps,
         "evaluation_seconds": evaluation / config.evaluations,
         "other_seconds": wall - train - evaluation,
-        "rows_per_second": min(config.shots, config.batch_size) * config.steps / train,
+        "rows_per_second": min(int(config.shots), config.batch_size) * config.steps / train,
         "tokens_per_second": tokens / train,
         "validated_rows_per_second": validated / evaluation,
         "peak_gib": torch.cuda.max_memory_allocated() / 2**30 if torch.cuda.is_available() else None,

@@ -1,0 +1,51 @@
+"""What a plan says of few labels before anything is trained."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from scipy import stats
+
+from sweep.cli.plan import print_plan
+from sweep.spec.model import SweepSpec
+from trainable.datasets import load
+
+
+def planned(folder: Path, encoder: Path, rows: int, **compare: object) -> str:
+    with (folder / "mine.csv").open("w", newline="") as file:
+        every = [(f"the film number {number} is so", "abcd"[number % 4]) for number in range(rows)]
+        csv.writer(file).writerows([("text", "label"), *every, ("it is rare", "e"), ("it is very rare", "e")])
+    spec = {
+        "name": "mine",
+        "datasets": {"mine": {"path": str(folder / "mine.csv")}},
+        "compare": {"dataset": "mine", "shots": "at most 8", "recipe": ["frozen", "label_names"], **compare},
+        "trial": {"encoder": str(encoder)},
+    }
+    said = StringIO()
+    print_plan(Console(file=said, width=200), SweepSpec.model_validate(spec), timed=False)
+    load.cache_clear()
+    return said.getvalue()
+
+
+def test_a_plan_says_what_fifty_labels_cannot_tell(tmp_path: Path, tiny_bert: Path) -> None:
+    said = planned(tmp_path, tiny_bert, 48)
+    near = 100 * 1.96 * np.sqrt(1.5 * 0.8 * 0.2 / 50)
+    unseen = 100 * (stats.norm.isf(0.025) + stats.norm.isf(0.2)) * np.sqrt(0.25 / 0.75 / 50)
+    assert f"mine: 50 labels tell an accuracy of 80 % to within {near:.0f} points" in said
+    assert f"differences under {unseen:.0f} points stay unseen (1 test)" in said
+    assert "mine: shots at most 8: draws have fewer training rows of `e` 1" in said
+    assert "these, in turns" in said
+    assert "at most 80 replicates (320 trainings)" in said
+
+
+@pytest.mark.parametrize(("rows", "kind"), [(398, "mine: 101 test rows tell an accuracy of 80 %"), (1700, "")])
+def test_more_labels_tell_more(tmp_path: Path, tiny_bert: Path, rows: int, kind: str) -> None:
+    said = planned(tmp_path, tiny_bert, rows)
+    assert ("tell an accuracy of 80 %" in said) == bool(kind)
+    assert kind in said
+    assert ("these, in turns" in said) == bool(kind), "300 rows to draw from are few, and 1,276 are not"
