@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.verdict.model import Arm, Comparison, Gain
+from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import Ranks, average_ranks, mean_gain
 from trainable.shots import Shots, order
 
@@ -16,12 +17,21 @@ __all__ = ["gains", "ranks"]
 
 
 def gains(comparisons: Sequence[Comparison]) -> tuple[Gain, ...]:
-    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison."""
+    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison.
+
+    Comparisons whose draws test parts of the same few rows are left out: their draws are no sample by themselves.
+    """
+    comparisons = [comparison for comparison in comparisons if not _tests_parts(comparison)]
     if len(comparisons) < 2:
         return ()
     arms = (arm for comparison in comparisons for arm in comparison.arms)
     methods = dict.fromkeys(arm.method for arm in arms if arm.difference is not None)
     return tuple(_gain(method, comparisons) for method in methods)
+
+
+def _tests_parts(comparison: Comparison) -> bool:
+    differences = (arm.difference for arm in comparison.arms if arm.difference is not None)
+    return any(isinstance(difference.components, RepeatedParts) for difference in differences)
 
 
 def _gain(method: str, comparisons: Sequence[Comparison]) -> Gain:

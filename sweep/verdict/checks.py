@@ -90,7 +90,9 @@ class Check:
         unit = "labelled rows" if isinstance(self.difference.components, RepeatedParts) else "test rows"
         ways += [f"{rows} {unit}"] if rows else []
         what = " or ".join(ways)
-        return f"; if there is none, about {what} would show it" if ways else f"; more draws or {unit} alone will not do"
+        return (
+            f"; if there is none, about {what} would show it" if ways else f"; more draws or {unit} alone will not do"
+        )
 
 
 def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: float) -> Check | None:

@@ -95,10 +95,13 @@ def _turned(arm: Arm, base: Arm) -> dict[str, float]:
 
 
 def arm_difference(arm: Arm, base: Arm) -> Difference | None:
-    """The paired difference over the draws that both arms have; None if there are none."""
+    """The paired difference over the draws that both arms have; None without any, or where they tested other rows."""
     both = zip(arm.scores, base.scores, strict=True)
     pairs = [(ours, theirs) for ours, theirs in both if ours is not None and theirs is not None]
     common = [place for place in arm.rows_by_draw if place in base.rows_by_draw]
+    tested = ([np.isnan(each.rows_by_draw[place]) for place in common] for each in (arm, base))
+    if not all(np.array_equal(ours, theirs) for ours, theirs in zip(*tested, strict=True)):
+        return None
     if len(common) == len(pairs) and _crossed(arm, common):
         return crossed_difference(*(np.stack([each.rows_by_draw[place] for place in common]) for each in (arm, base)))
     return paired_difference([ours for ours, _ in pairs], [theirs for _, theirs in pairs]) if pairs else None

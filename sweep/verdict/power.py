@@ -70,9 +70,7 @@ def resolving(
     return _whole(draws), _whole(rows)
 
 
-def affordable(
-    found: Components | RepeatedParts, margin: float, level: float = LEVEL
-) -> tuple[int | None, int | None]:
+def affordable(found: Components | RepeatedParts, margin: float, level: float = LEVEL) -> tuple[int | None, int | None]:
     """The draws, on the present test rows, and the test rows, with the present draws, with which equal arms would be
     shown to differ by less than `margin`, a share, by a one-sided test at `level` with a power of 80 %; None where
     100,000 do not suffice."""

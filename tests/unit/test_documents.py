@@ -236,7 +236,8 @@ def test_the_spec_of_the_readme_works_on_forty_rows_in_two_classes(tmp_path: Pat
     config = grid[0].default_config()
     data = load(config.dataset)
     draw = draw_of(config, data, 0)
-    assert (len(data.test), len(draw.train), len(draw.validation)) == (10, 8, 22)
+    assert draw.test is not None
+    assert (len(data.pool), len(draw.test), len(draw.train), len(draw.validation)) == (40, 10, 8, 0)
 
 
 def test_the_readme_lists_all_losses_and_presets() -> None:

@@ -12,6 +12,7 @@ from scipy import stats
 from sweep.records.results import SweepResults
 from sweep.verdict import verdict
 from sweep.verdict.crossed import crossed_difference, crossed_summary, likely_best
+from sweep.verdict.outlook import outlooks
 from sweep.verdict.power import resolving
 from sweep.verdict.repeated import RepeatedParts, repeated_covariance
 from sweep.verdict.statistics import LEVEL, equivalence_p
@@ -173,6 +174,12 @@ def test_what_would_help_is_more_labels() -> None:
     assert "test rows" not in comparison.sentence
 
 
+def test_draws_of_the_same_few_rows_make_no_mean_gain() -> None:
+    results = synthetic_results(datasets=("cr",), losses=("cross_entropy", "supcon"), shots=(8, 16), draws=4)
+    assert verdict(results).gains
+    assert verdict(repeated(results)).gains == ()
+
+
 def test_few_labels_are_said_to_leave_differences_unseen() -> None:
     """As many points as the variance that was seen, and the number of tests, make of it."""
     results = synthetic_results(
@@ -211,3 +218,17 @@ def shortened(results: SweepResults, rows: int) -> SweepResults:
         for record in results.confirmations
     )
     return replace(results, sweep=replace(results.sweep, data={data.name: fewer}), confirmations=records)
+
+
+def test_what_more_labels_would_bring_is_told_of_all_of_them() -> None:
+    """Numbers of labels that are words stand in order by the labels that they come to."""
+    results = repeated(synthetic_results(datasets=("cr",), losses=("cross_entropy", "supcon"), shots=(8, 64), draws=4))
+    found = verdict(results)
+    (outlook,) = found.outlooks
+    assert (outlook.fewer, outlook.shots) == (8, 64)
+    words = {8: "at most 8", 64: "all"}
+    named = [replace(each, shots=words[int(each.shots)], labels=17 * int(each.shots)) for each in found.comparisons]
+    (other,) = outlooks(named[::-1], {})
+    assert (other.fewer, other.shots) == ("at most 8", "all")
+    assert "from at most 8 to all" in other.sentence
+    assert outlooks([named[1], replace(named[0], shots="at most 544")], {}) == ()

@@ -188,3 +188,6 @@ def test_a_confirmation_that_ended_shows_what_it_predicted() -> None:
     assert first.predicted is not None
     assert shown["draws"][0] == {"draw": first.draw, "initialisation": 0, "head": first.predicted.judged.tolist()}
     assert run_of(replace(record, outcome=None), results.sweep, "parent").texts == {}
+    replicates = tuple(replace(each, evaluation=replace(each.evaluation, tested=(3, 5))) for each in record.replicates)
+    parts = run_of(replace(record, replicates=replicates), results.sweep, "parent").texts["predictions.json"]
+    assert [draw["rows"] for draw in json.loads(parts)["draws"]] == [[3, 5]] * len(record.replicates)
