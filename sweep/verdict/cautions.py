@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from sweep.records.confirmation import Role
@@ -15,21 +15,15 @@ from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import training_rows_of
 from sweep.verdict.groups import Group
+from sweep.verdict.limits import each_arm, is_searched, limits, some
 from sweep.verdict.model import Arm, Comparison
-from sweep.verdict.power import smallest_seen
-from sweep.verdict.repeated import RepeatedParts
-from sweep.verdict.statistics import LEVEL, smallest_p
 from trainable.config import TrialConfig
-from trainable.dataset_config import FEW_ROWS
 from trainable.outcomes import Outcome
-from trainable.recipes import RECIPES
 from trainable.shots import in_words, selected_by
 
 __all__ = ["cautions"]
 
-_FEW_DRAWS = 10
 _FEW_COMPLETED = 3
-_FEW_ROWS = 50
 _SKEWED = 0.65  # share of one class
 
 
@@ -56,10 +50,7 @@ def cautions(
         _unbalanced(results, groups),
         _failures(comparisons),
         _restarted(comparisons),
-        _few_draws(comparisons, family),
-        _few_rows(results, groups),
-        _unseen(comparisons, family),
-        _shared_rows(results, comparisons),
+        limits(results, groups, comparisons, family),
     )
     return tuple(dict.fromkeys(found))
 
@@ -73,13 +64,13 @@ def _unfinished_search(results: SweepResults, spec: SweepSpec, groups: Sequence[
     wanted = {key: cell.trials(spec.budget.trials_per_cell) for key, cell in cells.items()}
     short = [f"{key} ({ended[key]} of {count} trials)" for key, count in wanted.items() if ended[key] < count]
     if short:
-        yield f"the search is unfinished: {_some(short)}; the same command resumes it"
+        yield f"the search is unfinished: {some(short)}; the same command resumes it"
 
 
 def _without_winner(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    cells = [arm.cell for arm in _arms(comparisons) if arm.winner is None]
+    cells = [arm.cell for arm in each_arm(comparisons) if arm.winner is None]
     if cells:
-        yield f"no trial completed, so there is no winner to confirm: {_some(cells)}"
+        yield f"no trial completed, so there is no winner to confirm: {some(cells)}"
 
 
 def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec) -> Iterator[str]:
@@ -90,13 +81,13 @@ def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec)
         )
         return
     short = []
-    for arm in _arms(comparisons):
+    for arm in each_arm(comparisons):
         replicates = arm.confirmation.replicates if arm.confirmation else ()
         done = sum(replicate.evaluation.initialisation == 0 for replicate in replicates)
         if arm.winner is not None and done < spec.confirm.draws:
             short.append(f"{arm.cell} ({done} of {spec.confirm.draws} draws)")
     if short:
-        yield f"confirmations are unfinished: {_some(short)}; the same command resumes them"
+        yield f"confirmations are unfinished: {some(short)}; the same command resumes them"
 
 
 def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -106,7 +97,7 @@ def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:
         if comparison.baseline and comparison.best is not None and (base is None or base.summary is None):
             missing.append(f"{comparison.baseline} on {comparison.title}")
     if missing:
-        yield f"the baseline has no confirmed score, so nothing was tested against it: {_some(missing)}"
+        yield f"the baseline has no confirmed score, so nothing was tested against it: {some(missing)}"
 
 
 def _extended(results: SweepResults) -> Iterator[str]:
@@ -114,7 +105,7 @@ def _extended(results: SweepResults) -> Iterator[str]:
     cells = [cell for cell, count in counts.items() if count > 1]
     if cells:
         yield (
-            f"the sweep was extended after a verdict had been seen, and found other winners: {_some(cells)}; they were "
+            f"the sweep was extended after a verdict had been seen, and found other winners: {some(cells)}; they were "
             "tested on the same draws as the earlier ones, so p-values are too small if the verdict was why"
         )
 
@@ -124,7 +115,7 @@ def _extended(results: SweepResults) -> Iterator[str]:
 
 def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Where pruning stopped nearly all trials, a completed one may owe it to the draw on which the others stopped."""
-    counts = {arm.cell: arm.cost.trials for arm in _arms(comparisons) if arm.winner is not None}
+    counts = {arm.cell: arm.cost.trials for arm in each_arm(comparisons) if arm.winner is not None}
     few = [
         f"{cell} ({trials.get(Outcome.COMPLETED, 0)} of {sum(trials.values())} trials)"
         for cell, trials in counts.items()
@@ -132,7 +123,7 @@ def _hardly_chosen(comparisons: Sequence[Comparison]) -> Iterator[str]:
     ]
     if few:
         yield (
-            f"few trials completed, so the winner was hardly chosen: {_some(few)}; more trials, `pruning.adaptive: "
+            f"few trials completed, so the winner was hardly chosen: {some(few)}; more trials, `pruning.adaptive: "
             "true` or a smaller `pruning.reduction_factor` leave more to choose from"
         )
 
@@ -142,24 +133,19 @@ def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
     if misled and spec.pruning.rule in RULES_WITH_RUNGS and not spec.pruning.adaptive:
         yield (
             f"trials were stopped at rungs whose order hardly agrees with the final one (Kendall's tau below "
-            f"{LEAST_TAU}): {_some(misled)}; `pruning.adaptive: true` stops them only where rungs predict"
+            f"{LEAST_TAU}): {some(misled)}; `pruning.adaptive: true` stops them only where rungs predict"
         )
 
 
 def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
     uneven = []
     for comparison in comparisons:
-        trials = {arm.method: sum(arm.cost.trials.values()) for arm in comparison.arms if _is_searched(arm)}
+        trials = {arm.method: sum(arm.cost.trials.values()) for arm in comparison.arms if is_searched(arm)}
         if len(set(trials.values())) > 1:
             uneven.append(f"{comparison.title} ({', '.join(f'{method} {count}' for method, count in trials.items())})")
     if uneven:
         rule = "methods had unequal numbers of trials, and more trials find better configurations"
-        yield f"{rule}: {_some(uneven, '; ')}"
-
-
-def _is_searched(arm: Arm) -> bool:
-    """Whether the arm's recipe has configurations to choose from."""
-    return arm.winner is None or RECIPES[arm.winner.config.recipe.name].searchable
+        yield f"{rule}: {some(uneven, '; ')}"
 
 
 def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -171,7 +157,7 @@ def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
             devices = (f"{method} on {' and '.join(sorted(names))}" for method, names in kinds.items() if names)
             unlike.append(f"{comparison.title} ({', '.join(devices)})")
     if unlike:
-        yield f"methods were trained on different devices: {_some(unlike, '; ')}; one kind of machine treats all alike"
+        yield f"methods were trained on different devices: {some(unlike, '; ')}; one kind of machine treats all alike"
 
 
 def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -183,7 +169,7 @@ def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
             versions = (f"{method} with {' and '.join(sorted(names))}" for method, names in found.items() if names)
             unlike.append(f"{comparison.title} ({'; '.join(versions)})")
     if unlike:
-        yield f"methods were trained with different versions: {_some(unlike, '; ')}; one environment treats all alike"
+        yield f"methods were trained with different versions: {some(unlike, '; ')}; one environment treats all alike"
 
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
@@ -215,20 +201,20 @@ def _rows(config: TrialConfig, data: DataRecord) -> tuple[int, int]:
 
 def _failures(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """The worst arms first."""
-    wrong = sorted((arm for arm in _arms(comparisons) if arm.failures.rate), key=lambda arm: -arm.failures.rate)
+    wrong = sorted((arm for arm in each_arm(comparisons) if arm.failures.rate), key=lambda arm: -arm.failures.rate)
     if wrong:
         yield (
-            f"confirmation replicates went wrong: {_some(map(_failed, wrong), '; ')}. Those that diverged count as "
+            f"confirmation replicates went wrong: {some(map(_failed, wrong), '; ')}. Those that diverged count as "
             "always answering the majority class; those that failed are left out"
         )
 
 
 def _restarted(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """A method that often needs a second attempt is less reliable than its scores say."""
-    begun = [arm for arm in _arms(comparisons) if arm.failures.restarted]
+    begun = [arm for arm in each_arm(comparisons) if arm.failures.restarted]
     if begun:
         named = (f"{arm.cell} ({arm.failures.restarted} of {arm.failures.replicates})" for arm in begun)
-        yield f"trainings that had learned nothing were begun anew, with another head: {_some(named)}"
+        yield f"trainings that had learned nothing were begun anew, with another head: {some(named)}"
 
 
 def _unbalanced(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
@@ -242,7 +228,7 @@ def _unbalanced(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]
             skewed.append(f"{config.dataset.name} ({100 * data.majority_share:.0f} % of one class)")
     if skewed:
         yield (
-            f"draws have equally many rows of each class, and the test part has not: {_some(dict.fromkeys(skewed))}; "
+            f"draws have equally many rows of each class, and the test part has not: {some(dict.fromkeys(skewed))}; "
             "accuracy then favours whatever guesses the frequent class; `protocol.metric: macro_f1` counts all classes "
             "alike, and `trial.priors: pool` tells the classifiers how frequent they are"
         )
@@ -258,84 +244,3 @@ def _failed(arm: Arm) -> str:
     }
     counts = ", ".join(f"{count} {kind}" for kind, count in kinds.items() if count)
     return f"{arm.cell} (of {failures.replicates}, {counts})"
-
-
-# ---- what the tests cannot show --------------------------------------------------------------------------------------
-
-
-def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
-    counts = [arm.summary.n for arm in _arms(comparisons) if arm.summary is not None]
-    differences = [
-        arm.difference for comparison in comparisons for arm in comparison.arms if arm.difference is not None
-    ]
-    pairs = [difference.n for difference in differences if difference.components is None]
-    if counts and min(counts) < _FEW_DRAWS:
-        few = _draws(min(counts))
-        yield (
-            f"some scores rest on {few} only; below {_FEW_DRAWS}, intervals cover less often than they say where a "
-            "training fails now and then"
-        )
-    if pairs and smallest_p(min(pairs)) * family > LEVEL:
-        enough = [draws for draws in range(2, 30) if smallest_p(draws) * family <= LEVEL]
-        remedy = f"; raise `confirm.draws` to at least {enough[0]}" if enough else ""
-        yield (
-            f"a difference on {_draws(min(pairs))} cannot be significant after Holm's correction over {family} "
-            f"test{'s' if family > 1 else ''}, even where every draw agrees{remedy}"
-        )
-
-
-def _few_rows(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
-    """On few rows even a large difference is one of two or three rows."""
-    counts = {group.config.dataset.name: results.sweep.data.get(group.config.dataset.name) for group in groups}
-    known = [data for data in counts.values() if data is not None and not data.folds]
-    few = [f"{data.name} ({data.test} rows)" for data in known if data.test < _FEW_ROWS]
-    if few:
-        yield f"the test part is small, so only large differences can be seen: {_some(few)}; label more rows for it"
-
-
-def _unseen(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
-    """What few rows cannot tell, by the variance that was seen: of the least certain comparison of each dataset."""
-    said: dict[str, tuple[float, str]] = {}
-    for comparison in comparisons:
-        pairs = [(arm, arm.difference) for arm in comparison.arms if arm.difference is not None]
-        found = [(arm, known.components) for arm, known in pairs if known.components is not None]
-        open_arms = [(arm, parts) for arm, parts in found if not (arm.significant or arm.equivalent)]
-        if not open_arms or open_arms[0][1].rows >= FEW_ROWS:
-            continue
-        points = max(100 * smallest_seen(parts.variance, LEVEL / family) for _, parts in open_arms)
-        rows, methods = open_arms[0][1].rows, len(comparison.arms)
-        kind = "labels" if isinstance(open_arms[0][1], RepeatedParts) else "test rows"
-        words = (
-            f"{rows} {kind} cannot separate these {methods} methods ({comparison.title}): differences under "
-            f"{points:.0f} points stay unseen"
-        )
-        said[comparison.dataset] = max(said.get(comparison.dataset, (0.0, "")), (points, words))
-    yield from (words for _, words in said.values())
-
-
-def _shared_rows(results: SweepResults, comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """Where every row is tested, a search has seen the rows that test its winner, on draws of its own."""
-    searched = [arm for arm in _arms(comparisons) if _is_searched(arm) and sum(arm.cost.trials.values()) > 1]
-    names = {arm.winner.config.dataset.name for arm in searched if arm.winner is not None and arm.summary is not None}
-    shared = [name for name in sorted(names) if name in results.sweep.data and results.sweep.data[name].folds]
-    if shared:
-        yield (
-            f"the labels that test a winner have also chosen it, on other draws: {_some(shared)}; among 6 "
-            "configurations that flattered by 1 to 2 points in simulations, and more of them flatter more"
-        )
-
-
-def _draws(count: int) -> str:
-    return f"{count} draw{'s' if count > 1 else ''}"
-
-
-def _arms(comparisons: Sequence[Comparison]) -> Iterator[Arm]:
-    """The arm of each cell once; the cell of a method that ignores an axis takes part in several comparisons."""
-    yield from {arm.cell: arm for comparison in comparisons for arm in comparison.arms}.values()
-
-
-def _some(names: Iterable[str], separator: str = ", ") -> str:
-    """The first three names, and the number of further ones."""
-    known = list(names)
-    more = f" and {len(known) - 3} more" if len(known) > 3 else ""
-    return separator.join(known[:3]) + more
