@@ -26,6 +26,7 @@ from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
+from sweep.verdict import summary
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
@@ -153,6 +154,7 @@ def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> Repo
         logger.exception("the report could not be written")
         return None
     tracker.log_artifact(directory.report)
+    tracker.describe(summary(report.verdict))
     return report
 
 

@@ -23,6 +23,7 @@ class DataRecord:
     test_counts: number of test rows of each class.
     notes: what was changed or left out when it was read.
     labels: the classes of the test rows, in their order; None in records of old.
+    digest: differs whenever texts or labels do; empty in records of old.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DataRecord:
     test_counts: tuple[int, ...]
     notes: tuple[str, ...] = ()
     labels: PredictedClasses | None = None
+    digest: str = ""
 
     @property
     def majority_share(self) -> float:
@@ -48,7 +50,8 @@ class DataRecord:
     def to_json(self) -> dict[str, Any]:
         """The record as JSON data."""
         values = asdict(self) | {"labels": None if self.labels is None else self.labels.to_json()}
-        return {name: value for name, value in values.items() if name != "labels" or value}  # of old it stays as it was
+        of_late = ("labels", "digest")  # a record of old stays as it was
+        return {name: value for name, value in values.items() if name not in of_late or value}
 
 
 class SweepState(StrEnum):

@@ -158,6 +158,18 @@ def test_a_registered_winner_is_served(folder: Path, tmp_path: Path, monkeypatch
         assert len(_asked(port, [{"text": text} for text in texts])["predictions"]) == 3, "it lives"
 
 
+def test_the_run_of_the_sweep_shows_its_verdict(folder: Path) -> None:
+    client = open_client(f"sqlite:///{folder}/mlflow.db")
+    (run,) = client.search_runs(
+        [each.experiment_id for each in client.search_experiments()], "tags.`sweep.role` = 'sweep'"
+    )
+    verdict = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
+    (comparison,) = verdict["comparisons"]
+    assert f"- **toy, 4 labels per class:** {comparison['sentence']}" in run.data.tags["mlflow.note.content"]
+    assert run.inputs is not None
+    assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["toy"]
+
+
 @contextmanager
 def _served(model: str, uri: str) -> Iterator[int]:
     """A server of MLflow's own, ended with all of its processes."""
