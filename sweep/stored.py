@@ -42,7 +42,7 @@ def report_stored(name: str, root: Path, out: Path | None) -> ReportFiles:
     directory, spec = find_stored(name, root)
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
-    return write_report(ledger.results(), out or directory.report)
+    return write_report(ledger.results(), out or directory.report, kept=directory.kept())
 
 
 def stop_stored(name: str, root: Path, wanted: Stop, *, told: Callable[[str], None]) -> str:

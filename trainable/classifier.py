@@ -50,14 +50,17 @@ class Classifier:
     model: the encoder; with the head `own`, a sequence classifier.
     tokenizer: its tokenizer.
     head: the head's fields. `kind` is `own` (the model's), `linear` (weight_CD, bias_C), `centroids` (centroids_CD),
-        `neighbours` (rows_MD, labels_M, and `count` that vote) or `pairs` (a linear machine for each pair of classes:
-        weight_PD, bias_P, pairs_P2); `normalise` scales embeddings to length 1 first.
+        `proxies` (proxies_QD, Q / C of each class, with `scale`, `of_several` and `sharpness`), `neighbours` (rows_MD,
+        labels_M, and `count` that vote), `pairs` (a linear machine for each pair of classes: weight_PD, bias_P,
+        pairs_P2) or `mixture` (the probabilities of a `head` and of what is `nearest`, with `weight` and
+        `temperature`); `normalise` scales embeddings to length 1 first.
     arrays: those of the head and of the layers after the pooling, by name.
     pooling: `cls`, `mean` or `last`; of no matter to the head `own`.
     layers: what follows the pooling, each with its `kind`, `Normalize` or `Dense`.
     prompt: text before every text.
     max_length: tokens of a text that are read.
     paired: whether pairs of texts are classified.
+    separator: what makes one text of the two of a pair; empty where the tokenizer takes both.
     temperature: divides the scores before they become probabilities.
     """
 
@@ -71,6 +74,7 @@ class Classifier:
     prompt: str = ""
     max_length: int = 64
     paired: bool = False
+    separator: str = ""
     temperature: float = 1.0
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
@@ -108,6 +112,9 @@ class Classifier:
         return scores_NC
 
     def _tokens(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
+        if pairs is not None and self.separator:
+            joined = [f"{text} {self.separator} {pair}" for text, pair in zip(texts, pairs, strict=True)]
+            return self._tokens(joined, None)
         return self.tokenizer(
             [self.prompt + text for text in texts],
             None if pairs is None else list(pairs),
@@ -119,12 +126,14 @@ class Classifier:
         )
 
     def _batch_scores(self, inputs: Any) -> Tensor:
-        outputs = self.model(**inputs)
         if self.head["kind"] == "own":
-            logits_BC: Tensor = outputs.logits
+            logits_BC: Tensor = self.model(**inputs).logits
             return logits_BC
-        embeddings_BD = _pooled(outputs.last_hidden_state.float(), inputs["attention_mask"], self.pooling)
-        return _head_scores(self._after_pooling(embeddings_BD), self.head, self.arrays, len(self.labels))
+        own = _has_own(self.head)
+        hidden_BTD = (self.model.base_model if own else self.model)(**inputs).last_hidden_state.float()
+        embeddings_BD = self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
+        own_BC = self.model(**inputs).logits.float() if own else None
+        return _head_scores(embeddings_BD, self.head, self.arrays, len(self.labels), own_BC)
 
     def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
         for place, layer in enumerate(self.layers):
@@ -151,7 +160,7 @@ class Classifier:
             {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},
             place / "classifier.safetensors",
         )
-        names = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "temperature")
+        names = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "separator", "temperature")
         content = {"format": FORMAT, **{name: getattr(self, name) for name in names}, "sha256": _hashes(place)}
         (place / "classifier.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -173,7 +182,7 @@ class Classifier:
             raise ValueError(f"classifier.json in {place} must have the format {FORMAT}: read it with its own version")
         if stored.pop("sha256", None) != _hashes(place):
             raise ValueError(f"weights must be those that classifier.json names by SHA-256; some in {place} are others")
-        kind = AutoModelForSequenceClassification if stored["head"]["kind"] == "own" else AutoModel
+        kind = AutoModelForSequenceClassification if _has_own(stored["head"]) else AutoModel
         model = kind.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
         arrays = load_file(place / "classifier.safetensors", device=device)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
@@ -219,17 +228,56 @@ def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, pooling: str) -> Tensor:
     return (hidden_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)
 
 
-def _head_scores(embeddings_BD: Tensor, head: Mapping[str, Any], arrays: Mapping[str, Tensor], classes: int) -> Tensor:
-    """Return scores_BC by a head's fields and arrays."""
+def _has_own(head: Mapping[str, Any]) -> bool:
+    return "own" in (head["kind"], head.get("head", {}).get("kind"))
+
+
+def _head_scores(
+    embeddings_BD: Tensor,
+    head: Mapping[str, Any],
+    arrays: Mapping[str, Tensor],
+    classes: int,
+    own_BC: Tensor | None = None,
+) -> Tensor:
+    """Return scores_BC by a head's fields and arrays. own_BC: the scores of the model's own head, where it has one."""
+    if head["kind"] == "mixture":
+        parts = (_head_scores(embeddings_BD, head[name], arrays, classes, own_BC) for name in ("head", "nearest"))
+        return _mixed(*parts, weight=head["weight"], temperature=head["temperature"])
+    if head["kind"] == "own":
+        assert own_BC is not None, "its scores are given"
+        return own_BC
     if head.get("normalise"):
         embeddings_BD = F.normalize(embeddings_BD, dim=1)
-    if head["kind"] == "linear":
-        return F.linear(embeddings_BD, arrays["weight"], arrays["bias"])
+    if head["kind"] in ("linear", "pairs"):
+        found_BP = F.linear(embeddings_BD, arrays["weight"], arrays["bias"])
+        return found_BP if head["kind"] == "linear" else _won_pairs(found_BP, arrays["pairs"], classes)
+    return _near_scores(embeddings_BD, head, arrays, classes)
+
+
+def _near_scores(embeddings_BD: Tensor, head: Mapping[str, Any], arrays: Mapping[str, Tensor], classes: int) -> Tensor:
+    """Return scores_BC by what an embedding is near to."""
     if head["kind"] == "centroids":
         return F.normalize(embeddings_BD, dim=1) @ arrays["centroids"].T
-    if head["kind"] == "neighbours":
-        return _votes(embeddings_BD, arrays["rows"], arrays["labels"], head["count"], classes)
-    return _won_pairs(F.linear(embeddings_BD, arrays["weight"], arrays["bias"]), arrays["pairs"], classes)
+    if head["kind"] == "proxies":
+        return float(head["scale"]) * _nearest_of_several(embeddings_BD, arrays["proxies"], head, classes)
+    return _votes(embeddings_BD, arrays["rows"], arrays["labels"], head["count"], classes)
+
+
+def _mixed(head_BC: Tensor, nearest_BC: Tensor, *, weight: float, temperature: float) -> Tensor:
+    """Return log-probabilities, in double precision, of the mixture of both parts' probabilities."""
+    head_BC, nearest_BC = head_BC.double(), nearest_BC.double() / temperature
+    mixed_BC = weight * torch.softmax(head_BC, dim=1) + (1 - weight) * torch.softmax(nearest_BC, dim=1)
+    return torch.log(mixed_BC.clamp_min(torch.finfo(torch.float32).tiny))
+
+
+def _nearest_of_several(embeddings_BD: Tensor, proxies_QD: Tensor, head: Mapping[str, Any], classes: int) -> Tensor:
+    """Return for each class the largest cosine to its proxies, or their mean, in which larger ones weigh more."""
+    cosines_BQ = F.normalize(embeddings_BD, dim=1) @ F.normalize(proxies_QD, dim=1).T
+    cosines_BCK = cosines_BQ.view(len(cosines_BQ), classes, -1)
+    if head["of_several"] == "max":
+        return cosines_BCK.amax(dim=2)
+    weights_BCK = torch.softmax(head["sharpness"] * cosines_BCK, dim=2)
+    return (weights_BCK * cosines_BCK).sum(dim=2)
 
 
 def _votes(embeddings_BD: Tensor, rows_MD: Tensor, labels_M: Tensor, count: int, classes: int) -> Tensor:

@@ -138,8 +138,13 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
     from sweep.refit.card import expected
     from trainable.quiet import quiet
 
+    def told(said: str) -> None:
+        console.print(f"{'refit':<11}{said}", markup=False, soft_wrap=True)
+
     with quiet():
-        kept = refit_stored(options.sweep, Path(options.dir), Path(options.out), arm=options.arm, shots=options.shots)
+        kept = refit_stored(
+            options.sweep, Path(options.dir), Path(options.out), arm=options.arm, shots=options.shots, told=told
+        )
     console.print(f"{kept.arm.cell}: {expected(kept.refitted, kept.comparison, kept.arm)}", soft_wrap=True)
     console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)
     if options.register is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,10 +40,19 @@ class Kept:
     refitted: Refitted
 
 
-def refit_stored(name: str, root: Path, out: Path, *, arm: str | None = None, shots: int | None = None) -> Kept:
+def refit_stored(
+    name: str,
+    root: Path,
+    out: Path,
+    *,
+    arm: str | None = None,
+    shots: int | None = None,
+    told: Callable[[str], None] = lambda said: None,
+) -> Kept:
     """Train an arm of a stored sweep on all labelled rows, or on `shots` of them, and write the classifier into `out`.
 
     arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
+    told: called with what is done now, in a few words.
 
     Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, FolderError for a folder that
     holds something else, LedgerError if data or encoder are not those of the sweep, and TrainableError for what cannot
@@ -58,7 +67,7 @@ def refit_stored(name: str, root: Path, out: Path, *, arm: str | None = None, sh
     grid = cells(spec)
     ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
-    refitted = refit(chosen.confirmation.config, shots=shots)
+    refitted = refit(chosen.confirmation.config, shots=shots, told=told)
     kept = Kept(folder=out, comparison=comparison, arm=chosen, refitted=refitted)
     given = (("--arm", arm), ("--shots", shots), ("--out", out))
     options = [word for option, value in given if value is not None for word in (option, str(value))]

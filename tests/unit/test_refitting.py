@@ -25,7 +25,10 @@ from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.embeddings import FrozenEncoder
 from trainable.errors import ConfigError
+from trainable.evaluation.assessment import Mixture
 from trainable.evaluation.heads import prior_shift
+from trainable.kept import Chosen
+from trainable.losses import LOSSES
 from trainable.refitting import DRAW, _fold_of, refit
 from trainable.training import replicates
 
@@ -43,6 +46,13 @@ KEPT: dict[str, dict[str, Any]] = {
     "soft_triple": {"head": "centroid", **LOSS},
     "supcon alone": {"loss": {"name": "supcon"}, "beta": 0.0},
     "logistic": {"inference": "logistic", "head": "centroid"},
+    "nearest proxy": {"inference": "nearest", **LOSS},
+    "nearest proxy of several": {"inference": "nearest", "loss": {"name": "sub_center_arcface"}, "beta": 0.5},
+    "nearest proxy by distance": {"inference": "nearest", "loss": {"name": "proxy_nca"}, "beta": 0.5},
+    "neighbours": {"inference": "neighbours"},
+    "mixture": {"inference": "mixture", "head": "centroid", **LOSS},
+    "mixture, own head": {"inference": "mixture", "head": "checkpoint", "loss": {"name": "supcon"}, "beta": 0.5},
+    "setfit": {"recipe": {"name": "setfit", "max_steps": 4}},
     "metric_then_head": {"recipe": {"name": "metric_then_head"}, "loss": {"name": "supcon"}},
 }
 
@@ -59,16 +69,20 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> DatasetConfig:
 
 def config(data: DatasetConfig, encoder: Path, **fields: Any) -> TrialConfig:
     trained = {"steps": 6, "evaluations": 1, "encoder_lr": 1e-3, "batch_size": 8}
-    kept = {} if fields.get("recipe", {}).get("name") in ("frozen", "label_names") else trained
-    base = {"dataset": data, "shots": 4, "encoder": str(encoder), "embedding": "mean", "validation": 12}
+    recipe = fields.get("recipe", {}).get("name")
+    kept = {} if recipe in ("frozen", "label_names", "setfit") else trained
+    embedding = {} if recipe == "setfit" else {"embedding": "mean"}
+    base = {"dataset": data, "shots": 4, "encoder": str(encoder), "validation": 12, **embedding}
     return TrialConfig.model_validate({**base, **kept, **fields})
 
 
-def predicted(trial: TrialConfig) -> NDArray[np.int64]:
-    """What the classifier of a draw answers in a confirmation."""
+def confirmed(trial: TrialConfig) -> tuple[NDArray[np.int64], Chosen]:
+    """What the classifier of a draw answers in a confirmation, and what it has chosen on its validation rows."""
     (found,) = replicates(trial.model_copy(update={"replicates": 1}), [DRAW], part="test")
     assert found.predicted is not None, found.detail
-    return found.predicted.judged
+    metrics = found.metrics
+    mixture = Mixture(metrics.get("mixture_weight", 0.5), metrics.get("mixture_temperature", 1.0))
+    return found.predicted.judged, Chosen(neighbours=int(metrics.get("neighbours_k", 1)), mixture=mixture)
 
 
 @pytest.mark.slow
@@ -78,11 +92,13 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
 ) -> None:
     monkeypatch.setattr("trainable.refitting._EPOCHS", 0)  # as many steps as the confirmation takes
     trial = config(data, tiny_bert, **KEPT[kind])
+    wanted, chosen = confirmed(trial)
+    monkeypatch.setattr("trainable.refitting._chosen", lambda *_: chosen)  # there are no validation rows here
     kept = refit(trial, shots=4)
     test = load(data).test
     places = {name: place for place, name in enumerate(load(data).class_names)}
     answers = np.array([places[label] for label in kept.classifier.predict(test.texts)])
-    np.testing.assert_array_equal(answers, predicted(trial))
+    np.testing.assert_array_equal(answers, wanted)
     kept.classifier.save(tmp_path / "kept")
     read = Classifier.load(tmp_path / "kept")
     torch.testing.assert_close(read.scores(test.texts), kept.classifier.scores(test.texts), rtol=1e-5, atol=1e-5)
@@ -92,7 +108,7 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head"])
+@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head", "mixture", "setfit"])
 def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     trial = config(data, tiny_bert, **KEPT[kind])
     for name in ("first", "second"):
@@ -232,17 +248,17 @@ def test_the_calibration_error_is_the_mean_gap_of_its_bins() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"recipe": {"name": "setfit"}, "embedding": None}, "received setfit: choose another arm"),
-        ({"inference": "mixture", **LOSS}, "received inference: mixture of soft_triple"),
-        ({"inference": "nearest", **LOSS}, "received inference: nearest of soft_triple"),
-        ({"inference": "neighbours"}, "received inference: neighbours of cross_entropy"),
+        ({"inference": "nearest", **LOSS}, "received inference: nearest of soft_triple: compare it with inference"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(fields: dict[str, Any], said: str, toy_csv: Path, tiny_bert: Path) -> None:
-    given = {name: value for name, value in fields.items() if value is not None}
+def test_what_cannot_be_kept_is_refused(
+    fields: dict[str, Any], said: str, toy_csv: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = replace(LOSSES["soft_triple"], proxies=None)  # a loss of one's own that does not say how it scores
+    monkeypatch.setattr("trainable.refitting.LOSSES", {**LOSSES, "soft_triple": unknown})
     base: dict[str, Any] = {"dataset": {"name": "toy", "path": str(toy_csv)}, "shots": 4, "encoder": str(tiny_bert)}
     with pytest.raises(ConfigError, match=said):
-        refit(TrialConfig.model_validate({**base, **given}))
+        refit(TrialConfig.model_validate({**base, **fields}))
 
 
 def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, tiny_bert: Path) -> None:
