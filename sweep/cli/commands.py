@@ -17,6 +17,7 @@ from sweep.errors import SpecError, SweepError, SweepFailedError
 from sweep.ledger.directory import SweepDirectory
 from sweep.spec.reader import load_spec
 from trainable.errors import TrainableError
+from trainable.plugins import check_plugins
 
 __all__ = ["main"]
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False, emoji=False, width=width)
     try:
         _check_folder()
+        check_plugins()
         return int(_COMMANDS[options.command](options, console))
     except SweepFailedError as error:
         return _complain(str(error), 1)
