@@ -104,17 +104,18 @@ class Classifier:
             for first in range(0, len(order), _BATCH):
                 chosen = order[first : first + _BATCH]
                 second = None if pairs is None else [pairs[place] for place in chosen]
-                inputs = self._tokens([texts[place] for place in chosen], second)
-                parts.append(self._batch_scores(inputs.to(device)).float().cpu())
+                inputs = self.tokens([texts[place] for place in chosen], second)
+                parts.append(self.batch_scores(inputs.to(device)).float().cpu())
         places = torch.tensor(order)
         scores_NC = torch.empty(len(order), len(self.labels))
         scores_NC[places] = torch.cat(parts)
         return scores_NC
 
-    def _tokens(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
+    def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Any:
+        """Return the inputs of the model for some texts, padded to the longest."""
         if pairs is not None and self.separator:
             joined = [f"{text} {self.separator} {pair}" for text, pair in zip(texts, pairs, strict=True)]
-            return self._tokens(joined, None)
+            return self.tokens(joined, None)
         return self.tokenizer(
             [self.prompt + text for text in texts],
             None if pairs is None else list(pairs),
@@ -125,15 +126,16 @@ class Classifier:
             return_tensors="pt",
         )
 
-    def _batch_scores(self, inputs: Any) -> Tensor:
+    def batch_scores(self, inputs: Any) -> Tensor:
+        """Return scores_BC of such inputs."""
         if self.head["kind"] == "own":
             logits_BC: Tensor = self.model(**inputs).logits
             return logits_BC
         own = _has_own(self.head)
         hidden_BTD = (self.model.base_model if own else self.model)(**inputs).last_hidden_state.float()
         embeddings_BD = self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
-        own_BC = self.model(**inputs).logits.float() if own else None
-        return _head_scores(embeddings_BD, self.head, self.arrays, len(self.labels), own_BC)
+        arrays = self.arrays | {"own": self.model(**inputs).logits.float()} if own else self.arrays
+        return _head_scores(embeddings_BD, self.head, arrays, len(self.labels))
 
     def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
         for place, layer in enumerate(self.layers):
@@ -223,7 +225,7 @@ def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, pooling: str) -> Tensor:
     if pooling == "cls":
         return hidden_BTD[:, 0]
     if pooling == "last":
-        return hidden_BTD[torch.arange(len(mask_BT), device=mask_BT.device), mask_BT.sum(dim=1) - 1]
+        return hidden_BTD[torch.arange(mask_BT.shape[0], device=mask_BT.device), mask_BT.sum(dim=1) - 1]
     mask_BT1 = mask_BT.unsqueeze(-1).to(hidden_BTD.dtype)
     return (hidden_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)
 
@@ -232,20 +234,13 @@ def _has_own(head: Mapping[str, Any]) -> bool:
     return "own" in (head["kind"], head.get("head", {}).get("kind"))
 
 
-def _head_scores(
-    embeddings_BD: Tensor,
-    head: Mapping[str, Any],
-    arrays: Mapping[str, Tensor],
-    classes: int,
-    own_BC: Tensor | None = None,
-) -> Tensor:
-    """Return scores_BC by a head's fields and arrays. own_BC: the scores of the model's own head, where it has one."""
+def _head_scores(embeddings_BD: Tensor, head: Mapping[str, Any], arrays: Mapping[str, Tensor], classes: int) -> Tensor:
+    """Return scores_BC by a head's fields and arrays, among them the scores of the model's own head where it counts."""
     if head["kind"] == "mixture":
-        parts = (_head_scores(embeddings_BD, head[name], arrays, classes, own_BC) for name in ("head", "nearest"))
+        parts = (_head_scores(embeddings_BD, head[name], arrays, classes) for name in ("head", "nearest"))
         return _mixed(*parts, weight=head["weight"], temperature=head["temperature"])
     if head["kind"] == "own":
-        assert own_BC is not None, "its scores are given"
-        return own_BC
+        return arrays["own"]
     if head.get("normalise"):
         embeddings_BD = F.normalize(embeddings_BD, dim=1)
     if head["kind"] in ("linear", "pairs"):
@@ -273,7 +268,7 @@ def _mixed(head_BC: Tensor, nearest_BC: Tensor, *, weight: float, temperature: f
 def _nearest_of_several(embeddings_BD: Tensor, proxies_QD: Tensor, head: Mapping[str, Any], classes: int) -> Tensor:
     """Return for each class the largest cosine to its proxies, or their mean, in which larger ones weigh more."""
     cosines_BQ = F.normalize(embeddings_BD, dim=1) @ F.normalize(proxies_QD, dim=1).T
-    cosines_BCK = cosines_BQ.view(len(cosines_BQ), classes, -1)
+    cosines_BCK = cosines_BQ.unflatten(1, (classes, -1))
     if head["of_several"] == "max":
         return cosines_BCK.amax(dim=2)
     weights_BCK = torch.softmax(head["sharpness"] * cosines_BCK, dim=2)
@@ -281,20 +276,20 @@ def _nearest_of_several(embeddings_BD: Tensor, proxies_QD: Tensor, head: Mapping
 
 
 def _votes(embeddings_BD: Tensor, rows_MD: Tensor, labels_M: Tensor, count: int, classes: int) -> Tensor:
-    """Return each class's votes among the nearest rows, with their similarities, together less than a vote, as a
-    tie-break."""
+    """Return each class's votes among the nearest rows; their similarities, less than a vote together, break ties."""
     cosines_BM = F.normalize(embeddings_BD, dim=1) @ F.normalize(rows_MD, dim=1).T
     count = min(count, len(rows_MD))
-    nearest_BK = torch.argsort(-cosines_BM, dim=1, stable=True)[:, :count]
+    if torch.compiler.is_exporting():  # to ONNX, which has no stable sort; its TopK takes the first of equals
+        nearest_BK = torch.topk(cosines_BM, count, dim=1).indices
+    else:
+        nearest_BK = torch.argsort(-cosines_BM, dim=1, stable=True)[:, :count]
     votes_BK = 1 + (1 + cosines_BM.gather(1, nearest_BK)) / 2 / (count + 1)
-    return torch.zeros(len(embeddings_BD), classes, device=votes_BK.device).scatter_add_(
-        1, labels_M[nearest_BK], votes_BK
-    )
+    return (F.one_hot(labels_M[nearest_BK], classes) * votes_BK.unsqueeze(2)).sum(dim=1)
 
 
 def _won_pairs(margins_BP: Tensor, pairs_P2: Tensor, classes: int) -> Tensor:
     """Return for each class the pairs that it wins, with its margins, together less than a pair, as a tie-break."""
-    wins_BC = torch.zeros(len(margins_BP), classes, device=margins_BP.device)
+    wins_BC = margins_BP.new_zeros(margins_BP.shape[0], classes)
     sums_BC = torch.zeros_like(wins_BC)
     for place, (first, second) in enumerate(pairs_P2.tolist()):
         margin_B = margins_BP[:, place]

@@ -145,7 +145,13 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
 
     with quiet():
         kept = refit_stored(
-            options.sweep, Path(options.dir), Path(options.out), arm=options.arm, shots=options.shots, told=told
+            options.sweep,
+            Path(options.dir),
+            Path(options.out),
+            arm=options.arm,
+            shots=options.shots,
+            onnx=options.onnx,
+            told=told,
         )
     console.print(f"{kept.arm.cell}: {expected(kept.refitted, kept.comparison, kept.arm)}", soft_wrap=True)
     console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)

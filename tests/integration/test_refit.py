@@ -102,6 +102,16 @@ def test_unsure_rows_are_left_to_a_person(folder: Path, tmp_path: Path, capsys: 
     assert [label == "" for label in labels] == [value < limit for value in sure.tolist()]
 
 
+def test_an_onnx_file_lies_beside_the_weights(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    out = tmp_path / "model"
+    assert command(folder, "--out", str(out), "--arm", "toy/4/frozen", "--onnx") == 0
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"python -m sweep refit mine --arm toy/4/frozen --out {out} --onnx" in card
+    assert re.search(r"a text took \d+\.\d ms, and \d+\.\d ms with torch; it has \d+ MB", card)
+    assert (out / "model.onnx").stat().st_size > 10_000
+
+
 def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     taken, file = tmp_path / "taken", tmp_path / "new.csv"
     taken.mkdir()

@@ -171,6 +171,35 @@ print(json.dumps(Classifier.load(".").predict_proba({texts!r}).tolist()))
     torch.testing.assert_close(found, kept.classifier.predict_proba(texts), rtol=1e-5, atol=1e-5)
 
 
+ONNX = ["frozen, logistic regression", "frozen, svm", "neighbours", "nearest proxy", "mixture, own head", "setfit"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ONNX)
+def test_an_onnx_file_gives_the_same_scores(kind: str, tiny_bert: Path, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    from trainable.onnx_export import export
+
+    words = {"warm": "red film", "cold": "blue text", "dull": "the was it"}
+    rows = [f"a {words[name]} number {number},{name}" for number in range(16) for name in words]
+    (tmp_path / "toy.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    data = DatasetConfig(name="toy", path=str(tmp_path / "toy.csv"))
+    classifier = refit(config(data, tiny_bert, **KEPT[kind])).classifier
+    classifier.save(tmp_path)
+    texts = list(load(data).test.texts)
+    made = export(classifier, tmp_path, texts)
+    assert made.difference < 1e-4
+    assert (made.megabytes, made.torch_megabytes) == pytest.approx((0.5, 0.5), abs=0.4)
+    assert made.milliseconds > 0 < made.torch_milliseconds
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    for some in (texts, texts[3:4], ["", "a red film " * 400, "x"]):  # other numbers of texts and tokens
+        inputs = {name: each.numpy() for name, each in classifier.tokens(some).items()}
+        (scores,) = session.run(["scores"], inputs)
+        wanted = classifier.scores(some) / classifier.temperature
+        torch.testing.assert_close(torch.from_numpy(scores), wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_its_probabilities_are_calibrated_on_rows_that_trained_nothing(data: DatasetConfig, tiny_bert: Path) -> None:
     trial = config(data, tiny_bert, recipe={"name": "frozen", "C": 1000.0})
     kept = refit(trial, shots=6)
