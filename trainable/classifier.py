@@ -268,7 +268,7 @@ def _mixed(head_BC: Tensor, nearest_BC: Tensor, *, weight: float, temperature: f
 def _nearest_of_several(embeddings_BD: Tensor, proxies_QD: Tensor, head: Mapping[str, Any], classes: int) -> Tensor:
     """Return for each class the largest cosine to its proxies, or their mean, in which larger ones weigh more."""
     cosines_BQ = F.normalize(embeddings_BD, dim=1) @ F.normalize(proxies_QD, dim=1).T
-    cosines_BCK = cosines_BQ.unflatten(1, (classes, -1))
+    cosines_BCK = cosines_BQ.reshape(-1, classes, proxies_QD.shape[0] // classes)
     if head["of_several"] == "max":
         return cosines_BCK.amax(dim=2)
     weights_BCK = torch.softmax(head["sharpness"] * cosines_BCK, dim=2)

@@ -29,6 +29,8 @@ from trainable.evaluation.assessment import Mixture
 from trainable.evaluation.heads import prior_shift
 from trainable.kept import Chosen
 from trainable.losses import LOSSES
+from trainable.recipes import RECIPES
+from trainable.recipes.setfit import SetFit
 from trainable.refitting import DRAW, _fold_of, refit
 from trainable.training import replicates
 
@@ -149,8 +151,11 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
 
 
 @pytest.mark.slow
-def test_the_folder_answers_without_this_project(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
-    kept = refit(config(data, tiny_bert, **KEPT["soft_triple"]))
+@pytest.mark.parametrize("kind", ["soft_triple", "nearest proxy of several", "mixture, own head", "setfit"])
+def test_the_folder_answers_without_this_project(
+    kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
+) -> None:
+    kept = refit(config(data, tiny_bert, **KEPT[kind]))
     kept.classifier.save(tmp_path / "kept")
     texts = list(load(data).test.texts[:5])
     script = f"""
@@ -158,7 +163,7 @@ import json, sys
 sys.path = [place for place in sys.path if "work/main" not in place or "site-packages" in place]
 class Refused:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("trainable", "sweep"):
+        if name.split(".")[0] in ("trainable", "sweep", "setfit"):
             raise ImportError(name)
 sys.meta_path.insert(0, Refused())
 from classifier import Classifier
@@ -316,6 +321,38 @@ def test_priors_are_in_the_kept_head_whichever_it_is(data: DatasetConfig, tiny_b
         texts = list(load(data).test.texts[:6])
         moved = torch.log(pool.predict_proba(texts)) - torch.log(plain.predict_proba(texts))
         assert torch.corrcoef(torch.stack([(moved - moved.mean()).mean(dim=0).double(), shift]))[0, 1] > 0.9, head
+
+
+@pytest.mark.slow
+def test_setfit_reads_pairs_as_one_text_when_it_is_kept_too(tiny_bert: Path, tmp_path: Path) -> None:
+    words = {"same": ("red", "red"), "other": ("red", "blue")}
+    rows = [
+        f"a {one} film {number},{other} text,{name}" for number in range(20) for name, (one, other) in words.items()
+    ]
+    (tmp_path / "pairs.csv").write_text("first,second,label\n" + "\n".join(rows) + "\n")
+    pairs = DatasetConfig(name="pairs", path=str(tmp_path / "pairs.csv"), text="first", text_pair="second")
+    trial = config(pairs, tiny_bert, **KEPT["setfit"])
+    wanted, _ = confirmed(trial)
+    classifier = refit(trial, shots=4).classifier
+    classifier.save(tmp_path / "kept")
+    test, read = load(pairs).test, Classifier.load(tmp_path / "kept")
+    assert test.pairs is not None
+    assert read.separator == "[SEP]"
+    places = {name: place for place, name in enumerate(load(pairs).class_names)}
+    assert [places[label] for label in read.predict(test.texts, test.pairs)] == wanted.tolist()
+
+
+def test_a_large_number_of_rows_does_not_train_setfit_for_ever(data: DatasetConfig, tiny_bert: Path) -> None:
+    trial = config(data, tiny_bert, recipe={"name": "setfit", "num_epochs": 2})
+    for rows, steps in ((8, None), (200, 2 * 40 * 200 // 16), (10_000, 2 * 40 * 10_000 // 16)):
+        bounded = RECIPES["setfit"].bounded(trial, 8, rows).recipe
+        assert isinstance(bounded, SetFit)
+        assert bounded.max_steps == steps
+    many = RECIPES["setfit"].bounded(trial, 1000, 1001).recipe
+    assert isinstance(many, SetFit)
+    assert many.max_steps == 2 * 1000**2 // 16, "no fewer than the comparison took"
+    set_by_hand = trial.model_copy(update={"recipe": SetFit(max_steps=7)})
+    assert RECIPES["setfit"].bounded(set_by_hand, 8, 10_000) == set_by_hand
 
 
 def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tmp_path: Path) -> None:
