@@ -19,6 +19,7 @@ from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
 from sweep.records.sweep import SweepRecord, SweepState
+from sweep.refit import keep_winners
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
@@ -26,6 +27,7 @@ from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
+from sweep.verdict import summary
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
@@ -89,7 +91,8 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         notes = tuple(_notes(ledger, known, here))
         ledger.begin(spec.resolved(), grid, here, data_records(grid), digest_inputs(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
-        result = replace(_run(spec, grid, ledger, directory, address, display), notes=notes)
+        result = _run(spec, grid, ledger, directory, address, display)
+        result = replace(result, notes=(*notes, *result.notes))
     if ledger.sweep().state is SweepState.FAILED:
         raise SweepFailedError(_failures(ledger))
     return result
@@ -125,9 +128,13 @@ def _run(
             try:
                 ending = close(dispatcher, aborted=aborted)
                 report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
+                unkept: tuple[str, ...] = ()
+                if spec.refit and ending.end is End.FINISHED and (trained or not directory.kept()):
+                    unkept = keep_winners(directory)
+                    report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
             finally:
                 projection = tracker.close(timeout=60)
-    return RunResult(ending, trained, ledger, grid, report, projection, uri)
+    return RunResult(ending, trained, ledger, grid, report, projection, uri, unkept)
 
 
 def _notes(ledger: Ledger, known: SweepRecord | None, here: Mapping[str, str]) -> Iterator[str]:
@@ -148,11 +155,12 @@ def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> Repo
     from sweep.report import write_report
 
     try:
-        report = write_report(ledger.results(), directory.report)
+        report = write_report(ledger.results(), directory.report, kept=directory.kept())
     except Exception:
         logger.exception("the report could not be written")
         return None
     tracker.log_artifact(directory.report)
+    tracker.describe(summary(report.verdict))
     return report
 
 

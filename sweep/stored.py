@@ -12,6 +12,7 @@ from sweep.ledger.stored import find_stored, ledger_place, open_ledger, read_sto
 from sweep.records.sweep import SweepState
 from sweep.scheduling.stop_requests import Stop, request_stop
 from sweep.tracking import sync, tracking_uri
+from sweep.verdict import summary, verdict
 from trainable.outcomes import Outcome
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def sync_stored(name: str, root: Path) -> str:
         _close(ledger)
         uri = tracking_uri(spec.tracking.uri)
         files = [directory.report] if directory.report.is_dir() else []
-        projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri, files=files)
+        found = summary(verdict(ledger.results())) if ledger.sweep().state is SweepState.FINISHED else ""
+        projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri, files=files, verdict=found)
     return f"{spec.name}: {projection}"
 
 
@@ -40,7 +42,7 @@ def report_stored(name: str, root: Path, out: Path | None) -> ReportFiles:
     directory, spec = find_stored(name, root)
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
-    return write_report(ledger.results(), out or directory.report)
+    return write_report(ledger.results(), out or directory.report, kept=directory.kept())
 
 
 def stop_stored(name: str, root: Path, wanted: Stop, *, told: Callable[[str], None]) -> str:

@@ -50,14 +50,17 @@ class Classifier:
     model: the encoder; with the head `own`, a sequence classifier.
     tokenizer: its tokenizer.
     head: the head's fields. `kind` is `own` (the model's), `linear` (weight_CD, bias_C), `centroids` (centroids_CD),
-        `neighbours` (rows_MD, labels_M, and `count` that vote) or `pairs` (a linear machine for each pair of classes:
-        weight_PD, bias_P, pairs_P2); `normalise` scales embeddings to length 1 first.
+        `proxies` (proxies_QD, Q / C of each class, with `scale`, `of_several` and `sharpness`), `neighbours` (rows_MD,
+        labels_M, and `count` that vote), `pairs` (a linear machine for each pair of classes: weight_PD, bias_P,
+        pairs_P2) or `mixture` (the probabilities of a `head` and of what is `nearest`, with `weight` and
+        `temperature`); `normalise` scales embeddings to length 1 first.
     arrays: those of the head and of the layers after the pooling, by name.
     pooling: `cls`, `mean` or `last`; of no matter to the head `own`.
     layers: what follows the pooling, each with its `kind`, `Normalize` or `Dense`.
     prompt: text before every text.
     max_length: tokens of a text that are read.
     paired: whether pairs of texts are classified.
+    separator: what makes one text of the two of a pair; empty where the tokenizer takes both.
     temperature: divides the scores before they become probabilities.
     """
 
@@ -71,6 +74,7 @@ class Classifier:
     prompt: str = ""
     max_length: int = 64
     paired: bool = False
+    separator: str = ""
     temperature: float = 1.0
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
@@ -100,14 +104,18 @@ class Classifier:
             for first in range(0, len(order), _BATCH):
                 chosen = order[first : first + _BATCH]
                 second = None if pairs is None else [pairs[place] for place in chosen]
-                inputs = self._tokens([texts[place] for place in chosen], second)
-                parts.append(self._batch_scores(inputs.to(device)).float().cpu())
+                inputs = self.tokens([texts[place] for place in chosen], second)
+                parts.append(self.batch_scores(inputs.to(device)).float().cpu())
         places = torch.tensor(order)
         scores_NC = torch.empty(len(order), len(self.labels))
         scores_NC[places] = torch.cat(parts)
         return scores_NC
 
-    def _tokens(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
+    def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Any:
+        """Return the inputs of the model for some texts, padded to the longest."""
+        if pairs is not None and self.separator:
+            joined = [f"{text} {self.separator} {pair}" for text, pair in zip(texts, pairs, strict=True)]
+            return self.tokens(joined, None)
         return self.tokenizer(
             [self.prompt + text for text in texts],
             None if pairs is None else list(pairs),
@@ -118,13 +126,16 @@ class Classifier:
             return_tensors="pt",
         )
 
-    def _batch_scores(self, inputs: Any) -> Tensor:
-        outputs = self.model(**inputs)
+    def batch_scores(self, inputs: Any) -> Tensor:
+        """Return scores_BC of such inputs."""
         if self.head["kind"] == "own":
-            logits_BC: Tensor = outputs.logits
+            logits_BC: Tensor = self.model(**inputs).logits
             return logits_BC
-        embeddings_BD = _pooled(outputs.last_hidden_state.float(), inputs["attention_mask"], self.pooling)
-        return _head_scores(self._after_pooling(embeddings_BD), self.head, self.arrays, len(self.labels))
+        own = _has_own(self.head)
+        hidden_BTD = (self.model.base_model if own else self.model)(**inputs).last_hidden_state.float()
+        embeddings_BD = self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
+        arrays = self.arrays | {"own": self.model(**inputs).logits.float()} if own else self.arrays
+        return _head_scores(embeddings_BD, self.head, arrays, len(self.labels))
 
     def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
         for place, layer in enumerate(self.layers):
@@ -151,7 +162,7 @@ class Classifier:
             {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},
             place / "classifier.safetensors",
         )
-        names = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "temperature")
+        names = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "separator", "temperature")
         content = {"format": FORMAT, **{name: getattr(self, name) for name in names}, "sha256": _hashes(place)}
         (place / "classifier.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
@@ -173,7 +184,7 @@ class Classifier:
             raise ValueError(f"classifier.json in {place} must have the format {FORMAT}: read it with its own version")
         if stored.pop("sha256", None) != _hashes(place):
             raise ValueError(f"weights must be those that classifier.json names by SHA-256; some in {place} are others")
-        kind = AutoModelForSequenceClassification if stored["head"]["kind"] == "own" else AutoModel
+        kind = AutoModelForSequenceClassification if _has_own(stored["head"]) else AutoModel
         model = kind.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
         arrays = load_file(place / "classifier.safetensors", device=device)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
@@ -214,39 +225,71 @@ def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, pooling: str) -> Tensor:
     if pooling == "cls":
         return hidden_BTD[:, 0]
     if pooling == "last":
-        return hidden_BTD[torch.arange(len(mask_BT), device=mask_BT.device), mask_BT.sum(dim=1) - 1]
+        return hidden_BTD[torch.arange(mask_BT.shape[0], device=mask_BT.device), mask_BT.sum(dim=1) - 1]
     mask_BT1 = mask_BT.unsqueeze(-1).to(hidden_BTD.dtype)
     return (hidden_BTD * mask_BT1).sum(dim=1) / mask_BT1.sum(dim=1)
 
 
+def _has_own(head: Mapping[str, Any]) -> bool:
+    return "own" in (head["kind"], head.get("head", {}).get("kind"))
+
+
 def _head_scores(embeddings_BD: Tensor, head: Mapping[str, Any], arrays: Mapping[str, Tensor], classes: int) -> Tensor:
-    """Return scores_BC by a head's fields and arrays."""
+    """Return scores_BC by a head's fields and arrays, among them the scores of the model's own head where it counts."""
+    if head["kind"] == "mixture":
+        parts = (_head_scores(embeddings_BD, head[name], arrays, classes) for name in ("head", "nearest"))
+        return _mixed(*parts, weight=head["weight"], temperature=head["temperature"])
+    if head["kind"] == "own":
+        return arrays["own"]
     if head.get("normalise"):
         embeddings_BD = F.normalize(embeddings_BD, dim=1)
-    if head["kind"] == "linear":
-        return F.linear(embeddings_BD, arrays["weight"], arrays["bias"])
+    if head["kind"] in ("linear", "pairs"):
+        found_BP = F.linear(embeddings_BD, arrays["weight"], arrays["bias"])
+        return found_BP if head["kind"] == "linear" else _won_pairs(found_BP, arrays["pairs"], classes)
+    return _near_scores(embeddings_BD, head, arrays, classes)
+
+
+def _near_scores(embeddings_BD: Tensor, head: Mapping[str, Any], arrays: Mapping[str, Tensor], classes: int) -> Tensor:
+    """Return scores_BC by what an embedding is near to."""
     if head["kind"] == "centroids":
         return F.normalize(embeddings_BD, dim=1) @ arrays["centroids"].T
-    if head["kind"] == "neighbours":
-        return _votes(embeddings_BD, arrays["rows"], arrays["labels"], head["count"], classes)
-    return _won_pairs(F.linear(embeddings_BD, arrays["weight"], arrays["bias"]), arrays["pairs"], classes)
+    if head["kind"] == "proxies":
+        return float(head["scale"]) * _nearest_of_several(embeddings_BD, arrays["proxies"], head, classes)
+    return _votes(embeddings_BD, arrays["rows"], arrays["labels"], head["count"], classes)
+
+
+def _mixed(head_BC: Tensor, nearest_BC: Tensor, *, weight: float, temperature: float) -> Tensor:
+    """Return log-probabilities, in double precision, of the mixture of both parts' probabilities."""
+    head_BC, nearest_BC = head_BC.double(), nearest_BC.double() / temperature
+    mixed_BC = weight * torch.softmax(head_BC, dim=1) + (1 - weight) * torch.softmax(nearest_BC, dim=1)
+    return torch.log(mixed_BC.clamp_min(torch.finfo(torch.float32).tiny))
+
+
+def _nearest_of_several(embeddings_BD: Tensor, proxies_QD: Tensor, head: Mapping[str, Any], classes: int) -> Tensor:
+    """Return for each class the largest cosine to its proxies, or their mean, in which larger ones weigh more."""
+    cosines_BQ = F.normalize(embeddings_BD, dim=1) @ F.normalize(proxies_QD, dim=1).T
+    cosines_BCK = cosines_BQ.reshape(-1, classes, proxies_QD.shape[0] // classes)
+    if head["of_several"] == "max":
+        return cosines_BCK.amax(dim=2)
+    weights_BCK = torch.softmax(head["sharpness"] * cosines_BCK, dim=2)
+    return (weights_BCK * cosines_BCK).sum(dim=2)
 
 
 def _votes(embeddings_BD: Tensor, rows_MD: Tensor, labels_M: Tensor, count: int, classes: int) -> Tensor:
-    """Return each class's votes among the nearest rows, with their similarities, together less than a vote, as a
-    tie-break."""
+    """Return each class's votes among the nearest rows; their similarities, less than a vote together, break ties."""
     cosines_BM = F.normalize(embeddings_BD, dim=1) @ F.normalize(rows_MD, dim=1).T
     count = min(count, len(rows_MD))
-    nearest_BK = torch.argsort(-cosines_BM, dim=1, stable=True)[:, :count]
+    if torch.compiler.is_exporting():  # to ONNX, which has no stable sort; its TopK takes the first of equals
+        nearest_BK = torch.topk(cosines_BM, count, dim=1).indices
+    else:
+        nearest_BK = torch.argsort(-cosines_BM, dim=1, stable=True)[:, :count]
     votes_BK = 1 + (1 + cosines_BM.gather(1, nearest_BK)) / 2 / (count + 1)
-    return torch.zeros(len(embeddings_BD), classes, device=votes_BK.device).scatter_add_(
-        1, labels_M[nearest_BK], votes_BK
-    )
+    return (F.one_hot(labels_M[nearest_BK], classes) * votes_BK.unsqueeze(2)).sum(dim=1)
 
 
 def _won_pairs(margins_BP: Tensor, pairs_P2: Tensor, classes: int) -> Tensor:
     """Return for each class the pairs that it wins, with its margins, together less than a pair, as a tie-break."""
-    wins_BC = torch.zeros(len(margins_BP), classes, device=margins_BP.device)
+    wins_BC = margins_BP.new_zeros(margins_BP.shape[0], classes)
     sums_BC = torch.zeros_like(wins_BC)
     for place, (first, second) in enumerate(pairs_P2.tolist()):
         margin_B = margins_BP[:, place]

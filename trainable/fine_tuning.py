@@ -5,7 +5,7 @@ Shapes: N rows of the pool, M of them to train on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from trainable.recipes.entry import Trial
 
 __all__ = ["FineTuning", "evaluation_points"]
+
+_SILENT = 5.0  # seconds of training without a word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +90,20 @@ class FineTuning:
         """Train the pretrained encoder on `trial.samples[replicate]`, and yield its metrics at each of `points`."""
         return _measurements(self, replicate)
 
-    def trained(self, replicate: int) -> Learner:
+    def trained(self, replicate: int, told: Callable[[str], None] = lambda said: None) -> Learner:
         """Train the pretrained encoder on `trial.samples[replicate]` to the last step, and score nothing.
+
+        told: called with each tenth of the steps, if that took seconds.
 
         Raises DivergedError as `measurements` does.
         """
         learner = _learner(self, replicate)
-        learner.train_until(self.trial.config.steps)
+        steps, began = self.trial.config.steps, perf_counter()
+        for point in evaluation_points(steps, min(10, steps)):
+            learner.train_until(point)
+            if perf_counter() - began > _SILENT and point < steps:
+                told(f"step {point:,} of {steps:,}")
+                began = perf_counter()
         return _restarted(self, replicate, learner)[0]
 
     def release(self) -> None:

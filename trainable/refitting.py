@@ -8,6 +8,8 @@ Shapes: N rows, M training rows, C classes, D embedding size.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +22,19 @@ from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
 from trainable.errors import ConfigError
-from trainable.fine_tuning import FineTuning
-from trainable.kept import fine_tuned_classifier, frozen_classifier, tempered
+from trainable.evaluation.assessment import Mixture, Rule, Scores, choose_mixture, choose_neighbours, cross_fitted
+from trainable.kept import Chosen, fine_tuned_classifier, tempered
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 from trainable.recipes.entry import Trial
-from trainable.recipes.frozen import Frozen
+from trainable.recipes.fine_tune import FineTune
 from trainable.recipes.label_names import LabelNames
+from trainable.recipes.metric_then_head import MetricThenHead
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
+    from trainable.fine_tuning import FineTuning
+    from trainable.learner import Learner
 
 __all__ = ["Refitted", "refit"]
 
@@ -57,24 +62,31 @@ class Refitted:
     calibration: Calibration | None
 
 
-def refit(config: TrialConfig, *, shots: int | None = None) -> Refitted:
+def refit(
+    config: TrialConfig, *, shots: int | None = None, told: Callable[[str], None] = lambda said: None
+) -> Refitted:
     """Train a trial's configuration on all labelled rows of its dataset, or on a draw of `shots`.
+
+    told: called with what is done now, in a few words.
 
     Rows of a test part that was held out of one file are labelled rows like others; those of a test part that the user
     gave are left alone.
 
-    Raises TrainableError for data, an encoder or fields that cannot be used, and for methods that cannot be kept yet.
+    Raises TrainableError for data, an encoder or fields that cannot be used, and for methods that cannot be kept.
     """
     _check(config)
     data = load(config.dataset)
-    chosen = (
-        _all_rows(config, data)
-        if shots is None
-        else (data, draw_of(_with(config, shots=shots, validation="all"), data, DRAW).train)
-    )
-    calibration = _calibrated(config, *chosen)
-    classifier = _trained(config, *chosen)
-    labels_M = chosen[0].pool.labels_N[chosen[1]]
+    compared = len(draw_of(config, data, DRAW).train)
+    if shots is None:
+        data, train_M = _all_rows(config, data)
+    else:
+        train_M = draw_of(_with(config, shots=shots, validation="all"), data, DRAW).train
+    work = _Work(config=_for_rows(config, compared, len(train_M)), data=data, told=told)
+    held = _held(work, train_M)
+    told(f"training on all {len(train_M):,} rows")
+    classifier = work.trained(train_M, _chosen(config, held))
+    labels_M = data.pool.labels_N[train_M]
+    calibration = _calibrated(config, held)
     if calibration is not None:
         classifier = tempered(classifier, calibration.temperature)
     counts = np.bincount(labels_M, minlength=len(data.class_names))
@@ -82,18 +94,38 @@ def refit(config: TrialConfig, *, shots: int | None = None) -> Refitted:
 
 
 def _check(config: TrialConfig) -> None:
-    kept = ("fine_tune", "frozen", "metric_then_head", "label_names")
-    if config.recipe.name not in kept:
+    if RECIPES[config.recipe.name].keep is None:
+        kept = [name for name, entry in RECIPES.items() if entry.keep is not None]
         raise ConfigError(
             f"a classifier can be kept of {', '.join(kept)}; received {config.recipe.name}: choose another arm"
         )
-    rule = config.inference or ("head" if config.beta > 0 else "nearest")
-    proxies = config.loss is not None and LOSSES[config.loss.name].has_proxies
-    if config.recipe.name == "fine_tune" and (rule in ("mixture", "neighbours") or (rule == "nearest" and proxies)):
-        raise ConfigError(
-            f"a classifier can be kept that reads by its head, its class centroids or a logistic regression; received "
-            f"inference: {rule} of {config.method}: choose another arm, or compare it with inference: head"
-        )
+    rule = _rule(config)
+    if config.loss is not None and rule in ("nearest", "mixture"):
+        entry = LOSSES[config.loss.name]
+        if entry.has_proxies and entry.proxies is None:
+            raise ConfigError(
+                f"a classifier can be kept that reads by proxies where the loss says how it scores by them; received "
+                f"inference: {rule} of {config.method}: compare it with inference: head, or give the loss's entry the "
+                "field `proxies`"
+            )
+
+
+def _rule(config: TrialConfig) -> Rule:
+    return config.inference or ("head" if config.beta > 0 else "nearest")
+
+
+def _is_open(config: TrialConfig) -> bool:
+    """Whether the rule of inference leaves something open, which is chosen on rows that trained nothing."""
+    return isinstance(config.recipe, FineTune) and _rule(config) in ("neighbours", "mixture")
+
+
+def _for_rows(config: TrialConfig, compared: int, rows: int) -> TrialConfig:
+    """The configuration with as many steps as these rows need."""
+    config = RECIPES[config.recipe.name].bounded(config, compared, rows)
+    if not isinstance(config.recipe, FineTune | MetricThenHead):
+        return config
+    batch = min(config.batch_size, rows)
+    return _with(config, steps=max(config.steps, -(-_EPOCHS * rows // batch)), evaluations=1)
 
 
 def _with(config: TrialConfig, **fields: Any) -> TrialConfig:
@@ -110,27 +142,137 @@ def _all_rows(config: TrialConfig, data: TextData) -> tuple[TextData, NDArray[np
     return replace(data, pool=rows), np.arange(len(rows))
 
 
-def _calibrated(config: TrialConfig, data: TextData, train_M: NDArray[np.int64]) -> Calibration | None:
-    """Return the calibration on rows that trained nothing: the rows are cut into folds, and each of some folds is
-    scored by a classifier that was trained on all others, almost as many rows as the one that is kept.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """Rows that trained nothing.
 
-    None where no class has two rows.
+    labels_N: their classes.
+    scores_NC: by the classifier that is kept of all other rows; empty where the rule leaves something open.
+    by_rule: their scores by every rule, where it does.
     """
-    if config.recipe.name == "label_names":  # which no row trains
-        scores_NC = _scores(_trained(config, data, train_M), data, train_M)
-        return fitted_temperature(scores_NC, data.pool.labels_N[train_M])
-    folds, used = _FOLDS if RECIPES[config.recipe.name].embeds_once else _DEAR_FOLDS[len(train_M) >= _MANY]
-    places_M = _fold_of(data.pool.labels_N[train_M], folds)
-    scored: list[tuple[NDArray[np.float64], NDArray[np.int64]]] = []
-    for fold in range(used):
-        held_M = train_M[places_M == fold]
-        if len(held_M):
-            classifier = _trained(config, data, train_M[places_M != fold])
-            scored.append((_scores(classifier, data, held_M), data.pool.labels_N[held_M]))
-    if not scored:
+
+    labels_N: NDArray[np.int64]
+    scores_NC: NDArray[np.float64]
+    by_rule: Scores | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """A configuration that is trained on several choices of rows of the same data. told: as of `refit`."""
+
+    config: TrialConfig
+    data: TextData
+    told: Callable[[str], None]
+
+    def trained(self, train_M: NDArray[np.int64], chosen: Chosen) -> Classifier:
+        """Train on these rows of the pool."""
+        trial = self._trial(train_M)
+        if not isinstance(self.config.recipe, FineTune | MetricThenHead):
+            keep = RECIPES[self.config.recipe.name].keep
+            assert keep is not None, "others are refused"
+            return keep(trial)
+        with _fine_tuned(trial, self.told) as (run, learner):
+            return fine_tuned_classifier(run, learner, chosen)
+
+    def held(self, train_M: NDArray[np.int64], held_M: NDArray[np.int64]) -> _Held:
+        """Train on some rows of the pool and score others."""
+        labels_N = self.data.pool.labels_N[held_M]
+        if not _is_open(self.config):
+            return _Held(labels_N=labels_N, scores_NC=self._scores(self.trained(train_M, Chosen()), held_M))
+        with _fine_tuned(self._trial(train_M), self.told) as (_, learner):
+            (scores,) = learner.scorer.by_all_rules((learner.scorer.pool, held_M))
+        return _Held(labels_N=labels_N, scores_NC=np.empty((0, 0)), by_rule=scores)
+
+    def _trial(self, train_M: NDArray[np.int64]) -> Trial:
+        counts_C = np.bincount(self.data.pool.labels_N[train_M], minlength=len(self.data.class_names))
+        missing = [self.data.class_names[label] for label in np.flatnonzero(counts_C == 0)]
+        if missing and not isinstance(self.config.recipe, LabelNames):
+            raise ConfigError(
+                f"a classifier needs a row of every class; the chosen rows of `{self.data.name}` have none of "
+                f"{', '.join(missing[:5])}: take more shots, or all rows"
+            )
+        sample = Draw(np.sort(train_M), np.arange(0))
+        return Trial(config=self.config, data=self.data, draws=(DRAW,), samples=(sample,), part="validation")
+
+    def _scores(self, classifier: Classifier, rows_N: NDArray[np.int64]) -> NDArray[np.float64]:
+        held = self.data.pool.at(rows_N)
+        scores_NC: NDArray[np.float64] = classifier.scores(held.texts, held.pairs).double().numpy()
+        return scores_NC
+
+
+@contextmanager
+def _fine_tuned(trial: Trial, told: Callable[[str], None]) -> Iterator[tuple[FineTuning, Learner]]:
+    from trainable.fine_tuning import FineTuning
+
+    run = FineTuning.begun(trial)
+    try:
+        yield run, run.trained(0, told)
+    finally:
+        run.release()
+
+
+def _held(work: _Work, train_M: NDArray[np.int64]) -> list[_Held]:
+    """Score rows that trained nothing: the rows are cut into folds, and each of some folds is scored by a classifier
+    that was trained on all others, almost as many rows as the one that is kept.
+
+    Empty where no class has two rows.
+    """
+    if isinstance(work.config.recipe, LabelNames):  # which no row trains
+        return [work.held(train_M, train_M)]
+    folds, used = _FOLDS if RECIPES[work.config.recipe.name].embeds_once else _DEAR_FOLDS[len(train_M) >= _MANY]
+    places_M = _fold_of(work.data.pool.labels_N[train_M], folds)
+    chosen = [fold for fold in range(used) if (places_M == fold).any()]
+    found = []
+    for number, fold in enumerate(chosen, start=1):
+        seen_M, held_M = train_M[places_M != fold], train_M[places_M == fold]
+        work.told(
+            f"calibration {number} of {len(chosen)}: training on {len(seen_M):,} rows, to score {len(held_M):,} others"
+        )
+        found.append(work.held(seen_M, held_M))
+    return found
+
+
+def _chosen(config: TrialConfig, held: Sequence[_Held]) -> Chosen:
+    """Choose what the rule of inference leaves open on rows that trained nothing; without such rows, one neighbour and
+    the mixture of arXiv:2211.15202."""
+    found = _joined(held)
+    if found is None:
+        return Chosen(mixture=Mixture(config.beta, 1.0))
+    classes = found.nearest_NC.shape[1]
+    return Chosen(
+        neighbours=choose_neighbours(found.cosines_NK, found.neighbours_NK, found.labels_N, classes),
+        mixture=choose_mixture(found.head_NC, found.nearest_NC, found.labels_N),
+    )
+
+
+def _joined(held: Sequence[_Held]) -> Scores | None:
+    parts = [each.by_rule for each in held if each.by_rule is not None]
+    if not parts:
         return None
-    scores, labels = zip(*scored, strict=True)
-    return fitted_temperature(np.concatenate(scores), np.concatenate(labels))
+    width = min(part.cosines_NK.shape[1] for part in parts)
+    return Scores(
+        labels_N=np.concatenate([part.labels_N for part in parts]),
+        head_NC=np.concatenate([part.head_NC for part in parts]),
+        nearest_NC=np.concatenate([part.nearest_NC for part in parts]),
+        cosines_NK=np.concatenate([part.cosines_NK[:, :width] for part in parts]),
+        neighbours_NK=np.concatenate([part.neighbours_NK[:, :width] for part in parts]),
+    )
+
+
+def _calibrated(config: TrialConfig, held: Sequence[_Held]) -> Calibration | None:
+    """Return the calibration on rows that trained nothing; None where there are none. What the rule leaves open is
+    chosen on other rows than those that it scores here."""
+    if not held:
+        return None
+    found = _joined(held)
+    if found is None:
+        scores_NC = np.concatenate([each.scores_NC for each in held])
+        return fitted_temperature(scores_NC, np.concatenate([each.labels_N for each in held]))
+    rule = _rule(config)
+    scores_NC = np.asarray(cross_fitted(rule, found, beta=config.beta), dtype=np.float64)
+    if rule == "mixture":  # of whose probabilities the kept classifier gives the logarithms
+        scores_NC = np.log(np.maximum(scores_NC, np.finfo(np.float32).tiny))
+    return fitted_temperature(scores_NC, found.labels_N)
 
 
 def _fold_of(labels_M: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
@@ -143,35 +285,3 @@ def _fold_of(labels_M: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
         if len(own) > 1:
             places_M[own] = np.arange(len(own)) % folds
     return places_M
-
-
-def _scores(classifier: Classifier, data: TextData, rows_N: NDArray[np.int64]) -> NDArray[np.float64]:
-    held = data.pool.at(rows_N)
-    scores_NC: NDArray[np.float64] = classifier.scores(held.texts, held.pairs).double().numpy()
-    return scores_NC
-
-
-def _trained(config: TrialConfig, data: TextData, train_M: NDArray[np.int64]) -> Classifier:
-    """Train on these rows of the pool."""
-    missing = [data.class_names[label] for label in np.flatnonzero(_counts(data, train_M) == 0)]
-    if missing and config.recipe.name != "label_names":
-        raise ConfigError(
-            f"a classifier needs a row of every class; the chosen rows of `{data.name}` have none of "
-            f"{', '.join(missing[:5])}: take more shots, or all rows"
-        )
-    if config.recipe.name in ("fine_tune", "metric_then_head"):
-        batch = min(config.batch_size, len(train_M))
-        config = _with(config, steps=max(config.steps, -(-_EPOCHS * len(train_M) // batch)), evaluations=1)
-    sample = Draw(np.sort(train_M), np.arange(0))
-    trial = Trial(config=config, data=data, draws=(DRAW,), samples=(sample,), part="validation")
-    if isinstance(config.recipe, Frozen | LabelNames):
-        return frozen_classifier(trial)
-    run = FineTuning.begun(trial)
-    try:
-        return fine_tuned_classifier(run, run.trained(0))
-    finally:
-        run.release()
-
-
-def _counts(data: TextData, train_M: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))

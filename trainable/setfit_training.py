@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import Rows
     from trainable.recipes.entry import Trial
 
-__all__ = ["SetFitTraining"]
+__all__ = ["Fitted", "SetFitTraining", "undisturbed"]
 
 Indices = NDArray[np.int64]
 
@@ -64,19 +64,27 @@ class SetFitTraining:
 
     def measurements(self, replicate: int) -> Iterator[Measurement]:
         """Train on `trial.samples[replicate]`, and yield the one measurement of it."""
-        trial, train_M = self.trial, self.trial.samples[replicate].train
-        began = perf_counter()
-        with _undisturbed():
-            fitted = self._fitted(
-                train_M, initialisation_seed(trial.config.seed, trial.draws[replicate], trial.initialisation)
-            )
+        trial, began = self.trial, perf_counter()
+        with undisturbed():
+            fitted = self.fitted(replicate)
             trained = perf_counter()
-            scored = assess_parts(trial, replicate, lambda rows, wanted: self._scores(fitted, rows, wanted))
+            scored = assess_parts(trial, replicate, lambda rows, wanted: self.scores(fitted, rows, wanted))
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         where = trained_on(self.body.device, bf16=False)
         yield Measurement(
             fitted.step, {**scored.metrics, **fitted.losses, **times}, where, scored.confusion, scored.predicted
         )
+
+    def fitted(self, replicate: int) -> Fitted:
+        """Train the pretrained encoder, then the head, on `trial.samples[replicate]`."""
+        trial = self.trial
+        seed = initialisation_seed(trial.config.seed, trial.draws[replicate], trial.initialisation)
+        return self._fitted(trial.samples[replicate].train, seed)
+
+    @property
+    def separator(self) -> str:
+        """What stands between the two texts of a pair, of which the library is given one text."""
+        return getattr(self.body.tokenizer, "sep_token", None) or "\n"
 
     def release(self) -> None:
         """Give up the gradients, and the accelerator's memory."""
@@ -89,7 +97,7 @@ class SetFitTraining:
         assert isinstance(self.trial.config.recipe, SetFit), "the recipe begins its own trials"
         return self.trial.config.recipe
 
-    def _fitted(self, train_M: Indices, seed: int) -> _Fitted:
+    def _fitted(self, train_M: Indices, seed: int) -> Fitted:
         """Train the pretrained encoder, then the head. A draw of one class teaches nothing but that class."""
         from datasets import Dataset
         from setfit import SetFitModel, Trainer
@@ -102,7 +110,7 @@ class SetFitTraining:
         self.body.to(accelerator())
         model = SetFitModel(model_body=self.body, model_head=LogisticRegression(C=self.config.C))
         if len(set(labels)) == 1:
-            return _Fitted(model, np.unique(labels), 0, {})
+            return Fitted(model, np.unique(labels), 0, {})
         rows = Dataset.from_dict({"text": texts, "label": labels})
         with TemporaryDirectory() as folder:
             trainer = Trainer(model=model, args=self._arguments(folder, seed), train_dataset=rows)
@@ -112,7 +120,7 @@ class SetFitTraining:
             self._check_finite(state.global_step)
             trainer.train_classifier(texts, labels)
         losses = {name: float(value) for name, value in state.log_history[-1].items() if name == "train_loss"}
-        return _Fitted(model, model.model_head.classes_, state.global_step, losses)
+        return Fitted(model, model.model_head.classes_, state.global_step, losses)
 
     def _arguments(self, folder: str, seed: int) -> Any:
         """The library's arguments: the fields, and that nothing is reported or kept."""
@@ -136,7 +144,7 @@ class SetFitTraining:
             show_progress_bar=False,
         )
 
-    def _scores(self, fitted: _Fitted, rows: Rows, wanted: Indices) -> NDArray[np.float64]:
+    def scores(self, fitted: Fitted, rows: Rows, wanted: Indices) -> NDArray[np.float64]:
         """Return the head's log-probabilities_NC; a class without training rows has the lowest that there is."""
         lowest = float(np.log(np.finfo(np.float64).tiny))
         if len(fitted.present) == 1:
@@ -151,8 +159,7 @@ class SetFitTraining:
         """The library takes single texts: those of a pair stand in one, with the tokenizer's separator between."""
         if rows.pairs is None:
             return [rows.texts[row] for row in wanted]
-        separator = getattr(self.body.tokenizer, "sep_token", None) or "\n"
-        return [f"{rows.texts[row]} {separator} {rows.pairs[row]}" for row in wanted]
+        return [f"{rows.texts[row]} {self.separator} {rows.pairs[row]}" for row in wanted]
 
     def _check_finite(self, step: int) -> None:
         import torch
@@ -162,7 +169,7 @@ class SetFitTraining:
 
 
 @dataclass(frozen=True, slots=True)
-class _Fitted:
+class Fitted:
     """A trained model of the library.
 
     model: encoder and head.
@@ -199,7 +206,7 @@ def _loaded(name: str, revision: str | None) -> tuple[SentenceTransformer, Mappi
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Keep the library silent, and leave the random state of the process as it was."""
     import datasets
     import setfit.logging as setfit_logging

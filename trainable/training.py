@@ -27,6 +27,7 @@ from trainable.encoder import free_accelerator
 from trainable.feasibility import check_feasible
 from trainable.learner import DivergedError
 from trainable.outcomes import Evaluation, Outcome
+from trainable.plugins import plugins_of
 from trainable.recipes import RECIPES
 from trainable.recipes.entry import Measurement, Part, Trial
 from trainable.versions import versions
@@ -107,6 +108,7 @@ def _evaluations(trial: Trial, run: RecipeRun, first: int) -> Iterator[Evaluatio
 
 def _replicate_evaluations(trial: Trial, run: RecipeRun, replicate: int, token: object) -> Iterator[Evaluation]:
     measured = run.measurements(replicate)
+    loss = None if trial.config.loss is None else trial.config.loss.name
     step = 0
     for point in range(1, trial.evaluations + 1):
         if _ACTIVE[0] is not token:
@@ -117,7 +119,7 @@ def _replicate_evaluations(trial: Trial, run: RecipeRun, replicate: int, token: 
             replicate=replicate,
             point=point,
             initialisation=trial.initialisation,
-            trained_with=versions(),
+            trained_with=", ".join([versions(), *map(str, plugins_of(trial.config.recipe.name, loss))]),
             tested=trial.tested(replicate),
         )
         evaluation = _next_evaluation(measured, at, step)

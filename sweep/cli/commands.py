@@ -17,6 +17,7 @@ from sweep.errors import SpecError, SweepError, SweepFailedError
 from sweep.ledger.directory import SweepDirectory
 from sweep.spec.reader import load_spec
 from trainable.errors import TrainableError
+from trainable.plugins import check_plugins
 
 __all__ = ["main"]
 
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console(highlight=False, markup=False, emoji=False, width=width)
     try:
         _check_folder()
+        check_plugins()
         return int(_COMMANDS[options.command](options, console))
     except SweepFailedError as error:
         return _complain(str(error), 1)
@@ -138,8 +140,19 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
     from sweep.refit.card import expected
     from trainable.quiet import quiet
 
+    def told(said: str) -> None:
+        console.print(f"{'refit':<11}{said}", markup=False, soft_wrap=True)
+
     with quiet():
-        kept = refit_stored(options.sweep, Path(options.dir), Path(options.out), arm=options.arm, shots=options.shots)
+        kept = refit_stored(
+            options.sweep,
+            Path(options.dir),
+            Path(options.out),
+            arm=options.arm,
+            shots=options.shots,
+            onnx=options.onnx,
+            told=told,
+        )
     console.print(f"{kept.arm.cell}: {expected(kept.refitted, kept.comparison, kept.arm)}", soft_wrap=True)
     console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)
     if options.register is not None:

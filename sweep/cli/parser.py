@@ -78,6 +78,7 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="NAME",
         help="register it in MLflow too, under this name (default: that of the sweep)",
     )
+    refit.add_argument("--onnx", action="store_true", help="write an ONNX file too, for onnxruntime")
     check = commands.add_parser("check", help="is a sweep's winner at least as good as another's? Ends with 0 or 1")
     check.add_argument("--against", metavar="NAME|DIR", required=True, help="the sweep to compare with")
     check.add_argument(

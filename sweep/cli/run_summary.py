@@ -76,6 +76,7 @@ def _directions(
             f"{_there('ui', spec, options) or _browse(result.tracking_uri)}   (experiment {spec.tracking.experiment}, "
             f"run {spec.name})",
         ),
+        *([("page", page)] if (page := _page(result.tracking_uri, result.projection.page)) else []),
         ("folder", f"{_there('fetch', spec, options) or directory.path}   (ledger, resolved spec, log)"),
     ]
     if options.via:
@@ -134,6 +135,12 @@ def _browse(uri: str) -> str:
         return redacted(uri)
     place = "" if uri == "sqlite:///mlflow.db" else f" --backend-store-uri {shlex.quote(redacted(uri))}"
     return f"{shlex.quote(_program('mlflow'))} ui{place}"
+
+
+def _page(uri: str, place: str) -> str:
+    """The address of the sweep's run; empty where it is not known."""
+    served = redacted(uri).rstrip("/") if uri.startswith(("http:", "https:")) else "http://127.0.0.1:5000"
+    return f"{served}{place}" if place else ""
 
 
 def _program(name: str) -> str:

@@ -21,7 +21,8 @@ import ray
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import TextData, load, provide
 from trainable.encoder.places import PACKAGED, encoder_files, module_files, provide_encoder
-from trainable.recipes import RECIPES, RecipeConfig
+from trainable.plugins import Plugin, plugins_of
+from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -52,13 +53,19 @@ class TrialInputs:
     home: the driver's node.
     datasets: the rows of each dataset.
     encoders: the files of each encoder, by name and revision; empty where all trials run on the driver's machine.
-    carried: what a recipe needs beside them, by its fields and the dataset.
+    carried: what a recipe needs beside them, by its fields, as JSON, and the dataset.
+    plugins: the losses and recipes of other packages.
     """
 
     home: str
     datasets: Mapping[DatasetConfig, ObjectRef[TextData]]
     encoders: Mapping[tuple[str, str | None], EncoderFiles]
-    carried: Mapping[tuple[RecipeConfig, DatasetConfig], ObjectRef[Any]] = field(default_factory=dict)
+    carried: Mapping[tuple[str, DatasetConfig], ObjectRef[Any]] = field(default_factory=dict)
+    plugins: tuple[Plugin, ...] = ()
+
+    def lacking(self, machine: str) -> str:
+        """What a person reads if this process lacks what other packages bring; empty if it has all of it."""
+        return "; ".join(filter(None, (plugin.lacking(machine) for plugin in self.plugins)))
 
     def provide_for(self, config: TrialConfig) -> None:
         """Provide this process with the data and the encoder of `config`. Called on a worker, before it trains.
@@ -70,7 +77,7 @@ class TrialInputs:
         key = (config.encoder, config.encoder_revision)
         if key in self.encoders and _first_time(key):
             provide_encoder(*key, self._folder(self.encoders[key]))
-        recipe = (config.recipe, config.dataset)
+        recipe = (config.recipe.model_dump_json(), config.dataset)
         if recipe in self.carried and _first_time(recipe):
             RECIPES[config.recipe.name].receive(config, ray.get(self.carried[recipe]))
 
@@ -87,8 +94,8 @@ def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
     Raises TrainableError for data or an encoder that cannot be had.
     """
     datasets = {config.dataset: ray.put(load(config.dataset)) for config in configs}
-    carried: dict[tuple[RecipeConfig, DatasetConfig], ObjectRef[Any]] = {
-        (config.recipe, config.dataset): ray.put(carry)
+    carried: dict[tuple[str, DatasetConfig], ObjectRef[Any]] = {
+        (config.recipe.model_dump_json(), config.dataset): ray.put(carry)
         for config in configs
         if (carry := RECIPES[config.recipe.name].carry(config, load(config.dataset))) is not None
     }
@@ -96,7 +103,12 @@ def pack(configs: Sequence[TrialConfig], *, everywhere: bool) -> TrialInputs:
     encoders = (
         {key: _put([*encoder_files(*key), *module_files(*key)]) for key in sorted(named, key=str)} if everywhere else {}
     )
-    return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders, carried)
+    plugins = dict.fromkeys(each for config in configs for each in plugins_of(*_names(config)))
+    return TrialInputs(ray.get_runtime_context().get_node_id(), datasets, encoders, carried, tuple(plugins))
+
+
+def _names(config: TrialConfig) -> tuple[str, str | None]:
+    return config.recipe.name, None if config.loss is None else config.loss.name
 
 
 def kept_encoders() -> Path:

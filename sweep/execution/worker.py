@@ -19,7 +19,7 @@ from sweep.execution.guard import guard
 from sweep.execution.trial_inputs import TrialInputs
 from sweep.execution.watchdog import grace, log_place, time_limit
 from sweep.hiding import hidden_modules
-from sweep.scheduling.assignment import Assignment
+from sweep.scheduling.assignment import Assignment, refusal
 from trainable.errors import TrainableError
 from trainable.outcomes import Evaluation, Outcome
 
@@ -37,11 +37,12 @@ class Worker(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any], inputs: TrialInputs) -> None:  # type: ignore[override]  # with_parameters
-        assignment = Assignment.from_json(config["assignment"])
         self._time_limit = float(config["time_limit"])
-        if hidden := hidden_modules():
-            self._evaluations = _refused(assignment, f"on {platform.node()}, {hidden}")
+        hidden = hidden_modules()
+        if unfit := f"on {platform.node()}, {hidden}" if hidden else inputs.lacking(platform.node()):
+            self._evaluations = _refused(config["assignment"], unfit)
             return
+        assignment = Assignment.from_json(config["assignment"])
         guard(max(_LEAST_SILENCE, self._time_limit + 2 * grace(self._time_limit)))
         hide_unreserved_gpus()
         import torch  # noqa: F401  # slow, and no part of a step whose time is limited
@@ -81,8 +82,8 @@ def _evaluations(assignment: Assignment) -> Iterator[Evaluation]:
         yield assignment.refused(str(error))
 
 
-def _refused(assignment: Assignment, reason: str) -> Iterator[Evaluation]:
-    yield assignment.refused(reason)
+def _refused(assignment: str, reason: str) -> Iterator[Evaluation]:
+    yield refusal(json.loads(assignment), reason)
 
 
 def _with_log(evaluation: Evaluation) -> Evaluation:

@@ -46,6 +46,15 @@ class SweepDirectory:
         return self.path / "report"
 
     @property
+    def classifiers(self) -> Path:
+        """The folder of the winners that are kept at the end of a run."""
+        return self.path / "classifiers"
+
+    def kept(self) -> tuple[Path, ...]:
+        """The folders of the winners that are kept."""
+        return tuple(sorted(file.parent for file in self.classifiers.glob("*/classifier.json")))
+
+    @property
     def stop_request(self) -> Path:
         """What `python -m sweep stop` leaves here for the driver, see sweep.scheduling.stop_requests."""
         return self.path / "stop-request"

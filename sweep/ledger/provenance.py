@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -11,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.records.sweep import DataRecord
+from trainable.datasets.digest import data_digest
+from trainable.datasets.text_data import TextData
 from trainable.predicted_classes import PredictedClasses
 
 if TYPE_CHECKING:
@@ -63,9 +67,15 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
             notes=notes[name],
             labels=PredictedClasses.of({"label": data.test.labels_N}),
             folds=data.folds,
+            digest=_digest(data),
         )
         for name, data in ((name, load(config)) for name, config in configs.items())
     }
+
+
+def _digest(data: TextData) -> str:
+    """A hash of all that the data consists of, as short as MLflow's digests of datasets may be."""
+    return hashlib.sha256(json.dumps(data_digest(data)).encode()).hexdigest()[:16]
 
 
 def version_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -11,6 +13,8 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.spec.model import SweepSpec
+from trainable.losses import LOSSES
+from trainable.recipes import RECIPES
 
 __all__ = ["find_stored", "ledger_place", "open_ledger", "read_stored"]
 
@@ -50,12 +54,29 @@ def find_stored(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
 
 
 def _read_spec(directory: SweepDirectory) -> SweepSpec:
+    data: Any = None
     try:
-        return SweepSpec.recorded(yaml.safe_load(directory.spec.read_text(encoding="utf-8")))
+        data = yaml.safe_load(directory.spec.read_text(encoding="utf-8"))
+        return SweepSpec.recorded(data)
     except (OSError, ValueError, yaml.YAMLError) as error:
+        if unknown := _unknown(data):
+            raise StoredSweepError(
+                f"a sweep is read where its recipes and losses are installed; {directory.spec} has {unknown}, which "
+                "no package here brings: install the one that does (MLflow's tag `sweep.trained_with` names it)"
+            ) from error
         first = str(error).strip().splitlines()[0]
         raise StoredSweepError(
             f"the resolved spec of a sweep must be readable; {directory.spec} is not: {first}; `python -m sweep run` "
             f"with the "
             "sweep's own spec writes it anew"
         ) from error
+
+
+def _unknown(data: Any) -> str:
+    """The recipes and losses that a resolved spec compares, and that are not known here."""
+    compared = data.get("compare") if isinstance(data, Mapping) else None
+    if not isinstance(compared, Mapping):
+        return ""
+    named = {"recipe": RECIPES, "loss": LOSSES}
+    lists = {kind: values for kind in named if isinstance(values := compared.get(kind), list)}
+    return ", ".join(str(name) for kind, values in lists.items() for name in values if name not in named[kind])

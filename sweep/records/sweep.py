@@ -25,6 +25,7 @@ class DataRecord:
     labels: the classes of the test rows, in their order; None in records of old.
     folds: 0 where the test part is the same for all draws. Else pool and test part both are all labelled rows, and a
         draw tests 1 of so many parts of them.
+    digest: differs whenever texts or labels do; empty in records of old.
     """
 
     name: str
@@ -35,6 +36,7 @@ class DataRecord:
     notes: tuple[str, ...] = ()
     labels: PredictedClasses | None = None
     folds: int = 0
+    digest: str = ""
 
     @property
     def majority_share(self) -> float:
@@ -51,9 +53,8 @@ class DataRecord:
     def to_json(self) -> dict[str, Any]:
         """The record as JSON data."""
         values = asdict(self) | {"labels": None if self.labels is None else self.labels.to_json()}
-        return {  # of old it stays as it was
-            name: value for name, value in values.items() if value or name not in ("labels", "folds")
-        }
+        of_late = ("labels", "folds", "digest")  # a record of old stays as it was
+        return {name: value for name, value in values.items() if name not in of_late or value}
 
 
 class SweepState(StrEnum):

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from sweep.refit.answers import answer
 from sweep.refit.refit import Kept, refit_stored, register_kept
+from sweep.refit.winners import keep_winners
 
-__all__ = ["Kept", "answer", "refit_stored", "register_kept"]
+__all__ = ["Kept", "answer", "keep_winners", "refit_stored", "register_kept"]

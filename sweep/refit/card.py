@@ -10,6 +10,7 @@ import yaml
 from sweep.verdict import Arm, Comparison
 
 if TYPE_CHECKING:
+    from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
 __all__ = ["expected", "model_card"]
@@ -23,7 +24,15 @@ classifier.predict_proba(TEXTS)  # in the order of classifier.labels
 ```"""
 
 
-def model_card(refitted: Refitted, comparison: Comparison, arm: Arm, *, sweep: str, command: str) -> str:
+def model_card(
+    refitted: Refitted,
+    comparison: Comparison,
+    arm: Arm,
+    *,
+    sweep: str,
+    command: str,
+    onnx: OnnxFile | None = None,
+) -> str:
     """The card as Markdown with the metadata of the Hugging Face hub."""
     assert arm.winner is not None, "a confirmed arm has a winner"
     config = arm.winner.config
@@ -53,6 +62,7 @@ def model_card(refitted: Refitted, comparison: Comparison, arm: Arm, *, sweep: s
         "## Use",
         _USE.replace("TEXTS", '["..."], ["..."]' if classifier.paired else '["..."]'),
         *_pipeline(refitted),
+        *([_onnx(onnx)] if onnx is not None else []),
         "## How it was made",
         f"```sh\n{command}\n```",
         _configuration(arm),
@@ -119,6 +129,17 @@ def _calibration(refitted: Refitted) -> Iterator[str]:
 def _pipeline(refitted: Refitted) -> Iterator[str]:
     if refitted.classifier.head["kind"] == "own" and not refitted.classifier.prompt:
         yield '`transformers.pipeline("text-classification", ".")` gives the same labels and probabilities.'
+
+
+def _onnx(file: OnnxFile) -> str:
+    inputs = ", ".join(f"`{name}`" for name in file.inputs)
+    return (
+        f"`model.onnx` gives the same scores through onnxruntime (the largest difference seen: {file.difference:.1g}). "
+        f"Its inputs are {inputs}, as `Classifier.tokens` or the tokenizer makes them; the softmax of its output "
+        f"`scores` gives the probabilities. On the machine that wrote it, a text took {file.milliseconds:.1f} ms, and "
+        f"{file.torch_milliseconds:.1f} ms with torch; it has {file.megabytes:.0f} MB, and the weights that torch "
+        f"reads have {file.torch_megabytes:.0f} MB."
+    )
 
 
 def _configuration(arm: Arm) -> str:

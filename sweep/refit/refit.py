@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +18,10 @@ from sweep.spec.inputs import digest_inputs
 from sweep.tracking import tracking_uri
 from sweep.tracking.registry import ALIAS, register
 from sweep.verdict import Arm, Comparison, Verdict, verdict
+from trainable.errors import TrainableError
 
 if TYPE_CHECKING:
+    from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
 __all__ = ["Kept", "refit_stored", "register_kept"]
@@ -40,10 +42,21 @@ class Kept:
     refitted: Refitted
 
 
-def refit_stored(name: str, root: Path, out: Path, *, arm: str | None = None, shots: int | None = None) -> Kept:
+def refit_stored(
+    name: str,
+    root: Path,
+    out: Path,
+    *,
+    arm: str | None = None,
+    shots: int | None = None,
+    onnx: bool = False,
+    told: Callable[[str], None] = lambda said: None,
+) -> Kept:
     """Train an arm of a stored sweep on all labelled rows, or on `shots` of them, and write the classifier into `out`.
 
     arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
+    onnx: whether an ONNX file is written beside the weights.
+    told: called with what is done now, in a few words.
 
     Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, FolderError for a folder that
     holds something else, LedgerError if data or encoder are not those of the sweep, and TrainableError for what cannot
@@ -58,29 +71,50 @@ def refit_stored(name: str, root: Path, out: Path, *, arm: str | None = None, sh
     grid = cells(spec)
     ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
-    refitted = refit(chosen.confirmation.config, shots=shots)
+    refitted = refit(chosen.confirmation.config, shots=shots, told=told)
     kept = Kept(folder=out, comparison=comparison, arm=chosen, refitted=refitted)
     given = (("--arm", arm), ("--shots", shots), ("--out", out))
     options = [word for option, value in given if value is not None for word in (option, str(value))]
+    options += ["--onnx"] if onnx else []
     command = shlex.join(["python", "-m", "sweep", "refit", spec.name, *options])
-    card = model_card(refitted, comparison, chosen, sweep=spec.name, command=command)
-    _write(refitted, card, out)
+
+    def fill(scratch: Path) -> None:
+        refitted.classifier.save(scratch)
+        if onnx:
+            told("writing the ONNX file")
+        file = _onnx(kept, scratch) if onnx else None
+        card = model_card(refitted, comparison, chosen, sweep=spec.name, command=command, onnx=file)
+        (scratch / "README.md").write_text(card, encoding="utf-8")
+
+    _write(fill, out)
     return kept
 
 
-def _write(refitted: Refitted, card: str, out: Path) -> None:
+def _onnx(kept: Kept, folder: Path) -> OnnxFile:
+    """Write the ONNX file, and compare it with torch on texts of the dataset."""
+    from trainable.datasets import load
+    from trainable.onnx_export import export
+
+    assert kept.arm.confirmation is not None, "an arm without a confirmation is not chosen"
+    rows = load(kept.arm.confirmation.config.dataset).test
+    return export(kept.refitted.classifier, folder, rows.texts, rows.pairs)
+
+
+def _write(fill: Callable[[Path], None], out: Path) -> None:
     """Write the folder beside its place, then put it there as a whole: a reader finds the old one or the new one."""
     scratch, old = (out.with_name(f".{out.name}.{kind}") for kind in ("new", "old"))
     try:
         for left in (scratch, old):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
-        refitted.classifier.save(scratch)
-        (scratch / "README.md").write_text(card, encoding="utf-8")
+        fill(scratch)
         if out.exists():
             out.rename(old)
         scratch.rename(out)
         shutil.rmtree(old, ignore_errors=True)
+    except TrainableError:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
     except Exception as error:  # of the libraries that write weights, and of the disk
         shutil.rmtree(scratch, ignore_errors=True)
         said = " ".join(str(error).split()) or type(error).__name__

@@ -23,6 +23,7 @@ from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs, check_token
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
+from sweep.tracking.pages import PAGES
 
 __all__ = ["browse_on", "execute_on", "fetch_from", "report_on", "run_on"]
 
@@ -89,7 +90,7 @@ def browse_on(file: str, port: int | None, console: Console) -> int:
     """Keep a tunnel to the cluster's MLflow open until Ctrl-C. Returns the exit code."""
     cluster = read_cluster_file(file)
     with suppress(KeyboardInterrupt), Head(cluster.path).tunnel(MLFLOW_PORT, port) as local:
-        console.print(f"MLflow of {cluster.name}: http://127.0.0.1:{local} (until Ctrl-C)", soft_wrap=True)
+        console.print(f"MLflow of {cluster.name}: http://127.0.0.1:{local}{PAGES} (until Ctrl-C)", soft_wrap=True)
         while True:
             time.sleep(3600)
     return 0

@@ -53,6 +53,7 @@ def render_page(
     table: ResultTable,
     sections: tuple[Section, ...],
     images: Mapping[str, Images],
+    kept: Mapping[str, str],
 ) -> str:
     """The HTML of the page.
 
@@ -60,6 +61,7 @@ def render_page(
     table: the table of results.
     sections: in their order; those without content are left out.
     images: the drawn figure of every chart in the sections, by name.
+    kept: by name, the way from the page to the card of each winner that is kept as a classifier.
     """
     from markupsafe import Markup
 
@@ -77,6 +79,7 @@ def render_page(
         parts=list(_parts(table)),
         sections=[section for section in sections if not section.empty],
         figure=figure,
+        kept=kept,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,10 @@ class ReportFiles:
     data: tuple[Path, Path]
 
 
-def write_report(results: SweepResults, folder: Path) -> ReportFiles:
+def write_report(results: SweepResults, folder: Path, *, kept: Sequence[Path] = ()) -> ReportFiles:
     """Write the report of a sweep into a folder, which is created if it is missing.
+
+    kept: the folders of its winners that are kept as classifiers.
 
     Older files of the same names are replaced, each as a whole, and figures that the results no longer have are
     removed; nothing is written or removed through a link. Several may write at once, as a driver does at its end and a
@@ -65,7 +68,8 @@ def write_report(results: SweepResults, folder: Path) -> ReportFiles:
     charts = [chart for section in sections for chart in section.charts]
     images = {chart.name: chart.images() for chart in charts}
     table = result_table(found, metric)
-    page = render_page(results, found, table, sections, images)
+    links = {each.name: os.path.relpath(each / "README.md", folder) for each in kept}
+    page = render_page(results, found, table, sections, images, links)
     try:
         _prepare(folder, images)
         return ReportFiles(

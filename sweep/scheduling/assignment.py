@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-__all__ = ["MAX_CRASHES", "MAX_STALLS", "Assignment"]
+__all__ = ["MAX_CRASHES", "MAX_STALLS", "Assignment", "refusal"]
 
 MAX_CRASHES = 5
 """What has killed its worker this often in a row, without an evaluation in between, is given up: it is likely to be the
@@ -66,16 +66,22 @@ class Assignment:
 
     def refused(self, reason: str) -> Evaluation:
         """The evaluation of an assignment that cannot even begin."""
-        draw = self.first if self.draws is None else self.draws[0]
-        return Evaluation(
-            draw=draw,
-            replicate=self.first,
-            point=1,
-            step=0,
-            initialisation=self.initialisation,
-            outcome=Outcome.FAILED,
-            reason=reason,
-        )
+        return refusal(_fields(self), reason)
+
+
+def refusal(fields: Mapping[str, Any], reason: str) -> Evaluation:
+    """The evaluation of an assignment that cannot even begin, by the fields of its JSON: it may have a configuration
+    that cannot be read here."""
+    draws = fields["draws"]
+    return Evaluation(
+        draw=fields["first"] if draws is None else draws[0],
+        replicate=fields["first"],
+        point=1,
+        step=0,
+        initialisation=fields["initialisation"],
+        outcome=Outcome.FAILED,
+        reason=reason,
+    )
 
 
 def _fields(assignment: Assignment) -> dict[str, object]:

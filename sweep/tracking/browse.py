@@ -11,6 +11,7 @@ from rich.console import Console
 
 from sweep.addresses import redacted
 from sweep.errors import TrackingError
+from sweep.tracking.pages import experiment_pages
 from sweep.tracking.store import explain, open_client
 
 __all__ = ["browse"]
@@ -25,8 +26,10 @@ def browse(uri: str, port: int, console: Console) -> int:
         console.print(f"MLflow has a server of its own: {redacted(uri)}", soft_wrap=True)
         return 0
     _check_free(port)
-    _check_store(uri)
+    pages = _pages(uri)
     console.print(f"MLflow: http://127.0.0.1:{port} (until Ctrl-C)", soft_wrap=True)
+    for name, page in pages:
+        console.print(f"  {name}: http://127.0.0.1:{port}{page}", markup=False, soft_wrap=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # An address may hold a password, which must not appear on a command line.
     environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
@@ -55,8 +58,9 @@ def _check_free(port: int) -> None:
         ) from error
 
 
-def _check_store(uri: str) -> None:
+def _pages(uri: str) -> list[tuple[str, str]]:
+    """Name and address of the experiments in the store. Raises TrackingError if it cannot be opened."""
     try:
-        open_client(uri)
+        return list(experiment_pages(open_client(uri)))
     except Exception as error:  # whatever MLflow or its database raise
         raise TrackingError(explain(error, uri)) from error

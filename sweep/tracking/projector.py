@@ -13,8 +13,10 @@ from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.sweep import SweepRecord
 from sweep.records.trial import TrialRecord
 from sweep.tracking.artifacts import Artifacts
+from sweep.tracking.dataset_inputs import dataset_inputs
 from sweep.tracking.metrics import Point, current_state, ended, points, progress
-from sweep.tracking.runs import ID_TAG, REPORTS_TAG, ROLES, WantedRun, run_key, run_of, sweep_run
+from sweep.tracking.pages import KIND, KIND_TAG, is_undecided, run_page
+from sweep.tracking.runs import ID_TAG, NOTE_TAG, REPORTS_TAG, ROLES, WantedRun, described, run_key, run_of, sweep_run
 from sweep.tracking.store import is_refusal, open_client
 from sweep.tracking.stored_run import StoredRun, interned
 
@@ -70,6 +72,8 @@ class Projector:
         self._metrics: dict[str, float] = {}  # the last value of each of the sweep's own metrics
         self._pushed: dict[str, Record] = {}  # the records as they were when their runs were last equal to them
         self._artifacts = Artifacts()
+        self._verdict = ""
+        self._inputs_of = ""  # the run that is known to have its datasets
 
     def open(self) -> None:
         """Load MLflow and open the store, without a request to a server yet.
@@ -89,6 +93,7 @@ class Projector:
         if None not in self._runs:
             self._create(None, sweep_run(self._ledger.sweep(), 0))
         self._artifacts.check(self._client, self._runs[None].id)
+        self._inputs_of = ""
         self._compare()
 
     def adopt(self) -> None:
@@ -117,8 +122,22 @@ class Projector:
         stored = {"trials/interrupted": 0.0, **self._metrics}  # so that most sweeps do not have this metric at all
         state = current_state(self._ledger.sweep(), trials, self._ledger.confirmations())
         new = [point for point in state if stored.get(point.name) != point.value]
-        self._push(run, sweep_run(self._ledger.sweep(), len(final)), progress(final, after=run.evaluations) + new)
+        sweep = self._ledger.sweep()
+        purpose, known = str(sweep.spec.get("description", "")), run.tags.get(NOTE_TAG, "")
+        wanted = described(sweep_run(sweep, len(final)), self._verdict, purpose, known)
+        self._push(run, wanted, progress(final, after=run.evaluations) + new)
         self._metrics.update({point.name: point.value for point in new})
+        if self._inputs_of != run.id:
+            self._log_inputs(run.id, sweep)
+
+    def describe(self, verdict: str) -> None:
+        """Show this verdict as the description of the sweep's run, from the next `push_sweep` on."""
+        self._verdict = verdict
+
+    @property
+    def page(self) -> str:
+        """The address of the sweep's run below that of MLflow's pages; empty before it is known."""
+        return run_page(self._experiment_id, self._runs[None].id) if None in self._runs else ""
 
     def push(self, record: Record) -> None:
         """Make a record's run equal to it."""
@@ -160,9 +179,7 @@ class Projector:
         found = self._client.get_experiment_by_name(self._experiment)
         if found is None:
             try:
-                # The page then opens on the runs, and not on traces of language models.
-                kind = {"mlflow.experimentKind": "custom_model_development"}
-                return str(self._client.create_experiment(self._experiment, tags=kind))
+                return str(self._client.create_experiment(self._experiment, tags={KIND_TAG: KIND}))
             except MlflowException:
                 found = self._client.get_experiment_by_name(self._experiment)  # another sweep may have been faster
                 if found is None:
@@ -173,6 +190,8 @@ class Projector:
                 f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or name another one in "
                 "`tracking.experiment`"
             )
+        if is_undecided(found.tags.get(KIND_TAG)):
+            self._client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
         return str(found.experiment_id)
 
     def _search(self) -> Iterator[Run]:
@@ -249,6 +268,11 @@ class Projector:
         run.tags.update(tags)
         if params:
             run.params = interned(run.params.union(params))
+
+    def _log_inputs(self, run: str, sweep: SweepRecord) -> None:
+        if inputs := dataset_inputs(sweep):
+            self._client.log_inputs(run, datasets=inputs)
+        self._inputs_of = run
 
     def _set_status(self, run: StoredRun, wanted: WantedRun) -> None:
         if run.has_status(wanted):

@@ -2,11 +2,12 @@
 
 This is the contract with everybody who reads the runs:
 
-    sweep   tags sweep.role=sweep, sweep.name, sweep.id, the provenance (git_commit, python, version.ray, ...), the
+    sweep   tags sweep.role=sweep, sweep.name, sweep.id, mlflow.source.name, mlflow.note.content (the verdict, once
+            there is a report), the provenance (git_commit, python, version.ray, ...), the
             fields that a resumed sweep may change (spec.compare.loss, spec.budget.trials_per_cell, ...), and
             sweep.reports, the number of ended trials that its metrics cover; parameters trial.* and protocol.*;
             artifacts spec.yaml and report/; metrics trials/OUTCOME and best_score/CELL (step: trials that have ended),
-            and confirmed/CELL, the mean test score of the winner
+            and confirmed/CELL, the mean test score of the winner; its datasets as inputs
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
             sweep.reports (the number of evaluations), sweep.trained_on (device and precision), sweep.trained_with
             (versions of code and libraries), sweep.lost_seconds (the discarded work, if any), and once it ended
@@ -43,12 +44,14 @@ from trainable.predicted_classes import PredictedClasses
 
 __all__ = [
     "ID_TAG",
+    "NOTE_TAG",
     "REPORTS_TAG",
     "ROLES",
     "ROLE_TAG",
     "SWEEP_ROLE",
     "TRANSIENT_TAGS",
     "WantedRun",
+    "described",
     "run_key",
     "run_of",
     "sweep_run",
@@ -58,6 +61,9 @@ ROLE_TAG, ID_TAG, REPORTS_TAG = "sweep.role", "sweep.id", "sweep.reports"
 SWEEP_ROLE, TRIAL_ROLE = "sweep", "trial"
 ROLES = (SWEEP_ROLE, TRIAL_ROLE, *(role.value for role in Role))
 TRANSIENT_TAGS = ("sweep.outcome", "sweep.reason")  # deleted when an interrupted trial resumes
+
+NOTE_TAG = "mlflow.note.content"
+_NOTE_HEAD = "**Verdict.**"  # by which a description of ours is told from one that a person wrote
 
 _TRIAL_STATUS = {
     None: "RUNNING",
@@ -108,6 +114,7 @@ def run_key(tags: Mapping[str, str]) -> tuple[str, str | None]:
 
 def sweep_run(sweep: SweepRecord, ended_trials: int) -> WantedRun:
     """The parent run of a sweep of which so many trials have ended."""
+    source = {"mlflow.source.name": "python -m sweep run", "mlflow.source.type": "LOCAL"}
     commit = {"mlflow.source.git.commit": sweep.provenance["git_commit"]} if "git_commit" in sweep.provenance else {}
     changeable = {f"spec.{key}": value for key, value in _flat(sweep.spec, _VARIABLE)}
     tags = {
@@ -115,6 +122,7 @@ def sweep_run(sweep: SweepRecord, ended_trials: int) -> WantedRun:
         "sweep.name": sweep.name,
         ID_TAG: sweep.id,
         **sweep.provenance,
+        **source,
         **commit,
         **changeable,
     }
@@ -128,6 +136,17 @@ def sweep_run(sweep: SweepRecord, ended_trials: int) -> WantedRun:
         params=_short(dict(_flat(sweep.spec, _CONSTANT))),
         texts={"spec.yaml": redacted(yaml.safe_dump(dict(sweep.spec), sort_keys=False, allow_unicode=True))},
     )
+
+
+def described(run: WantedRun, verdict: str, purpose: str, known: str) -> WantedRun:
+    """The sweep's run with a description: its verdict, and what the sweep is for.
+
+    known: the description that it has; one that a person wrote is left alone.
+    """
+    if not verdict or (known and not known.startswith(_NOTE_HEAD)):
+        return run
+    note = "\n\n".join([_NOTE_HEAD, verdict, *([f"**Purpose.** {purpose}"] if purpose else [])])
+    return replace(run, tags=_short({**run.tags, NOTE_TAG: note}))
 
 
 def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent: str) -> WantedRun:

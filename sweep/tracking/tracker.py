@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -39,12 +39,14 @@ class Projection:
     missing: number of those whose runs are missing or incomplete.
     left: the names of the latter, and of the sweep's own run if that is not up to date.
     problem: why some are left; empty if there is no problem.
+    page: the address of the sweep's run below that of MLflow's pages; empty if it is not known.
     """
 
     pushed: int
     missing: int
     left: tuple[str, ...] = ()
     problem: str = ""
+    page: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         total = self.pushed + self.missing
@@ -121,6 +123,10 @@ class Tracker:
         """
         self._paths.put(path)
 
+    def describe(self, verdict: str) -> None:
+        """Show a verdict as the description of the sweep's run, at the latest in `close`. Returns at once."""
+        self._projector.describe(verdict)
+
     def close(self, timeout: float) -> Projection:
         """Compare all records with the store, push what is missing, for at most `timeout` seconds, and end the thread.
 
@@ -134,7 +140,8 @@ class Tracker:
         missing = self._projector.missing()
         left = (*missing, *(() if self._complete else ("the sweep's own run",)))
         problem = self.problem or (f"there was no time for more within {timeout:g} s" if left else "")
-        projection = Projection(len(records_with_runs(self._ledger)) - len(missing), len(missing), left, problem)
+        pushed = len(records_with_runs(self._ledger)) - len(missing)
+        projection = Projection(pushed, len(missing), left, problem, self._projector.page)
         if left:
             logger.warning("%s; the next run of the sweep, or `python -m sweep sync`, pushes the rest", projection)
         return projection
@@ -249,14 +256,16 @@ class Tracker:
         return time.monotonic() - self._updated.get(key, -math.inf) >= _UPDATE_PERIOD
 
 
-def sync(ledger: Ledger, *, experiment: str, uri: str, files: Sequence[Path] = ()) -> Projection:
-    """Push all records that are missing in MLflow, and `files` as artifacts of the sweep's run, and wait for it.
+def sync(ledger: Ledger, *, experiment: str, uri: str, files: Sequence[Path] = (), verdict: str = "") -> Projection:
+    """Push all records that are missing in MLflow, `files` as artifacts of the sweep's run and a verdict as its
+    description, and wait for it.
 
     Raises TrackingError if the store cannot be used.
     """
     tracker = Tracker(ledger, experiment=experiment, uri=uri, required=True)
     for path in files:
         tracker.log_artifact(path)
+    tracker.describe(verdict)
     tracker.start()
     return tracker.close(timeout=math.inf)
 

@@ -17,9 +17,10 @@ from sweep.verdict.comparisons import compare
 from sweep.verdict.groups import groups
 from sweep.verdict.model import Arm, Comparison, Cost, Failures, Gain, Variances, Verdict
 from sweep.verdict.outlook import Outlook, outlooks
+from sweep.verdict.summary import summary
 from sweep.verdict.wording import selection
 
-__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Outlook", "Variances", "Verdict", "verdict"]
+__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Outlook", "Variances", "Verdict", "summary", "verdict"]
 
 
 def verdict(results: SweepResults) -> Verdict:

@@ -5,57 +5,29 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
-import math
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import numpy as np
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from tests.sweeps.tiny_encoders import write_encoder
-from trainable.config import DatasetConfig, TrialConfig
-from trainable.datasets import load
-from trainable.datasets.loader import provide
+from trainable.config import TrialConfig
 from trainable.losses import LOSSES
-from trainable.outcomes import Evaluation, Outcome
-from trainable.ranges import Choice, Range, Scalar
-from trainable.recipes import RECIPES, SPECIFIC_FIELDS, AnyRecipe, RecipeConfig, RecipeEntry, method_name
+from trainable.outcomes import Outcome
+from trainable.recipes import RECIPES, SPECIFIC_FIELDS, RecipeEntry
+from trainable.testing import RecipeContract
+from trainable.testing.recipes import TIMES, Method, ends, timeless
 from trainable.training import replicates
 
 EVERY = pytest.mark.parametrize("entry", RECIPES.values(), ids=RECIPES)
 
 TRAINED = ("cross_entropy", "soft_triple", "supcon")
 """Losses of each kind: no metric loss, with proxies, with pairs. Trainings are tried with these, all else with all."""
-
-METRICS = ("accuracy", "macro_f1", "weighted_f1", "loss")
-TIMES = {"train_seconds", "eval_seconds"}
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """A recipe with a loss that it takes, or None where it has none."""
-
-    recipe: RecipeEntry
-    loss: str | None
-
-    def __str__(self) -> str:
-        return method_name(self.recipe.name, self.loss)
-
-    def config(self, **fields: Any) -> TrialConfig:
-        """A trial that takes a moment; of `fields`, and of those of a short training, the recipe gets what it reads."""
-        small = {"encoder_lr": 3e-3, "steps": 4, "batch_size": 16, "evaluations": 2, "replicates": 2, "max_length": 32}
-        unread = SPECIFIC_FIELDS - self.recipe.fields
-        read = {name: value for name, value in {**small, **fields}.items() if name not in unread}
-        loss = {} if self.loss is None else {"loss": {"name": self.loss}}
-        encoder = {"encoder": "any"} if "encoder" in self.recipe.fields else {}
-        known = {"dataset": {"name": "support"}, "shots": 4, "recipe": {"name": self.recipe.name}}
-        return TrialConfig.model_validate({**known, **encoder, **loss, **read})
 
 
 def methods(losses: Sequence[str]) -> Iterator[Method]:
@@ -74,13 +46,27 @@ def trained() -> list[Method]:
 
 
 _SLOW = {"setfit": [pytest.mark.slow]}  # seconds for a training, where the others take a moment
-EVERY_TRAINED = pytest.mark.parametrize(
-    "method", [pytest.param(method, marks=_SLOW.get(method.recipe.name, ()), id=str(method)) for method in trained()]
-)
+EVERY_TRAINED = [pytest.param(method, marks=_SLOW.get(method.recipe.name, ()), id=str(method)) for method in trained()]
 
 
-def ends(space: Range) -> tuple[Scalar, ...]:
-    return space.values if isinstance(space, Choice) else (space.low, space.high)
+class TestEveryRecipe(RecipeContract):
+    @pytest.fixture(params=RECIPES.values(), ids=list(RECIPES))
+    def entry(self, request: pytest.FixtureRequest) -> RecipeEntry:
+        found: RecipeEntry = request.param
+        return found
+
+    @pytest.fixture(params=EVERY_TRAINED)
+    def method(self, request: pytest.FixtureRequest) -> Method:
+        found: Method = request.param
+        return found
+
+    @pytest.fixture
+    def data(self, toy_csv: Path) -> dict[str, str]:
+        return {"name": "toy", "path": str(toy_csv)}
+
+    @pytest.fixture
+    def encoder(self, tiny_bert: Path) -> str:
+        return str(tiny_bert)
 
 
 # The declaration
@@ -88,65 +74,12 @@ def ends(space: Range) -> tuple[Scalar, ...]:
 
 def test_each_file_of_the_folder_is_one_recipe_of_the_table_and_bears_its_name() -> None:
     folder = Path(sys.modules["trainable.recipes"].__path__[0])
-    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "entry"} == set(RECIPES)
+    assert {path.stem for path in folder.glob("*.py")} - {"__init__", "entry", "table"} == set(RECIPES)
 
 
 @EVERY
-def test_a_recipe_is_called_the_same_everywhere(entry: RecipeEntry) -> None:
-    name = entry.config.model_fields["name"]
-    assert get_origin(name.annotation) is Literal
-    assert get_args(name.annotation) == (name.default,) == (entry.name,)
+def test_its_fields_lie_in_its_own_file(entry: RecipeEntry) -> None:
     assert entry.config.__module__ == f"trainable.recipes.{entry.name}"
-    assert RECIPES[entry.name] is entry
-    assert entry.name not in LOSSES, "their fields stand under their names in the same block"
-
-
-@EVERY
-def test_a_config_is_found_by_its_name_alone(entry: RecipeEntry) -> None:
-    parsed: RecipeConfig = TypeAdapter[Any](AnyRecipe).validate_python({"name": entry.name})
-    assert parsed == entry.config(name=entry.name)
-    assert type(parsed) is entry.config
-
-
-@EVERY
-def test_every_field_can_be_explained_and_every_range_has_a_source(entry: RecipeEntry) -> None:
-    fields = set(entry.config.model_fields) - {"name"}
-    assert set(entry.search) <= fields
-    assert bool(entry.search_source) == bool(entry.search)
-    for field in fields:
-        assert len(entry.config.model_fields[field].description or "") > 10
-    assert len(entry.summary) > 10
-    assert not entry.summary.endswith(".")
-    assert entry.source
-
-
-@EVERY
-def test_what_it_reads_of_a_trial_are_fields_of_a_trial(entry: RecipeEntry) -> None:
-    assert entry.fields <= set(TrialConfig.model_fields)
-    assert set(entry.constants) <= SPECIFIC_FIELDS - entry.fields
-    assert ("loss" in entry.fields) == (entry.losses != "none")
-    if entry.losses == "none":
-        assert entry.constants["loss"] is None
-
-
-@EVERY
-def test_every_corner_of_the_search_space_is_a_valid_config_and_the_defaults_lie_inside(entry: RecipeEntry) -> None:
-    for corner in itertools.product(*map(ends, entry.search.values())):
-        entry.config.model_validate({"name": entry.name, **dict(zip(entry.search, corner, strict=True))})
-    defaults = entry.config(name=entry.name)
-    for field, space in entry.search.items():
-        assert space.contains(getattr(defaults, field)), f"{entry.name}.{field}"
-
-
-@EVERY
-def test_what_it_reads_under_a_condition_is_a_field_that_depends_on_another_one(entry: RecipeEntry) -> None:
-    for name, (other, values) in entry.conditions.items():
-        assert {name, other} <= set(entry.search)
-        assert other not in entry.conditions
-        space = entry.search[other]
-        assert all(space.contains(value) for value in values)
-        assert entry.reads(name, {other: space})
-        assert {value for value in ends(space) if entry.reads(name, {other: value})} == values
 
 
 # The configuration of a trial
@@ -232,104 +165,7 @@ def data(toy_csv: Path) -> dict[str, str]:
     return {"name": "toy", "path": str(toy_csv)}
 
 
-def timeless(evaluations: Iterator[Evaluation]) -> list[Evaluation]:
-    return [
-        replace(found, metrics={name: value for name, value in found.metrics.items() if name not in TIMES})
-        for found in evaluations
-    ]
-
-
-def check_metrics(found: Evaluation, parts: Sequence[str]) -> None:
-    assert found.outcome is None, found.reason + found.detail
-    assert {f"{part}_{name}" for part in parts for name in METRICS} | TIMES <= set(found.metrics)
-    assert all(math.isfinite(value) for value in found.metrics.values())
-    assert all(found.metrics[name] >= 0 for name in TIMES)
-    assert all(0 <= found.metrics[f"{part}_{name}"] <= 1 for part in parts for name in METRICS[:3])
-    assert found.trained_on
-    assert found.trained_with
-
-
-@EVERY_TRAINED
-def test_each_draw_is_scored_on_its_validation_rows_at_each_point(
-    method: Method, data: dict[str, str], tiny_bert: Path
-) -> None:
-    config = method.config(dataset=data, encoder=str(tiny_bert))
-    found = list(replicates(config, [3, 10_001]))
-    points = range(1, config.evaluations + 1)
-    assert [(each.draw, each.replicate, each.point) for each in found] == [
-        (draw, replicate, point) for replicate, draw in enumerate((3, 10_001)) for point in points
-    ]
-    for each in found:
-        check_metrics(each, ["val"])
-        assert each.confusion == ()
-        assert each.predicted is None
-        assert not any(name.startswith("test_") for name in each.metrics)
-        assert each.step <= config.steps
-
-
-@EVERY_TRAINED
-def test_the_test_part_is_scored_once_at_the_end(method: Method, data: dict[str, str], tiny_bert: Path) -> None:
-    config = method.config(dataset=data, encoder=str(tiny_bert))
-    found = list(replicates(config, [10_000, 10_001], part="test"))
-    assert [(each.draw, each.point) for each in found] == [(10_000, 1), (10_001, 1)]
-    labels_N = load(config.dataset).test.labels_N
-    for each in found:
-        check_metrics(each, ["val", "test"])
-        confusion_CC = np.array(each.confusion)
-        np.testing.assert_array_equal(confusion_CC.sum(axis=1), np.bincount(labels_N))
-        assert each.metrics["test_accuracy"] == pytest.approx(confusion_CC.trace() / len(labels_N))
-        assert each.predicted is not None
-        assert each.metrics["test_accuracy"] == pytest.approx((each.predicted.judged == labels_N).mean())
-        for rule, classes_N in each.predicted.by_rule().items():
-            of_the_rule = each.metrics.get(f"test_{rule}_accuracy", each.metrics["test_accuracy"])
-            assert of_the_rule == pytest.approx((classes_N == labels_N).mean())
-
-
-@EVERY_TRAINED
-def test_the_same_trial_twice_is_the_same_to_the_last_bit(
-    method: Method, data: dict[str, str], tiny_bert: Path
-) -> None:
-    config = method.config(dataset=data, encoder=str(tiny_bert))
-    first, again = (timeless(replicates(config, part="test")) for _ in range(2))
-    assert first == again
-
-
-@EVERY_TRAINED
-def test_a_draw_and_an_initialisation_give_the_same_whatever_was_trained_before(
-    method: Method, data: dict[str, str], tiny_bert: Path
-) -> None:
-    config = method.config(dataset=data, encoder=str(tiny_bert), evaluations=1)
-    together = timeless(replicates(config, [1, 4, 6], initialisation=2))
-    assert {each.initialisation for each in together} == {2}
-    (alone,) = timeless(replicates(config, [4], initialisation=2))
-    assert replace(alone, replicate=1) == together[1]
-    assert timeless(replicates(config, [1, 4, 6], first=2, initialisation=2)) == together[2:]
-    assert len({json.dumps(each.metrics) for each in timeless(replicates(config, range(4)))}) > 1, "draws differ"
-
-
-@EVERY_TRAINED
-def test_a_search_never_reads_the_test_rows(method: Method, data: dict[str, str], tiny_bert: Path) -> None:
-    known = load(DatasetConfig.model_validate(data))
-    hidden = DatasetConfig(name="toy", hub="tests/hidden")
-    test: Any = _Unreadable()
-    provide(hidden, replace(known, test=test))
-    config = method.config(dataset=data, encoder=str(tiny_bert))
-    assert timeless(replicates(method.config(dataset=hidden, encoder=str(tiny_bert)))) == timeless(replicates(config))
-    with pytest.raises(AssertionError, match="read"):
-        len(test)
-
-
-class _Unreadable:
-    """Rows that nobody may look at."""
-
-    def __getattribute__(self, name: str) -> Any:
-        raise AssertionError(f"the test rows were read: {name}")
-
-    def __len__(self) -> int:
-        raise AssertionError("the test rows were read")
-
-
-@EVERY_TRAINED
+@pytest.mark.parametrize("method", EVERY_TRAINED)
 def test_an_encoder_whose_numbers_are_none_diverges(method: Method, data: dict[str, str], tmp_path: Path) -> None:
     import torch
     from safetensors.torch import load_file, save_file
@@ -343,7 +179,7 @@ def test_an_encoder_whose_numbers_are_none_diverges(method: Method, data: dict[s
 
 
 @pytest.mark.slow
-@EVERY_TRAINED
+@pytest.mark.parametrize("method", EVERY_TRAINED)
 def test_after_the_other_recipes_it_trains_as_in_a_fresh_process(
     method: Method, data: dict[str, str], tiny_roberta: Path, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from sweep.cli.commands import main
+from sweep.tracking.store import open_client
 from tests.services.mlflow_server import Server, free_port
 from tests.services.waiting import wait_until
 
@@ -86,6 +87,8 @@ def test_the_server_ends_with_ctrl_c_alone(
     number: signal.Signals, code: int, says: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     port = free_port()
+    client = open_client(f"sqlite:///{tmp_path}/mlflow.db")
+    number_of = client.create_experiment("mine", tags={"mlflow.experimentKind": "custom_model_development"})
     process = started(tmp_path, port)
     request.addfinalizer(lambda: end(process))
     wait_until(Server(tmp_path, "", port).answers, seconds=200)
@@ -96,5 +99,7 @@ def test_the_server_ends_with_ctrl_c_alone(
             each.kill()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == code, output
+    page = f"http://127.0.0.1:{port}/#/experiments/{number_of}/runs?workflowType=machine_learning"
+    assert f"  mine: {page}\n" in output
     assert re.search(says, output), output  # a worker of a server that was killed may hold the port a little longer
     assert "Traceback" not in output.split("until Ctrl-C")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
         "budget": {"trials_per_cell": 2},
         "confirm": {"draws": 3, "reseeded": 0},
         "resources": {"gpu": 0},
+        "refit": True,
         "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},
     }
     (place / "mine.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
@@ -59,6 +61,7 @@ def test_the_winner_is_kept_with_a_card_and_answers_a_file(
     out = tmp_path / "model"
     assert command(folder, "--out", str(out)) == 0
     said = capsys.readouterr().out
+    assert "refit      calibration 1 of" in said
     verdict = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
     (comparison,) = verdict["comparisons"]
     mean = 100 * comparison["best"]["summary"]["mean"]
@@ -97,6 +100,16 @@ def test_unsure_rows_are_left_to_a_person(folder: Path, tmp_path: Path, capsys: 
     with answers.open(encoding="utf-8", newline="") as opened:
         labels = [row["label"] for row in csv.DictReader(opened)]
     assert [label == "" for label in labels] == [value < limit for value in sure.tolist()]
+
+
+def test_an_onnx_file_lies_beside_the_weights(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    out = tmp_path / "model"
+    assert command(folder, "--out", str(out), "--arm", "toy/4/frozen", "--onnx") == 0
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert f"python -m sweep refit mine --arm toy/4/frozen --out {out} --onnx" in card
+    assert re.search(r"a text took \d+\.\d ms, and \d+\.\d ms with torch; it has \d+ MB", card)
+    assert (out / "model.onnx").stat().st_size > 10_000
 
 
 def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +169,36 @@ def test_a_registered_winner_is_served(folder: Path, tmp_path: Path, monkeypatch
         assert "Model is missing inputs ['text']" in str(_asked(port, [{"body": "a"}]))
         assert len(_asked(port, [{"text": "red " * 250_000}])["predictions"]) == 1
         assert len(_asked(port, [{"text": text} for text in texts])["predictions"]) == 3, "it lives"
+
+
+def test_the_run_of_the_sweep_shows_its_verdict(folder: Path) -> None:
+    client = open_client(f"sqlite:///{folder}/mlflow.db")
+    (run,) = client.search_runs(
+        [each.experiment_id for each in client.search_experiments()], "tags.`sweep.role` = 'sweep'"
+    )
+    verdict = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
+    (comparison,) = verdict["comparisons"]
+    assert f"- **toy, 4 labels per class:** {comparison['sentence']}" in run.data.tags["mlflow.note.content"]
+    assert run.inputs is not None
+    assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["toy"]
+
+
+def test_a_run_keeps_its_winner_if_it_is_asked_to(folder: Path) -> None:
+    place = folder / "sweeps" / "mine"
+    verdict = json.loads((place / "report" / "verdict.json").read_text(encoding="utf-8"))
+    cell = verdict["comparisons"][0]["best"]["cell"]
+    kept = place / "classifiers" / cell.replace("/", "-")
+    assert set(Classifier.load(kept).predict(["the film is bad", "a film was great"])) <= {"bad", "good"}
+    page = (place / "report" / "report.html").read_text(encoding="utf-8")
+    assert f'<a href="../classifiers/{kept.name}/README.md">{kept.name}</a>' in page
+    version = open_client(f"sqlite:///{folder}/mlflow.db").get_model_version_by_alias("mine", "winner")
+    assert str(version.description).startswith("Expected accuracy: ")
+    log = (place / "sweep.log").read_text(encoding="utf-8")
+    assert re.search(r"calibration 1 of \d: training on \d+ rows, to score \d+ others", log)
+    assert f"{cell}: kept in {kept}, and in MLflow as models:/mine/1" in log
+    written = (kept / "classifier.safetensors").stat().st_mtime_ns
+    assert main(["run", str(folder / "mine.yaml"), "--dir", str(folder / "sweeps")]) == 0
+    assert (kept / "classifier.safetensors").stat().st_mtime_ns == written, "nothing was trained, so nothing changes"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
-from sweep.records.sweep import SweepRecord, SweepState
+from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import EvaluationRecord, TrialRecord
 from sweep.tracking.store import open_client
 from trainable.config import TrialConfig
@@ -151,6 +151,11 @@ class MemoryLedger:
         """Other blocks of the spec, as for a sweep that is extended."""
         with self._lock:
             self._sweep = replace(self._sweep, spec={**self._sweep.spec, **blocks})
+
+    def describe_data(self, *records: DataRecord) -> None:
+        """What the sweep's datasets are."""
+        with self._lock:
+            self._sweep = replace(self._sweep, data={record.name: record for record in records})
 
     def forget_runs(self) -> None:
         """What a driver leaves behind that died before it could record its runs."""

@@ -20,7 +20,7 @@ SURFACE = {
     "ui": ["--cluster", "--help", "--port"],
     "sync": ["--dir", "--help", "sweep"],
     "fetch": ["--cluster", "--dir", "--help", "sweep"],
-    "refit": ["--arm", "--dir", "--help", "--out", "--register", "--shots", "sweep"],
+    "refit": ["--arm", "--dir", "--help", "--onnx", "--out", "--register", "--shots", "sweep"],
     "predict": ["--abstain-below", "--help", "--out", "--pair", "--text", "file", "folder"],
     "check": ["--against", "--arm", "--dir", "--help", "--margin", "--old-arm", "sweep"],
     "export": ["--dir", "--help", "file", "sweep"],

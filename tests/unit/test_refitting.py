@@ -25,7 +25,12 @@ from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.embeddings import FrozenEncoder
 from trainable.errors import ConfigError
+from trainable.evaluation.assessment import Mixture
 from trainable.evaluation.heads import prior_shift
+from trainable.kept import Chosen
+from trainable.losses import LOSSES
+from trainable.recipes import RECIPES
+from trainable.recipes.setfit import SetFit
 from trainable.refitting import DRAW, _fold_of, refit
 from trainable.training import replicates
 
@@ -43,6 +48,13 @@ KEPT: dict[str, dict[str, Any]] = {
     "soft_triple": {"head": "centroid", **LOSS},
     "supcon alone": {"loss": {"name": "supcon"}, "beta": 0.0},
     "logistic": {"inference": "logistic", "head": "centroid"},
+    "nearest proxy": {"inference": "nearest", **LOSS},
+    "nearest proxy of several": {"inference": "nearest", "loss": {"name": "sub_center_arcface"}, "beta": 0.5},
+    "nearest proxy by distance": {"inference": "nearest", "loss": {"name": "proxy_nca"}, "beta": 0.5},
+    "neighbours": {"inference": "neighbours"},
+    "mixture": {"inference": "mixture", "head": "centroid", **LOSS},
+    "mixture, own head": {"inference": "mixture", "head": "checkpoint", "loss": {"name": "supcon"}, "beta": 0.5},
+    "setfit": {"recipe": {"name": "setfit", "max_steps": 4}},
     "metric_then_head": {"recipe": {"name": "metric_then_head"}, "loss": {"name": "supcon"}},
 }
 
@@ -59,16 +71,20 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> DatasetConfig:
 
 def config(data: DatasetConfig, encoder: Path, **fields: Any) -> TrialConfig:
     trained = {"steps": 6, "evaluations": 1, "encoder_lr": 1e-3, "batch_size": 8}
-    kept = {} if fields.get("recipe", {}).get("name") in ("frozen", "label_names") else trained
-    base = {"dataset": data, "shots": 4, "encoder": str(encoder), "embedding": "mean", "validation": 12}
+    recipe = fields.get("recipe", {}).get("name")
+    kept = {} if recipe in ("frozen", "label_names", "setfit") else trained
+    embedding = {} if recipe == "setfit" else {"embedding": "mean"}
+    base = {"dataset": data, "shots": 4, "encoder": str(encoder), "validation": 12, **embedding}
     return TrialConfig.model_validate({**base, **kept, **fields})
 
 
-def predicted(trial: TrialConfig) -> NDArray[np.int64]:
-    """What the classifier of a draw answers in a confirmation."""
+def confirmed(trial: TrialConfig) -> tuple[NDArray[np.int64], Chosen]:
+    """What the classifier of a draw answers in a confirmation, and what it has chosen on its validation rows."""
     (found,) = replicates(trial.model_copy(update={"replicates": 1}), [DRAW], part="test")
     assert found.predicted is not None, found.detail
-    return found.predicted.judged
+    metrics = found.metrics
+    mixture = Mixture(metrics.get("mixture_weight", 0.5), metrics.get("mixture_temperature", 1.0))
+    return found.predicted.judged, Chosen(neighbours=int(metrics.get("neighbours_k", 1)), mixture=mixture)
 
 
 @pytest.mark.slow
@@ -78,11 +94,13 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
 ) -> None:
     monkeypatch.setattr("trainable.refitting._EPOCHS", 0)  # as many steps as the confirmation takes
     trial = config(data, tiny_bert, **KEPT[kind])
+    wanted, chosen = confirmed(trial)
+    monkeypatch.setattr("trainable.refitting._chosen", lambda *_: chosen)  # there are no validation rows here
     kept = refit(trial, shots=4)
     test = load(data).test
     places = {name: place for place, name in enumerate(load(data).class_names)}
     answers = np.array([places[label] for label in kept.classifier.predict(test.texts)])
-    np.testing.assert_array_equal(answers, predicted(trial))
+    np.testing.assert_array_equal(answers, wanted)
     kept.classifier.save(tmp_path / "kept")
     read = Classifier.load(tmp_path / "kept")
     torch.testing.assert_close(read.scores(test.texts), kept.classifier.scores(test.texts), rtol=1e-5, atol=1e-5)
@@ -92,7 +110,7 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head"])
+@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head", "mixture", "setfit"])
 def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     trial = config(data, tiny_bert, **KEPT[kind])
     for name in ("first", "second"):
@@ -133,8 +151,11 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
 
 
 @pytest.mark.slow
-def test_the_folder_answers_without_this_project(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
-    kept = refit(config(data, tiny_bert, **KEPT["soft_triple"]))
+@pytest.mark.parametrize("kind", ["soft_triple", "nearest proxy of several", "mixture, own head", "setfit"])
+def test_the_folder_answers_without_this_project(
+    kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
+) -> None:
+    kept = refit(config(data, tiny_bert, **KEPT[kind]))
     kept.classifier.save(tmp_path / "kept")
     texts = list(load(data).test.texts[:5])
     script = f"""
@@ -142,7 +163,7 @@ import json, sys
 sys.path = [place for place in sys.path if "work/main" not in place or "site-packages" in place]
 class Refused:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("trainable", "sweep"):
+        if name.split(".")[0] in ("trainable", "sweep", "setfit"):
             raise ImportError(name)
 sys.meta_path.insert(0, Refused())
 from classifier import Classifier
@@ -153,6 +174,35 @@ print(json.dumps(Classifier.load(".").predict_proba({texts!r}).tolist()))
     assert ran.returncode == 0, ran.stderr
     found = torch.tensor(json.loads(ran.stdout.splitlines()[-1]))
     torch.testing.assert_close(found, kept.classifier.predict_proba(texts), rtol=1e-5, atol=1e-5)
+
+
+ONNX = ["frozen, logistic regression", "frozen, svm", "neighbours", "nearest proxy", "mixture, own head", "setfit"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ONNX)
+def test_an_onnx_file_gives_the_same_scores(kind: str, tiny_bert: Path, tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
+    from trainable.onnx_export import export
+
+    words = {"warm": "red film", "cold": "blue text", "dull": "the was it"}
+    rows = [f"a {words[name]} number {number},{name}" for number in range(16) for name in words]
+    (tmp_path / "toy.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    data = DatasetConfig(name="toy", path=str(tmp_path / "toy.csv"))
+    classifier = refit(config(data, tiny_bert, **KEPT[kind])).classifier
+    classifier.save(tmp_path)
+    texts = list(load(data).test.texts)
+    made = export(classifier, tmp_path, texts)
+    assert made.difference < 1e-4
+    assert (made.megabytes, made.torch_megabytes) == pytest.approx((0.5, 0.5), abs=0.4)
+    assert made.milliseconds > 0 < made.torch_milliseconds
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    for some in (texts, texts[3:4], ["", "a red film " * 400, "x"]):  # other numbers of texts and tokens
+        inputs = {name: each.numpy() for name, each in classifier.tokens(some).items()}
+        (scores,) = session.run(["scores"], inputs)
+        wanted = classifier.scores(some) / classifier.temperature
+        torch.testing.assert_close(torch.from_numpy(scores), wanted, rtol=1e-4, atol=1e-4)
 
 
 def test_its_probabilities_are_calibrated_on_rows_that_trained_nothing(data: DatasetConfig, tiny_bert: Path) -> None:
@@ -232,17 +282,17 @@ def test_the_calibration_error_is_the_mean_gap_of_its_bins() -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"recipe": {"name": "setfit"}, "embedding": None}, "received setfit: choose another arm"),
-        ({"inference": "mixture", **LOSS}, "received inference: mixture of soft_triple"),
-        ({"inference": "nearest", **LOSS}, "received inference: nearest of soft_triple"),
-        ({"inference": "neighbours"}, "received inference: neighbours of cross_entropy"),
+        ({"inference": "nearest", **LOSS}, "received inference: nearest of soft_triple: compare it with inference"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(fields: dict[str, Any], said: str, toy_csv: Path, tiny_bert: Path) -> None:
-    given = {name: value for name, value in fields.items() if value is not None}
+def test_what_cannot_be_kept_is_refused(
+    fields: dict[str, Any], said: str, toy_csv: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = replace(LOSSES["soft_triple"], proxies=None)  # a loss of one's own that does not say how it scores
+    monkeypatch.setattr("trainable.refitting.LOSSES", {**LOSSES, "soft_triple": unknown})
     base: dict[str, Any] = {"dataset": {"name": "toy", "path": str(toy_csv)}, "shots": 4, "encoder": str(tiny_bert)}
     with pytest.raises(ConfigError, match=said):
-        refit(TrialConfig.model_validate({**base, **given}))
+        refit(TrialConfig.model_validate({**base, **fields}))
 
 
 def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, tiny_bert: Path) -> None:
@@ -271,6 +321,38 @@ def test_priors_are_in_the_kept_head_whichever_it_is(data: DatasetConfig, tiny_b
         texts = list(load(data).test.texts[:6])
         moved = torch.log(pool.predict_proba(texts)) - torch.log(plain.predict_proba(texts))
         assert torch.corrcoef(torch.stack([(moved - moved.mean()).mean(dim=0).double(), shift]))[0, 1] > 0.9, head
+
+
+@pytest.mark.slow
+def test_setfit_reads_pairs_as_one_text_when_it_is_kept_too(tiny_bert: Path, tmp_path: Path) -> None:
+    words = {"same": ("red", "red"), "other": ("red", "blue")}
+    rows = [
+        f"a {one} film {number},{other} text,{name}" for number in range(20) for name, (one, other) in words.items()
+    ]
+    (tmp_path / "pairs.csv").write_text("first,second,label\n" + "\n".join(rows) + "\n")
+    pairs = DatasetConfig(name="pairs", path=str(tmp_path / "pairs.csv"), text="first", text_pair="second")
+    trial = config(pairs, tiny_bert, **KEPT["setfit"])
+    wanted, _ = confirmed(trial)
+    classifier = refit(trial, shots=4).classifier
+    classifier.save(tmp_path / "kept")
+    test, read = load(pairs).test, Classifier.load(tmp_path / "kept")
+    assert test.pairs is not None
+    assert read.separator == "[SEP]"
+    places = {name: place for place, name in enumerate(load(pairs).class_names)}
+    assert [places[label] for label in read.predict(test.texts, test.pairs)] == wanted.tolist()
+
+
+def test_a_large_number_of_rows_does_not_train_setfit_for_ever(data: DatasetConfig, tiny_bert: Path) -> None:
+    trial = config(data, tiny_bert, recipe={"name": "setfit", "num_epochs": 2})
+    for rows, steps in ((8, None), (200, 2 * 40 * 200 // 16), (10_000, 2 * 40 * 10_000 // 16)):
+        bounded = RECIPES["setfit"].bounded(trial, 8, rows).recipe
+        assert isinstance(bounded, SetFit)
+        assert bounded.max_steps == steps
+    many = RECIPES["setfit"].bounded(trial, 1000, 1001).recipe
+    assert isinstance(many, SetFit)
+    assert many.max_steps == 2 * 1000**2 // 16, "no fewer than the comparison took"
+    set_by_hand = trial.model_copy(update={"recipe": SetFit(max_steps=7)})
+    assert RECIPES["setfit"].bounded(set_by_hand, 8, 10_000) == set_by_hand
 
 
 def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tmp_path: Path) -> None:

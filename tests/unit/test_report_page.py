@@ -35,7 +35,7 @@ def found(results: SweepResults) -> Verdict:
 
 def page(results: SweepResults, found: Verdict, *sections: Section) -> str:
     without_charts = tuple(replace(section, charts=()) for section in sections)
-    return render_page(results, found, result_table(found, "accuracy"), without_charts, {})
+    return render_page(results, found, result_table(found, "accuracy"), without_charts, {}, {})
 
 
 class Outside(HTMLParser):

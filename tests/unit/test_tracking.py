@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from sweep.errors import TrackingError
-from sweep.records.sweep import SweepState
+from sweep.records.sweep import DataRecord, SweepState
 from sweep.tracking import Projection, Tracker, sync
 from sweep.tracking.store import open_client
 from tests.services.waiting import wait_until
@@ -325,6 +327,52 @@ def test_an_artifact_that_cannot_be_stored_is_told_and_leaves_the_rest(
     assert "must be able to store artifacts" in projection.problem
     assert "spec.yaml" in projection.problem
     assert trial_of(client, key).info.status == parent_of(client).info.status == "FINISHED"
+
+
+def test_the_sweep_shows_its_verdict_its_data_and_its_source(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    ledger.respec(description="tickets of 2026", datasets={"own": {"path": "/data/own.csv", "label": "intent"}})
+    own = DataRecord(name="own", class_names=("a", "b"), pool=40, test=10, test_counts=(5, 5), digest="1f2e")
+    ledger.describe_data(own, replace(own, name="old", digest=""))
+    sync(ledger, experiment="sweeps", uri=uri, verdict="- **own:** a draw")
+    sync(ledger, experiment="sweeps", uri=uri, verdict="- **own:** b wins")
+    run = parent_of(client)
+    assert run.data.tags["mlflow.note.content"] == ("**Verdict.**\n\n- **own:** b wins\n\n**Purpose.** tickets of 2026")
+    assert run.data.tags["mlflow.source.name"] == "python -m sweep run"
+    assert run.inputs is not None
+    (data,) = [each.dataset for each in run.inputs.dataset_inputs]
+    assert (data.name, data.digest, data.source_type) == ("own", "1f2e", "local")
+    assert json.loads(data.source) == {"uri": "/data/own.csv"}
+    assert json.loads(str(data.profile)) == {"num_rows": 50, "pool_rows": 40, "test_rows": 10, "classes": 2}
+    assert [each["name"] for each in json.loads(str(data.schema))["mlflow_colspec"]] == ["text", "intent"]
+
+
+def test_what_a_person_wrote_of_a_sweep_stays(client: MlflowClient, uri: str) -> None:
+    ledger = MemoryLedger()
+    pushed(ledger, uri)
+    client.set_tag(parent_of(client).info.run_id, "mlflow.note.content", "the one for the paper")
+    sync(ledger, experiment="sweeps", uri=uri, verdict="- **own:** a draw")
+    assert parent_of(client).data.tags["mlflow.note.content"] == "the one for the paper"
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (None, "custom_model_development"),
+        ("genai_development_inferred", "custom_model_development"),
+        ("genai_development", "genai_development"),
+    ],
+)
+def test_an_experiment_of_before_becomes_one_of_model_training(
+    kind: str | None, wanted: str, client: MlflowClient, uri: str
+) -> None:
+    client.create_experiment("sweeps", tags={"mlflow.experimentKind": kind} if kind else {})
+    projection = pushed(MemoryLedger(), uri)
+    found = client.get_experiment_by_name("sweeps")
+    assert found is not None
+    assert found.tags["mlflow.experimentKind"] == wanted
+    page = f"/#/experiments/{found.experiment_id}/runs/{parent_of(client).info.run_id}"
+    assert projection.page == f"{page}?workflowType=machine_learning"
 
 
 def test_files_and_folders_are_stored_with_the_sweep(client: MlflowClient, uri: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainable.losses.entry import LossConfig, LossEntry
+from trainable.losses.entry import LossConfig, LossEntry, Proxies
 from trainable.ranges import FloatRange
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
     return scores_NC
 
 
+def proxies(module: Any) -> Proxies:
+    return Proxies(weights_PD=module.W.t(), scale=module.scale)
+
+
 ENTRY = LossEntry(
     config=ArcFace,
     search={
@@ -61,6 +65,7 @@ ENTRY = LossEntry(
     "less scale.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Deng et al., 2019 (arXiv:1801.07698), equation 3",
     equation="-log exp(s cos(theta_y + m)) / (exp(s cos(theta_y + m)) + sum_{j != y} exp(s cos theta_j)); "
     "cos theta_y - m sin m instead of cos(theta_y + m) where theta_y > pi - m",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainable.losses.entry import LossConfig, LossEntry
+from trainable.losses.entry import LossConfig, LossEntry, Proxies
 from trainable.ranges import FloatRange
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
     return scores_NC
 
 
+def proxies(module: Any) -> Proxies:
+    return Proxies(weights_PD=module.W.t(), scale=module.scale)
+
+
 ENTRY = LossEntry(
     config=CosFace,
     search={
@@ -44,6 +48,7 @@ ENTRY = LossEntry(
     search_source="The paper tries 0.25 to 0.45; Musgrave et al., 2020 (arXiv:2003.08505) find 0.34 to 0.62.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Wang et al., 2018 (arXiv:1801.09414), equation 4",
     equation="-log exp(s (cos theta_y - m)) / (exp(s (cos theta_y - m)) + sum_{j != y} exp(s cos theta_j))",
 )

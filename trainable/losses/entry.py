@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,7 @@ from trainable.ranges import Range
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["LossConfig", "LossEntry"]
+__all__ = ["LossConfig", "LossEntry", "Proxies"]
 
 
 class LossConfig(BaseModel):
@@ -22,6 +22,23 @@ class LossConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxies:
+    """How a loss scores by its proxies: the score of a class is `scale` times the cosine to them.
+
+    weights_PD: the proxies, those of a class one after the other; their lengths do not count. P is a multiple of the
+        number of classes, D the embedding size.
+    scale: of the scores.
+    of_several: what counts of the cosines to several proxies of a class: the largest (`max`), or their mean with the
+        weights softmax(`sharpness` * cosine) (`softmax`).
+    """
+
+    weights_PD: Tensor
+    scale: float
+    of_several: Literal["max", "softmax"] = "max"
+    sharpness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +53,9 @@ class LossEntry:
     class_scores: (module, embeddings_ND) -> scores_NC, *larger = nearer*, at the temperature that matches training,
         so that softmax(scores) gives the class probabilities of the loss. None if the loss learns no proxies; classes
         are then scored by their centroids (trainable.evaluation.inference).
+    proxies: module -> the same scores in numbers alone, up to what is the same for all classes, so that a classifier
+        can be kept that reads by proxies. None if the loss learns none, or scores by them in another way; then such a
+        classifier cannot be kept.
     paired_classes: the number of classes of which a batch must hold at least two rows, beside a row of another class,
         since without them the loss has no gradient or moves rows only apart or only together; 0 for a loss that
         compares rows with proxies, to which one row is enough.
@@ -48,6 +68,7 @@ class LossEntry:
     search_source: str = ""
     build: Callable[[Any, int, int], nn.Module] | None
     class_scores: Callable[[nn.Module, Tensor], Tensor] | None = None
+    proxies: Callable[[Any], Proxies] | None = None
     paired_classes: int = 0
     paper: str
     equation: str

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainable.losses.entry import LossConfig, LossEntry
+from trainable.losses.entry import LossConfig, LossEntry, Proxies
 from trainable.ranges import FloatRange
 
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
     return scores_NC
 
 
+def proxies(module: Any) -> Proxies:
+    return Proxies(weights_PD=module.W.t(), scale=1 / module.temperature)
+
+
 ENTRY = LossEntry(
     config=NormalizedSoftmax,
     search={
@@ -42,6 +46,7 @@ ENTRY = LossEntry(
     search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 0.06 to 0.11; the paper has 0.05.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Zhai and Wu, 2019 (arXiv:1811.12649)",
     equation="-log exp(x.p_y / sigma) / sum_c exp(x.p_c / sigma); x and p of unit length",
 )

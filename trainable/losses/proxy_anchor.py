@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainable.losses.entry import LossConfig, LossEntry
+from trainable.losses.entry import LossConfig, LossEntry, Proxies
 from trainable.ranges import FloatRange
 
 if TYPE_CHECKING:
@@ -35,6 +35,10 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
     return scores_NC
 
 
+def proxies(module: Any) -> Proxies:
+    return Proxies(weights_PD=module.proxies, scale=module.alpha)
+
+
 ENTRY = LossEntry(
     config=ProxyAnchor,
     search={
@@ -45,6 +49,7 @@ ENTRY = LossEntry(
     "cross-entropy where there are few classes.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Kim et al., 2020 (arXiv:2003.13911), equation 4",
     equation="mean over p in P+ of log(1 + sum_{x of p} exp(-alpha (s(x, p) - delta))) "
     "+ mean over all p of log(1 + sum_{x not of p} exp(alpha (s(x, p) + delta))); s = cosine, P+ = proxies with rows",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainable.losses.entry import LossConfig, LossEntry
+from trainable.losses.entry import LossConfig, LossEntry, Proxies
 from trainable.ranges import FloatRange
 
 if TYPE_CHECKING:
@@ -44,6 +44,12 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
     return scores_NC
 
 
+def proxies(module: Any) -> Proxies:
+    return Proxies(
+        weights_PD=module.proxies, scale=2 * module.softmax_scale
+    )  # a squared distance of unit vectors is 2 - 2 cos
+
+
 ENTRY = LossEntry(
     config=ProxyNCA,
     search={
@@ -52,6 +58,7 @@ ENTRY = LossEntry(
     search_source="Musgrave et al., 2020 (arXiv:2003.08505) find optima of 8 to 14.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Movshovitz-Attias et al., 2017 (arXiv:1703.07464), as revised by Teh et al., 2020 (arXiv:2004.01113)",
     equation="-log exp(-|x - p_y|^2 / T) / sum_c exp(-|x - p_c|^2 / T); x and p of unit length",
 )

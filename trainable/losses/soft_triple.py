@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from trainable.losses.entry import LossConfig, LossEntry
+from trainable.losses.entry import LossConfig, LossEntry, Proxies
 from trainable.ranges import FloatRange, IntRange
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ def class_scores(module: Any, embeddings_ND: Tensor) -> Tensor:
     return scores_NC
 
 
+def proxies(module: Any) -> Proxies:
+    return Proxies(weights_PD=module.fc.t(), scale=module.la, of_several="softmax", sharpness=module.gamma)
+
+
 ENTRY = LossEntry(
     config=SoftTriple,
     search={
@@ -56,6 +60,7 @@ ENTRY = LossEntry(
     "(arXiv:2003.08505); more centres than shots hardly help.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Qian et al., 2019 (arXiv:1909.05235), equation 9",
     equation="-log exp(la (S_y - delta)) / (exp(la (S_y - delta)) + sum_{j != y} exp(la S_j)); "
     "S_c = sum_k softmax_k(x.w_ck / gamma) x.w_ck",

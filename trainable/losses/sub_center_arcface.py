@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from trainable.losses.arcface import bounded_cosine, class_scores
+from trainable.losses.arcface import bounded_cosine, class_scores, proxies
 from trainable.losses.entry import LossConfig, LossEntry
 from trainable.ranges import FloatRange, IntRange
 
@@ -49,6 +49,7 @@ ENTRY = LossEntry(
     search_source="As ArcFace; the paper has 3 sub-centres.",
     build=build,
     class_scores=class_scores,
+    proxies=proxies,
     paper="Deng et al., 2020 (Sub-center ArcFace, ECCV 2020)",
     equation="ArcFace with theta_j = arccos(max_k cos(x, w_jk))",
 )

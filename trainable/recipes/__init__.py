@@ -1,46 +1,23 @@
-"""The table of all recipes, the ways from labelled rows to a classifier; each has a file of its own."""
+"""The recipes, the ways from labelled rows to a classifier.
+
+The table is made when it is first asked for: it holds recipes of other packages too, which import `entry` from here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
-from trainable.recipes import fine_tune, frozen, label_names, metric_then_head, predictions, setfit
 from trainable.recipes.entry import RecipeConfig, RecipeEntry
+
+if TYPE_CHECKING:
+    from trainable.recipes.table import RECIPES, SPECIFIC_FIELDS, AnyRecipe, method_name
 
 __all__ = ["RECIPES", "SPECIFIC_FIELDS", "AnyRecipe", "RecipeConfig", "RecipeEntry", "method_name"]
 
-_ENTRIES = (
-    fine_tune.ENTRY,
-    frozen.ENTRY,
-    metric_then_head.ENTRY,
-    label_names.ENTRY,
-    setfit.ENTRY,
-    predictions.ENTRY,
-)
 
-RECIPES: Mapping[str, RecipeEntry] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
+def __getattr__(name: str) -> Any:
+    if name not in ("RECIPES", "SPECIFIC_FIELDS", "AnyRecipe", "method_name"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from trainable.recipes import table
 
-AnyRecipe = Annotated[
-    fine_tune.FineTune
-    | frozen.Frozen
-    | metric_then_head.MetricThenHead
-    | label_names.LabelNames
-    | setfit.SetFit
-    | predictions.Predictions,
-    Field(discriminator="name"),
-]
-
-SPECIFIC_FIELDS = frozenset[str]().union(*(entry.fields for entry in _ENTRIES))
-"""The fields of a trial that not every recipe reads."""
-
-
-def method_name(recipe: str, loss: str | None) -> str:
-    """Return the name of a recipe with its loss, by which cells, tables and figures tell methods apart: the loss alone
-    for `fine_tune`, the recipe alone where it has no loss, else both (`metric_then_head+supcon`)."""
-    if loss is None:
-        return recipe
-    return loss if recipe == fine_tune.ENTRY.name else f"{recipe}+{loss}"
+    return getattr(table, name)

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from trainable.ranges import Choice, Range, Scalar
 
 if TYPE_CHECKING:
+    from trainable.classifier import Classifier
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
@@ -139,6 +140,10 @@ def _as_it_is(config: TrialConfig) -> TrialConfig:
     return config
 
 
+def _stays(config: TrialConfig, compared: int, rows: int) -> TrialConfig:
+    return config
+
+
 def _carries_nothing(config: TrialConfig, data: object) -> None:
     return None
 
@@ -175,6 +180,10 @@ class RecipeEntry:
         three that are scored.
     shortened: (trial's configuration) -> one that trains for a moment, of which `cost` says how much less it reads, so
         that a plan can tell the time of the whole; by default the same.
+    bounded: (trial's configuration, rows that it was compared with, rows) -> one whose training does not take for ever
+        on so many rows, where that grows faster than the rows do; by default the same.
+    keep: (trial) -> the classifier that the rows of its first sample train, as it is kept; None if none can be kept.
+        Raises TrainableError as `begin` does.
     carry: (trial's configuration, dataset) -> what `begin` needs of the driver's machine beside the data and the
         encoder, as plain data; None if nothing. Raises TrainableError if it cannot be read.
     receive: (trial's configuration, what was carried) -> nothing. Called on a worker before `check` and `begin`.
@@ -198,6 +207,8 @@ class RecipeEntry:
     searchable: bool = True
     cost: Callable[[TrialConfig, int], int] = _reads_once
     shortened: Callable[[TrialConfig], TrialConfig] = _as_it_is
+    bounded: Callable[[TrialConfig, int, int], TrialConfig] = _stays
+    keep: Callable[[Trial], Classifier] | None = None
     carry: Callable[[TrialConfig, TextData], object] = _carries_nothing
     receive: Callable[[TrialConfig, object], None] = _carries_nothing
     digest: Callable[[TrialConfig], Mapping[str, str]] = _reads_nothing

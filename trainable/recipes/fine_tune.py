@@ -8,6 +8,7 @@ from trainable.encoder.digest import embedding_digest
 from trainable.recipes.entry import ENCODING, TRAINING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.classifier import Classifier
     from trainable.config import TrialConfig
     from trainable.recipes.entry import RecipeRun, Trial
 
@@ -30,6 +31,12 @@ def cost(config: TrialConfig, rows: int) -> int:
     return 3 * config.steps * config.views * min(config.batch_size, rows)
 
 
+def keep(trial: Trial) -> Classifier:
+    from trainable.kept import fine_tuned  # imported late: it loads tensors
+
+    return fine_tuned(trial)
+
+
 ENTRY = RecipeEntry(
     config=FineTune,
     summary="trains the encoder and a classification head with beta * cross-entropy + (1 - beta) * metric loss",
@@ -37,6 +44,7 @@ ENTRY = RecipeEntry(
     losses="all",
     fields=ENCODING | TRAINING,
     begin=begin,
+    keep=keep,
     cost=cost,
     digest=embedding_digest,
 )

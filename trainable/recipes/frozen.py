@@ -11,6 +11,7 @@ from trainable.ranges import Choice, FloatRange
 from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.classifier import Classifier
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.recipes.entry import RecipeRun, Trial
@@ -58,6 +59,12 @@ def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
     return silent_names(config.dataset, data) if config.recipe.name_weight > 0 else ()
 
 
+def keep(trial: Trial) -> Classifier:
+    from trainable.kept import frozen_classifier  # imported late: it loads tensors
+
+    return frozen_classifier(trial)
+
+
 ENTRY = RecipeEntry(
     config=Frozen,
     summary="fits a small classifier to the embeddings of the pretrained encoder, which is not trained",
@@ -67,6 +74,7 @@ ENTRY = RecipeEntry(
     fields=ENCODING | {"class_weights", "priors"},
     constants={"loss": None, "evaluations": 1},
     begin=begin,
+    keep=keep,
     embeds_once=True,
     search={
         "head": Choice(("logistic_regression", "centroid", "neighbours", "linear_svm")),

@@ -11,6 +11,7 @@ from trainable.ranges import Choice
 from trainable.recipes.entry import ENCODING, RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.classifier import Classifier
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.recipes.entry import RecipeRun, Trial
@@ -42,6 +43,12 @@ def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
     return silent_names(config.dataset, data)
 
 
+def keep(trial: Trial) -> Classifier:
+    from trainable.kept import frozen_classifier  # imported late: it loads tensors
+
+    return frozen_classifier(trial)
+
+
 ENTRY = RecipeEntry(
     config=LabelNames,
     summary="takes no labelled rows: the class whose name or description has the embedding nearest to the text's",
@@ -50,6 +57,7 @@ ENTRY = RecipeEntry(
     fields=ENCODING,
     constants={"loss": None, "evaluations": 1},
     begin=begin,
+    keep=keep,
     embeds_once=True,
     search={"template": Choice(("{}", "This text is about {}.", "This example is {}.", "It was {}."))},
     search_source="The second is that of Yin et al., 2019 (arXiv:1909.00161), the third the default of the zero-shot "

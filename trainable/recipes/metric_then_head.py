@@ -30,6 +30,7 @@ ENTRY = RecipeEntry(
     fields=ENCODING | TRAINING - {"beta", "head", "head_lr", "inference", "compatibility"},
     constants={"beta": 0.0, "inference": "logistic"},
     begin=fine_tune.begin,
+    keep=fine_tune.keep,
     cost=fine_tune.cost,
     search={"C": FloatRange(0.1, 100.0, log=True)},
     search_source="On embeddings of length 1, scikit-learn's default of 1 penalises strongly.",

@@ -15,6 +15,7 @@ from trainable.ranges import Choice, FloatRange, IntRange
 from trainable.recipes.entry import RecipeConfig, RecipeEntry
 
 if TYPE_CHECKING:
+    from trainable.classifier import Classifier
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.recipes.entry import RecipeRun, Trial
@@ -23,6 +24,7 @@ __all__ = ["ENTRY", "SetFit"]
 
 
 _STEPS = 8  # of a training that is timed
+_PAIRS_OF_A_ROW = 40
 
 
 class SetFit(RecipeConfig):
@@ -88,6 +90,24 @@ def shortened(config: TrialConfig) -> TrialConfig:
     return config.model_copy(update={"recipe": config.recipe.model_copy(update={"max_steps": steps})})
 
 
+def bounded(config: TrialConfig, compared: int, rows: int) -> TrialConfig:
+    """Take no more steps than the comparison did, or than let each row be part of 40 pairs: all pairs grow with the
+    square of the rows. 40 is the default of SetFit's first version, `num_iterations` of 20 for each kind of pair.
+    """
+    assert isinstance(config.recipe, SetFit), "the recipe reads its own trials"
+    recipe = config.recipe
+    if rows <= compared or recipe.num_iterations is not None or recipe.max_steps is not None:
+        return config
+    steps = recipe.num_epochs * max(compared**2, _PAIRS_OF_A_ROW * rows) // recipe.batch_size
+    return config.model_copy(update={"recipe": recipe.model_copy(update={"max_steps": max(1, steps)})})
+
+
+def keep(trial: Trial) -> Classifier:
+    from trainable.kept import set_fit_classifier
+
+    return set_fit_classifier(trial)
+
+
 def digest(config: TrialConfig) -> Mapping[str, str]:
     return module_digest(config.encoder, config.encoder_revision)
 
@@ -109,6 +129,8 @@ ENTRY = RecipeEntry(
     search_source="The example of its documentation, huggingface.co/docs/setfit/how_to/hyperparameter_optimization.",
     cost=cost,
     shortened=shortened,
+    bounded=bounded,
+    keep=keep,
     check=check,
     digest=digest,
 )

@@ -1,0 +1,14 @@
+"""The verdict in a few lines of Markdown, as a description that stands beside a sweep."""
+
+from __future__ import annotations
+
+from sweep.verdict.model import Verdict
+
+__all__ = ["summary"]
+
+
+def summary(found: Verdict) -> str:
+    """What each comparison says, then what a reader must know before believing it."""
+    lines = [f"- **{each.title}:** {each.sentence}" for each in found.comparisons]
+    notes = [f"- {warning}" for warning in found.warnings]
+    return "\n".join([*lines, *(["", "Before you believe it:", "", *notes] if notes else [])])
