@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from sweep.verdict.repeated import RepeatedParts, repeated_covariance
 from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
 
-__all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "likely_best"]
+__all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "difference_components", "likely_best"]
 
 Values = NDArray[np.float64]
 
@@ -97,6 +97,17 @@ class Components:
         whole = self.draw_square + self.row_square - self.rest_square
         return max(whole, self.draw_square, self.row_square)
 
+    def reach(self, level: float) -> float:
+        """Half the length of the interval of the mean at 1 - level."""
+        from scipy import special
+
+        return float(-special.stdtrit(self.freedom, level / 2) * np.sqrt(self.variance))
+
+    def variance_with(self, draws: int) -> float:
+        """The variance that the mean of so many draws, on as many rows, is expected to have."""
+        rest, by_draw, by_row = self._effects
+        return by_draw / draws + by_row / self.rows + rest / (draws * self.rows)
+
     def draws_for(self, variance: float) -> float:
         """The number of draws, on as many rows, with which the mean would have this variance; infinite if rows alone
         leave more."""
@@ -131,9 +142,7 @@ def crossed_summary(values_NT: Values) -> Summary:
 
 def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
     """The paired difference of two arms on the same draws and rows, with a two-sided t-test that it is 0."""
-    values_NT = ours_NT - theirs_NT
-    parts = np.isnan(values_NT).any()
-    components = RepeatedParts.of(values_NT, of="difference") if parts else Components.of(values_NT)
+    components = difference_components(ours_NT - theirs_NT)
     low, high, p_value = _inferred(components)
     by_draw_N = np.nanmean(ours_NT, axis=1) - np.nanmean(theirs_NT, axis=1)
     return Difference(
@@ -147,12 +156,16 @@ def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
     )
 
 
+def difference_components(values_NT: Values) -> Components | RepeatedParts:
+    """The analysis of the paired differences of two arms, whether or not each draw tests all rows."""
+    return RepeatedParts.of(values_NT, of="difference") if np.isnan(values_NT).any() else Components.of(values_NT)
+
+
 def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:
     """The interval of the mean at 95 %, and the p-value of the test that it is 0."""
     from scipy import stats
 
-    error = float(np.sqrt(found.variance))
-    reach = float(stats.t.isf(LEVEL / 2, found.freedom)) * error
+    error, reach = float(np.sqrt(found.variance)), found.reach(LEVEL)
     return found.mean - reach, found.mean + reach, float(2 * stats.t.sf(abs(found.mean) / error, found.freedom))
 
 
