@@ -102,10 +102,21 @@ def _confirmation(spec: SweepSpec, count: int) -> str:
     if not confirm.draws:
         return "no confirmation: best scores flatter, and the report gives no verdict"
     again = f", {confirm.replicates - confirm.draws} of them twice" if confirm.replicates > confirm.draws else ""
+    if looks := confirm.look_draws:
+        return (
+            f"each winner is confirmed on {looks[0]} to {confirm.draws} fresh draws{again}, and scored on the test "
+            f"part; a comparison that is decided after {_or(looks[:-1])} ends there: "
+            f"{count * confirm.least_replicates} to {count * confirm.replicates} trainings"
+        )
     return (
         f"each winner is confirmed on {confirm.draws} fresh draws{again}, and scored on the test part: "
         f"{count * confirm.replicates} trainings"
     )
+
+
+def _or(counts: Sequence[int]) -> str:
+    *first, last = map(str, counts)
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _print_data(console: Console, grid: Sequence[Cell]) -> None:
@@ -206,7 +217,9 @@ def _rungs(spec: SweepSpec, cell: Cell) -> str:
 def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:
     slots = spec.budget.concurrency or max(1, int(allotted_cpus() // spec.resources.cpu))
     pace = f"on {slots} slots" + (" like this machine's, from a few measured steps" if measured else "")
-    added = f", then {duration(work.confirmation / slots)} for the confirmations" if spec.confirm.draws else ""
+    least = f"{duration(work.first_look / slots)} to " if work.first_look < work.confirmation else ""
+    most = duration(work.confirmation / slots)
+    added = f", then {least}{most} for the confirmations" if spec.confirm.draws else ""
     console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")
 
 

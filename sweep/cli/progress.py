@@ -82,7 +82,7 @@ class Progress:
         assert self._ledger is not None
         ended = sum(record.ended is not None for record in self._ledger.trials())
         trials = sum(self._budgets().values())
-        done, wanted = sum(self._confirmed().values()), self._wanted() * len(self._budgets())
+        done, wanted = sum(self._confirmed().values()), sum(map(self._wanted, self._budgets()))
         elapsed = time.monotonic() - (self._working_since or time.monotonic())
         left = remaining_seconds(self._work_done(), self._done_before, self._work(), elapsed)
         about = f", about {duration(left)} left" if left is not None else ""
@@ -97,14 +97,14 @@ class Progress:
     def _confirmed(self) -> Mapping[str, int]:
         return self._dispatcher.confirmer.done() if self._dispatcher is not None else {}
 
-    def _wanted(self) -> int:
-        """Trainings of each winner."""
-        return self._dispatcher.spec.confirm.replicates if self._dispatcher is not None else 0
+    def _wanted(self, cell: str) -> int:
+        """Trainings of the winner of a cell, as far as they are known to be needed."""
+        return self._dispatcher.confirmer.wanted(cell) if self._dispatcher is not None else 0
 
     def _work(self) -> float:
         """All work of the sweep, in units of one full trial of the average cell."""
         return sum(
-            self._shares[key].trial * count + self._shares[key].replicate * self._wanted()
+            self._shares[key].trial * count + self._shares[key].replicate * self._wanted(key)
             for key, count in self._budgets().items()
         )
 
@@ -122,11 +122,11 @@ class Progress:
         records = self._ledger.trials()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         table.add_column("cell")
-        confirmed, wanted = self._confirmed(), self._wanted()
-        for name in ("done", "pruned", "failed", "running", "left", "best", *(["confirmed"] if wanted else [])):
+        confirmed, tests = self._confirmed(), self._dispatcher is not None and self._dispatcher.spec.confirm.draws > 0
+        for name in ("done", "pruned", "failed", "running", "left", "best", *(["confirmed"] if tests else [])):
             table.add_column(name, justify="right")
         for key, budget in self._budgets().items():
-            tested = [f"{confirmed.get(key, 0)}/{wanted}"] if wanted else []
+            tested = [f"{confirmed.get(key, 0)}/{self._wanted(key)}"] if tests else []
             table.add_row(*_row(key, [record for record in records if record.cell == key], budget), *tested)
         headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
         draining = self._dispatcher is not None and self._dispatcher.state is State.DRAINING

@@ -91,6 +91,13 @@ class TrialRecord:
         return tuple(evaluation.metrics[name] for evaluation in evaluations if name in evaluation.metrics)
 
     @property
+    def ends(self) -> tuple[Evaluation, ...]:
+        """The last evaluation of each replicate that was trained to its end, or diverged, in order."""
+        last = self.config.evaluations
+        evaluations = (record.evaluation for record in self.evaluations)
+        return tuple(each for each in evaluations if each.point == last or each.outcome is Outcome.DIVERGED)
+
+    @property
     def unfinished(self) -> tuple[EvaluationRecord, ...]:
         """The evaluations of the replicate that has not ended yet; an interrupted trial trains it again."""
         current = len(self.replicate_scores)

@@ -48,7 +48,15 @@ def _treatment(verdict: Verdict, metric: str) -> Section:
     wrong = [arm for arm in arms if arm.failures.diverged or arm.failures.failed or arm.failures.majority]
     failures = Table(
         title="Confirmations that went wrong",
-        columns=("cell", "replicates", "diverged", "failed", "no better than the majority class", "share"),
+        columns=(
+            "cell",
+            "replicates",
+            "diverged",
+            "failed",
+            "no better than the majority class",
+            "share",
+            "fails to train in % of draws (95 % interval)",
+        ),
         rows=tuple(map(_failure_row, wrong)),
     )
     return Section(
@@ -124,7 +132,14 @@ def _discarded(cost: Cost) -> str:
 def _failure_row(arm: Arm) -> tuple[str, ...]:
     found = arm.failures
     counts = (found.replicates, found.diverged, found.failed, found.majority)
-    return (arm.cell, *map(str, counts), share(found.rate))
+    return (arm.cell, *map(str, counts), share(found.rate), _collapse_rate(arm))
+
+
+def _collapse_rate(arm: Arm) -> str:
+    rate = arm.collapses
+    if rate is None:
+        return "–"
+    return f"{100 * rate.rate:.0f} ({100 * rate.low:.0f} to {100 * rate.high:.0f})"
 
 
 # ---- the search ------------------------------------------------------------------------------------------------------

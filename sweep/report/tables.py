@@ -221,7 +221,7 @@ def _latex(text: str) -> str:
 
 
 def _arm_row(comparison: Comparison, arm: Arm) -> Row:
-    summary, difference = arm.summary, arm.difference
+    summary, difference, collapses = arm.summary, arm.difference, arm.collapses
     return {
         "dataset": comparison.dataset,
         "shots": comparison.shots,
@@ -246,5 +246,11 @@ def _arm_row(comparison: Comparison, arm: Arm) -> Row:
         "probability_of_best": arm.probability_of_best,
         "draws_needed": arm.draws_needed,
         "rows_needed": arm.rows_needed,
+        "ended": arm.course.ended if arm.course else None,
+        "collapsed": collapses.collapsed if collapses else None,
+        "collapse_low": collapses.low if collapses else None,
+        "collapse_high": collapses.high if collapses else None,
+        "p_collapses": arm.p_collapses,
+        "trained_lead": arm.trained_lead.mean if arm.trained_lead else None,
         "selection_score": arm.selection_score,
     }

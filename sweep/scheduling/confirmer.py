@@ -3,6 +3,7 @@
 What a cell needs next is a function of its records alone (`wanted`), so that a killed sweep resumes where it was. The
 draws of a confirmation are the same for every cell, begin at `CONFIRMATION_START`, and are never used by the search;
 each replicate is handed out by itself, so that one winner occupies the whole cluster if nothing else is left to do.
+Where comparisons are made in looks, cells get the draws of the next look once those they are compared with have theirs.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord
 from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
+from sweep.scheduling.looks import Looks
 from sweep.search.selection import Replicate, Wanted, wanted
 from trainable.outcomes import Evaluation, Outcome
 
 if TYPE_CHECKING:
     from sweep.ledger.ledger import Ledger
-    from sweep.spec.blocks import Confirm
+    from sweep.spec.model import SweepSpec
 
 __all__ = ["Confirmer"]
 
@@ -29,10 +31,14 @@ class Confirmer:
     """Hands out the replicates that cells want, and records what comes back. Same contract as the dispatcher."""
 
     ledger: Ledger
-    confirm: Confirm
+    spec: SweepSpec
+    _looks: Looks = field(init=False)
     _cells: dict[str, tuple[Wanted, ...]] = field(default_factory=dict)
     _queue: list[tuple[str, Replicate]] = field(default_factory=list)  # keys of records, with what they lack
     _running: dict[str, tuple[str, Replicate]] = field(default_factory=dict)  # by the key of the assignment
+
+    def __post_init__(self) -> None:
+        self._looks = Looks(self.ledger, self.spec)
 
     @property
     def waiting(self) -> bool:
@@ -42,7 +48,7 @@ class Confirmer:
     def consider(self, cell: str, trials: Sequence[TrialRecord]) -> None:
         """The search of `cell` has ended with these trials: begin, resume, or close what it wants now."""
         own = [each for each in self.ledger.confirmations() if each.cell == cell]
-        self._cells[cell] = wanted(trials, own, self.confirm)
+        self._cells[cell] = wanted(trials, own, self.spec.confirm, self._looks.draws(cell))
         for want in self._cells[cell]:
             record = want.record_among(own) or self._begin(want)
             missing = want.missing(record)
@@ -98,6 +104,11 @@ class Confirmer:
                 self.ledger.finish_confirmation(record.key, Outcome.INTERRUPTED, reason)
                 yield record.key
 
+    def wanted(self, cell: str) -> int:
+        """How many replicates the winner of a cell needs, as far as that is known: at least those of the first look."""
+        own = [want for want in self._cells.get(cell, ()) if want.role is Role.CONFIRMATION]
+        return len(own[0].replicates) if own else self.spec.confirm.least_replicates
+
     def done(self) -> Mapping[str, int]:
         """By cell, how many replicates its winner's confirmation has."""
         records = {(each.cell, each.role, each.trial): each for each in self.ledger.confirmations()}
@@ -115,8 +126,8 @@ class Confirmer:
 
     def _record(self, key: str, evaluation: Evaluation) -> None:
         record = self.ledger.record_replicate(key, evaluation)
-        trials = [each for each in self.ledger.trials() if each.cell == record.cell]
-        self.consider(record.cell, trials)
+        for cell in (record.cell, *sorted(self._looks.others(record.cell) & set(self._cells))):
+            self.consider(cell, [each for each in self.ledger.trials() if each.cell == cell])
 
 
 def _given_up(replicate: Replicate, reason: str, detail: str) -> Evaluation:

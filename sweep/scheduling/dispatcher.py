@@ -72,7 +72,7 @@ class Dispatcher:
     _closed: set[str] = field(default_factory=set)  # cells that are good enough or given up
 
     def __post_init__(self) -> None:
-        self.confirmer = Confirmer(self.ledger, self.spec.confirm)
+        self.confirmer = Confirmer(self.ledger, self.spec)
         self.meter = Meter(self.spec.budget, self.clock)
 
     def start(self) -> None:

@@ -37,7 +37,8 @@ class Work:
     search: all trials, trained to their ends.
     pruned: the same where pruning stops all that it could.
     deciders: the draws that decide between finalists, if there are ties everywhere.
-    confirmation: all confirmations.
+    confirmation: all confirmations, with all their draws.
+    first_look: the same with the draws of the first look alone; equal to it where there are no looks.
     chain: what can only be done one after the other: a whole trial, then its confirmation.
     """
 
@@ -45,6 +46,7 @@ class Work:
     pruned: float
     deciders: float
     confirmation: float
+    first_look: float
     chain: float
 
     def duration(self, slots: int) -> tuple[float, float]:
@@ -52,7 +54,7 @@ class Work:
 
         The most is Graham's bound (1969): all work shared out evenly, and the longest chain begun last of all.
         """
-        least, most = self.pruned + self.confirmation, self.search + self.deciders + self.confirmation
+        least, most = self.pruned + self.first_look, self.search + self.deciders + self.confirmation
         return max(least / slots, self.chain), most / slots + self.chain * (1 - 1 / slots)
 
 
@@ -70,6 +72,7 @@ def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Training
         pruned=sum(search[key] * shares[key] for key in search) + once,
         deciders=sum(draws[key] * costs[key].trial / configs[key].replicates for key in draws),
         confirmation=sum(confirm.replicates * costs[key].confirmation for key in search),
+        first_look=sum(confirm.least_replicates * costs[key].confirmation for key in search),
         chain=max(_chain(costs[key], confirmed=confirm.draws > 0) for key in search),
     )
 

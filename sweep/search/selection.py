@@ -59,12 +59,16 @@ class Wanted:
 
 
 def wanted(
-    trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord], confirm: Confirm
+    trials: Sequence[TrialRecord],
+    confirmations: Sequence[ConfirmationRecord],
+    confirm: Confirm,
+    draws: int | None = None,
 ) -> tuple[Wanted, ...]:
     """The trials of a cell to be trained again once its search has ended: the finalists, and after them the winner.
 
     trials, confirmations: those of the cell.
     confirm: the spec's block.
+    draws: how many draws the winner needs now; all of them by default.
 
     Empty if no trial completed, or if `confirm.draws` is 0.
     """
@@ -74,7 +78,7 @@ def wanted(
         return deciders
     chosen = winner(trials, confirmations, confirm)
     assert chosen is not None, "there are finalists"
-    return (*deciders, Wanted(Role.CONFIRMATION, chosen, _fresh(confirm)))
+    return (*deciders, Wanted(Role.CONFIRMATION, chosen, _fresh(confirm, draws)))
 
 
 def finalists(trials: Sequence[TrialRecord], confirm: Confirm) -> tuple[TrialRecord, ...]:
@@ -108,8 +112,8 @@ def _further(trial: TrialRecord, confirm: Confirm) -> tuple[Replicate, ...]:
     return tuple(Replicate(first + number) for number in range(confirm.finalist_draws))
 
 
-def _fresh(confirm: Confirm) -> tuple[Replicate, ...]:
-    draws = [CONFIRMATION_START + number for number in range(confirm.draws)]
+def _fresh(confirm: Confirm, count: int | None) -> tuple[Replicate, ...]:
+    draws = [CONFIRMATION_START + number for number in range(confirm.draws if count is None else count)]
     return (*map(Replicate, draws), *(Replicate(draw, 1) for draw in draws[: confirm.reseeded]))
 
 

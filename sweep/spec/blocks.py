@@ -35,6 +35,10 @@ RULES_WITH_RUNGS = ("asha", "median")
 """The pruning rules that compare trials at rungs; only these can be adaptive."""
 
 
+_LOOKS = (1 / 3, 0.42, 0.55, 0.75)
+_FEWEST_FOR_LOOKS = 16  # of fewer, a look at a third has too few to judge by
+
+
 class Protocol(BaseModel):
     """How a trial is trained and scored. These are fields of a trial that all trials of a comparison usually share."""
 
@@ -153,10 +157,42 @@ class Confirm(BaseModel):
         "is",
     )
 
+    looks: Literal["auto", "off"] | Annotated[tuple[Annotated[int, Field(ge=2)], ...], Strict(False)] = Field(
+        "off",
+        description="numbers of draws, up to `draws`, after which each comparison is judged, and ends if it is decided "
+        "or will hardly be; auto: after 33, 42, 55 and 75 % of them; off: all draws, judged once",
+    )
+
+    @field_validator("looks", mode="before")
+    @classmethod
+    def _off(cls, looks: Any) -> Any:
+        return "off" if looks is False else looks  # as YAML reads it
+
+    @field_validator("looks")
+    @classmethod
+    def _increasing(cls, looks: Any) -> Any:
+        if isinstance(looks, tuple) and (not looks or sorted(set(looks)) != list(looks)):
+            raise ValueError("looks are numbers of draws, each larger than the one before: [6, 8, 12, 17]")
+        return looks
+
     @property
     def replicates(self) -> int:
-        """How many replicates the confirmation of one winner trains."""
+        """How many replicates the confirmation of one winner trains, if it needs all draws."""
         return self.draws + min(self.draws, self.reseeded)
+
+    @property
+    def least_replicates(self) -> int:
+        """How many it trains at least: those of the first look."""
+        draws = self.look_draws[0] if self.look_draws else self.draws
+        return draws + min(draws, self.reseeded)
+
+    @property
+    def look_draws(self) -> tuple[int, ...]:
+        """The numbers of draws after which comparisons are judged, the last one being all; empty without looks."""
+        if self.looks == "off" or (self.looks == "auto" and self.draws < _FEWEST_FOR_LOOKS):
+            return ()
+        given = (round(self.draws * share) for share in _LOOKS) if isinstance(self.looks, str) else self.looks
+        return (*(look for look in given if look < self.draws), self.draws)
 
 
 class Pruning(BaseModel):

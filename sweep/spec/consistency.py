@@ -46,6 +46,7 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
         *_keys(every),
         *_evaluations(spec, every),
         *_baseline(spec, every),
+        *_looks(spec),
         *_without_losses(spec, every),
         *_invalid_trials(spec, every),
     ]
@@ -73,6 +74,17 @@ def _sizes(spec: SweepSpec) -> list[Mistake]:
             )
         ]
     return []
+
+
+def _looks(spec: SweepSpec) -> Iterator[Mistake]:
+    looks, draws = spec.confirm.looks, spec.confirm.draws
+    if isinstance(looks, tuple) and looks[-1] > draws:
+        yield Mistake(
+            place=("confirm", "looks"),
+            rule="no look is after more draws than there are",
+            received=f"{looks[-1]} of {draws} draws",
+            remedy=f"raise `confirm.draws` to {looks[-1]}, or look earlier",
+        )
 
 
 def _keys(every: Sequence[Cell]) -> Iterator[Mistake]:

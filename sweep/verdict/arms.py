@@ -19,6 +19,7 @@ from sweep.records.trial import TrialRecord, outcomes
 from sweep.search.selection import winner
 from sweep.spec.blocks import Confirm
 from sweep.spec.cells import Cell
+from sweep.verdict.collapses import collapses
 from sweep.verdict.contributions import contributions
 from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.model import Arm, Cost, Failures, Variances
@@ -96,6 +97,7 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     known = [score for score in scores if score is not None]
     places = {place: by_draw[draw] for place, draw in enumerate(draws) if draw in by_draw and scores[place] is not None}
     rows_by_draw = _rows_by_draw(records, places)
+    collapsed = tuple(_has_collapsed(by_draw.get(draw), records.data) for draw in draws)
     return Arm(
         cell=records.cell.key,
         method=records.cell.method,
@@ -108,6 +110,8 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
         inference=_inference(records, list(by_draw.values())),
         by_rule=_by_rule([by_draw.get(draw) for draw in draws]),
         failures=_failures(records),
+        collapses=collapses(records.trials, scores, collapsed, _majority_of(records)),
+        collapsed=collapsed,
         variances=_variances(records, known),
         cost=_cost(records),
         confusion=_confusion(list(by_draw.values())),
@@ -248,6 +252,20 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     recalls = confusion_CC.diagonal()[present] / rows_C[present]
     error = float(np.sqrt((recalls * (1 - recalls) / rows_C[present]).sum())) / present.sum()
     return bool(not accurate and recalls.mean() <= 1 / present.sum() + _CHANCE * error)
+
+
+def _majority_of(records: CellRecords) -> float | None:
+    """The score of always answering the most frequent class; None where the data or the metric is not known."""
+    if records.data is None or not records.trials:
+        return None
+    return majority_scores(records.data)[records.trials[0].config.metric]
+
+
+def _has_collapsed(evaluation: Evaluation | None, data: DataRecord | None) -> bool | None:
+    """Whether a confirmation's training failed to train; None where it is missing, or ended with an error."""
+    if evaluation is None or evaluation.outcome is Outcome.FAILED:
+        return None
+    return evaluation.outcome is Outcome.DIVERGED or _is_majority(evaluation, data)
 
 
 def _variances(records: CellRecords, scores: Sequence[float]) -> Variances:

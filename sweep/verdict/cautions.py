@@ -14,6 +14,7 @@ from sweep.search.rungs import LEAST_TAU
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import training_rows_of
+from sweep.verdict.collapse_wording import collapse_cautions
 from sweep.verdict.groups import Group
 from sweep.verdict.limits import each_arm, is_searched, limits, some
 from sweep.verdict.model import Arm, Comparison
@@ -50,6 +51,7 @@ def cautions(
         _unbalanced(results, groups),
         _failures(comparisons),
         _restarted(comparisons),
+        collapse_cautions(comparisons),
         limits(results, groups, comparisons, family),
     )
     return tuple(dict.fromkeys(found))
@@ -80,14 +82,15 @@ def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec)
             "were chosen by them; `--set confirm.draws=20` confirms them"
         )
         return
-    short = []
-    for arm in each_arm(comparisons):
+    short = {}
+    for comparison, arm in ((each, arm) for each in comparisons for arm in each.arms):
         replicates = arm.confirmation.replicates if arm.confirmation else ()
         done = sum(replicate.evaluation.initialisation == 0 for replicate in replicates)
-        if arm.winner is not None and done < spec.confirm.draws:
-            short.append(f"{arm.cell} ({done} of {spec.confirm.draws} draws)")
+        wanted = comparison.wanted(arm, spec.confirm.draws)
+        if arm.winner is not None and done < wanted:
+            short[arm.cell] = f"{arm.cell} ({done} of {wanted} draws)"
     if short:
-        yield f"confirmations are unfinished: {some(short)}; the same command resumes them"
+        yield f"confirmations are unfinished: {some(short.values())}; the same command resumes them"
 
 
 def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from sweep.verdict.collapses import allowing_for_collapses
 from sweep.verdict.comparisons import arm_difference
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import affordable
@@ -105,14 +106,16 @@ def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: floa
     found = arm_difference(ours, theirs)
     if found is None:
         return None
-    return Check(title=new[0].title, new=new[1], old=old[1], difference=found, margin=margin)
+    allowing = allowing_for_collapses(found, ours, theirs)
+    return Check(title=new[0].title, new=new[1], old=old[1], difference=allowing, margin=margin)
 
 
 def _on(draws: Sequence[int], comparison: Comparison, arm: Arm) -> Arm:
     """The arm with the scores of these draws alone, in their order."""
     places = [comparison.draws.index(draw) for draw in draws]
     rows = {number: arm.rows_by_draw[place] for number, place in enumerate(places) if place in arm.rows_by_draw}
-    return replace(arm, scores=tuple(arm.scores[place] for place in places), rows_by_draw=rows)
+    scores, collapsed = tuple(map(arm.scores.__getitem__, places)), tuple(map(arm.collapsed.__getitem__, places))
+    return replace(arm, scores=scores, collapsed=collapsed, rows_by_draw=rows)
 
 
 def _percent(arm: Arm) -> str:

@@ -10,15 +10,17 @@ import numpy as np
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import build_arm, cell_records, majority_scores, training_rows_of
+from sweep.verdict.collapses import allowing_for_collapses, collapses_differ_p, trained_lead
 from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import draws_needed, resolving
+from sweep.verdict.sequential import Design, course
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, paired_difference, probability_of_best
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
 
-__all__ = ["arm_difference", "compare"]
+__all__ = ["arm_difference", "compare", "draws_wanted", "planned_tests"]
 
 
 _USUAL = ("frozen", "cross_entropy")
@@ -29,17 +31,53 @@ _REFERENCES = ("frozen", "setfit", "cross_entropy")
 
 def compare(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> tuple[tuple[Comparison, ...], int]:
     """One comparison for each group, and the number of tests over all comparisons."""
-    raw = [_comparison(results, spec, group) for group in groups]
-    differences = [arm.difference for comparison in raw for arm in comparison.arms if arm.difference is not None]
-    margin = spec.confirm.margin / 100
-    differs = holm([difference.p_value for difference in differences])
-    equals = holm([equivalence_p(difference, margin) for difference in differences])
-    corrected = iter(zip(differs.tolist(), equals.tolist(), strict=True))
-    family = len(differences)
+    planned = planned_tests(groups)
+    raw = [_comparison(results, spec, group, planned) for group in groups]
+    tested = [
+        (comparison, arm, arm.difference) for comparison in raw for arm in comparison.arms if arm.difference is not None
+    ]
+    family = planned if spec.confirm.look_draws else len(tested)
+    differs = _holm([difference.p_value for _, _, difference in tested], family)
+    equals = _holm([_equivalence_p(arm, found, spec.confirm.margin / 100) for _, arm, found in tested], family)
+    collapse = _holm([_collapses_p(comparison, arm) for comparison, arm, _ in tested], family)
+    corrected = iter(zip(differs, equals, collapse, strict=True))
     return tuple(_tested(comparison, corrected, family, spec.confirm.margin) for comparison in raw), family
 
 
-def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Comparison:
+def planned_tests(groups: Sequence[Group]) -> int:
+    """How many comparisons with a baseline there will be."""
+    return sum(len(group.cells) - 1 for group in groups)
+
+
+def draws_wanted(results: SweepResults, spec: SweepSpec, group: Group, planned: int) -> dict[str, int]:
+    """By cell of a group, the confirmation draws that it needs now: all, unless the spec has looks.
+
+    planned: number of comparisons of the sweep.
+
+    A pure function of the records.
+    """
+    found = _comparison(results, spec, group, planned)
+    return {arm.cell: found.wanted(arm, spec.confirm.draws) for arm in found.arms}
+
+
+def _holm(p_values: Sequence[float], family: int) -> list[float]:
+    """The p-values after Holm's correction over a family, of which the tests that are not made yet have shown
+    nothing."""
+    missing = [1.0] * (family - len(p_values))
+    return [float(p_value) for p_value in holm([*p_values, *missing])[: len(p_values)]]
+
+
+def _equivalence_p(arm: Arm, difference: Difference, margin: float) -> float:
+    return equivalence_p(difference, margin) if arm.course is None else arm.course.p_equivalent
+
+
+def _collapses_p(comparison: Comparison, arm: Arm) -> float:
+    base = comparison.arm(comparison.baseline)
+    assert base is not None, "the arm has a difference to it"
+    return collapses_differ_p(arm, base)
+
+
+def _comparison(results: SweepResults, spec: SweepSpec, group: Group, planned: int) -> Comparison:
     """The comparison of a group, without the fields that depend on other comparisons (p-values, best, sentence)."""
     cells = [cell_records(results, cell, spec.confirm) for cell in group.cells]
     wanted = range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws)
@@ -56,7 +94,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group) -> Compari
         draws=draws,
         labels=None if data is None else training_rows_of(group.config, data),
         majority=None if data is None else majority_scores(data)[group.config.metric],
-        arms=_with_probabilities(_with_differences(arms, baseline)),
+        arms=_with_probabilities(_with_differences(arms, baseline, spec, planned)),
         best=None,
         sentence="",
     )
@@ -71,14 +109,32 @@ def _baseline(spec: SweepSpec, arms: Sequence[Arm]) -> str | None:
     return spec.confirm.baseline or usual
 
 
-def _with_differences(arms: Sequence[Arm], baseline: str | None) -> list[Arm]:
+def _with_differences(arms: Sequence[Arm], baseline: str | None, spec: SweepSpec, planned: int) -> list[Arm]:
     base = next((arm for arm in arms if arm.method == baseline), None)
     if base is None:
         return list(arms)
-    return [
-        arm if arm is base else replace(arm, difference=arm_difference(arm, base), turned=_turned(arm, base))
-        for arm in arms
-    ]
+    looks, margin = spec.confirm.look_draws, spec.confirm.margin / 100
+    design = Design(looks=looks, family=planned, margin=margin, difference=_allowing_difference) if looks else None
+    return [arm if arm is base else _compared(arm, base, design) for arm in arms]
+
+
+def _compared(arm: Arm, base: Arm, design: Design | None) -> Arm:
+    difference = _allowing_difference(arm, base)
+    found = None if design is None else course(arm, base, design)
+    if found is not None and difference is not None:
+        difference = found.difference or replace(difference, p_value=1.0)  # before the first look nothing is shown
+    return replace(
+        arm,
+        difference=difference,
+        course=found,
+        turned=_turned(arm, base),
+        trained_lead=trained_lead(arm, base),
+    )
+
+
+def _allowing_difference(arm: Arm, base: Arm) -> Difference | None:
+    plain = arm_difference(arm, base)
+    return None if plain is None else allowing_for_collapses(plain, arm, base)
 
 
 def _turned(arm: Arm, base: Arm) -> dict[str, float]:
@@ -128,16 +184,18 @@ def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
     return tuple(replace(arm, probability_of_best=by_cell.get(arm.cell)) for arm in arms)
 
 
-def _tested(comparison: Comparison, corrected: Iterator[tuple[float, float]], family: int, margin: float) -> Comparison:
+def _tested(
+    comparison: Comparison, corrected: Iterator[tuple[float, float, float]], family: int, margin: float
+) -> Comparison:
     """The comparison with the fields that depend on all tests of the sweep.
 
-    corrected: the corrected p-values of the remaining differences, of a difference and of equivalence, in the order of
-        comparisons and arms.
+    corrected: the corrected p-values of the remaining differences, of a difference, of equivalence and of unequal
+        collapses, in the order of comparisons and arms.
     family: number of all tests.
     margin: of equivalence, in points.
     """
     arms = tuple(
-        arm if arm.difference is None else _tested_arm(arm, arm.difference, *next(corrected), family, margin)
+        arm if arm.difference is None else _tested_arm(arm, arm.difference, next(corrected), family, margin)
         for arm in comparison.arms
     )
     best = _best(arms, comparison.baseline)
@@ -154,10 +212,10 @@ def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> 
 
 
 def _tested_arm(
-    arm: Arm, difference: Difference, corrected: float, equivalent: float, family: int, margin: float
+    arm: Arm, difference: Difference, corrected: tuple[float, float, float], family: int, margin: float
 ) -> Arm:
-    level = LEVEL / family
-    arm = replace(arm, p_corrected=corrected, p_equivalent=equivalent if margin else None)
+    level, (differs, equals, collapses) = LEVEL / family, corrected
+    arm = replace(arm, p_corrected=differs, p_equivalent=equals if margin else None, p_collapses=collapses)
     if difference.components is not None:
         needed, rows = resolving(difference.components, level)
         return replace(arm, draws_needed=needed, rows_needed=rows)

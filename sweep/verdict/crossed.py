@@ -97,6 +97,17 @@ class Components:
         whole = self.draw_square + self.row_square - self.rest_square
         return max(whole, self.draw_square, self.row_square)
 
+    def reach(self, level: float) -> float:
+        """Half the length of the interval of the mean at 1 - level."""
+        from scipy import special
+
+        return float(-special.stdtrit(self.freedom, level / 2) * np.sqrt(self.variance))
+
+    def variance_with(self, draws: int) -> float:
+        """The variance that the mean of so many draws, on as many rows, is expected to have."""
+        rest, by_draw, by_row = self._effects
+        return by_draw / draws + by_row / self.rows + rest / (draws * self.rows)
+
     def draws_for(self, variance: float) -> float:
         """The number of draws, on as many rows, with which the mean would have this variance; infinite if rows alone
         leave more."""
@@ -151,8 +162,7 @@ def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:
     """The interval of the mean at 95 %, and the p-value of the test that it is 0."""
     from scipy import stats
 
-    error = float(np.sqrt(found.variance))
-    reach = float(stats.t.isf(LEVEL / 2, found.freedom)) * error
+    error, reach = float(np.sqrt(found.variance)), found.reach(LEVEL)
     return found.mean - reach, found.mean + reach, float(2 * stats.t.sf(abs(found.mean) / error, found.freedom))
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.spent import Spent
 from sweep.records.trial import TrialRecord
+from sweep.verdict.collapse import Collapses
+from sweep.verdict.course import Course
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
 from trainable.shots import Sampling, Shots, in_words, largest
 
@@ -124,6 +126,12 @@ class Arm:
     turned: the rules of inference by which the mean difference has the other sign, with that difference; found where
         accuracy is the metric, and the baseline is read by the same rule or, if it has one way to classify, by that.
     failures: its confirmation replicates that went wrong.
+    collapses: how often it fails to train; None without confirmation draws.
+    collapsed: whether it did, on each draw, as `scores`; None where that is not known.
+    p_collapses: the p-value of McNemar's test that it fails to train as often as the baseline, corrected by Holm over
+        all tests of the sweep; None for the baseline itself.
+    trained_lead: the difference to the baseline over the draws on which both trained; None where all did, or too few.
+    course: how far the comparison with the baseline has come; None for the baseline, and where there are no looks.
     variances: of its cell's scores, by source.
     cost: of its cell.
     confusion: the confusion matrix, summed over draws; rows are classes, columns predicted classes.
@@ -147,6 +155,11 @@ class Arm:
     turned: Mapping[str, float] = field(default_factory=dict)
     rows_by_draw: Mapping[int, NDArray[np.float64]] = field(default_factory=dict, compare=False, repr=False)
     failures: Failures
+    collapses: Collapses | None = None
+    collapsed: tuple[bool | None, ...] = ()
+    p_collapses: float | None = None
+    trained_lead: Difference | None = None
+    course: Course | None = None
     variances: Variances
     cost: Cost
     confusion: tuple[tuple[int, ...], ...] = ()
@@ -222,6 +235,16 @@ class Comparison:
     def counted(self) -> str:
         """The unit of the number of shots: labels `per class` or `in all`."""
         return "per class" if self.sampling == "per_class" else "in all"
+
+    def wanted(self, arm: Arm, draws: int) -> int:
+        """The draws that an arm needs: `draws`, or where the comparison is made in looks, those that it has come to
+        need; the baseline as many as any arm that has a winner."""
+        courses = [(each.winner is not None, each.course.wanted) for each in self.arms if each.course is not None]
+        if not courses:
+            return draws
+        if arm.course is not None:
+            return arm.course.wanted
+        return max((count for won, count in courses if won), default=min(count for _, count in courses))
 
     def arm(self, method: str | None) -> Arm | None:
         """The arm of a method; None if the comparison has none."""

@@ -75,6 +75,16 @@ class RepeatedParts:
         spread = by_row**2 / (self.rows - 1) + by_draw**2 / (self.draws - 1)
         return (by_row + by_draw) ** 2 / spread if spread > 0 else self.rows - 1.0
 
+    def reach(self, level: float) -> float:
+        """Half the length of the interval of the mean at 1 - level."""
+        from scipy import special
+
+        return float(-special.stdtrit(self.freedom, level / 2) * np.sqrt(self.variance))
+
+    def variance_with(self, draws: int) -> float:
+        """The variance that the mean of so many draws, on these rows, is expected to have."""
+        return self.by_row / self.rows + self.by_draw / draws
+
     def draws_for(self, variance: float) -> float:
         """The number of draws with which the mean would have this variance; infinite if these rows leave more."""
         left = variance - self.by_row / self.rows

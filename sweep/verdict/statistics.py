@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
+    from sweep.verdict.collapse import Mixture
     from sweep.verdict.crossed import Components
     from sweep.verdict.repeated import RepeatedParts
 
@@ -81,6 +82,7 @@ class Difference:
     p_value: two-sided, of a test that the mean difference is 0.
     components: of the variance over draws and test rows; None where the predictions of the rows are not known, and
         interval and test count draws alone.
+    mixture: what interval and tests allow for where trainings of an arm were seen to collapse; else None.
     """
 
     n: int
@@ -90,6 +92,7 @@ class Difference:
     high: float
     p_value: float
     components: Components | RepeatedParts | None = None
+    mixture: Mixture | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,12 +163,14 @@ def mean_interval(
 def equivalence_p(difference: Difference, margin: float) -> float:
     """The p-value of two one-sided t-tests that a mean difference lies within -margin and margin, a share
     (Schuirmann, 1987, doi:10.1007/BF01068419); 1 for a single pair."""
-    return _above_p(difference, margin - abs(difference.mean))
+    found = _above_p(difference, margin - abs(difference.mean))
+    return found if difference.mixture is None else max(found, difference.mixture.equivalence_p(margin))
 
 
 def noninferiority_p(difference: Difference, margin: float) -> float:
     """The p-value of the one-sided t-test that a mean difference lies above -margin, a share; 1 for a single pair."""
-    return _above_p(difference, margin + difference.mean)
+    found = _above_p(difference, margin + difference.mean)
+    return found if difference.mixture is None else max(found, difference.mixture.above_p(-margin))
 
 
 def _above_p(difference: Difference, room: float) -> float:

@@ -7,6 +7,8 @@ from math import floor, log10
 
 from sweep.records.sweep import DataRecord
 from sweep.spec.blocks import Confirm
+from sweep.verdict.collapse_wording import failing_to_train
+from sweep.verdict.course import Ended
 from sweep.verdict.crossed import Components
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
@@ -52,7 +54,8 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     if not others:
         return f"{base.method}, the baseline, scored {_score(base.summary)}; no other method is confirmed."
     compared = _compared(best, base, base.summary, others, family, margin)
-    return compared + _turned(base, others) + _over_references(best, comparison)
+    failing = failing_to_train(best if best is not base else max(others, key=_lead), base)
+    return compared + failing + _turned(base, others) + _over_references(best, comparison)
 
 
 def selection(groups: Sequence[Group], confirm: Confirm, data: Mapping[str, DataRecord]) -> str:
@@ -72,7 +75,11 @@ def selection(groups: Sequence[Group], confirm: Confirm, data: Mapping[str, Data
         )
     if not confirm.draws:
         return f"{chosen} Winners were not tested: `confirm.draws` is 0."
-    return f"{chosen} Its test scores come from {confirm.draws} fresh draws, which the search never used."
+    scored = f"{chosen} Its test scores come from {confirm.draws} fresh draws, which the search never used."
+    if not confirm.look_draws:
+        return scored
+    looks = ", ".join(map(str, confirm.look_draws[:-1]))
+    return f"{scored} A comparison decided, or hopeless, after {looks} of them ended there; p-values count all looks."
 
 
 def _selecting_rows(config: TrialConfig, data: DataRecord | None) -> str:
@@ -142,7 +149,14 @@ def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], fa
         )
     else:
         text = f"{result} {base.method}: the best, {first.method}, is ahead"
-    return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_needed(first)}."
+    return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
+
+
+def _hopeless(arm: Arm) -> str:
+    """That a comparison ended early, since the rest of the draws would hardly have shown a difference."""
+    ended = arm.course is not None and arm.course.ended is Ended.FUTILE
+    draws = f"; it ended after {_difference(arm).n} draws"
+    return f"{draws}, since the others would hardly have shown a difference" if ended else ""
 
 
 def _equivalent(base: Arm, others: Sequence[Arm], margin: float) -> str:

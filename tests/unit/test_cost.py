@@ -17,7 +17,7 @@ from sweep.scheduling.workload import Work
 from sweep.spec.reader import load_spec
 
 CLUSTERS = Path(__file__).parents[2] / "cluster"
-WORK = Work(search=7 * 3600.0, pruned=4 * 3600.0, deciders=3600.0, confirmation=3600.0, chain=1200.0)
+WORK = Work(search=7 * 3600.0, pruned=4 * 3600.0, deciders=3600.0, confirmation=3600.0, first_look=3600.0, chain=1200.0)
 PRICES = "prices={g6.xlarge: [0.4, 0.8], m6i.xlarge: 0.2}"
 
 

@@ -97,6 +97,7 @@ def test_the_work_of_a_sweep_is_that_of_its_cells() -> None:
         pruned=4 * 10.0 + 4 * 20.0,
         deciders=2 * 5 * (10.0 / 2 + 20.0 / 2),
         confirmation=4 * (2.0 + 7.0),
+        first_look=4 * (2.0 + 7.0),
         chain=20.0 + 7.0,
     )
 
@@ -123,7 +124,7 @@ FROZEN: dict[str, Any] = {"dataset": ["support"], "shots": [4], "recipe": ["froz
 def test_no_schedule_is_outside_the_bounds() -> None:
     """Three trials and their confirmations in every order on two slots, each begun as soon as a slot is free."""
     lengths = (1.0, 2.0, 6.0)
-    work = Work(search=9.0, pruned=9.0, deciders=0.0, confirmation=0.0, chain=6.0)
+    work = Work(search=9.0, pruned=9.0, deciders=0.0, confirmation=0.0, first_look=0.0, chain=6.0)
     least, most = work.duration(2)
     ends = [_greedy(order, slots=2) for order in permutations(lengths)]
     assert least == min(ends) == 6.0

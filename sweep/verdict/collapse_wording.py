@@ -1,0 +1,92 @@
+"""Trainings that collapse, in words: how often they did, and cautions about those that the draws did not show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sweep.verdict.collapse import unseen_cost
+from sweep.verdict.model import Arm, Comparison
+from trainable.recipes import RECIPES
+
+__all__ = ["collapse_cautions", "failing_to_train"]
+
+
+def failing_to_train(first: Arm, base: Arm) -> str:
+    """The sentence that says how often an arm and the baseline fail to train, and what their difference is where both
+    do; empty where no draw showed it."""
+    rates = [_fails(arm) for arm in (first, base) if arm.collapses is not None and arm.collapses.collapsed]
+    if not rates:
+        return ""
+    text, lead = f" {' and '.join(rates)}", first.trained_lead
+    if lead is None:
+        return f"{text}."
+    mean, low, high = (f"{100 * value:.1f}" for value in (abs(lead.mean), lead.low, lead.high))
+    where = f"{'ahead of' if lead.mean > 0 else 'behind'} {base.method} by {mean} points"
+    return f"{text}; where both train, {first.method} is {where} (95 % interval {low} to {high})."
+
+
+def _fails(arm: Arm) -> str:
+    """`supcon fails to train in 2 of 20 draws (10 %, 95 % interval 2 to 29 %)`"""
+    found = arm.collapses
+    assert found is not None
+    rate, low, high = (f"{100 * share:.0f}" for share in (found.rate, found.low, found.high))
+    return (
+        f"{arm.method} fails to train in {found.collapsed} of {found.draws} draws "
+        f"({rate} %, 95 % interval {low} to {high} %)"
+    )
+
+
+def collapse_cautions(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """What a reader must know of collapses that few draws do not show."""
+    yield from _seen_elsewhere(comparisons)
+    yield from _never_seen(comparisons)
+
+
+def _seen_elsewhere(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """What widens an interval although none of its draws shows it."""
+    arms = (arm for comparison in comparisons for arm in comparison.arms)
+    found = {arm.cell: arm.collapses for arm in arms if arm.collapses is not None}
+    named = [
+        f"{cell} ({each.in_search} of {each.searched} trainings)"
+        for cell, each in found.items()
+        if each.in_search and not each.collapsed
+    ]
+    if named:
+        yield (
+            f"trainings of the search collapsed, and none of the confirmation did: {_some(named)}; intervals and tests "
+            "allow for collapses that few draws do not show"
+        )
+
+
+def _never_seen(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """A claim that collapses too rare to have been seen would turn into none."""
+    named = []
+    for comparison in comparisons:
+        base = comparison.arm(comparison.baseline)
+        for arm in comparison.arms:
+            if not arm.significant or arm.difference is None:
+                continue
+            assert base is not None, "the arm differs from it"
+            lead = arm.difference.mean
+            ahead = arm if lead > 0 else base
+            if (most := _unseen(ahead)) > abs(lead):
+                named.append(f"{ahead.cell} (ahead by {100 * abs(lead):.1f}, at most {100 * most:.1f} points)")
+    if named:
+        yield (
+            "no training collapsed, but collapses too rare to have been seen could cost as much as a method is ahead: "
+            f"{_some(named)}"
+        )
+
+
+def _unseen(arm: Arm) -> float:
+    """The most that collapses which were not seen may cost an arm; 0 for one that cannot collapse, or was seen to."""
+    found = arm.collapses
+    if found is None or found.seen or found.cost is None or arm.winner is None:
+        return 0.0
+    recipe = RECIPES[arm.winner.config.recipe.name]
+    return 0.0 if recipe.embeds_once or not recipe.searchable else unseen_cost(found.draws + found.searched, found.cost)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first three names, and the number of further ones."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
