@@ -50,5 +50,9 @@ def _schema(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _profile(record: DataRecord) -> Mapping[str, int]:
-    rows = {"num_rows": record.pool + record.test, "pool_rows": record.pool, "test_rows": record.test}
+    rows = {
+        "num_rows": record.pool if record.folds else record.pool + record.test,
+        "pool_rows": record.pool,
+        "test_rows": record.test,
+    }
     return {**rows, "classes": len(record.class_names)}
