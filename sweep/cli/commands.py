@@ -63,9 +63,9 @@ def _check_folder() -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.last_words import last_words
-    from sweep.cli.progress import Progress
     from sweep.cli.run_summary import command, print_run_summary
-    from sweep.run import run
+    from sweep.display.progress import Progress
+    from sweep.driver import run
     from sweep.scheduling.ending import End
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a sweep as cleanly as Ctrl-C does
@@ -100,7 +100,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
 def _status(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         return _on_cluster(options, console, "status", options.sweep)
-    from sweep.cli.cells_table import print_cells
+    from sweep.display.cells_table import print_cells
     from sweep.ledger.stored import read_stored
     from sweep.spec.cells import cells
 
@@ -136,8 +136,8 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 
 
 def _refit(options: argparse.Namespace, console: Console) -> int:
-    from sweep.refit import refit_stored, register_kept
-    from sweep.refit.card import expected
+    from sweep.refitting import refit_stored, register_kept
+    from sweep.refitting.card import expected
     from trainable.quiet import quiet
 
     def told(said: str) -> None:
@@ -164,7 +164,7 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
 
 
 def _predict(options: argparse.Namespace, console: Console) -> int:
-    from sweep.refit import answer
+    from sweep.refitting import answer
 
     file = Path(options.file)
     out = Path(options.out) if options.out else file.with_name(f"{file.stem}.answers.csv")

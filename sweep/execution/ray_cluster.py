@@ -34,7 +34,7 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without GPU leaves CUDA_VISIBLE_DEVICES alone
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no result.json, csv and tensorboard files: the ledger has it all
     "RAY_AIR_NEW_OUTPUT": "0",  # the older output engine is silent when told so
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # sweep.run handles Ctrl-C
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # sweep.driver handles Ctrl-C
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots of a run that nobody restores
     "TUNE_WARN_THRESHOLD_S": "60",
     "TUNE_FORCE_TRIAL_CLEANUP_S": "5",  # a worker in the middle of a step is not waited for when the sweep stops

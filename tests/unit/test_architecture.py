@@ -21,8 +21,8 @@ FLOORS = (
     {"search", "tracking"},
     {"ledger", "verdict"},
     {"scheduling", "report"},
-    {"check", "execution", "refit", "stored"},
-    {"run", "remote"},
+    {"check", "execution", "refitting", "stored", "display"},
+    {"driver", "remote"},
     {"cli"},
     {"__main__"},
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError, StoredSweepError
 from sweep.ledger.stored import read_stored
-from sweep.refit.card import expected, model_card
+from sweep.refitting.card import expected, model_card
 from sweep.spec.cells import cells
 from sweep.spec.inputs import digest_inputs
 from sweep.tracking import tracking_uri

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sweep.refit.answers import answer
-from sweep.refit.refit import Kept, refit_stored, register_kept
-from sweep.refit.winners import keep_winners
+from sweep.refitting.answers import answer
+from sweep.refitting.refit import Kept, refit_stored, register_kept
+from sweep.refitting.winners import keep_winners
 
 __all__ = ["Kept", "answer", "keep_winners", "refit_stored", "register_kept"]
