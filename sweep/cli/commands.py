@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -68,14 +67,15 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.driver import run
     from sweep.scheduling.ending import End
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a sweep as cleanly as Ctrl-C does
+    # SIGTERM ends a sweep as cleanly as Ctrl-C does, and Ctrl-C does even where a shell told a job to ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if options.cluster:
         from sweep.remote.commands import run_on
 
         return run_on(options.cluster, options.spec, options.set, command(options), console)
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
-    _log_to(directory)
     with last_words(f"{_KILLED}: {command(options)}"):
         result = run(spec, directory, address=options.address, display=Progress(console))
     print_run_summary(console, spec, directory, result, options)
@@ -268,17 +268,6 @@ _COMMANDS = {
     "import": _import,
     "schema": _schema,
 }
-
-
-def _log_to(directory: SweepDirectory) -> None:
-    directory.create()
-    logging.raiseExceptions = False  # a log that cannot be written is no news beside the sweep's own
-    handler = logging.FileHandler(directory.log, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("sweep")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
 
 
 def _complain(message: str, code: int) -> int:

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from sweep.refitting.answers import answer
-from sweep.refitting.refit import Kept, refit_stored, register_kept
+from sweep.refitting.answers import answer, load_classifier
+from sweep.refitting.refit import Kept, Winner, keep, refit_stored, register_kept, train_stored
 from sweep.refitting.winners import keep_winners
 
-__all__ = ["Kept", "answer", "keep_winners", "refit_stored", "register_kept"]
+__all__ = [
+    "Kept",
+    "Winner",
+    "answer",
+    "keep",
+    "keep_winners",
+    "load_classifier",
+    "refit_stored",
+    "register_kept",
+    "train_stored",
+]

@@ -52,7 +52,7 @@ def shown(ledger: Ledger, *, terminal: bool) -> str:
 
 def _lines(progress: Progress, console: Console) -> list[str]:
     with console.capture() as captured:
-        console.print(progress._table())
+        console.print(progress.table())
     return [captured.get()]
 
 
