@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -121,6 +123,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The label of each text, of the type that `fit` was given: labels_N."""
+        check_is_fitted(self)
         labels_N: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
         return labels_N
 
@@ -137,8 +140,10 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.classifier_.save(folder)
 
     def _temporary(self) -> Path:
-        self._place = tempfile.TemporaryDirectory(prefix="few-shot-", ignore_cleanup_errors=True)
-        return Path(self._place.name)
+        """A folder that is removed with the estimator."""
+        place = tempfile.mkdtemp(prefix="few-shot-")
+        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        return Path(place)
 
     def _fields(self, frame: pd.DataFrame, root: Path) -> dict[str, Any]:
         """The spec of the sweep, without its name."""
@@ -146,7 +151,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rarest = min(Counter(frame["label"][~frame.duplicated()]).values())
         left = max(1, rarest - max(1, round(rarest / 4)))  # beside the test part
         fine_tuned = any(recipe != "frozen" for recipe in self.recipes)
-        searched = {"search": {"encoder_lr": {"low": 5e-5, "high": 5e-4, "log": True}}} if fine_tuned else {}
         validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
         return {
             "datasets": {"data": {"test_share": 0.25, **pair}},
@@ -156,7 +160,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "recipe": list(self.recipes),
                 **({"loss": list(self.losses)} if fine_tuned else {}),
             },
-            **searched,
             "trial": {
                 "encoder": str(self.encoder),
                 "embedding": self.embedding,
@@ -174,12 +177,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
         return tags
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Without the temporary folder, which stays with the estimator that made it."""
-        state = dict(super().__getstate__())
-        state.pop("_place", None)
-        return state
 
 
 def _texts(X: Any) -> tuple[list[str], list[str] | None]:

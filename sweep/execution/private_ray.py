@@ -59,6 +59,7 @@ def _own_token() -> Iterator[None]:
         token.touch(mode=0o600)
         token.write_text(secrets.token_hex(32), encoding="ascii")
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+        _forget_token()
         try:
             yield
         finally:
@@ -67,7 +68,7 @@ def _own_token() -> Iterator[None]:
 
 
 def _forget_token() -> None:
-    """Ray keeps what it has read, and another Ray that this process starts or joins has another token."""
+    """Ray keeps what it has read, and each Ray that this process starts or joins has another token."""
     from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled
 
     AuthenticationTokenLoader.instance().reset_cache()

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweep.execution.ray_cluster import Cluster
-from sweep.scheduling.dispatcher import Dispatcher
+from sweep.scheduling.dispatcher import Dispatcher, State
 
 if TYPE_CHECKING:
     from sweep.execution.trial_inputs import TrialInputs
 
 __all__ = ["train"]
+
+logger = logging.getLogger(__name__)
 
 
 def train(dispatcher: Dispatcher, joined: Cluster) -> None:
@@ -33,7 +35,8 @@ def train(dispatcher: Dispatcher, joined: Cluster) -> None:
     dispatcher.join(joined.slots, joined.gpu)
     with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch:
         configs = [config for cell in dispatcher.cells for config in cell.inputs()]
-        loop = _in_thread(_tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch)))
+        begin = _tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
+        loop = _in_thread(begin, dispatcher)
         try:
             loop.result()
         except KeyboardInterrupt:
@@ -42,22 +45,20 @@ def train(dispatcher: Dispatcher, joined: Cluster) -> None:
             raise
 
 
-def _in_thread(act: Callable[[], Any]) -> Future[None]:
-    """Act in a thread that does not keep the process alive. What it raises is raised by the future's `result`, except
-    that Tune's loop was stopped."""
-    from sweep.execution.tune_adapters import StoppedError
-
+def _in_thread(act: Callable[[], Any], dispatcher: Dispatcher) -> Future[None]:
+    """Act in a thread that does not keep the process alive. What it raises is raised by the future's `result`, unless
+    the dispatcher has been stopped: an error is how Tune's loop ends then."""
     done: Future[None] = Future()
 
     def work() -> None:
         try:
             act()
-        except (StoppedError, KeyboardInterrupt):
-            done.set_result(None)
         except BaseException as error:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
+            if dispatcher.state is not State.STOPPED:
+                done.set_exception(error)
+                return
+            logger.info("Tune's loop was stopped: %s", type(error).__name__)
+        done.set_result(None)
 
     threading.Thread(target=work, name="tune", daemon=True).start()
     return done

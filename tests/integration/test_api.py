@@ -67,6 +67,14 @@ def in_a_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mo
     monkeypatch.chdir(_folder(tmp_path_factory))
 
 
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """Ctrl-C is what it is in a terminal, also where the tests are a job in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def _folder(factory: pytest.TempPathFactory) -> Path:
     place = factory.getbasetemp() / "api"
     place.mkdir(exist_ok=True)
