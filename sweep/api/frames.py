@@ -19,9 +19,10 @@ from trainable.datasets.table import Part, Table, part_of
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
 
-    Frames: TypeAlias = pd.DataFrame | Mapping[str, pd.DataFrame]
-
 __all__ = ["Frames", "spec_with"]
+
+Frames: TypeAlias = "pd.DataFrame | Mapping[str, pd.DataFrame]"
+"""A table of texts and labels, or several by the names of their datasets."""
 
 
 def spec_with(layers: Layers, data: Frames | None, test: Frames | None, root: Path) -> SweepSpec:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sweep.api.frames import spec_with
+from sweep.api.frames import Frames, spec_with
 from sweep.api.process import undisturbed
 from sweep.api.result import Result, result_in
 from sweep.driver import Display
@@ -14,9 +14,6 @@ from sweep.driver import run as drive
 from sweep.errors import SpecError
 from sweep.ledger.directory import SweepDirectory
 from sweep.spec.reader import read_layers, yaml_text
-
-if TYPE_CHECKING:
-    from sweep.api.frames import Frames
 
 __all__ = ["run"]
 
@@ -49,10 +46,10 @@ def run(
     """
     if not isinstance(spec, str | Path | Mapping):
         raise SpecError([f"a spec is a path, the name of a preset, or a mapping; received {type(spec).__name__}"])
-    layers = read_layers(spec, [f"{name}={_text(name, value)}" for name, value in (overrides or {}).items()])
-    checked = spec_with(layers, data, test, Path(root))
-    directory = SweepDirectory(Path(root) / checked.name)
+    given = [f"{name}={_text(name, value)}" for name, value in (overrides or {}).items()]
     with undisturbed():
+        checked = spec_with(read_layers(spec, given), data, test, Path(root))
+        directory = SweepDirectory(Path(root) / checked.name)
         ended = drive(checked, directory, address=address, display=_display(progress))
     if ended.signalled:
         raise KeyboardInterrupt

@@ -30,8 +30,21 @@ def in_notebook() -> bool:
 
 
 def _watching() -> Progress:
-    console = Console(file=io.StringIO(), width=_WIDTH, highlight=False, markup=False, emoji=False, force_terminal=True)
-    return Progress(console, resumes="the same cell resumes it")
+    return Progress(_console(record=False, force_terminal=True), resumes="the same cell resumes it")
+
+
+def _console(*, record: bool, force_terminal: bool) -> Console:
+    """A console that writes to nowhere. Rich would show each of its outputs in the cell itself."""
+    return Console(
+        file=io.StringIO(),
+        force_jupyter=False,
+        force_terminal=force_terminal,
+        record=record,
+        width=_WIDTH,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
 
 
 @dataclass(slots=True)
@@ -67,7 +80,7 @@ class NotebookProgress:
         self._progress.changed(key)
 
     def _picture(self) -> dict[str, Any]:
-        console = Console(file=io.StringIO(), record=True, width=_WIDTH, highlight=False, markup=False, emoji=False)
+        console = _console(record=True, force_terminal=False)
         console.print(self._progress.table())
         html = console.export_html(inline_styles=True, code_format=_PLACE, clear=False)
         return {"text/plain": console.export_text(), "text/html": html}

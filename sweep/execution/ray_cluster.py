@@ -131,6 +131,7 @@ def _start() -> None:
 def _init(**arguments: Any) -> None:
     import ray
 
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # it would advise a notebook to install widgets
     ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
 
 

@@ -99,6 +99,7 @@ def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scra
         storage_path=str(scratch.resolve()),
         trial_dirname_creator=_dirname,
         verbose=0,
+        progress_reporter=tune.CLIReporter(),  # silent; the one for notebooks clears the cell that calls
         log_to_file=False,
     )
 
