@@ -69,6 +69,7 @@ def cluster(address: str | None, resources: Resources, concurrency: int | None) 
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # at its import it advises a notebook to install widgets
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         yield _joined_before(address, resources, concurrency)
         return
@@ -131,7 +132,6 @@ def _start() -> None:
 def _init(**arguments: Any) -> None:
     import ray
 
-    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # it would advise a notebook to install widgets
     ray.init(log_to_driver=False, logging_level=logging.ERROR, **arguments)
 
 

@@ -146,7 +146,7 @@ class OfNumbers(FewShotClassifier):
 
 
 def _in_words(X: Any) -> list[str]:
-    rows = np.asarray(X, dtype=float)
+    rows = np.asarray(X, dtype=float).reshape(len(X), -1)  # one column, by the tag of texts
     return [" ".join(f"{'good' if value > 0 else 'bad'} {abs(value):.3f}" for value in row) for row in rows]
 
 
