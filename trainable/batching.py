@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import Rows
     from trainable.encoder import Encoder
 
-__all__ = ["Batch", "TokenisedRows", "evaluation_batches", "tokenise", "training_batches"]
+__all__ = ["Batch", "TokenisedRows", "evaluation_batches", "forget", "tokenise", "training_batches"]
 
 Indices = NDArray[np.int64]
 
@@ -101,6 +101,11 @@ def tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str = "") ->
         del _TOKENISED[next(iter(_TOKENISED))]
     _TOKENISED[key] = kept if kept is not None else (rows, _tokenise(rows, encoder, max_length, prompt))
     return _TOKENISED[key][1]
+
+
+def forget() -> None:
+    """Forget the tokens of all rows."""
+    _TOKENISED.clear()
 
 
 def _tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str) -> TokenisedRows:

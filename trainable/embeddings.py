@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from trainable.encoder.modules import EmbeddingModules
     from trainable.objective import Embedding
 
-__all__ = ["FrozenEncoder", "kept_embeddings"]
+__all__ = ["FrozenEncoder", "forget", "kept_embeddings"]
 
 _BLOCK = 32  # rows that are always encoded together
 
@@ -176,6 +176,11 @@ class FrozenEncoder:
         for array in (tokens.ids_L, tokens.types_L, tokens.starts):
             digest.update(b"-" if array is None else array.tobytes())
         return digest.hexdigest()[:32]
+
+
+def forget() -> None:
+    """Hash every encoder anew when its embeddings are asked for next."""
+    _encoder_digest.cache_clear()
 
 
 @cache

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import Rows
     from trainable.recipes.entry import Trial
 
-__all__ = ["Fitted", "SetFitTraining", "undisturbed"]
+__all__ = ["Fitted", "SetFitTraining", "forget", "undisturbed"]
 
 Indices = NDArray[np.int64]
 
@@ -203,6 +203,11 @@ def _loaded(name: str, revision: str | None) -> tuple[SentenceTransformer, Mappi
         pretrained = {key: value.detach().clone() for key, value in body.state_dict().items()}
         _LOADED[name, revision] = body, pretrained
     return _LOADED[name, revision]
+
+
+def forget() -> None:
+    """Load the body anew when it is asked for next."""
+    _LOADED.clear()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import signal
 import sys
 from collections.abc import Sequence
@@ -63,19 +62,20 @@ def _check_folder() -> None:
 
 def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.last_words import last_words
-    from sweep.cli.progress import Progress
     from sweep.cli.run_summary import command, print_run_summary
-    from sweep.run import run
+    from sweep.display.progress import Progress
+    from sweep.driver import run
     from sweep.scheduling.ending import End
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM ends a sweep as cleanly as Ctrl-C does
+    # SIGTERM ends a sweep as cleanly as Ctrl-C does, and Ctrl-C does even where a shell told a job to ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     if options.cluster:
         from sweep.remote.commands import run_on
 
         return run_on(options.cluster, options.spec, options.set, command(options), console)
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
-    _log_to(directory)
     with last_words(f"{_KILLED}: {command(options)}"):
         result = run(spec, directory, address=options.address, display=Progress(console))
     print_run_summary(console, spec, directory, result, options)
@@ -100,7 +100,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
 def _status(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         return _on_cluster(options, console, "status", options.sweep)
-    from sweep.cli.cells_table import print_cells
+    from sweep.display.cells_table import print_cells
     from sweep.ledger.stored import read_stored
     from sweep.spec.cells import cells
 
@@ -136,8 +136,8 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 
 
 def _refit(options: argparse.Namespace, console: Console) -> int:
-    from sweep.refit import refit_stored, register_kept
-    from sweep.refit.card import expected
+    from sweep.refitting import refit_stored, register_kept
+    from sweep.refitting.card import expected
     from trainable.quiet import quiet
 
     def told(said: str) -> None:
@@ -164,7 +164,7 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
 
 
 def _predict(options: argparse.Namespace, console: Console) -> int:
-    from sweep.refit import answer
+    from sweep.refitting import answer
 
     file = Path(options.file)
     out = Path(options.out) if options.out else file.with_name(f"{file.stem}.answers.csv")
@@ -268,17 +268,6 @@ _COMMANDS = {
     "import": _import,
     "schema": _schema,
 }
-
-
-def _log_to(directory: SweepDirectory) -> None:
-    directory.create()
-    logging.raiseExceptions = False  # a log that cannot be written is no news beside the sweep's own
-    handler = logging.FileHandler(directory.log, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("sweep")
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
 
 
 def _complain(message: str, code: int) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from sweep.cli.formats import duration
+from sweep.display.formats import duration
 from sweep.errors import ClusterError
 from sweep.remote.cluster_file import ClusterFile, NodeType
 from sweep.scheduling.workload import Work

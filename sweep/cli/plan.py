@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.cli.cost import print_cost
-from sweep.cli.formats import duration
 from sweep.cli.timing import measure_pace
+from sweep.display.formats import duration
 from sweep.execution.machine import allotted_cpus
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of

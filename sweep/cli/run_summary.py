@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from sweep.addresses import redacted
-from sweep.cli.cells_table import print_cells
-from sweep.cli.formats import duration
+from sweep.display.cells_table import print_cells
+from sweep.display.formats import duration
+from sweep.driver import RunResult
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.records.spent import spent
-from sweep.run import RunResult
 from sweep.scheduling.budget import Limit, LimitKind
 from sweep.scheduling.ending import End
 from sweep.spec.model import SweepSpec

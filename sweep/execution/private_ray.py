@@ -7,14 +7,13 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 __all__ = ["private_ray"]
 
-# Read by Ray at its import. Its name tells of other systems; what it does anywhere is that all of Ray's ports are
-# opened on the loopback alone (`_node_ip_address="127.0.0.1"` does not do that: Ray resolves it to the machine's own).
-_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+# Its name tells of other systems; what it does anywhere is that all of Ray's ports are opened on the loopback alone
+# (`_node_ip_address="127.0.0.1"` does not do that: Ray resolves it to the machine's own).
+_LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 # Seconds for which a process waits for a head that has died. On this machine nobody would start it anew.
 _DEATH = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -22,28 +21,54 @@ _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 @contextmanager
 def private_ray() -> Iterator[None]:
-    """Prepare this process for a Ray of its own, before Ray is imported: ports on the loopback, and a token in a folder
+    """Prepare this process for a Ray of its own, before it is started: ports on the loopback, and a token in a folder
     that nobody else can read, and that is gone afterwards. Ray's own token would stay in HOME, readable by everybody.
 
     What the user has set stays.
     """
-    for name, value in (_LOOPBACK | _DEATH).items():
+    for name, value in _DEATH.items():
         os.environ.setdefault(name, value)
+    with _loopback(), _own_token():
+        yield
+
+
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """Ray reads the variable at its import, which may have been long ago in a program that uses Ray too."""
+    if _LOOPBACK in os.environ:
+        yield
+        return
+    os.environ[_LOOPBACK] = "0"  # for the processes that Ray starts
+    from ray._private import ray_constants
+
+    before, ray_constants.ENABLE_RAY_CLUSTER = ray_constants.ENABLE_RAY_CLUSTER, False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+        del os.environ[_LOOPBACK]
+
+
+@contextmanager
+def _own_token() -> Iterator[None]:
     if any(name in os.environ for name in _TOKENS):
         yield
         return
     with tempfile.TemporaryDirectory(prefix="sweep-ray-") as folder:  # mode 0700
         token = Path(folder) / "auth_token"
         token.touch(mode=0o600)
-        token.write_text(_token(), encoding="ascii")
+        token.write_text(secrets.token_hex(32), encoding="ascii")
         os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+        _forget_token()
         try:
             yield
         finally:
             del os.environ["RAY_AUTH_TOKEN_PATH"]
+            _forget_token()
 
 
-@cache
-def _token() -> str:
-    """One for all that this process starts, since Ray keeps what it has read."""
-    return secrets.token_hex(32)
+def _forget_token() -> None:
+    """Ray keeps what it has read, and each Ray that this process starts or joins has another token."""
+    from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined]  # compiled
+
+    AuthenticationTokenLoader.instance().reset_cache()

@@ -7,10 +7,11 @@ import os
 import shlex
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.addresses import redacted
@@ -34,7 +35,6 @@ _ENVIRONMENT = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a trial without GPU leaves CUDA_VISIBLE_DEVICES alone
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no result.json, csv and tensorboard files: the ledger has it all
     "RAY_AIR_NEW_OUTPUT": "0",  # the older output engine is silent when told so
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # sweep.run handles Ctrl-C
     "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # no snapshots of a run that nobody restores
     "TUNE_WARN_THRESHOLD_S": "60",
     "TUNE_FORCE_TRIAL_CLEANUP_S": "5",  # a worker in the middle of a step is not waited for when the sweep stops
@@ -49,6 +49,7 @@ class Cluster:
     cpu, gpu: CPUs and GPUs of a trial, `auto` resolved.
     nodes: what the cluster consists of, for the log.
     alone: whether it is Ray on this machine, started for this sweep, and ends with it.
+    stays: whether this process had joined it before, and does not leave it.
     """
 
     slots: int
@@ -56,16 +57,22 @@ class Cluster:
     gpu: float
     nodes: Mapping[str, str]
     alone: bool
+    stays: bool = False
 
 
 @contextmanager
 def cluster(address: str | None, resources: Resources, concurrency: int | None) -> Iterator[Cluster]:
-    """Join the cluster at `address` (or RAY_ADDRESS), else start Ray on this machine; leave it at the end.
+    """Join the cluster at `address` (or RAY_ADDRESS), else start Ray on this machine; leave it at the end. Without an
+    address, Ray that this process has joined before is used, and is not left.
 
     Raises ClusterError if it cannot be joined, or if no node can hold a trial.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # at its import it advises a notebook to install widgets
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        yield _joined_before(address, resources, concurrency)
+        return
     place = address or os.environ.get("RAY_ADDRESS")
     with private_ray() if place is None else nullcontext():
         import ray
@@ -75,6 +82,18 @@ def cluster(address: str | None, resources: Resources, concurrency: int | None) 
             yield _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
         finally:
             _leave()
+
+
+def _joined_before(address: str | None, resources: Resources, concurrency: int | None) -> Cluster:
+    import ray
+
+    if address is not None:
+        raise ClusterError(
+            f"a process joins one Ray cluster at a time; this one has joined one already, and was asked to join "
+            f"{redacted(address)!r}: leave the address out, or call `ray.shutdown()` first"
+        )
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return replace(_measure(nodes, resources, concurrency, "this process"), stays=True)
 
 
 def _join(place: str | None) -> None:
@@ -118,7 +137,11 @@ def _init(**arguments: Any) -> None:
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """SIGTERM means after a block what it meant before: Ray makes it end the process with code 15, come what may."""
+    """SIGTERM means after a block what it meant before: Ray makes it end the process with code 15, come what may. In
+    another thread than the main one, neither Ray nor anybody else can change that."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.getsignal(signal.SIGTERM)
     try:
         try:

@@ -1,4 +1,4 @@
-"""The two thin classes through which Ray Tune asks the dispatcher.
+"""The thin classes through which Ray Tune asks the dispatcher.
 
 Tune's own run is disposable: nothing is restored from it, so the searcher saves nothing, and every decision is the
 ledger's.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ray import cloudpickle
+from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -23,24 +24,43 @@ from sweep.execution.watchdog import StalledError
 from sweep.scheduling.dispatcher import Dispatcher, State
 from trainable.outcomes import Evaluation
 
-__all__ = ["LedgerScheduler", "LedgerSearcher"]
+__all__ = ["LedgerScheduler", "LedgerSearcher", "StopCallback", "StoppedError"]
 
 _T = TypeVar("_T")
 
 logger = logging.getLogger(__name__)
 
 
-class LedgerSearcher(Searcher):
-    """Gives Tune the dispatcher's assignments as configurations."""
+class StoppedError(Exception):
+    """Ends Tune's loop from within. Tune frees the resources of its trials first; it does not for KeyboardInterrupt."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+
+class StopCallback(Callback):
+    """Ends Tune's loop between two steps by raising `stopped`, once the dispatcher has been stopped."""
+
+    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException]) -> None:
         super().__init__()
         self._dispatcher = dispatcher
+        self._stopped = stopped
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Called by Tune's loop several times a second."""
+        if self._dispatcher.state is State.STOPPED:
+            raise self._stopped
+
+
+class LedgerSearcher(Searcher):
+    """Gives Tune the dispatcher's assignments as configurations. stopped: what is raised to end Tune's loop."""
+
+    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException]) -> None:
+        super().__init__()
+        self._dispatcher = dispatcher
+        self._stopped = stopped
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         if self._dispatcher.exhausted:
             return Searcher.FINISHED  # type: ignore[return-value]  # a string, whatever Ray's annotation says
-        assignment = _recorded(self._dispatcher, self._dispatcher.next)
+        assignment = _recorded(self._dispatcher, self._dispatcher.next, self._stopped)
         seconds = 60 * self._dispatcher.spec.budget.stall_minutes
         return None if assignment is None else {"assignment": assignment.to_json(), "time_limit": seconds}
 
@@ -57,22 +77,23 @@ class LedgerSearcher(Searcher):
         pass
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing is saved. But this is where Tune arrives between two steps after a stop, and before it waits for its
-        actors, which it might do for ever if a signal has ended Ray's processes too. They end with the driver
-        anyway."""
+        """Nothing is saved. But this is where Tune arrives after its last step, before it waits for its actors, which
+        it might do for ever if a signal has ended Ray's processes too."""
         if self._dispatcher.state is State.STOPPED:
-            raise KeyboardInterrupt
+            raise self._stopped
 
     def restore(self, checkpoint_path: str) -> None:
         raise AssertionError("a Tune run is never restored; the ledger is")
 
 
 class LedgerScheduler(FIFOScheduler):
-    """Records every result, and stops the trials that the dispatcher ends."""
+    """Records every result, and stops the trials that the dispatcher ends. stopped: what is raised to end Tune's
+    loop."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
+        self._stopped = stopped
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """None: Tune starts what is pending anyway. A trial named here, while it waits for the worker that it has asked
@@ -82,7 +103,7 @@ class LedgerScheduler(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         evaluation = Evaluation.from_json(json.loads(result["evaluation"]))
-        ends = _recorded(self._dispatcher, lambda: self._dispatcher.record(_key(trial), evaluation))
+        ends = _recorded(self._dispatcher, lambda: self._dispatcher.record(_key(trial), evaluation), self._stopped)
         return TrialScheduler.STOP if ends else TrialScheduler.CONTINUE
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
@@ -96,6 +117,7 @@ class LedgerScheduler(FIFOScheduler):
             lambda: self._dispatcher.worker_lost(
                 _key(trial), reason, detail, stalled=stall is not None, running=running
             ),
+            self._stopped,
         )
 
 
@@ -121,14 +143,16 @@ def _stall(trial: Trial) -> StalledError | None:
     return cause if isinstance(cause, StalledError) else None
 
 
-def _recorded(dispatcher: Dispatcher, act: Callable[[], _T]) -> _T:
+def _recorded(dispatcher: Dispatcher, act: Callable[[], _T], stopped: type[BaseException]) -> _T:
     """Do what writes to the ledger. A ledger that cannot be written ends the Tune run at once: what is not on record
-    must not be built upon."""
+    must not be built upon. After a stop nothing is written: who has stopped it may be closing the ledger."""
+    if dispatcher.state is State.STOPPED:
+        raise stopped
     try:
         return act()
     except LedgerError as error:
         dispatcher.fail(error)
-        raise KeyboardInterrupt from error
+        raise stopped from error
 
 
 def _key(trial: Trial) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweep.execution.ray_cluster import Cluster
 from sweep.scheduling.dispatcher import Dispatcher, State
@@ -20,25 +20,52 @@ if TYPE_CHECKING:
 
 __all__ = ["train"]
 
+logger = logging.getLogger(__name__)
+
 
 def train(dispatcher: Dispatcher, joined: Cluster) -> None:
-    """Train on the cluster until the dispatcher has nothing left to hand out, or a signal stops it.
+    """Train on the cluster until the dispatcher has nothing left to hand out, or is stopped, as it is where the ledger
+    cannot be written (`Dispatcher.fault`).
 
-    Raises KeyboardInterrupt for a stop, and where the ledger cannot be written (`Dispatcher.fault`).
+    Tune's loop has a thread of its own, in which it takes no signal from the program around it. The thread that calls
+    waits. Raises KeyboardInterrupt for one that it gets there, when the loop has ended; a second one is not waited for.
     """
     from sweep.execution.trial_inputs import pack
 
     dispatcher.join(joined.slots, joined.gpu)
-    with (
-        _stop_on_signal(dispatcher),
-        tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch,
-    ):
+    with tempfile.TemporaryDirectory(prefix="sweep-tune-", ignore_cleanup_errors=True) as scratch:
         configs = [config for cell in dispatcher.cells for config in cell.inputs()]
-        _tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
+        begin = _tune_run(dispatcher, joined, pack(configs, everywhere=not joined.alone), Path(scratch))
+        loop = _in_thread(begin, dispatcher)
+        try:
+            loop.result()
+        except KeyboardInterrupt:
+            dispatcher.stop()
+            loop.result()
+            raise
 
 
-def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scratch: Path) -> None:
-    """One Tune run over all cells. It ends when the dispatcher has nothing left to hand out.
+def _in_thread(act: Callable[[], Any], dispatcher: Dispatcher) -> Future[None]:
+    """Act in a thread that does not keep the process alive. What it raises is raised by the future's `result`, unless
+    the dispatcher has been stopped: an error is how Tune's loop ends then."""
+    done: Future[None] = Future()
+
+    def work() -> None:
+        try:
+            act()
+        except BaseException as error:
+            if dispatcher.state is not State.STOPPED:
+                done.set_exception(error)
+                return
+            logger.info("Tune's loop was stopped: %s", type(error).__name__)
+        done.set_result(None)
+
+    threading.Thread(target=work, name="tune", daemon=True).start()
+    return done
+
+
+def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scratch: Path) -> Callable[[], Any]:
+    """What begins the one Tune run over all cells, which ends when the dispatcher has nothing left to hand out.
 
     scratch: a folder for what Tune insists on writing, none of which is kept.
     """
@@ -46,7 +73,7 @@ def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scra
     from ray import tune
     from ray.tune.execution.class_cache import ENV_VARS_TO_PROPAGATE
 
-    from sweep.execution.tune_adapters import LedgerScheduler, LedgerSearcher
+    from sweep.execution.tune_adapters import LedgerScheduler, LedgerSearcher, StopCallback, StoppedError
     from sweep.execution.worker import Worker
 
     for name in ("ray.tune", "ray.train", "ray.data"):
@@ -55,11 +82,15 @@ def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scra
     ENV_VARS_TO_PROPAGATE.difference_update([name for name in ENV_VARS_TO_PROPAGATE if name.startswith("AWS_")])
     worker = tune.with_parameters(Worker, inputs=inputs)
     worker.__qualname__ = Worker.__qualname__  # how processes are titled while they train; else it is Tune's `_Inner`
-    tune.run(
+    # Ray that ends with the sweep takes everything with it; of another one, Tune frees what it holds, and waits for it.
+    stopped = StoppedError if joined.stays else KeyboardInterrupt
+    return partial(
+        tune.run,
         worker,
         name="sweep",
-        search_alg=LedgerSearcher(dispatcher),
-        scheduler=LedgerScheduler(dispatcher),
+        search_alg=LedgerSearcher(dispatcher, stopped),
+        scheduler=LedgerScheduler(dispatcher, stopped),
+        callbacks=[StopCallback(dispatcher, stopped)],
         num_samples=-1,
         resources_per_trial={"cpu": joined.cpu, "gpu": joined.gpu},
         reuse_actors=True,
@@ -68,31 +99,10 @@ def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scra
         storage_path=str(scratch.resolve()),
         trial_dirname_creator=_dirname,
         verbose=0,
+        progress_reporter=tune.CLIReporter(),  # silent; the one for notebooks clears the cell that calls
         log_to_file=False,
     )
 
 
 def _dirname(trial: object) -> str:
     return str(getattr(trial, "trial_id", "trial"))
-
-
-@contextmanager
-def _stop_on_signal(dispatcher: Dispatcher) -> Iterator[None]:
-    """Ctrl-C or SIGTERM ends the Tune loop cleanly; a second one ends the process at once."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if dispatcher.state is State.STOPPED:
-            raise KeyboardInterrupt
-        dispatcher.stop()
-        signal.raise_signal(signal.SIGUSR1)  # Tune's own signal for ending its loop
-
-    for number in before:
-        signal.signal(number, stop)
-    usr1 = signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until Tune installs its handler
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGUSR1, usr1)
-        for number, handler in before.items():
-            signal.signal(number, handler)

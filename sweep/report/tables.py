@@ -6,11 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from sweep.records.results import SweepResults
 from sweep.report.chart import Row, csv_text
 from sweep.report.wording import MINUS, percent, points
 from sweep.verdict import Arm, Comparison, Verdict
 
-__all__ = ["Column", "Entry", "ResultTable", "result_table", "to_csv", "to_latex", "to_markdown"]
+__all__ = [
+    "Column",
+    "Entry",
+    "ResultTable",
+    "arm_rows",
+    "draw_rows",
+    "result_table",
+    "to_csv",
+    "to_latex",
+    "to_markdown",
+    "trial_rows",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +134,46 @@ def to_latex(table: ResultTable) -> str:
 
 def to_csv(verdict: Verdict) -> str:
     """A row for each arm with every number of the verdict; scores and differences are shares from 0 to 1."""
-    return csv_text(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
+    return csv_text(arm_rows(verdict))
+
+
+def arm_rows(verdict: Verdict) -> list[Row]:
+    """A row for each arm with every number of the verdict; scores and differences are shares from 0 to 1."""
+    return [_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms]
+
+
+def draw_rows(verdict: Verdict) -> list[Row]:
+    """A row for each arm and confirmation draw, with the test score; None where it failed or is missing."""
+    return [
+        {
+            "dataset": comparison.dataset,
+            "shots": comparison.shots,
+            "others": comparison.others,
+            "method": arm.method,
+            "draw": draw,
+            "score": score,
+        }
+        for comparison in verdict.comparisons
+        for arm in comparison.arms
+        for draw, score in zip(comparison.draws, arm.scores, strict=False)
+    ]
+
+
+def trial_rows(results: SweepResults) -> list[Row]:
+    """A row for each trial: where it stands, how it ended, its validation score, and what the search chose."""
+    return [
+        {
+            "cell": trial.cell,
+            "trial": trial.number,
+            "outcome": str(trial.outcome) if trial.outcome is not None else "running",
+            "score": trial.score,
+            "replicates": len(trial.replicate_scores),
+            "seconds": trial.useful_seconds,
+            "reason": trial.reason,
+            **trial.params,
+        }
+        for trial in results.trials
+    ]
 
 
 def _majority(comparisons: Sequence[Comparison]) -> dict[str, tuple[Entry | None, ...]]:

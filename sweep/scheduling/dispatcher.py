@@ -95,7 +95,7 @@ class Dispatcher:
             self.state = State.DRAINING
 
     def stop(self) -> None:
-        """End everything as soon as possible. May be called by a signal handler."""
+        """End everything as soon as possible. May be called from any thread."""
         self.state = State.STOPPED
 
     def fail(self, error: LedgerError) -> None:

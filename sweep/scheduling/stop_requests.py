@@ -5,8 +5,6 @@ A request is a file in the sweep's folder. The driver looks for it every moment,
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -34,10 +32,11 @@ class Stop(StrEnum):
 
 @dataclass(slots=True)
 class _Watch:
-    """Calls `drain` once for a gentle request, and raises SIGTERM in this process for an urgent one."""
+    """Calls `drain` once for a gentle request, and `stop` for an urgent one."""
 
     directory: SweepDirectory
     drain: Callable[[], None]
+    stop: Callable[[], None]
     over: threading.Event
 
     def work(self) -> None:
@@ -48,16 +47,17 @@ class _Watch:
                 continue
             obeyed = wanted
             if wanted is Stop.NOW:
-                os.kill(os.getpid(), signal.SIGTERM)
+                self.stop()
                 return
             self.drain()
 
 
 @contextmanager
-def obeying(directory: SweepDirectory, drain: Callable[[], None]) -> Iterator[None]:
-    """Obey requests to stop for as long as the context is open. The caller holds the sweep's lock."""
+def obeying(directory: SweepDirectory, *, drain: Callable[[], None], stop: Callable[[], None]) -> Iterator[None]:
+    """Obey requests to stop for as long as the context is open, by a call of `drain` or `stop` from another thread. The
+    caller holds the sweep's lock."""
     over = threading.Event()
-    watch = threading.Thread(target=_Watch(directory, drain, over).work, name="stopping", daemon=True)
+    watch = threading.Thread(target=_Watch(directory, drain, stop, over).work, name="stopping", daemon=True)
     watch.start()
     try:
         yield

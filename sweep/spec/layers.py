@@ -12,7 +12,7 @@ from sweep.spec.document import MAX_BYTES, MAX_DEPTH, Document, read_document
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown
 
-__all__ = ["Layer", "Layers", "Origin", "file_layer", "override_layer"]
+__all__ = ["Layer", "Layers", "Origin", "file_layer", "override_layer", "value_layer"]
 
 
 _PART = re.compile(r"[\w\-]{1,100}")  # of an override's key, which messages show as it is
@@ -47,11 +47,16 @@ class Layer:
     mistakes: Sequence[tuple[Origin, Mistake]]
 
 
-def file_layer(document: Document, label: str) -> Layer:
-    """The layer of a file. Without a mapping in the file, the layer has no data and a mistake."""
-    mistakes = [(Origin(0, line, f"{label}:{line}"), mistake) for line, mistake in document.mistakes]
-    origins = {place: Origin(0, line, f"{label}:{line}") for place, line in document.lines.items()}
-    origins[()] = Origin(0, 1, f"{label}:1")
+def file_layer(document: Document, label: str, *, lines: bool = True) -> Layer:
+    """The layer of a file, or of a mapping, whose messages name no lines. Without a mapping in the file, the layer has
+    no data and a mistake."""
+
+    def origin(line: int) -> Origin:
+        return Origin(0, line, f"{label}:{line}" if lines else label)
+
+    mistakes = [(origin(line), mistake) for line, mistake in document.mistakes]
+    origins = {place: origin(line) for place, line in document.lines.items()}
+    origins[()] = origin(1)
     if isinstance(document.data, Mapping):
         return Layer(document.data, (), origins, mistakes)
     if not mistakes:
@@ -83,6 +88,14 @@ def override_layer(text: str, number: int) -> Layer:
     for part in reversed(top):
         data = {part: data}
     return Layer({} if mistakes else data, top, origins, mistakes)
+
+
+def value_layer(place: Place, value: Any, number: int) -> Layer:
+    """The layer of one value that a program gives for a place."""
+    data: Any = value
+    for part in reversed(place):
+        data = {part: data}
+    return Layer(data, place, {place: Origin(number, 1, f"--set {'.'.join(map(str, place))}")}, [])
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.cli.cells_table import best_trial
+from sweep.display.cells_table import best_trial
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState

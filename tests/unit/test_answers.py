@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweep.errors import FolderError
-from sweep.refit.answers import answer
+from sweep.refitting.answers import answer
 from trainable.classifier import Classifier
 from trainable.config import TrialConfig
 from trainable.errors import DataError

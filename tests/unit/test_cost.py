@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from sweep.cli.cost import print_cost
-from sweep.cli.formats import duration
 from sweep.cli.plan import print_plan
+from sweep.display.formats import duration
 from sweep.errors import ClusterError, SpecError
 from sweep.remote.cluster_file import fit_to_cluster, read_cluster_file
 from sweep.scheduling.workload import Work

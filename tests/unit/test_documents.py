@@ -28,7 +28,7 @@ from sweep.spec.cells import cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import PRESETS, load_spec
-from tests.unit.documents import (
+from tests.services.documents import (
     DOCUMENTS,
     ROOT,
     Code,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,12 @@ from sweep.spec.fields import PLACES, READINGS
 from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.inputs import digest_inputs, input_changes
 from tests.sweeps.grid import evaluated, spec
-from trainable.config import TrialConfig
+from trainable.config import DatasetConfig, TrialConfig
+from trainable.datasets import load
 from trainable.datasets.digest import data_digest
 from trainable.datasets.text_data import Rows, TextData
 from trainable.encoder.digest import encoder_digest
+from trainable.inputs import _KEEPERS, forget_inputs
 from trainable.outcomes import Evaluation
 from trainable.training import replicates
 from trainable.versions import versions
@@ -155,3 +158,20 @@ def test_a_ledger_without_digests_takes_them_at_its_next_begin(tmp_path: Path) -
         LedgerError, match=r"must share data and encoders.*\n  dataset support: classes: was .*, is now a, b"
     ):
         opened().begin(resolved, grid, {}, inputs=changed)
+
+
+def test_data_are_read_anew_once_they_are_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    config = DatasetConfig(name="mine", path=str(file))
+    first, second = ("".join(f"{word} {row},{row % 2}\n" for row in range(8)) for word in ("old", "new"))
+    file.write_text("text,label\n" + first)
+    assert load(config).pool.texts[0].startswith("old")
+    file.write_text("text,label\n" + second)
+    assert load(config).pool.texts[0].startswith("old"), "a worker reads once"
+    forget_inputs()
+    assert load(config).pool.texts[0].startswith("new")
+
+
+@pytest.mark.parametrize("name", _KEEPERS)
+def test_each_module_that_keeps_inputs_forgets_them(name: str) -> None:
+    assert callable(import_module(name).forget)

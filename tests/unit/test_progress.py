@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from sweep.cli.cells_table import best_trial, print_cells
-from sweep.cli.formats import duration
-from sweep.cli.progress import Progress, remaining_seconds
+from sweep.display.cells_table import best_trial, print_cells
+from sweep.display.formats import duration
+from sweep.display.progress import Progress, remaining_seconds
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
@@ -52,7 +52,7 @@ def shown(ledger: Ledger, *, terminal: bool) -> str:
 
 def _lines(progress: Progress, console: Console) -> list[str]:
     with console.capture() as captured:
-        console.print(progress._table())
+        console.print(progress.table())
     return [captured.get()]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sweep.cli.cells_table import best_trial
+from sweep.display.cells_table import best_trial
 from sweep.records.trial import TrialRecord
 from sweep.verdict.power import draws_needed, power
 from sweep.verdict.statistics import LEVEL, holm, mean_gain, mean_interval, sign_flip_p, summarise

@@ -21,7 +21,7 @@ from trainable.datasets.table import Part, did_you_mean, listing, part_of, short
 from trainable.datasets.text_data import Rows
 from trainable.errors import DataError
 
-__all__ = ["Answers", "Predicted", "provide_answers", "read_answers"]
+__all__ = ["Answers", "Predicted", "forget", "provide_answers", "read_answers"]
 
 _PROBABILITY = "probability_"  # so begins the name of a column with the probabilities of a class, whose name follows
 _SHOWN = 3
@@ -60,6 +60,11 @@ _PROVIDED: dict[tuple[str, DatasetConfig], Answers] = {}
 def provide_answers(path: str, config: DatasetConfig, answers: Answers) -> None:
     """Use `answers` for this file and dataset in this process: a worker of a cluster gets what the driver has read."""
     _PROVIDED[path, config] = answers
+
+
+def forget() -> None:
+    """Read every file of answers anew when it is asked for next, unless it was provided."""
+    read_answers.cache_clear()
 
 
 @cache

@@ -27,7 +27,7 @@ from trainable.datasets.table import Part, did_you_mean, part_of
 from trainable.datasets.text_data import Rows, TextData
 from trainable.errors import DataError
 
-__all__ = ["EMBEDDED", "load", "provide"]
+__all__ = ["EMBEDDED", "forget", "load", "provide"]
 
 EMBEDDED = Path(__file__).parent.parent / "data"
 
@@ -90,6 +90,11 @@ def _held_out(train: Part, config: DatasetConfig) -> tuple[Part, Part, str]:
     pool_rows, test_rows = held_out(train, config.test_share)
     note = f"no test part: {len(test_rows)} of {len(train)} rows held out, stratified by class"
     return train.take(pool_rows), train.take(test_rows), note
+
+
+def forget() -> None:
+    """Read every dataset anew when it is asked for next, unless it was provided."""
+    load.cache_clear()
 
 
 def _usable_rows(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from trainable.encoder.modules import EmbeddingModules
     from trainable.objective import Embedding
 
-__all__ = ["PROVEN", "Encoder", "check_encoder", "check_layers_of", "free_accelerator", "load_encoder"]
+__all__ = ["PROVEN", "Encoder", "check_encoder", "check_layers_of", "forget", "free_accelerator", "load_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +182,13 @@ def load_encoder(name: str, revision: str | None, num_classes: int) -> Encoder:
         del _LOADED[next(iter(_LOADED))]
     _LOADED[key] = encoder if encoder is not None else _load(name, revision, num_classes)
     return _LOADED[key]
+
+
+def forget() -> None:
+    """Load and check every encoder anew when it is asked for next."""
+    free_accelerator()
+    _LOADED.clear()
+    _CHECKED.clear()
 
 
 def free_accelerator() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,7 +19,7 @@ from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
 from sweep.records.sweep import SweepRecord, SweepState
-from sweep.refit import keep_winners
+from sweep.refitting import keep_winners
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
@@ -28,6 +28,7 @@ from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, wit
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 from sweep.verdict import summary
+from trainable.inputs import forget_inputs
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
@@ -57,6 +58,7 @@ class RunResult:
     """What a run leaves behind.
 
     ending: how the run ended.
+    signalled: whether Ctrl-C, or a signal that means the same, ended it.
     trained: whether this run trained anything.
     report: the files of the report; None for an interrupted run, and where the report could not be written.
     projection: what MLflow received.
@@ -64,6 +66,7 @@ class RunResult:
     """
 
     ending: Ending
+    signalled: bool
     trained: bool
     ledger: Ledger
     cells: Sequence[Cell]
@@ -74,13 +77,14 @@ class RunResult:
 
 
 def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, display: Display) -> RunResult:
-    """Run the sweep to its end.
+    """Run the sweep to its end. It logs into its folder, and reads data and encoders anew.
 
     Raises SpecError, TrainableError, LedgerError, TrackingError or ClusterError for what the user can mend, and
     SweepFailedError if no trial could be scored.
     """
     directory.create()
-    with directory.locked(), exclusive(ledger_place(spec, directory), spec.name):
+    forget_inputs()
+    with _logged(directory), directory.locked(), exclusive(ledger_place(spec, directory), spec.name):
         ledger = open_ledger(spec, directory, write=True)
         known = ledger.sweep() if ledger.exists() else None
         recorded = known.spec if known is not None else {}
@@ -110,10 +114,10 @@ def _run(
     tracker = Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
     tracker.start()
-    trained, aborted = False, True
+    trained, aborted, signalled = False, True, False
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
         try:
-            with obeying(directory, dispatcher.drain):
+            with obeying(directory, drain=dispatcher.drain, stop=dispatcher.stop):
                 dispatcher.start()
                 if not dispatcher.exhausted:
                     trained = True
@@ -124,6 +128,7 @@ def _run(
             aborted = False
         except KeyboardInterrupt:
             logger.info("stopped by a signal")
+            signalled = True
         finally:
             try:
                 ending = close(dispatcher, aborted=aborted)
@@ -134,7 +139,26 @@ def _run(
                     report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
             finally:
                 projection = tracker.close(timeout=60)
-    return RunResult(ending, trained, ledger, grid, report, projection, uri, unkept)
+    return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, unkept)
+
+
+@contextmanager
+def _logged(directory: SweepDirectory) -> Iterator[None]:
+    """Write what is logged into the sweep's log, and nowhere else."""
+    handler = logging.FileHandler(directory.log, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    own = logging.getLogger("sweep")
+    before = (logging.raiseExceptions, own.level, own.propagate)
+    logging.raiseExceptions = False  # a log that cannot be written is no news beside the sweep's own
+    own.addHandler(handler)
+    own.setLevel(logging.INFO)
+    own.propagate = False
+    try:
+        yield
+    finally:
+        own.removeHandler(handler)
+        handler.close()
+        logging.raiseExceptions, own.level, own.propagate = before
 
 
 def _notes(ledger: Ledger, known: SweepRecord | None, here: Mapping[str, str]) -> Iterator[str]:

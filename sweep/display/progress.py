@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group
@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweep.cli.formats import duration
+from sweep.display.formats import duration
 from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
@@ -21,7 +21,7 @@ from sweep.scheduling.dispatcher import Dispatcher, State
 from sweep.spec.cells import Cell
 from trainable.outcomes import Outcome
 
-__all__ = ["Progress", "remaining_seconds"]
+__all__ = ["NoProgress", "Progress", "remaining_seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,25 @@ class _Share:
     replicate: float
 
 
+class NoProgress:
+    """Shows nothing."""
+
+    def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def changed(self, key: str) -> None:
+        pass
+
+
 @dataclass(slots=True)
 class Progress:
-    """Shows a running sweep on `console`. `changed` may be called from any thread, and never raises."""
+    """Shows a running sweep on `console`. `changed` may be called from any thread, and never raises.
+
+    resumes: how a person resumes the sweep.
+    """
 
     console: Console
+    resumes: str = "the same command resumes it"
     _ledger: Ledger | None = None
     _dispatcher: Dispatcher | None = None
     _started: float = 0.0
@@ -49,18 +63,22 @@ class Progress:
     @contextmanager
     def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> Iterator[None]:
         """Show the sweep for as long as the context is open."""
+        self.watch(ledger, dispatcher)
+        if not self.console.is_terminal:
+            self.console.print(self.headline(), highlight=False)
+            yield
+            return
+        with Live(get_renderable=self.table, console=self.console, refresh_per_second=2, transient=True):
+            yield
+
+    def watch(self, ledger: Ledger, dispatcher: Dispatcher) -> None:
+        """Begin with the state that a run finds."""
         self._ledger, self._dispatcher = ledger, dispatcher
         self._started, self._working_since = time.monotonic(), None
         self._shares = _shares(dispatcher.cells)
         self._done_before = self._work_done()
         self._said = {each.key for each in ledger.trials() if each.ended is not None}
         self._said |= {each.key for each in ledger.confirmations() if each.ended is not None}
-        if not self.console.is_terminal:
-            self.console.print(self._headline(), highlight=False)
-            yield
-            return
-        with Live(get_renderable=self._table, console=self.console, refresh_per_second=2, transient=True):
-            yield
 
     def changed(self, key: str) -> None:
         """A trial or confirmation changed. Where nobody watches a table, its end is worth a line."""
@@ -76,9 +94,10 @@ class Progress:
             self.console.print(self._line(record), highlight=False, soft_wrap=True)
 
     def _line(self, record: TrialRecord | ConfirmationRecord) -> str:
-        return f"{self._clock()}  {_end(record)}   {self._headline()}"
+        return f"{self._clock()}  {_end(record)}   {self.headline()}"
 
-    def _headline(self) -> str:
+    def headline(self) -> str:
+        """How far the sweep is, in a line."""
         assert self._ledger is not None
         ended = sum(record.ended is not None for record in self._ledger.trials())
         trials = sum(self._budgets().values())
@@ -117,7 +136,8 @@ class Progress:
     def _clock(self) -> str:
         return duration(time.monotonic() - self._started)
 
-    def _table(self) -> Group:
+    def table(self) -> Group:
+        """How far each cell is."""
         assert self._ledger is not None
         records = self._ledger.trials()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -128,10 +148,10 @@ class Progress:
         for key, budget in self._budgets().items():
             tested = [f"{confirmed.get(key, 0)}/{self._wanted(key)}"] if tests else []
             table.add_row(*_row(key, [record for record in records if record.cell == key], budget), *tested)
-        headline = Text(f"{self._ledger.name}   {self._headline()}, {self._clock()} so far")
+        headline = Text(f"{self._ledger.name}   {self.headline()}, {self._clock()} so far")
         draining = self._dispatcher is not None and self._dispatcher.state is State.DRAINING
         hint = "stopping when the replicates that run have ended" if draining else "Ctrl-C stops cleanly"
-        return Group(headline, table, Text(f"{hint}; the same command resumes it", style="dim"))
+        return Group(headline, table, Text(f"{hint}; {self.resumes}", style="dim"))
 
 
 def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ...]:

@@ -12,19 +12,51 @@ from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError, StoredSweepError
 from sweep.ledger.stored import read_stored
-from sweep.refit.card import expected, model_card
+from sweep.refitting.card import expected, model_card
 from sweep.spec.cells import cells
 from sweep.spec.inputs import digest_inputs
 from sweep.tracking import tracking_uri
 from sweep.tracking.registry import ALIAS, register
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from trainable.errors import TrainableError
+from trainable.inputs import forget_inputs
 
 if TYPE_CHECKING:
+    from trainable.classifier import Classifier
     from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
-__all__ = ["Kept", "refit_stored", "register_kept"]
+__all__ = ["Kept", "Winner", "keep", "refit_stored", "register_kept", "train_stored"]
+
+_CARD = "README.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """An arm of a sweep, trained once more.
+
+    comparison, arm: what it is the winner of.
+    refitted: what is known of it.
+    sweep: the name of the sweep.
+    asked: the options of `python -m sweep refit` that chose it.
+    """
+
+    comparison: Comparison
+    arm: Arm
+    refitted: Refitted
+    sweep: str
+    asked: tuple[str, ...] = ()
+
+    @property
+    def expected(self) -> str:
+        """What is expected of it, in a sentence."""
+        return expected(self.refitted, self.comparison, self.arm)
+
+    def card(self, out: Path, onnx: OnnxFile | None = None) -> str:
+        """Its model card in the folder `out`. onnx: what is known of the ONNX file there."""
+        words = ["python", "-m", "sweep", "refit", self.sweep, *self.asked, "--out", str(out)]
+        command = shlex.join([*words, *(["--onnx"] if onnx is not None else [])])
+        return model_card(self.refitted, self.comparison, self.arm, sweep=self.sweep, command=command, onnx=onnx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,52 +84,79 @@ def refit_stored(
     onnx: bool = False,
     told: Callable[[str], None] = lambda said: None,
 ) -> Kept:
-    """Train an arm of a stored sweep on all labelled rows, or on `shots` of them, and write the classifier into `out`.
+    """Train an arm of a stored sweep, as `train_stored` does, and write the classifier into `out`.
+
+    onnx: whether an ONNX file is written beside the weights.
+
+    Raises FolderError for a folder that holds something else, before anything is trained.
+    """
+    _check_folder(out)
+    winner = train_stored(name, root, arm=arm, shots=shots, told=told)
+
+    def fill(scratch: Path) -> None:
+        winner.refitted.classifier.save(scratch)
+        if onnx:
+            told("writing the ONNX file")
+        file = _onnx(winner, scratch) if onnx else None
+        (scratch / _CARD).write_text(winner.card(out, file), encoding="utf-8")
+
+    _write(fill, out)
+    return Kept(folder=out, comparison=winner.comparison, arm=winner.arm, refitted=winner.refitted)
+
+
+def train_stored(
+    name: str,
+    root: Path,
+    *,
+    arm: str | None = None,
+    shots: int | None = None,
+    told: Callable[[str], None] = lambda said: None,
+) -> Winner:
+    """Train an arm of a stored sweep on all labelled rows, or on `shots` of them.
 
     arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
-    onnx: whether an ONNX file is written beside the weights.
     told: called with what is done now, in a few words.
 
-    Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, FolderError for a folder that
-    holds something else, LedgerError if data or encoder are not those of the sweep, and TrainableError for what cannot
-    be trained or kept.
+    Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, LedgerError if data or encoder are
+    not those of the sweep, and TrainableError for what cannot be trained or kept.
     """
     from trainable.refitting import refit  # imported late: it loads torch
 
+    forget_inputs()
     spec, ledger = read_stored(name, root)
     found = verdict(ledger.results())
     comparison, chosen = _chosen(found, arm, spec.name)
-    _check_folder(out)
     grid = cells(spec)
     ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     refitted = refit(chosen.confirmation.config, shots=shots, told=told)
-    kept = Kept(folder=out, comparison=comparison, arm=chosen, refitted=refitted)
-    given = (("--arm", arm), ("--shots", shots), ("--out", out))
-    options = [word for option, value in given if value is not None for word in (option, str(value))]
-    options += ["--onnx"] if onnx else []
-    command = shlex.join(["python", "-m", "sweep", "refit", spec.name, *options])
-
-    def fill(scratch: Path) -> None:
-        refitted.classifier.save(scratch)
-        if onnx:
-            told("writing the ONNX file")
-        file = _onnx(kept, scratch) if onnx else None
-        card = model_card(refitted, comparison, chosen, sweep=spec.name, command=command, onnx=file)
-        (scratch / "README.md").write_text(card, encoding="utf-8")
-
-    _write(fill, out)
-    return kept
+    given = (("--arm", arm), ("--shots", shots))
+    asked = tuple(word for option, value in given if value is not None for word in (option, str(value)))
+    return Winner(comparison=comparison, arm=chosen, refitted=refitted, sweep=spec.name, asked=asked)
 
 
-def _onnx(kept: Kept, folder: Path) -> OnnxFile:
+def _onnx(winner: Winner, folder: Path) -> OnnxFile:
     """Write the ONNX file, and compare it with torch on texts of the dataset."""
     from trainable.datasets import load
     from trainable.onnx_export import export
 
-    assert kept.arm.confirmation is not None, "an arm without a confirmation is not chosen"
-    rows = load(kept.arm.confirmation.config.dataset).test
-    return export(kept.refitted.classifier, folder, rows.texts, rows.pairs)
+    assert winner.arm.confirmation is not None, "an arm without a confirmation is not chosen"
+    rows = load(winner.arm.confirmation.config.dataset).test
+    return export(winner.refitted.classifier, folder, rows.texts, rows.pairs)
+
+
+def keep(classifier: Classifier, card: str, out: Path) -> None:
+    """Write a classifier and its card into the folder `out`, or replace the one that is there.
+
+    Raises FolderError for a folder that holds something else or cannot be written.
+    """
+    _check_folder(out)
+
+    def fill(scratch: Path) -> None:
+        classifier.save(scratch)
+        (scratch / _CARD).write_text(card, encoding="utf-8")
+
+    _write(fill, out)
 
 
 def _write(fill: Callable[[Path], None], out: Path) -> None:

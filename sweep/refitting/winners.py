@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from sweep.errors import SweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.stored import read_stored
-from sweep.refit.refit import refit_stored, register_kept
+from sweep.refitting.refit import refit_stored, register_kept
 from sweep.verdict import verdict
 from trainable.errors import TrainableError
 

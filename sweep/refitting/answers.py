@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from trainable.classifier import Classifier
 
-__all__ = ["answer"]
+__all__ = ["answer", "load_classifier"]
 
 _ADDED = ("label", "probability", "margin")
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -39,7 +39,7 @@ def answer(
     """
     if out.exists() and file.exists() and out.samefile(file):
         raise FolderError(f"the answers get a file of their own; {out} is the file that is read: give another --out")
-    classifier = _loaded(folder)
+    classifier = load_classifier(folder)
     texts, pairs = _texts(file, text, pair)
     try:
         probabilities_NC = classifier.predict_proba(texts, pairs)
@@ -70,7 +70,8 @@ def answer(
     return said
 
 
-def _loaded(folder: Path) -> Classifier:
+def load_classifier(folder: Path) -> Classifier:
+    """The classifier in a folder that `python -m sweep refit` wrote. Raises FolderError for another folder."""
     from trainable.classifier import Classifier  # imported late: it loads torch
     from trainable.quiet import quiet
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from sweep.cli.formats import configuration
+from sweep.display.formats import configuration
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord, outcomes

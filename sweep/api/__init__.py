@@ -1,0 +1,1 @@
+"""What a Python program or a notebook gets: the functions and classes behind `import sweep`."""

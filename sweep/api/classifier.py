@@ -1,0 +1,122 @@
+"""A classifier in a program: the winner of a sweep, trained on all labelled rows.
+
+Shapes: N texts, C classes.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sweep.api.process import undisturbed
+from sweep.api.result import Result
+from sweep.refitting import keep, load_classifier, train_stored
+
+if TYPE_CHECKING:
+    from trainable.classifier import Classifier as Model
+
+__all__ = ["Classifier", "refit"]
+
+_CARD = "README.md"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Classifier:
+    """A text classifier with calibrated probabilities, as `python -m sweep refit` keeps it.
+
+    model: the encoder with its head.
+    card: its model card, with what is expected of it.
+    """
+
+    model: Model
+    card: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the columns of `predict_proba`."""
+        return self.model.labels
+
+    def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.str_]:
+        """The label of each text, or of each pair of texts: labels_N. A list, an array or a Series is taken."""
+        return np.array(self.model.predict(_listed(texts), None if pairs is None else _listed(pairs)), dtype=np.str_)
+
+    def predict_proba(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float64]:
+        """The probabilities of the classes for each text, or each pair of texts: probabilities_NC.
+
+        Raises TypeError for anything but texts, and ValueError for pairs where single texts are classified or the other
+        way round.
+        """
+        probabilities_NC = self.model.predict_proba(_listed(texts), None if pairs is None else _listed(pairs))
+        converted_NC: NDArray[np.float64] = probabilities_NC.double().numpy()
+        return converted_NC
+
+    def save(self, folder: str | Path) -> None:
+        """Write the classifier into a folder, as `python -m sweep refit --out` does; one that is there is replaced.
+
+        Raises SweepError for a folder that holds something else or cannot be written.
+        """
+        from trainable.quiet import quiet  # imported late, as all that loads torch
+
+        with undisturbed(), quiet():
+            keep(self.model, self.card, Path(folder))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Classifier:
+        """Read a classifier from such a folder. Raises SweepError for another one."""
+        model = load_classifier(Path(folder))
+        card = Path(folder) / _CARD
+        return cls(model=model, card=card.read_text(encoding="utf-8") if card.is_file() else "")
+
+    def __repr__(self) -> str:
+        return f"<Classifier of {len(self.labels)} classes: {', '.join(self.labels[:8])}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickle holds the files of the folder, weights and JSON, and no code but this module's name."""
+        with tempfile.TemporaryDirectory(prefix="sweep-classifier-") as scratch:
+            self.save(Path(scratch) / "model")
+            files = {
+                path.relative_to(scratch).as_posix(): path.read_bytes()
+                for path in sorted((Path(scratch) / "model").rglob("*"))
+                if path.is_file() and path.suffix != ".py"
+            }
+        return _of_files, (files,)
+
+
+def refit(
+    sweep: Result | str | Path, *, arm: str | None = None, shots: int | None = None, root: str | Path = "sweeps"
+) -> Classifier:
+    """Train the winner of a sweep once more, on all labelled rows, and return it as a classifier.
+
+    sweep: what came of it, or its name or folder.
+    arm: the cell to train instead of the winner, as `trec/8/soft_triple`; needed where several comparisons have one.
+    shots: train on a draw of so many labels instead of all rows.
+    root: the folder that holds the sweeps.
+
+    Raises SweepError or TrainableError for what is wrong, in the words of the command line.
+    """
+    from trainable.quiet import quiet  # imported late, as all that loads torch
+
+    name = str(sweep.folder) if isinstance(sweep, Result) else str(sweep)
+    with undisturbed(), quiet():
+        winner = train_stored(name, Path(root), arm=arm, shots=shots)
+    return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
+
+
+def _of_files(files: Mapping[str, bytes]) -> Classifier:
+    with tempfile.TemporaryDirectory(prefix="sweep-classifier-") as scratch:
+        for name, content in files.items():
+            place = Path(scratch) / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        return Classifier.load(Path(scratch) / "model")
+
+
+def _listed(texts: Sequence[str]) -> Sequence[str]:
+    """Texts of an array or a Series as a list; a single text stays one, and is refused."""
+    return texts if isinstance(texts, str | list | tuple) else list(texts)

@@ -1,0 +1,219 @@
+"""An estimator of scikit-learn whose `fit` is a small sweep with a verdict.
+
+Shapes: N texts, C classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin  # type: ignore[import-untyped]
+from sklearn.utils import check_consistent_length, column_or_1d  # type: ignore[import-untyped]
+from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
+from sklearn.utils.validation import check_is_fitted  # type: ignore[import-untyped]
+
+from sweep.api.classifier import Classifier, refit
+from sweep.api.result import Result
+from sweep.api.running import run
+from sweep.verdict import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd  # type: ignore[import-untyped]
+    from sklearn.utils import Tags
+
+__all__ = ["FewShotClassifier"]
+
+_MOST_SHOTS = 16  # labels of a class on which methods are compared; the winner is trained on all
+_MANY = 200  # validation rows of a draw that are scored at most
+
+
+class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A text classifier for few labels. `fit` compares methods in a small sweep, and trains the winner on all rows.
+
+    encoder: Hugging Face id, folder or packaged encoder.
+    embedding: how it makes a sentence of its tokens, `mean`, `cls` or another of a trial.
+    recipes, losses: what is compared; `frozen`, where it is among them, is the baseline.
+    shots: labels of a class in each training of the comparison; by default half of what the rarest class has beside the
+        test part, at most 16.
+    trials: configurations of each method that are tried.
+    draws: random samples on which each method's best one is confirmed.
+    spec: further fields of a spec, by dotted name, as `{"search.encoder_lr": [1e-4, 3e-4]}`.
+    random_state: seed of all draws.
+    root: the folder that keeps the sweep; the same call then resumes it. By default a temporary one, which lasts as
+        long as the fitted estimator.
+    progress: whether to show how far the sweep is.
+
+    After `fit`:
+
+    classes_: the labels, sorted.
+    result_, verdict_: what came of the sweep: tables and report; which method won, by how much, and how sure that is.
+    classifier_: the winner, with `save`; labels are texts there.
+    """
+
+    def __init__(
+        self,
+        encoder: str = "all-MiniLM-L6-v2",
+        *,
+        embedding: str = "mean",
+        recipes: Sequence[str] = ("frozen", "fine_tune"),
+        losses: Sequence[str] = ("cross_entropy",),
+        shots: int | None = None,
+        trials: int = 4,
+        draws: int = 8,
+        spec: Mapping[str, Any] | None = None,
+        random_state: int | None = None,
+        root: str | Path | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.encoder = encoder
+        self.embedding = embedding
+        self.recipes = recipes
+        self.losses = losses
+        self.shots = shots
+        self.trials = trials
+        self.draws = draws
+        self.spec = spec
+        self.random_state = random_state
+        self.root = root
+        self.progress = progress
+
+    classes_: NDArray[Any]
+    result_: Result
+    verdict_: Verdict
+    classifier_: Classifier
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Compare the methods on these texts, and train the winner on all of them.
+
+        X: N texts, as a list, an array or a Series; pairs of texts as an array or a DataFrame of two columns.
+        y: their labels, texts or numbers.
+
+        Raises ValueError, as SweepError and TrainableError are, for data that cannot be used.
+        """
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None: give the label of each text"
+            )
+        texts, pairs = _texts(X)
+        labels = column_or_1d(y, warn=True)
+        check_consistent_length(texts, labels)
+        check_classification_targets(labels)
+        self.classes_, places_N = np.unique(labels, return_inverse=True)
+        names = _names(self.classes_)
+        frame = _frame(texts, pairs, [names[place] for place in places_N.tolist()])
+        root = Path(self.root) if self.root is not None else self._temporary()
+        fields = self._fields(frame, root)
+        content = frame.to_json(orient="split") + json.dumps(fields, sort_keys=True, default=str)
+        name = f"fit-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+        self.result_ = run({"name": name, **fields}, data=frame, overrides=self.spec, root=root, progress=self.progress)
+        self.verdict_ = self.result_.verdict
+        self.classifier_ = refit(self.result_)
+        _check_labels(self.classifier_.labels, names)
+        return self
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """The label of each text, of the type that `fit` was given: labels_N."""
+        check_is_fitted(self)
+        labels_N: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(axis=1)]
+        return labels_N
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Calibrated probabilities_NC, with the classes in the order of `classes_`."""
+        check_is_fitted(self)
+        places = {label: place for place, label in enumerate(self.classifier_.labels)}
+        order = [places[name] for name in _names(self.classes_)]
+        return self.classifier_.predict_proba(*_texts(X))[:, order]
+
+    def save(self, folder: str | Path) -> None:
+        """Write the winner into a folder, as `sweep.Classifier.save` does."""
+        check_is_fitted(self)
+        self.classifier_.save(folder)
+
+    def _temporary(self) -> Path:
+        """A folder that is removed with the estimator."""
+        place = tempfile.mkdtemp(prefix="few-shot-")
+        weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+        return Path(place)
+
+    def _fields(self, frame: pd.DataFrame, root: Path) -> dict[str, Any]:
+        """The spec of the sweep, without its name."""
+        pair = {"text_pair": "pair"} if "pair" in frame.columns else {}
+        rarest = min(Counter(frame["label"][~frame.duplicated()]).values())
+        left = max(1, rarest - max(1, round(rarest / 4)))  # beside the test part
+        fine_tuned = any(recipe != "frozen" for recipe in self.recipes)
+        validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
+        return {
+            "datasets": {"data": {"test_share": 0.25, **pair}},
+            "compare": {
+                "dataset": ["data"],
+                "shots": [self.shots or min(_MOST_SHOTS, max(1, left // 2))],
+                "recipe": list(self.recipes),
+                **({"loss": list(self.losses)} if fine_tuned else {}),
+            },
+            "trial": {
+                "encoder": str(self.encoder),
+                "embedding": self.embedding,
+                **({"head_lr": 1e-3, "batch_size": 16} if fine_tuned else {}),
+            },
+            "protocol": {"replicates": 2, "evaluations": 2, "steps": 40, "seed": self.random_state or 0, **validation},
+            "budget": {"trials_per_cell": self.trials},
+            "confirm": {"draws": self.draws, "reseeded": 0},
+            "tracking": {"uri": f"sqlite:///{root.absolute()}/mlflow.db"},
+        }
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def _texts(X: Any) -> tuple[list[str], list[str] | None]:
+    """The texts, and the second texts of pairs. Raises ValueError for anything else."""
+    if isinstance(X, str) or not hasattr(X, "__iter__"):
+        raise ValueError(f"X must be a list of texts; received {type(X).__name__}: give one text as a list too")
+    rows = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
+    shape: tuple[int, ...] = rows.shape if isinstance(rows, np.ndarray) else (len(rows),)
+    if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, 2)):
+        raise ValueError(f"X must be texts in one column, or pairs of texts in two; received the shape {shape}")
+    columns = [list(rows)] if len(shape) == 1 else [list(column) for column in np.asarray(rows).T]
+    for column in columns:
+        wrong = [(place, each) for place, each in enumerate(column) if not isinstance(each, str)]
+        if wrong:
+            place, value = wrong[0]
+            raise ValueError(f"X must hold texts; received {type(value).__name__} in row {place}: {str(value)[:80]!r}")
+    texts = [[str(each) for each in column] for column in columns]
+    if not texts[0]:
+        raise ValueError("X must hold texts; found array with 0 sample(s) while a minimum of 1 is required")
+    return texts[0], texts[1] if len(texts) > 1 else None
+
+
+def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.DataFrame:
+    import pandas as pd  # imported late: it takes most of a second
+
+    return pd.DataFrame({"text": texts, **({} if pairs is None else {"pair": pairs}), "label": labels})
+
+
+def _names(classes: NDArray[Any]) -> list[str]:
+    """The names of the classes, as a table of data spells them."""
+    return [str(int(each)) if isinstance(each, float) and each.is_integer() else str(each) for each in classes.tolist()]
+
+
+def _check_labels(found: Sequence[str], names: Sequence[str]) -> None:
+    if set(found) != set(names):
+        missing = sorted(set(names) - set(found))
+        raise ValueError(
+            f"classes must differ in more than case and spaces, and each must have rows of its own; {missing} have "
+            "not: join these labels, or correct their rows"
+        )

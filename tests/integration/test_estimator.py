@@ -1,0 +1,204 @@
+"""The estimator as scikit-learn and its users use it."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import warnings
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+import pytest
+from sklearn.base import clone  # type: ignore[import-untyped]
+from sklearn.exceptions import NotFittedError, SkipTestWarning  # type: ignore[import-untyped]
+from sklearn.model_selection import cross_val_score  # type: ignore[import-untyped]
+from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
+from sklearn.preprocessing import FunctionTransformer  # type: ignore[import-untyped]
+from sklearn.utils import estimator_checks  # type: ignore[import-untyped]
+
+import sweep
+from sweep import FewShotClassifier
+
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.slow]
+
+WORDS = {"bad": ("bad", "awful", "poor"), "good": ("good", "great", "fine")}
+ROWS = [
+    (f"{article} film {verb} {' '.join(words)}", label)
+    for label, known in WORDS.items()
+    for article, verb, words in product(("the", "a"), ("is", "was"), product(known, repeat=2))
+]
+TEXTS, LABELS = [text for text, _ in ROWS], [label for _, label in ROWS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray_for_all() -> Iterator[None]:
+    """One Ray for the many small sweeps of this file, as a user's own."""
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def small(tiny_bert: Path) -> FewShotClassifier:
+    return FewShotClassifier(str(tiny_bert), recipes=("frozen",), trials=1, draws=2, spec={"resources.gpu": 0})
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_bert: Path) -> FewShotClassifier:
+    estimator = FewShotClassifier(str(tiny_bert), trials=1, draws=2, spec={"resources.gpu": 0, "protocol.steps": 4})
+    return estimator.fit(TEXTS, LABELS)
+
+
+def test_fit_compares_and_keeps_the_winner(fitted: FewShotClassifier, tmp_path: Path) -> None:
+    assert fitted.classes_.tolist() == ["bad", "good"]
+    assert fitted.result_.state == "finished"
+    assert {arm.method for arm in fitted.verdict_.comparisons[0].arms} == {"frozen", "cross_entropy"}
+    assert fitted.result_.report is not None
+    assert fitted.score(TEXTS, LABELS) > 0.8
+    probabilities_NC = fitted.predict_proba(TEXTS)
+    assert probabilities_NC.sum(axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-6)
+    assert (fitted.classes_[probabilities_NC.argmax(axis=1)] == fitted.predict(TEXTS)).all()
+    fitted.save(tmp_path / "model")
+    assert (sweep.Classifier.load(tmp_path / "model").predict(TEXTS) == fitted.predict(TEXTS)).all()
+
+
+def test_a_pickle_answers_the_same_and_holds_no_code(fitted: FewShotClassifier) -> None:
+    content = pickle.dumps(fitted)
+    named = {argument for _, argument, _ in pickletools.genops(content) if isinstance(argument, str)}
+    assert not {name for name in named if name.split(".")[0] in ("torch", "transformers", "tokenizers")}
+    restored = pickle.loads(content)  # noqa: S301
+    assert (restored.predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+    assert restored.verdict_.comparisons[0].sentence == fitted.verdict_.comparisons[0].sentence
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [1.0, 2.0], [True, False], ["Z", "a b"]])
+def test_labels_keep_their_type(small: FewShotClassifier, labels: list[Any]) -> None:
+    names = dict(zip(("bad", "good"), labels, strict=True))
+    wanted = np.array([names[label] for label in LABELS])
+    found = small.fit(np.array(TEXTS), wanted)
+    assert found.classes_.dtype == wanted.dtype
+    assert found.score(np.array(TEXTS), wanted) > 0.8
+
+
+def test_tables_and_pairs_are_taken(small: FewShotClassifier) -> None:
+    series = pd.Series(TEXTS, index=range(100, 100 + len(TEXTS)))
+    assert small.fit(series, pd.Series(LABELS)).score(series.to_frame(), LABELS) > 0.8
+    pairs = pd.DataFrame({"first": TEXTS, "second": TEXTS[::-1]})
+    paired = clone(small).fit(pairs, LABELS)
+    assert paired.predict(pairs.to_numpy()).shape == (len(TEXTS),)
+    with pytest.raises(ValueError, match="takes pairs of texts"):
+        paired.predict(TEXTS)
+
+
+def test_it_works_within_scikit_learn(small: FewShotClassifier) -> None:
+    pipeline = make_pipeline(FunctionTransformer(lambda texts: [text.upper() for text in texts]), small)
+    assert pipeline.fit(TEXTS, LABELS).score(TEXTS, LABELS) > 0.8
+    assert cross_val_score(small, TEXTS, LABELS, cv=2).min() > 0.5
+    with pytest.raises(NotFittedError):
+        clone(small).predict(TEXTS)
+
+
+def test_the_same_call_resumes_in_a_folder_of_ones_own(small: FewShotClassifier, tmp_path: Path) -> None:
+    first, second = (clone(small).set_params(root=tmp_path).fit(TEXTS, LABELS) for _ in range(2))
+    assert first.result_.records.trials == second.result_.records.trials
+    assert len(list(tmp_path.glob("fit-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "said"),
+    [
+        ("one text", ["a"], "X must be a list of texts"),
+        (TEXTS, None, "requires y to be passed"),
+        (TEXTS, LABELS[:-1], "inconsistent numbers of samples"),
+        ([*TEXTS[:-1], 3.0], LABELS, "received float in row 71"),
+        (np.zeros((72, 3)), LABELS, r"received the shape \(72, 3\)"),
+        ([], [], "minimum of 1 is required"),
+        (TEXTS, np.linspace(0, 1, 72), "Unknown label type"),
+        (TEXTS, ["a"] * 72, "at least two classes"),
+        (TEXTS, ["a"] + ["b"] * 71, "rows"),
+        (TEXTS, ["a ", "a", "b"] * 24, "must differ in more than case"),
+    ],
+)
+def test_bad_input_is_a_value_error(small: FewShotClassifier, texts: Any, labels: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        small.fit(texts, labels)
+
+
+# ---- scikit-learn's own checks
+
+
+class OfNumbers(FewShotClassifier):
+    """Takes the numbers that scikit-learn's checks bring: each row becomes a text of words that its signs choose."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        """Fit to the texts of the rows."""
+        return super().fit(_in_words(X), y)
+
+    def predict_proba(self, X: Any) -> Any:
+        """The probabilities of each row."""
+        return super().predict_proba(_in_words(X))
+
+
+def _in_words(X: Any) -> list[str]:
+    rows = np.asarray(X, dtype=float).reshape(len(X), -1)  # one column, by the tag of texts
+    return [" ".join(f"{'good' if value > 0 else 'bad'} {abs(value):.3f}" for value in row) for row in rows]
+
+
+CHECKS: tuple[Callable[..., None], ...] = (
+    estimator_checks.check_estimator_cloneable,
+    estimator_checks.check_estimator_tags_renamed,
+    estimator_checks.check_valid_tag_types,
+    estimator_checks.check_estimator_repr,
+    estimator_checks.check_no_attributes_set_in_init,
+    estimator_checks.check_fit_score_takes_y,
+    estimator_checks.check_estimators_overwrite_params,
+    estimator_checks.check_dont_overwrite_parameters,
+    estimator_checks.check_estimators_fit_returns_self,
+    estimator_checks.check_estimators_unfitted,
+    estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
+    estimator_checks.check_mixin_order,
+    estimator_checks.check_parameters_default_constructible,
+    estimator_checks.check_get_params_invariance,
+    estimator_checks.check_set_params,
+    estimator_checks.check_dict_unchanged,
+    estimator_checks.check_fit_idempotent,
+    estimator_checks.check_fit_check_is_fitted,
+    estimator_checks.check_estimators_pickle,
+    estimator_checks.check_classifiers_classes,
+    estimator_checks.check_methods_subset_invariance,
+    estimator_checks.check_methods_sample_order_invariance,
+    estimator_checks.check_requires_y_none,
+)
+"""Those that say something of an estimator of texts.
+
+Left out: all on the values, shapes, types, sparsity and names of columns of a matrix (NaN, infinity, one feature,
+`n_features_in_`, `feature_names_in_`, memory maps), as there is none; on sample and class weights, which are not taken;
+on learning from rows of numbers (`check_classifiers_train` and its like), of which an encoder knows nothing.
+"""
+
+
+def test_scikit_learn_accepts_it(small: FewShotClassifier) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)  # that it takes texts
+        estimator_checks.check_estimator(small)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_check_of_scikit_learn_passes(check: Callable[..., None], tiny_bert: Path) -> None:
+    estimator = OfNumbers(
+        str(tiny_bert),
+        recipes=("frozen",),
+        trials=1,
+        draws=2,
+        shots=1,
+        spec={"resources.gpu": 0, "protocol.replicates": 1},
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SkipTestWarning)
+        check("FewShotClassifier", estimator)
