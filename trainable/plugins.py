@@ -11,6 +11,7 @@ What cannot be used is left out here and told by `check_plugins`, since a table 
 from __future__ import annotations
 
 import hashlib
+import shlex
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -63,7 +64,8 @@ class Plugin:
     def lacking(self, machine: str) -> str:
         """What a person reads of a machine that cannot train it as the one that sent it; empty if it can."""
         needed = f"the {self.kind} {self.name!r} is of the package {self.package} {self.version}"
-        remedy = f"install the same one on every machine, as by `pip install {self.package}=={self.version}`"
+        requirement = shlex.quote(f"{self.package}=={self.version}")
+        remedy = f"install the same one on every machine, as by `pip install {requirement}`"
         here = _FOUND.get((self.kind, self.name))
         if here is None:
             return f"{needed}, which is not installed on {machine}: {remedy}"
@@ -90,9 +92,10 @@ def load_plugins(kind: Kind, expected: type[_E], taken: Collection[str]) -> tupl
             owner = "few-shot-sweep" if point.name in taken else _FOUND[kind, point.name].package
             problem = f"its name is that of a {kind} of {owner}: give it another name"
         if found is None or problem:
+            package = shlex.quote(_package(point))
             _PROBLEMS.append(
-                f"the {kind} {point.name!r} of the package {_package(point)} cannot be used: {problem}, or "
-                f"`pip uninstall {_package(point)}`"
+                f"the {kind} {point.name!r} of the package {package} cannot be used: {problem}, or "
+                f"`pip uninstall {package}`"
             )
             continue
         version = "" if point.dist is None else point.dist.version

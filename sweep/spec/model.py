@@ -62,12 +62,12 @@ class SweepSpec(BaseModel):
     pruning: Pruning = Field(Pruning(), description="which trials are stopped early")
     confirm: Confirm = Field(Confirm(), description="how each cell's winner is tested on fresh draws")
     resources: Resources = Field(Resources(), description="what one trial occupies")
+    tracking: Tracking = Field(Tracking(), description="where MLflow keeps the runs")
     refit: Annotated[bool, Strict()] = Field(
         False,
         description="whether the winner of each comparison is trained on all labelled rows at the end, and kept as a "
         "classifier in `classifiers/` of the sweep's folder and in MLflow's model registry",
     )
-    tracking: Tracking = Field(Tracking(), description="where MLflow keeps the runs")
     ledger: Annotated[str, Strict()] | None = Field(
         None,
         description="postgresql:// address of the sweep's ledger; default: a journal file in the sweep's folder",

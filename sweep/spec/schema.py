@@ -34,6 +34,7 @@ def json_schema() -> dict[str, Any]:
         "search": _mapping({**_searched_fields(), **_own_fields()}),
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
         **{name: _block(model) for name, model in BLOCKS.items()},
+        "refit": {"type": "boolean", "default": False},
         "ledger": {"type": ["string", "null"], "pattern": r"^postgresql(\+psycopg2)?://"},
         "prices": {"type": "object", "additionalProperties": {"anyOf": [_PRICE, _PRICES]}},
     }

@@ -91,9 +91,7 @@ def train(data: str, training: Training) -> Training:
     *_, last = replicates(configuration(data, training.task, training.method), draws=(training.draw,), part="test")
     if last.outcome is not None:
         raise RuntimeError(f"{training.key}: {last.reason}\n{last.detail}")
-    return Training(
-        *training.key, round(last.metrics["test_accuracy"], 4), round(last.metrics["train_seconds"], 2)
-    )
+    return Training(*training.key, round(last.metrics["test_accuracy"], 4), round(last.metrics["train_seconds"], 2))
 
 
 def read(path: Path = RESULTS) -> list[Training]:

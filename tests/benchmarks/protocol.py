@@ -33,7 +33,7 @@ class Protocol:
 
     def configs(self) -> tuple[TrialConfig, ...]:
         """Return the configurations in the order in which they are handed out."""
-        dataset = DatasetConfig(name="trec", path=str(self.data.resolve()), senteval="TREC")
+        dataset = DatasetConfig(name="trec", path=str(self.data.resolve()), senteval="TREC", holdout="fixed")
         return tuple(
             TrialConfig(
                 dataset=dataset,
@@ -56,7 +56,9 @@ class Protocol:
         config = self.configs()[0]
         return {
             "name": "benchmark",
-            "datasets": {"trec": {"path": config.dataset.path, "senteval": config.dataset.senteval}},
+            "datasets": {
+                "trec": {"path": config.dataset.path, "senteval": config.dataset.senteval, "holdout": "fixed"}
+            },
             "compare": {
                 "dataset": ["trec"],
                 "shots": [config.shots],
