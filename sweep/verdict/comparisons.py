@@ -143,8 +143,11 @@ def _turned(arm: Arm, base: Arm) -> dict[str, float]:
     if shown is None or arm.winner is None or arm.winner.config.metric != "accuracy":
         return {}
     found = {}
-    for rule, scores in arm.by_rule.items():
-        other = arm_difference(replace(arm, scores=scores), replace(base, scores=base.by_rule.get(rule, base.scores)))
+    for rule, scores in arm.by_rule.items():  # by their scores alone: the rows are known of the rule that is judged
+        theirs = base.by_rule.get(rule, base.scores)
+        other = arm_difference(
+            replace(arm, scores=scores, rows_by_draw={}), replace(base, scores=theirs, rows_by_draw={})
+        )
         if other is not None and other.mean * shown.mean < 0:
             found[rule] = other.mean
     return found

@@ -533,3 +533,28 @@ def test_too_few_draws_for_any_test_to_succeed() -> None:
     assert said.endswith("raise `confirm.draws` to at least 6")
     assert not only(found).arms[1].significant
     assert "some scores rest on 5 draws only" in warned(found, "cover less often")
+
+
+# ---- the same models, read by another rule ---------------------------------------------------------------------------
+
+
+def test_a_rule_that_turns_a_claim_is_found_where_predictions_are_kept() -> None:
+    """soft_triple leads by 10 points by the head, and is 5 behind by the nearest proxy."""
+    results = small()
+    changed = [_read_by_nearest(each, -0.15) if "soft_triple" in each.cell else each for each in results.confirmations]
+    found = arm(only(verdict(replace(results, confirmations=tuple(changed)))), "soft_triple")
+    assert found.rows_by_draw, "the predictions are known"
+    assert set(found.turned) == {"nearest"}
+    assert found.turned["nearest"] == pytest.approx(-0.05, abs=0.02)
+    assert not arm(only(verdict(results)), "soft_triple").turned
+
+
+def _read_by_nearest(record: ConfirmationRecord, change: float) -> ConfirmationRecord:
+    """The record with other accuracies by the nearest proxy."""
+    name = "test_nearest_accuracy"
+    replicates = [
+        replace(each, evaluation=replace(each.evaluation, metrics=metrics | {name: metrics[name] + change}))
+        for each in record.replicates
+        for metrics in (dict(each.evaluation.metrics),)
+    ]
+    return replace(record, replicates=tuple(replicates))
