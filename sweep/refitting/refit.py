@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.errors import FolderError, StoredSweepError
+from sweep.errors import FolderError
 from sweep.ledger.stored import read_stored
 from sweep.refitting.card import expected, model_card
 from sweep.spec.cells import cells
 from sweep.spec.inputs import digest_inputs
 from sweep.tracking import tracking_uri
 from sweep.tracking.registry import ALIAS, register
-from sweep.verdict import Arm, Comparison, Verdict, verdict
+from sweep.verdict import Arm, Comparison, verdict
+from sweep.verdict.chosen import chosen_arm
 from trainable.errors import TrainableError
 from trainable.inputs import forget_inputs
 
@@ -125,7 +126,7 @@ def train_stored(
     forget_inputs()
     spec, ledger = read_stored(name, root)
     found = verdict(ledger.results())
-    comparison, chosen = _chosen(found, arm, spec.name)
+    comparison, chosen = chosen_arm(found, arm, spec.name, "a classifier is made of a confirmed winner")
     grid = cells(spec)
     ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
@@ -196,32 +197,6 @@ def register_kept(kept: Kept, name: str, root: Path, model: str) -> str:
     )
     served = f"mlflow models serve -m models:/{registered}@{ALIAS} --env-manager local"
     return f"models:/{registered}/{version}   (alias {ALIAS}; {served})"
-
-
-def _chosen(found: Verdict, arm: str | None, name: str) -> tuple[Comparison, Arm]:
-    """Return the arm that was asked for, or the best one, with its comparison."""
-    confirmed = [(each, one) for each in found.comparisons for one in each.arms if one.summary is not None]
-    if not confirmed:
-        raise StoredSweepError(
-            f"a classifier is made of a confirmed winner; {name!r} has none: let the sweep finish, with "
-            "`confirm.draws` above 0"
-        )
-    if arm is not None:
-        asked = [(each, one) for each, one in confirmed if one.cell == arm]
-        if not asked:
-            raise StoredSweepError(f"no confirmed arm of {name!r} is {arm!r}; there are {_listed(confirmed)}")
-        return asked[0]
-    best = [(each, each.best) for each in found.comparisons if each.best is not None]
-    if len(best) > 1:
-        raise StoredSweepError(
-            f"{name!r} has {len(found.comparisons)} comparisons, each with a winner: choose one by --arm; the winners "
-            f"are {_listed(best)}"
-        )
-    return best[0]
-
-
-def _listed(arms: Sequence[tuple[Comparison, Arm]]) -> str:
-    return ", ".join(dict.fromkeys(arm.cell for _, arm in arms))
 
 
 def _check_folder(out: Path) -> None:

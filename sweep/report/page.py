@@ -1,27 +1,19 @@
-"""The page of a report: one HTML file without any dependency.
-
-All text is escaped by jinja2. A Content-Security-Policy in the page forbids scripts and every request, so that
-opening a report can neither run what a dataset calls its classes nor tell anybody that it was opened.
-"""
+"""The page of a report: what its first screen says, above the sections."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from math import ceil
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from sweep.records.results import SweepResults
-from sweep.report.chart import Chart, Images
+from sweep.report.chart import Images
+from sweep.report.layout import render_layout
 from sweep.report.section import Section
 from sweep.report.tables import Column, Entry, ResultTable
 from sweep.verdict import Comparison, Verdict
-
-if TYPE_CHECKING:
-    from jinja2 import Template
-    from markupsafe import Markup
 
 __all__ = ["Finding", "render_page"]
 
@@ -63,13 +55,10 @@ def render_page(
     images: the drawn figure of every chart in the sections, by name.
     kept: by name, the way from the page to the card of each winner that is kept as a classifier.
     """
-    from markupsafe import Markup
-
-    def figure(chart: Chart) -> Markup:
-        # The only text that jinja2 does not escape: matplotlib has escaped it, or drawn it as outlines.
-        return Markup(images[chart.name].svg)  # noqa: S704
-
-    return _template().render(
+    return render_layout(
+        "page",
+        sections,
+        images,
         sweep=results.sweep,
         trials=len(results.trials),
         findings=[_finding(comparison) for comparison in verdict.comparisons],
@@ -77,31 +66,8 @@ def render_page(
         verdict=verdict,
         table=table,
         parts=list(_parts(table)),
-        sections=[section for section in sections if not section.empty],
-        figure=figure,
         kept=kept,
     )
-
-
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("sweep.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["with_code"] = _with_code
-    return environment.get_template("page.html.j2")
-
-
-def _with_code(text: str) -> Markup:
-    """The escaped text, with the parts between backticks as code."""
-    from markupsafe import Markup, escape
-
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704
 
 
 @dataclass(frozen=True, slots=True)

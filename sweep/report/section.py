@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sweep.report.chart import Chart
 
-__all__ = ["Section", "Table"]
+__all__ = ["Case", "Section", "Table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,18 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A labelled text that a reader should look at.
+
+    text: the text.
+    facts: what is known of it, by name.
+    """
+
+    text: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
     """A section of a page.
 
@@ -36,7 +48,8 @@ class Section:
     text: paragraphs.
     points: a bullet list below them.
     charts: figures.
-    tables: below the figures.
+    cases: a numbered list of texts, below the figures.
+    tables: below them.
     listing: a preformatted text, folded.
     """
 
@@ -45,10 +58,11 @@ class Section:
     text: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
     charts: tuple[Chart, ...] = ()
+    cases: tuple[Case, ...] = ()
     tables: tuple[Table, ...] = ()
     listing: str = ""
 
     @property
     def empty(self) -> bool:
         """True if there is nothing to show."""
-        return not (self.text or self.charts or self.tables or self.listing)
+        return not (self.text or self.charts or self.cases or self.tables or self.listing)

@@ -6,8 +6,7 @@ import json
 import logging
 import math
 import os
-import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from sweep.errors import FolderError
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
-from sweep.report.chart import Chart, Images
+from sweep.report.files import prepare_folder, write_figure, write_file
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Section
@@ -71,20 +70,20 @@ def write_report(results: SweepResults, folder: Path, *, kept: Sequence[Path] = 
     links = {each.name: os.path.relpath(each / "README.md", folder) for each in kept}
     page = render_page(results, found, table, sections, images, links)
     try:
-        _prepare(folder, images)
+        prepare_folder(folder, images)
         return ReportFiles(
             verdict=found,
             folder=folder,
-            page=_write(folder / "report.html", page),
-            figures={chart.name: _write_figure(folder / "figures", chart, images[chart.name]) for chart in charts},
+            page=write_file(folder / "report.html", page),
+            figures={chart.name: write_figure(folder / "figures", chart, images[chart.name]) for chart in charts},
             tables=(
-                _write(folder / "table.md", to_markdown(table)),
-                _write(folder / "table.tex", to_latex(table)),
-                _write(folder / "table.csv", to_csv(found)),
+                write_file(folder / "table.md", to_markdown(table)),
+                write_file(folder / "table.tex", to_latex(table)),
+                write_file(folder / "table.csv", to_csv(found)),
             ),
             data=(
-                _write(folder / "verdict.json", verdict_json(found)),
-                _write(folder / "results.json", results.to_json()),
+                write_file(folder / "verdict.json", verdict_json(found)),
+                write_file(folder / "results.json", results.to_json()),
             ),
         )
     except OSError as error:
@@ -127,39 +126,3 @@ def _sections(results: SweepResults, found: Verdict, metric: str) -> tuple[Secti
     known = marks([*compared, *(trial.config.method for trial in results.trials)])
     first, last = verdict_sections(found, known, metric), search_sections(results, found, known, metric)
     return (*first[:-1], *last[:-1], first[-1], last[-1])  # published gains come before reproduction
-
-
-def _prepare(folder: Path, names: Collection[str]) -> None:
-    """Create the folder, and remove the figures of an earlier report that have none of these names, but no other files
-    that a user may have there."""
-    figures = folder / "figures"
-    for place in (folder, figures):
-        if place.is_symlink():
-            raise FolderError(
-                f"a report is written into a folder of its own; {place} is a link to {place.readlink()}; remove the "
-                "link, or name another folder with --out"
-            )
-    figures.mkdir(parents=True, exist_ok=True)
-    for old in figures.iterdir():
-        if old.suffix in (".png", ".csv", ".json") and old.stem not in names:
-            old.unlink(missing_ok=True)
-
-
-def _write_figure(folder: Path, chart: Chart, images: Images) -> tuple[Path, ...]:
-    return (
-        _write(folder / f"{chart.name}.png", images.png),
-        _write(folder / f"{chart.name}.csv", chart.csv()),
-        _write(folder / f"{chart.name}.json", chart.json()),
-    )
-
-
-def _write(path: Path, content: str | bytes) -> Path:
-    """Replace the file as a whole, or the link that is in its place: writing through that would change another one."""
-    new = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
-    try:
-        with new.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
-    return path

@@ -16,7 +16,7 @@ import pytest
 
 from sweep.records.results import SweepResults
 from sweep.report import ReportFiles, write_report
-from sweep.report.write import _prepare, _write
+from sweep.report.files import prepare_folder, write_file
 from tests.sweeps.hostile_names import CLASSES, DATASETS, many_arms
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.outcomes import Outcome
@@ -68,9 +68,9 @@ def test_several_may_write_a_report_at_once(tmp_path: Path) -> None:
     names = [f"figure-{number}" for number in range(50)]
 
     def write(number: int) -> None:
-        _prepare(tmp_path, names[number:])
+        prepare_folder(tmp_path, names[number:])
         for name in names:
-            _write(tmp_path / "figures" / f"{name}.csv", name * 1000)
+            write_file(tmp_path / "figures" / f"{name}.csv", name * 1000)
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(write, range(20)))
