@@ -175,6 +175,18 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
     return 0
 
 
+def _explain(options: argparse.Namespace, console: Console) -> int:
+    from sweep.explain import explain_stored
+    from trainable.quiet import quiet
+
+    out = Path(options.out) if options.out else None
+    with quiet():
+        explanation = explain_stored(options.sweep, Path(options.dir), arm=options.arm, out=out)
+    console.print(f"{explanation.cell}: {explanation.sentence}", soft_wrap=True)
+    console.print(f"{'page':<11}{explanation.page}   (beside it: doubtful_labels.csv and more)", soft_wrap=True)
+    return 0
+
+
 def _check(options: argparse.Namespace, console: Console) -> int:
     from sweep.check import check_stored
 
@@ -260,6 +272,7 @@ _COMMANDS = {
     "report": _report,
     "ui": _ui,
     "refit": _refit,
+    "explain": _explain,
     "predict": _predict,
     "check": _check,
     "sync": _sync,

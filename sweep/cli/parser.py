@@ -79,6 +79,9 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="register it in MLflow too, under this name (default: that of the sweep)",
     )
     refit.add_argument("--onnx", action="store_true", help="write an ONNX file too, for onnxruntime")
+    explain = commands.add_parser("explain", help="which labels look wrong, and where does an arm err?")
+    explain.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
+    explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")
     check = commands.add_parser("check", help="is a sweep's winner at least as good as another's? Ends with 0 or 1")
     check.add_argument("--against", metavar="NAME|DIR", required=True, help="the sweep to compare with")
     check.add_argument(
@@ -89,13 +92,13 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
     for command in (status, stop, report, ui):
         command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
-    for command in (status, stop, report, refit, check, sync, fetch, export):
+    for command in (status, stop, report, refit, explain, check, sync, fetch, export):
         command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
     into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
     into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
     for command in (export, into):
         command.add_argument("file", metavar="FILE", help="the JSON file")
-    for command in (status, stop, report, refit, check, sync, fetch, export, into):
+    for command in (status, stop, report, refit, explain, check, sync, fetch, export, into):
         command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
 
 

@@ -55,6 +55,11 @@ class SweepDirectory:
         return tuple(sorted(file.parent for file in self.classifiers.glob("*/classifier.json")))
 
     @property
+    def explanations(self) -> Path:
+        """The folder of what `python -m sweep explain` writes, with a folder of its own for each arm."""
+        return self.path / "explain"
+
+    @property
     def stop_request(self) -> Path:
         """What `python -m sweep stop` leaves here for the driver, see sweep.scheduling.stop_requests."""
         return self.path / "stop-request"

@@ -16,7 +16,19 @@ from sweep.report.style import styled, to_png, to_svg
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Chart", "Images", "Row", "Value", "beginning", "changed", "csv_text", "grouped", "number", "text"]
+__all__ = [
+    "Chart",
+    "Images",
+    "Row",
+    "Value",
+    "beginning",
+    "changed",
+    "csv_text",
+    "grouped",
+    "json_text",
+    "number",
+    "text",
+]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # the characters with which a spreadsheet's formula may begin
 
@@ -86,6 +98,11 @@ def csv_text(rows: Iterable[Row]) -> str:
     writer.writeheader()
     writer.writerows(records)
     return buffer.getvalue()
+
+
+def json_text(rows: Iterable[Row]) -> str:
+    """Rows as JSON: a list of mappings."""
+    return json.dumps([_rounded(row) for row in rows], ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def beginning(rows: Sequence[Row], column: str, most: int, line: Sequence[str]) -> tuple[tuple[Row, ...], str]:

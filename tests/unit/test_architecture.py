@@ -21,7 +21,7 @@ FLOORS = (
     {"search", "tracking"},
     {"ledger", "verdict"},
     {"scheduling", "report"},
-    {"check", "execution", "refitting", "stored", "display"},
+    {"check", "execution", "explain", "refitting", "stored", "display"},
     {"driver", "remote"},
     {"cli", "api"},
     {"__main__", "__init__"},

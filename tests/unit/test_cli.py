@@ -22,6 +22,7 @@ SURFACE = {
     "fetch": ["--cluster", "--dir", "--help", "sweep"],
     "refit": ["--arm", "--dir", "--help", "--onnx", "--out", "--register", "--shots", "sweep"],
     "predict": ["--abstain-below", "--help", "--out", "--pair", "--text", "file", "folder"],
+    "explain": ["--arm", "--dir", "--help", "--out", "sweep"],
     "check": ["--against", "--arm", "--dir", "--help", "--margin", "--old-arm", "sweep"],
     "export": ["--dir", "--help", "file", "sweep"],
     "import": ["--dir", "--help", "--ledger", "file"],

@@ -12,7 +12,7 @@ from sweep.records.results import SweepResults
 from sweep.records.trial import DiscardedWork
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
-from sweep.report.section import Section, Table
+from sweep.report.section import Case, Section, Table
 from sweep.report.style import marks
 from sweep.report.tables import result_table
 from sweep.report.verdict_sections import verdict_sections
@@ -68,12 +68,13 @@ def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
     sweep = replace(results.sweep, name=ATTACK, provenance={ATTACK: ATTACK})
     section = Section(
         anchor='"><b>', title=ATTACK, text=(ATTACK,), points=(ATTACK,), listing=ATTACK,
+        cases=(Case(text=ATTACK, facts=((ATTACK, ATTACK),)),),
         tables=(Table(title=ATTACK, columns=(ATTACK,), rows=((ATTACK,),), folded=True),),
     )  # fmt: skip
     text = page(replace(results, sweep=sweep), odd, section)
     assert "<script" not in text
     assert '"><b>' not in text
-    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 12
+    assert text.count("&lt;script&gt;alert(1)&lt;/script&gt;") >= 15
 
 
 def test_the_kinds_of_devices_stand_below_the_versions(results: SweepResults, found: Verdict) -> None:

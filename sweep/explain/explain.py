@@ -1,0 +1,129 @@
+"""An arm of a stored sweep explained: one page and its data in a folder."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from sweep.errors import FolderError, StoredSweepError
+from sweep.explain.label_section import label_rows, label_section
+from sweep.explain.material import Material, gathered
+from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
+from sweep.ledger.stored import find_stored, read_stored
+from sweep.records.sweep import DataRecord
+from sweep.report.chart import csv_text, json_text
+from sweep.report.files import prepare_folder, write_figure, write_file
+from sweep.report.layout import render_document
+from sweep.spec.cells import cells
+from sweep.spec.inputs import digest_inputs
+from sweep.verdict import verdict
+from sweep.verdict.chosen import chosen_arm
+from trainable.datasets import load
+from trainable.datasets.text_data import TextData
+
+__all__ = ["Explanation", "explain_stored"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What was written.
+
+    page: the HTML page; its data are beside it.
+    cell: of the arm.
+    sentence: how many labels are doubtful, and what the arm gets right.
+    """
+
+    page: Path
+    cell: str
+    sentence: str
+
+
+def explain_stored(name: str, root: Path, *, arm: str | None = None, out: Path | None = None) -> Explanation:
+    """Explain an arm of a stored sweep from what its confirmation predicted, and write the page and its data.
+
+    arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
+    out: the folder to write; by default one of the arm's own in that of the sweep.
+
+    Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, or of which no predictions are on
+    record, LedgerError if data or encoder are not those of the sweep, TrainableError for what cannot be read, and
+    FolderError for a folder that cannot be written.
+    """
+    directory, _ = find_stored(name, root)
+    spec, ledger = read_stored(name, root)
+    found = verdict(ledger.results())
+    comparison, chosen = chosen_arm(found, arm, spec.name, "an explanation is of a confirmed arm")
+    grid = cells(spec)
+    ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
+    assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
+    data = load(chosen.confirmation.config.dataset)
+    _check_rows(data, ledger.sweep().data.get(comparison.dataset), spec.name)
+    material = gathered(found, comparison, chosen, data, spec.name)
+    folder = out or directory.explanations / _folder_name(chosen.cell)
+    return Explanation(page=_write(material, folder, spec.name), cell=chosen.cell, sentence=_sentence(material))
+
+
+def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:
+    """Raise StoredSweepError unless the test rows are those whose predictions are on record; versions that took no
+    digests of data kept their labels at least, or nothing."""
+    known = None if record is None or record.labels is None else record.labels.judged.tolist()
+    if known is not None and known != data.test.labels_N.tolist():
+        raise StoredSweepError(
+            f"an explanation needs the test rows that {name!r} was scored on; their labels have changed: bring "
+            "back the data of then, or run the sweep anew under another name"
+        )
+
+
+def _write(material: Material, folder: Path, name: str) -> Path:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    arm = sliced(material)
+    sections = (
+        label_section(material),
+        slice_section(material, arm),
+        error_section(material, arm),
+        flip_section(material, arm),
+    )
+    charts = [chart for section in sections for chart in section.charts]
+    images = {chart.name: chart.images() for chart in charts}
+    page = render_document(
+        title=f"{name}: {material.arm.cell} explained",
+        lead="Which labels look wrong, and where does it err?",
+        notes=(_sentence(material),),
+        sections=sections,
+        images=images,
+        files="Each list lies beside this page as CSV and JSON, whole; each figure as PNG, CSV and JSON.",
+    )
+    tables = {"doubtful_labels": label_rows(material), "slices": arm.slices, "errors": arm.errors, "flips": arm.flips}
+    try:
+        prepare_folder(folder, images)
+        for chart in charts:
+            write_figure(folder / "figures", chart, images[chart.name])
+        for table, rows in tables.items():
+            write_file(folder / f"{table}.csv", csv_text(rows))
+            write_file(folder / f"{table}.json", json_text(rows))
+        return write_file(folder / "explain.html", page)
+    except OSError as error:
+        raise FolderError(
+            f"the folder of an explanation must be writable; {folder} is not ({error.strerror or error}); make room, "
+            "or choose another place with --out"
+        ) from error
+
+
+def _sentence(material: Material) -> str:
+    disputed = sum(each.disputed for each in material.doubtful)
+    assert material.arm.summary is not None, "the arm is confirmed"
+    mean = 100 * material.arm.summary.mean
+    return (
+        f"{disputed:,} of {len(material.rows):,} labels are not what models that have not trained on the row say most "
+        "often. "
+        f"The arm scores {mean:.1f} % on {material.arm.tested or len(material.data.test):,} test rows."
+    )
+
+
+def _folder_name(cell: str) -> str:
+    """A name of letters and digits for a cell, whose own may hold any character; different for different cells."""
+    plain = re.sub(r"[^A-Za-z0-9._=-]+", "-", cell.replace("/", "__")).strip(".-")[:80]
+    same = plain.replace("__", "/") == cell
+    return plain if same else f"{plain}-{hashlib.sha256(cell.encode()).hexdigest()[:8]}"

@@ -1,0 +1,159 @@
+"""From a real sweep to a page that says which labels look wrong and where an arm errs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sweep.cli.commands import main
+from trainable.datasets import load
+
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+
+ATTACK = '<script>alert(1)</script> "><img src=x onerror=alert(2)>'
+GOOD = f"good {ATTACK}"
+PLANTED = ("a film was great great fine indeed", "bad")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: Path) -> Path:
+    """A finished sweep of two methods on two datasets: one with a test file, and one without, with a hostile text and
+    class name and a planted wrong label."""
+    place = tmp_path_factory.mktemp("explain")
+    with toy_csv.open(encoding="utf-8", newline="") as file:
+        rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    few = [(text, GOOD if label == "good" else label) for text, label in rows]
+    parts = {"few": [*few, (ATTACK, "bad"), PLANTED], "pool": rows[::2], "test": rows[1::2]}
+    for name, part in parts.items():
+        with (place / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *part])
+    spec = {
+        "datasets": {
+            "few": {"path": str(place / "few.csv")},
+            "split": {"path": str(place / "pool.csv"), "test_path": str(place / "test.csv")},
+        },
+        "compare": {
+            "dataset": ["few", "split"],
+            "shots": [4],
+            "recipe": ["frozen", "fine_tune"],
+            "loss": ["cross_entropy"],
+        },
+        "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3},
+        "protocol": {"replicates": 1, "validation": 8, "steps": 4, "evaluations": 1},
+        "budget": {"trials_per_cell": 1},
+        "confirm": {"draws": 4, "reseeded": 0},
+        "resources": {"gpu": 0},
+        "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},
+    }
+    (place / "mine.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    assert main(["run", str(place / "mine.yaml"), "--dir", str(place / "sweeps")]) == 0
+    return place
+
+
+def command(folder: Path, *words: str) -> int:
+    return main(["explain", "mine", "--dir", str(folder / "sweeps"), *words])
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Tags(HTMLParser):
+    """Collects the elements of a page, and the addresses that a browser would open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+
+
+def test_every_row_is_ranked_where_draws_test_parts_of_the_rows(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(folder, "--arm", "few/4/frozen") == 0
+    said = capsys.readouterr().out
+    out = folder / "sweeps" / "mine" / "explain" / "few__4__frozen"
+    assert str(out / "explain.html") in said
+    rows = table(out / "doubtful_labels.csv")
+    assert len(rows) == 98
+    assert [int(row["rank"]) for row in rows] == list(range(1, 99))
+    assert {row["text"] for row in rows} >= {ATTACK, PLANTED[0]}
+    doubts = [float(row["doubt"]) for row in rows]
+    assert doubts == sorted(doubts, reverse=True)
+    assert {(row["models"], row["arms"]) for row in rows} == {("12", "3")}, "10 out of fold, and one draw of each arm"
+    (planted,) = (row for row in rows if row["text"] == PLANTED[0])
+    assert (planted["models_say"], int(planted["rank"]) <= 10) == (GOOD, True)
+    assert json.loads((out / "doubtful_labels.json").read_text(encoding="utf-8"))[0]["text"] == rows[0]["text"]
+    whole = next(row for row in table(out / "slices.csv") if row["kind"] == "all")
+    assert whole["rows"] == "98"
+    verdict = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
+    (mean,) = (
+        arm["summary"]["mean"]
+        for comparison in verdict["comparisons"]
+        for arm in comparison["arms"]
+        if arm["cell"] == "few/4/frozen"
+    )
+    assert float(whole["accuracy"]) == pytest.approx(mean, abs=1e-6)
+    assert {row["other"] for row in table(out / "flips.csv")} == {"cross_entropy"}
+    for row in table(out / "errors.csv"):
+        assert row["label"] != row["said"]
+        assert 0 < int(row["draws_saying"]) <= int(row["draws"])
+
+
+def test_rows_of_the_pool_are_ranked_by_the_frozen_classifier(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    assert command(folder, "--arm", "split/4/cross_entropy", "--out", str(out)) == 0
+    rows = table(out / "doubtful_labels.csv")
+    assert len(rows) == 96
+    assert sorted((row["models"], row["arms"]) for row in rows) == [("10", "1")] * 48 + [("18", "3")] * 48
+    assert next(row for row in table(out / "slices.csv") if row["kind"] == "all")["rows"] == "48"
+
+
+def test_the_page_asks_for_nothing_and_escapes_hostile_texts(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    assert command(folder, "--arm", "few/4/frozen", "--out", str(out)) == 0
+    text = (out / "explain.html").read_text(encoding="utf-8")
+    found = Tags()
+    found.feed(text)
+    assert not found.tags & {"script", "img", "link", "iframe", "object"}
+    assert all(address.startswith("#") for address in found.addresses)
+    assert "default-src 'none'" in text
+    assert text.count("&lt;script&gt;alert(1)") > 3, "it is the name of a class"
+    before = {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    assert command(folder, "--arm", "few/4/frozen", "--out", str(out)) == 0
+    assert {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    wrong = {
+        "choose one by --arm": [],
+        "no confirmed arm of 'mine' is 'few/8/frozen'": ["--arm", "few/8/frozen"],
+        "must be writable": ["--arm", "few/4/frozen", "--out", str(tmp_path / "file")],
+    }
+    for said, words in wrong.items():
+        assert command(folder, *words) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_changed_data_are_not_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "few.csv"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"fine indeed", b"fine enough"))
+    load.cache_clear()
+    try:
+        assert command(folder, "--arm", "few/4/frozen") == 2
+        assert "must share data and encoders" in capsys.readouterr().err
+    finally:
+        path.write_bytes(before)
+        load.cache_clear()
