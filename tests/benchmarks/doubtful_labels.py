@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from sweep.explain.votes import UNTESTED, Votes
 from sweep.verdict.statistics import mean_interval
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import CONFIRMATION_START, few_shot_draw
-from trainable.evaluation.heads import centroid_head, logistic_head, neighbours_head, svm_head
+from trainable.evaluation.heads import Classifier, centroid_head, logistic_head, neighbours_head, svm_head
 
 __all__ = ["RESULTS", "Planted", "found_by_score", "planted", "summary"]
 
@@ -42,7 +42,9 @@ DRAWS, FOLDS = 10, 4
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
-ARMS = {
+Head = Callable[[Floats, Labels, int], Classifier]
+
+ARMS: Mapping[str, Head] = {
     "centroid": centroid_head,
     "neighbours": lambda rows_MD, labels_M, classes: neighbours_head(rows_MD, labels_M, classes, neighbours=3),
     "logistic_regression": lambda rows_MD, labels_M, classes: logistic_head(
