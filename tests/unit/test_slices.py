@@ -64,7 +64,8 @@ def test_accuracy_counts_the_tested_rows_alone() -> None:
     for draw in range(8):
         right_NT[draw, np.arange(40) % 4 != draw % 4] = np.nan
     found = accuracy(right_NT, np.arange(40) % 4 == 1)
-    assert (found.rows, found.mean) == (10, pytest.approx(np.nanmean(right_NT[[1, 5], 1::4])))
+    assert found.rows == 10
+    assert found.mean == pytest.approx(np.nanmean(right_NT[[1, 5], 1::4]))
     assert found.low is not None
     right_NT[:, 3] = np.nan
     nothing = accuracy(right_NT, np.arange(40) == 3)
@@ -78,7 +79,7 @@ def slow_mcnemar(first: int, second: int) -> float:
     """The exact test by its definition: outcomes of a fair coin that are no more likely than what was seen."""
     count = first + second
     chances = [comb(count, number) / 2**count for number in range(count + 1)]
-    return min(1.0, sum(chance for chance in chances if chance <= chances[first] * (1 + 1e-9)))
+    return float(min(1.0, sum(chance for chance in chances if chance <= chances[first] * (1 + 1e-9))))
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
