@@ -23,6 +23,7 @@ from sweep.verdict import verdict
 from sweep.verdict.chosen import chosen_arm
 from trainable.datasets import load
 from trainable.datasets.text_data import TextData
+from trainable.inputs import forget_inputs
 
 __all__ = ["Explanation", "explain_stored"]
 
@@ -51,6 +52,7 @@ def explain_stored(name: str, root: Path, *, arm: str | None = None, out: Path |
     record, LedgerError if data or encoder are not those of the sweep, TrainableError for what cannot be read, and
     FolderError for a folder that cannot be written.
     """
+    forget_inputs()
     directory, _ = find_stored(name, root)
     spec, ledger = read_stored(name, root)
     found = verdict(ledger.results())
