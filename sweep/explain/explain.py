@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweep.errors import FolderError, StoredSweepError
+from sweep.explain.distance_section import distance_section
 from sweep.explain.label_section import label_rows, label_section
 from sweep.explain.material import Material, gathered
 from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
@@ -86,6 +87,7 @@ def _write(material: Material, folder: Path, name: str) -> Path:
         slice_section(material, arm),
         error_section(material, arm),
         flip_section(material, arm),
+        distance_section(material),
     )
     charts = [chart for section in sections for chart in section.charts]
     images = {chart.name: chart.images() for chart in charts}

@@ -95,8 +95,8 @@ def error_section(material: Material, found: SlicedArm) -> Section:
     """The errors that most draws agree on."""
     count = len(found.errors)
     text = (
-        f"Most draws get {count:,} of {material.arm.tested or len(material.data.test):,} test rows wrong. Below are "
-        "those on which they agree most, and of these the ones of which the frozen classifier is surest. Where a row "
+        f"At least half of its draws get {count:,} of {material.arm.tested or len(material.data.test):,} test rows "
+        "wrong. Below are those on which they agree most, and of these the ones of which the frozen classifier is surest. Where a row "
         "stands high among the doubtful labels too, its label may be what is wrong."
     )
     cases = tuple(

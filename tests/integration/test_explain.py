@@ -103,6 +103,8 @@ def test_every_row_is_ranked_where_draws_test_parts_of_the_rows(
         if arm["cell"] == "few/4/frozen"
     )
     assert float(whole["accuracy"]) == pytest.approx(mean, abs=1e-6)
+    far = table(out / "figures" / "distance.csv")
+    assert [int(row["rows"]) for row in far if row["method"] == "frozen"] == [11] * 8 + [10]
     assert {row["other"] for row in table(out / "flips.csv")} == {"cross_entropy"}
     for row in table(out / "errors.csv"):
         assert row["label"] != row["said"]

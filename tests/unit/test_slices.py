@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import comb
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweep.explain.distance import centre_distances, distance_slices
 from sweep.explain.flips import flips, mcnemar_p, mostly_right
 from sweep.explain.slices import Slice, accuracy, text_slices
 from sweep.verdict.crossed import crossed_summary
@@ -119,3 +121,29 @@ def test_a_tie_of_draws_is_not_right() -> None:
     right_NT = np.array([[1, 1, np.nan], [0, 1, np.nan]])
     assert mostly_right(right_NT)[:2].tolist() == [0, 1]
     assert np.isnan(mostly_right(right_NT)[2])
+
+
+def test_distances_are_to_the_mean_of_the_other_rows_of_a_class() -> None:
+    rng = np.random.default_rng(0)
+    rows_ND = rng.normal(size=(30, 4)) + np.array([3.0, 0, 0, 0])
+    unit_ND = rows_ND / np.linalg.norm(rows_ND, axis=1, keepdims=True)
+    labels_N = np.arange(30) % 2
+    labels_N[9] = 2
+    found = centre_distances(unit_ND, labels_N)
+    assert np.isnan(found[9]), "it is alone in its class"
+    for row in (0, 1, 28):
+        others = [other for other in range(30) if other != row and labels_N[other] == labels_N[row]]
+        mean = unit_ND[others].mean(axis=0)
+        assert found[row] == pytest.approx(1 - unit_ND[row] @ mean / np.linalg.norm(mean))
+
+
+def test_parts_by_distance_have_equally_many_rows_from_near_to_far() -> None:
+    distance_T = np.random.default_rng(0).random(105)
+    distance_T[3] = np.nan
+    parts = distance_slices(distance_T)
+    assert [int(part.rows_T.sum()) for part in parts] == [11, 11, 11, 11, 10, 10, 10, 10, 10, 10]
+    assert not any(part.rows_T[3] for part in parts)
+    for near, far in pairwise(parts):
+        assert distance_T[near.rows_T].max() <= distance_T[far.rows_T].min()
+    assert len(distance_slices(distance_T[:40])) == 3
+    assert distance_slices(distance_T[:19]) == ()
