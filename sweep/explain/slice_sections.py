@@ -96,8 +96,8 @@ def error_section(material: Material, found: SlicedArm) -> Section:
     count = len(found.errors)
     text = (
         f"At least half of its draws get {count:,} of {material.arm.tested or len(material.data.test):,} test rows "
-        "wrong. Below are those on which they agree most, and of these the ones of which the frozen classifier is surest. Where a row "
-        "stands high among the doubtful labels too, its label may be what is wrong."
+        "wrong. Below are those on which they agree most, and of these the ones of which the frozen classifier is "
+        "surest. Where a row stands high among the doubtful labels too, its label may be what is wrong.",
     )
     cases = tuple(
         Case(
@@ -110,7 +110,7 @@ def error_section(material: Material, found: SlicedArm) -> Section:
         )
         for row in found.errors[:_ERRORS]
     )
-    return Section(anchor="errors", title="What it gets wrong most surely", text=(text,), cases=cases)
+    return Section(anchor="errors", title="What it gets wrong most surely", text=text, cases=cases)
 
 
 def flip_section(material: Material, found: SlicedArm) -> Section:
