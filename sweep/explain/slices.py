@@ -25,7 +25,7 @@ NEGATIONS = (
 )  # fmt: skip
 """The words that are taken for a negation, beside every word that ends in `n't`."""
 
-_NEGATED = re.compile(rf"\b(?:{'|'.join(NEGATIONS)})\b|n['’]t\b", re.IGNORECASE)
+_NEGATED = re.compile(rf"\b(?:{'|'.join(NEGATIONS)})\b|n ?['’]t\b", re.IGNORECASE)
 _MISREAD = re.compile(r"[ÃÂâ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]")  # UTF-8 that was read as Latin-1
 _LEGITIMATE = "\t\n\r\u200c\u200d\u200e\u200f"  # joiners of scripts and emoji, marks of direction
 _ODD = ("Cc", "Cf", "Co", "Cs")  # unassigned ones are emoji that this Python does not know yet

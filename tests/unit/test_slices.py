@@ -20,7 +20,7 @@ TEXTS = (
     "it was fine",
     "It  was FINE",
     "I did not like it",
-    "I don’t know",
+    "I don ’t know",
     "notable knots",
     "it isnâ€™t here",
     "zero\u200bwidth",
