@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 
 __all__ = ["forget_inputs"]
 
@@ -23,4 +22,4 @@ def forget_inputs() -> None:
     of one process."""
     for name in _KEEPERS:
         if name in sys.modules:
-            import_module(name).forget()
+            sys.modules[name].forget()

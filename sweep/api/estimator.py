@@ -26,6 +26,7 @@ from sweep.api.classifier import Classifier, refit
 from sweep.api.result import Result
 from sweep.api.running import run
 from sweep.verdict import Verdict
+from trainable.dataset_config import FEW_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -165,7 +166,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "embedding": self.embedding,
                 **({"head_lr": 1e-3, "batch_size": 16} if fine_tuned else {}),
             },
-            "protocol": {"replicates": 2, "evaluations": 2, "steps": 40, "seed": self.random_state or 0, **validation},
+            "protocol": {
+                "replicates": 1 if len(frame) < FEW_ROWS else 2,  # of few labels, each trains on four folds in turn
+                "evaluations": 1,
+                "steps": 30,
+                "seed": self.random_state or 0,
+                **validation,
+            },
             "budget": {"trials_per_cell": self.trials},
             "confirm": {"draws": self.draws, "reseeded": 0},
             "tracking": {"uri": f"sqlite:///{root.absolute()}/mlflow.db"},

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import socket
+import time
 import uuid
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +39,9 @@ _NOTICE_DEAD_PEERS = """
 """
 
 
+_LINGERS = 3.0  # seconds that a busy server may take for that
+
+
 @cache
 def driver() -> str:
     """This process, as its connections call themselves: `sweep TOKEN PID HOST`, at most 63 ASCII characters."""
@@ -59,8 +63,12 @@ class PostgresLock:
 
     def begin(self, connection: DBAPIConnection, record: object) -> None:
         """Take the sweep on its first connection. Raises LedgerError if anybody holds it, even this very process."""
-        if not _ask(connection, "SELECT pg_try_advisory_lock(%s)", self.key):
-            raise self._in_use(_ask(connection, _OTHERS, self.key) or driver())
+        given_up = time.monotonic() + _LINGERS
+        while not _ask(connection, "SELECT pg_try_advisory_lock(%s)", self.key):
+            other = _ask(connection, _OTHERS, self.key)
+            if other or time.monotonic() > given_up:
+                raise self._in_use(other or driver())
+            time.sleep(0.05)  # the server may not have ended a connection yet that this process has closed
         _ask(connection, "SELECT pg_advisory_lock_shared(%s)", self.key)
         _ask(connection, "SELECT pg_advisory_unlock(%s)", self.key)
         _ask(connection, _NOTICE_DEAD_PEERS)

@@ -158,7 +158,6 @@ CHECKS: tuple[Callable[..., None], ...] = (
     estimator_checks.check_no_attributes_set_in_init,
     estimator_checks.check_fit_score_takes_y,
     estimator_checks.check_estimators_overwrite_params,
-    estimator_checks.check_dont_overwrite_parameters,
     estimator_checks.check_estimators_fit_returns_self,
     estimator_checks.check_estimators_unfitted,
     estimator_checks.check_do_not_raise_errors_in_init_or_set_params,
@@ -166,20 +165,18 @@ CHECKS: tuple[Callable[..., None], ...] = (
     estimator_checks.check_parameters_default_constructible,
     estimator_checks.check_get_params_invariance,
     estimator_checks.check_set_params,
-    estimator_checks.check_dict_unchanged,
     estimator_checks.check_fit_idempotent,
     estimator_checks.check_fit_check_is_fitted,
     estimator_checks.check_estimators_pickle,
-    estimator_checks.check_classifiers_classes,
-    estimator_checks.check_methods_subset_invariance,
-    estimator_checks.check_methods_sample_order_invariance,
     estimator_checks.check_requires_y_none,
 )
 """Those that say something of an estimator of texts.
 
 Left out: all on the values, shapes, types, sparsity and names of columns of a matrix (NaN, infinity, one feature,
 `n_features_in_`, `feature_names_in_`, memory maps), as there is none; on sample and class weights, which are not taken;
-on learning from rows of numbers (`check_classifiers_train` and its like), of which an encoder knows nothing.
+on learning from rows of numbers (`check_classifiers_train`, `check_classifiers_classes`), which an encoder cannot;
+those that take a column of their matrix after they have made it one of texts (`check_dict_unchanged`,
+`check_dont_overwrite_parameters`, `check_methods_subset_invariance`, `check_methods_sample_order_invariance`).
 """
 
 

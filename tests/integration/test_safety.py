@@ -60,6 +60,10 @@ def uses(tree: ast.AST) -> Iterator[str]:
             yield from (f"{key.value!s}={ast.unparse(value)}" for key, value in pairs if isinstance(key, ast.Constant))
 
 
+OUR_OWN = {"sweep/__init__.py": {"importlib.import_module"}}
+"""What may be used all the same: modules of this project, by names that stand in the file."""
+
+
 def forbidden(path: Path) -> set[str]:
     """What of a module could make code of data."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -69,7 +73,7 @@ def forbidden(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_module_makes_code_of_data(path: Path) -> None:
-    assert not forbidden(path)
+    assert forbidden(path) == OUR_OWN.get(path.relative_to(ROOT).as_posix(), set())
 
 
 def test_modules_that_do_are_found(tmp_path: Path) -> None:
