@@ -13,13 +13,11 @@ from sweep.explain.distance_section import distance_section
 from sweep.explain.label_section import label_rows, label_section
 from sweep.explain.material import Material, gathered
 from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
-from sweep.ledger.stored import find_stored, read_stored
+from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.sweep import DataRecord
 from sweep.report.chart import csv_text, json_text
 from sweep.report.files import prepare_folder, write_figure, write_file
 from sweep.report.layout import render_document
-from sweep.spec.cells import cells
-from sweep.spec.inputs import digest_inputs
 from sweep.verdict import verdict
 from sweep.verdict.chosen import chosen_arm
 from trainable.datasets import load
@@ -58,8 +56,7 @@ def explain_stored(name: str, root: Path, *, arm: str | None = None, out: Path |
     spec, ledger = read_stored(name, root)
     found = verdict(ledger.results())
     comparison, chosen = chosen_arm(found, arm, spec.name, "an explanation is of a confirmed arm")
-    grid = cells(spec)
-    ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
+    check_unchanged(spec, ledger, chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     data = load(chosen.confirmation.config.dataset)
     _check_rows(data, ledger.sweep().data.get(comparison.dataset), spec.name)

@@ -12,11 +12,13 @@ from sweep.errors import StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
+from sweep.spec.cells import cells
+from sweep.spec.inputs import digest_inputs
 from sweep.spec.model import SweepSpec
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 
-__all__ = ["find_stored", "ledger_place", "open_ledger", "read_stored"]
+__all__ = ["check_unchanged", "find_stored", "ledger_place", "open_ledger", "read_stored"]
 
 
 def open_ledger(spec: SweepSpec, directory: SweepDirectory, *, write: bool) -> Ledger:
@@ -38,6 +40,13 @@ def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
     return spec, ledger
+
+
+def check_unchanged(spec: SweepSpec, ledger: Ledger, key: str) -> None:
+    """Raise LedgerError if data or encoder of a cell are not those that the sweep was begun with, TrainableError if
+    they cannot be read."""
+    grid = cells(spec)
+    ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == key]))
 
 
 def find_stored(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError
-from sweep.ledger.stored import read_stored
+from sweep.ledger.stored import check_unchanged, read_stored
 from sweep.refitting.card import expected, model_card
-from sweep.spec.cells import cells
-from sweep.spec.inputs import digest_inputs
 from sweep.tracking import tracking_uri
 from sweep.tracking.registry import ALIAS, register
 from sweep.verdict import Arm, Comparison, verdict
@@ -127,8 +125,7 @@ def train_stored(
     spec, ledger = read_stored(name, root)
     found = verdict(ledger.results())
     comparison, chosen = chosen_arm(found, arm, spec.name, "a classifier is made of a confirmed winner")
-    grid = cells(spec)
-    ledger.check(grid, digest_inputs([cell for cell in grid if cell.key == chosen.cell]))
+    check_unchanged(spec, ledger, chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     refitted = refit(chosen.confirmation.config, shots=shots, told=told)
     given = (("--arm", arm), ("--shots", shots))
