@@ -30,7 +30,7 @@ test-cluster: environment
 
 # Four hundred random faults, about three hours on two cores; `test` runs a short form of it.
 soak: environment
-	$(BIN)/python -m tests.faults.soak --faults 400
+	$(BIN)/python -m tests.faults.soak --faults 400 --kept build/soak.jsonl
 
 check: environment
 	$(BIN)/ruff format --check .

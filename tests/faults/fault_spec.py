@@ -13,7 +13,7 @@ __all__ = ["NAME", "STALL_MINUTES", "TRIALS", "fault_spec"]
 
 NAME = "toy"
 TRIALS = 6  # of each of the two cells
-STALL_MINUTES = 0.4
+STALL_MINUTES = 0.6
 
 
 def fault_spec(run: FaultRun, ledger: str | None) -> dict[str, Any]:

@@ -14,7 +14,7 @@ __all__ = ["kill_gcs", "kill_head", "kill_node", "kill_raylet", "stop_raylet"]
 
 _GIVEN_UP = 60.0  # seconds within which a node that does not answer has been given up, and its trial begun elsewhere
 _ENDED = 90.0  # seconds within which a driver whose Ray has died must have ended
-_LEAVING = 60.0  # seconds within which a node that was given up must have ended
+_LEAVING = 120.0  # seconds within which a node that was given up must have ended
 
 
 def kill_gcs(run: FaultRun, rng: Random) -> None:

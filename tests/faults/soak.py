@@ -2,7 +2,8 @@
 
 Rounds are numbered by their seeds, from `--seed` on. A round is drawn from its seed alone, so that one that went wrong
 is repeated alone by `--seed ITS-SEED --faults 1` (and the same `--only`, if there was one). Rounds are played side by
-side in `--lanes`, each with one trial at a time.
+side in `--lanes`, each with one trial at a time. With `--kept FILE`, rounds that the file holds are not played again:
+a soak may take several sittings.
 """
 
 from __future__ import annotations
@@ -26,13 +27,11 @@ from tests.faults.faults import FAULTS
 from tests.faults.requirements import Requirement, lacking
 from tests.faults.services import Material, Services
 from tests.faults.soak_round import Reference, RoundResult, SoakRound, available, play, undisturbed
-from tests.faults.summary import Summary
-from tests.sweeps.tiny_task import machine, write_results
+from tests.faults.summary import PlayedRound, Summary
 
 __all__ = ["Soak", "main"]
 
-_HERE = Path(__file__).parent
-_KEPT_FROM = 400  # faults of a soak whose results go into the README
+_KEPT_FROM = 400  # faults of a soak whose table goes into the README
 _TOLD = 12  # problems of a round that are printed
 
 
@@ -81,13 +80,14 @@ class Soak:
 
     def _round(self, drawn: SoakRound, services: Services) -> bool:
         """Play one; whether it came to its end."""
+        began = time.monotonic()
         try:
             reference = self._reference(services, poisoned=Requirement.POISON in drawn.requirements)
             played = play(drawn, services, reference, lambda text: self._say(f"seed {drawn.seed}: {text}"))
         except Exception:
             played = RoundResult((), (f"the round raised an error:\n{traceback.format_exc()}",), raised=True)
         with self._lock:
-            self.summary.add(drawn, played)
+            self.summary.add(PlayedRound.of(drawn.seed, time.monotonic() - began, played))
         for problem in played.problems[:_TOLD]:
             self._say(f"seed {drawn.seed}: PROBLEM: {problem[:2500]}")
         if len(played.problems) > _TOLD:
@@ -121,29 +121,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
-    rounds = (SoakRound.drawn(seed, faults) for seed in count(options.seed))
-    soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes, options.lanes)
+    summary = Summary.continued(options.kept) if options.kept else Summary()
+    rounds = (SoakRound.drawn(seed, faults) for seed in count(options.seed) if seed not in summary.seeds)
+    soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes, options.lanes, summary)
     try:
         soak.run()
     finally:
-        print(f"\n{soak.summary.table()}\n\n{soak.summary.sentence(time.monotonic() - began)}")
-    if soak.summary.problems:
+        print(f"\n{summary.table()}\n\n{summary.sentence()}")
+    if summary.problems:
         print(f"what went wrong lies in {folder}")
         return 1
     shutil.rmtree(folder)
-    if options.only is None and soak.summary.struck >= _KEPT_FROM:
-        _keep(soak.summary, options.seed, time.monotonic() - began)
+    if options.only is None and summary.struck >= _KEPT_FROM:
+        _write_readme(summary)
     return 0
 
 
-def _keep(summary: Summary, seed: int, seconds: float) -> None:
-    facts = {"seed": seed, "seconds": round(seconds), **summary.results()}
-    write_results(_HERE / "results.json", machine() | facts)
-    readme = _HERE / "README.md"
+def _write_readme(summary: Summary) -> None:
+    readme = Path(__file__).parent / "README.md"
     begin, end = "<!-- results -->\n", "<!-- end of results -->"
     head, _, rest = readme.read_text(encoding="utf-8").partition(begin)
     tail = rest.partition(end)[2]
-    text = f"{head}{begin}\n{summary.table()}\n\n{summary.sentence(seconds)}\n\n{end}{tail}"
+    text = f"{head}{begin}\n{summary.table()}\n\n{summary.sentence()}\n\n{end}{tail}"
     readme.write_text(text, encoding="utf-8")
 
 
@@ -154,6 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", metavar="NAME", help="throw this fault alone")
     parser.add_argument("--lanes", type=int, default=2, help="rounds that are played at once (default: 2)")
     parser.add_argument("--minutes", type=float, default=300.0, help="begin no round after so long (default: 300)")
+    parser.add_argument("--kept", type=Path, metavar="FILE", help="a line for each round; those that are there count")
     return parser
 
 
