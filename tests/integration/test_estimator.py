@@ -44,9 +44,16 @@ def ray_for_all() -> Iterator[None]:
     ray.shutdown()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for many fits: those with the same texts and fields are one sweep, which is run once."""
+    return tmp_path_factory.mktemp("fits")
+
+
 @pytest.fixture
-def small(tiny_bert: Path) -> FewShotClassifier:
-    return FewShotClassifier(str(tiny_bert), recipes=("frozen",), trials=1, draws=2, spec={"resources.gpu": 0})
+def small(tiny_bert: Path, shared: Path) -> FewShotClassifier:
+    frozen: dict[str, Any] = {"recipes": ("frozen",), "trials": 1, "draws": 2, "spec": {"resources.gpu": 0}}
+    return FewShotClassifier(str(tiny_bert), root=shared, **frozen)
 
 
 @pytest.fixture(scope="module")
@@ -187,13 +194,14 @@ def test_scikit_learn_accepts_it(small: FewShotClassifier) -> None:
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_a_check_of_scikit_learn_passes(check: Callable[..., None], tiny_bert: Path) -> None:
+def test_a_check_of_scikit_learn_passes(check: Callable[..., None], tiny_bert: Path, shared: Path) -> None:
     estimator = OfNumbers(
         str(tiny_bert),
         recipes=("frozen",),
         trials=1,
         draws=2,
         shots=1,
+        root=shared,
         spec={"resources.gpu": 0, "protocol.replicates": 1},
     )
     with warnings.catch_warnings():
