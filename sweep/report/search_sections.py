@@ -1,27 +1,20 @@
-"""The sections of a report on the search: equal treatment, trials and rungs, confused classes, and reproduction."""
+"""The sections of a report on the search: equal treatment, trials and rungs, confused classes."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import add
-from pathlib import PurePath
-from typing import Any
 
-from sweep.addresses import redacted
 from sweep.records.results import SweepResults
-from sweep.records.sweep import DataRecord
 from sweep.report import cell_charts, search_charts
+from sweep.report.making_section import making_section
 from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import CellRungs, cell_rungs
 from sweep.report.section import Section, Table
 from sweep.report.style import Mark
 from sweep.report.wording import configuration, duration, percent, share
 from sweep.verdict import Arm, Cost, Verdict
-from trainable.outcomes import Evaluation
 from trainable.recipes.predictions import Predictions
 
 __all__ = ["search_sections"]
@@ -35,7 +28,7 @@ def search_sections(
         _treatment(verdict, metric),
         _search(results, verdict, known, metric),
         _confusion(results, verdict),
-        _reproduction(results),
+        making_section(results),
     )
 
 
@@ -210,84 +203,3 @@ def _tau(tau: float | None) -> str:
 def _confusion(results: SweepResults, verdict: Verdict) -> Section:
     chart = cell_charts.confusion(results, verdict)
     return Section(anchor="confusion", title="Which classes are confused", charts=(chart,) if chart else ())
-
-
-# ---- reproduction ----------------------------------------------------------------------------------------------------
-
-
-def _reproduction(results: SweepResults) -> Section:
-    sweep = results.sweep
-    began = datetime.fromtimestamp(sweep.created, UTC).strftime("%Y-%m-%d %H:%M UTC")
-    provenance = Table(
-        title="Versions and machine",
-        columns=("what", "value"),
-        rows=(
-            ("sweep", f"{sweep.id}, begun {began}"),
-            *((name, _shareable(value)) for name, value in sweep.provenance.items()),
-            *_trained(results, "trained on", lambda evaluation: evaluation.trained_on),
-            *_trained(results, "trained with", lambda evaluation: evaluation.trained_with),
-        ),
-        words=2,
-        folded=True,
-    )
-    commit = sweep.provenance.get("git_commit", "").removesuffix("-dirty")
-    return Section(
-        anchor="making",
-        title="How it was made",
-        text=(
-            "To do it again, save the spec below as spec.yaml, with your own folders where it names some by `…`, and "
-            f"run `python -m sweep run spec.yaml`{f' at commit {commit}' if commit else ''}.",
-        ),
-        tables=(_data_table(list(sweep.data.values())), provenance) if sweep.data else (provenance,),
-        listing=_spec_yaml(sweep.spec),
-    )
-
-
-def _trained(results: SweepResults, what: str, named: Callable[[Evaluation], str]) -> Iterator[tuple[str, str]]:
-    """The kinds of devices, or the versions, with their numbers of trainings, most first; `cpus`, `platform` and
-    `version` are the driver's."""
-    evaluations = [(trial.key, child.evaluation) for trial in results.trials for child in trial.evaluations]
-    searched = {(key, found.replicate): named(found) for key, found in evaluations if named(found)}
-    confirmed = [named(child.evaluation) for record in results.confirmations for child in record.replicates]
-    kinds = Counter(filter(None, (*searched.values(), *confirmed)))
-    for kind, count in kinds.most_common():
-        yield what, f"{kind}: {count} training{'s' if count > 1 else ''}"
-
-
-def _data_table(data: Sequence[DataRecord]) -> Table:
-    rows = tuple(
-        (
-            dataset.name,
-            " ".join(map(_shareable, dataset.notes)) or "–",
-            str(len(dataset.class_names)),
-            str(dataset.pool),
-            str(dataset.test),
-            percent(dataset.majority_share),
-        )
-        for dataset in data
-    )
-    columns = ("dataset", "notes", "classes", "rows to draw from", "test rows", "majority class, % of test")
-    return Table(title="Data", columns=columns, rows=rows, words=2)
-
-
-def _spec_yaml(spec: Mapping[str, Any]) -> str:
-    import yaml
-
-    return yaml.safe_dump(_without_folders(spec), sort_keys=False, allow_unicode=True, width=100)
-
-
-def _without_folders(value: Any) -> Any:
-    """A spec as it may be shared: without passwords, and with folders by name only, since paths differ elsewhere."""
-    if isinstance(value, Mapping):
-        return {str(name): _without_folders(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_folders(item) for item in value]
-    return _shareable(value) if isinstance(value, str) else value
-
-
-_FOLDER = re.compile(r"(?:(?<![^\s'\"(\[=])|(?<=:///)|(?<=file://))/[^\s'\"`,;]+")
-"""An absolute path: at the start of a word, or in an address such as `sqlite:////data/mlflow.db`."""
-
-
-def _shareable(text: str) -> str:
-    return _FOLDER.sub(lambda match: f"…/{PurePath(match[0]).name}", redacted(text))

@@ -36,7 +36,7 @@ class PlayedRound:
 
 @dataclass(slots=True)
 class Summary:
-    """Filled round by round. kept: a file with a line for each round, so that a soak may go on another day."""
+    """Filled round by round. kept: a file with a line for each round, so that a soak may continue another day."""
 
     rounds: list[PlayedRound] = field(default_factory=list)
     kept: Path | None = None

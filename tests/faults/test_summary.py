@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.faults.summary import PlayedRound, Summary
 
 
-def test_a_soak_goes_on_where_it_was_interrupted(tmp_path: Path) -> None:
+def test_a_soak_continues_where_it_was_interrupted(tmp_path: Path) -> None:
     kept = tmp_path / "new" / "rounds.jsonl"
     first = Summary.continued(kept)
     first.add(PlayedRound(7, 60.0, (("driver killed", 12.5), ("disk full", None)), ()))

@@ -99,6 +99,23 @@ def test_the_versions_that_trained_stand_there_too(results: SweepResults, found:
     assert ("trained with", "torch 2.12: 3 trainings") in [row for table in making.tables for row in table.rows]
 
 
+def test_what_trials_started_from_stands_there_too(results: SweepResults, found: Verdict) -> None:
+    first = results.trials[0]
+    config = first.config.model_copy(update={"encoder": "/home/me/bert", "head": "centroid", "new_layers": 2})
+    known = replace(results, trials=(replace(first, config=config), *results.trials[1:]))
+    making = search_sections(known, found, MARKS, "accuracy")[-1]
+    (started,) = [table for table in making.tables if table.title == "What each of them started from"]
+    assert started.rows[-1] == (
+        "fine_tune",
+        "…/bert, its last 2 layers new",
+        "new, at the centroids of the classes",
+        "1",
+    )
+    assert sum(int(row[-1]) for row in started.rows) == len(results.trials) + sum(
+        len(record.replicates) for record in results.confirmations
+    )
+
+
 def test_the_page_opens_nothing_and_allows_nothing(results: SweepResults, found: Verdict) -> None:
     sections = (
         *verdict_sections(found, MARKS, "accuracy")[:1],
