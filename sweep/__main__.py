@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 from sweep.hiding import hidden_modules
 
@@ -19,8 +20,9 @@ def start() -> None:
 
     code = main()
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for output in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed
+            output.flush()
     # Ray's and MLflow's exit handlers wait for servers that may be gone. All that must be kept is on disk.
     os._exit(code)
 

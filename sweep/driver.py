@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -157,7 +157,8 @@ def _logged(directory: SweepDirectory) -> Iterator[None]:
         yield
     finally:
         own.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):  # neither are its last lines, on a disk that is full
+            handler.close()
         logging.raiseExceptions, own.level, own.propagate = before
 
 

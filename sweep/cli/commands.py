@@ -8,10 +8,12 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO, cast
 
 from rich.console import Console
 
 from sweep.cli.parser import command_parser
+from sweep.display.lossy_output import LossyOutput
 from sweep.errors import SpecError, SweepError, SweepFailedError
 from sweep.ledger.directory import SweepDirectory
 from sweep.spec.reader import load_spec
@@ -34,23 +36,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A pipe has no width: long lines are better there than folded ones.
     # Names come from specs and folders: brackets in them are no markup.
     width = None if sys.stdout.isatty() else 200
-    console = Console(highlight=False, markup=False, emoji=False, width=width)
+    output = LossyOutput(sys.stdout) if options.command == "run" else sys.stdout  # a sweep needs no reader
+    console = Console(file=cast(TextIO, output), highlight=False, markup=False, emoji=False, width=width)
     try:
         _check_folder()
         check_plugins()
-        return int(_COMMANDS[options.command](options, console))
-    except SweepFailedError as error:
-        return _complain(str(error), 1)
-    except SpecError as error:
-        count = len(error.mistakes)
-        return _complain("\n".join(error.mistakes) + f"\n{count} mistake{'s' if count != 1 else ''} in the spec", 2)
-    except (SweepError, TrainableError) as error:
-        return _complain(str(error), 2)
-    except KeyboardInterrupt:
-        return _complain("interrupted", INTERRUPTED)
+        code = int(_COMMANDS[options.command](options, console))
+        output.flush()
+        return code
     except BrokenPipeError:
         sys.stderr.close()  # the reader has left, as `| head` does; there is nobody to tell
         return 0
+    except (SweepError, TrainableError, OSError, KeyboardInterrupt) as error:
+        return _complain(*_told(error))
+
+
+def _told(error: BaseException) -> tuple[str, int]:
+    """What is told of an error that ends a command, and the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    if isinstance(error, SpecError):
+        count = len(error.mistakes)
+        return "\n".join(error.mistakes) + f"\n{count} mistake{'s' if count != 1 else ''} in the spec", 2
+    if isinstance(error, SweepError | TrainableError):
+        return str(error), 1 if isinstance(error, SweepFailedError) else 2
+    rule = "a command must be able to read its files and to write what it says"
+    return f"{rule}; this machine refuses: {error}; make room or allow it, and give the command again", 2
 
 
 def _check_folder() -> None:

@@ -250,6 +250,19 @@ def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User
     assert re.search(r"used .* search, 0:\d\d discarded\)", output), output
 
 
+def test_a_sweep_needs_nobody_who_reads_its_output(user: User) -> None:
+    """As with `python -m sweep run | head -1`."""
+    user.write(compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]})
+    process = user.start("run", "spec.yaml")
+    assert process.stdout is not None and process.stderr is not None  # noqa: PT018
+    first = process.stdout.readline()
+    process.stdout.close()
+    errors = process.stderr.read()
+    assert process.wait(timeout=120) == 0, errors
+    assert first, errors
+    assert [record.outcome for record in user.trials] == [Outcome.COMPLETED] * 3
+
+
 def test_a_second_driver_is_refused(user: User) -> None:
     process = user.start("run", "spec.yaml")
     journal = user.folder / "sweeps" / "toy" / "ledger.journal"
