@@ -25,7 +25,7 @@ __all__ = ["main"]
 INTERRUPTED = 130
 
 _KILLED = (
-    "the sweep's driver was ended from outside: a process of Ray has died (logs: /tmp/ray/session_latest/logs), or the "
+    "the sweep's driver was ended from outside: a process of Ray has died (logs: {logs}), or the "
     "system has killed it, as it does when memory runs out; what is on record is kept, and the same command resumes"
 )
 
@@ -76,6 +76,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.run_summary import command, print_run_summary
     from sweep.display.progress import Progress
     from sweep.driver import run
+    from sweep.execution.private_ray import logs_folder
     from sweep.scheduling.ending import End
 
     # SIGTERM ends a sweep as cleanly as Ctrl-C does, and Ctrl-C does even where a shell told a job to ignore it.
@@ -87,7 +88,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
         return run_on(options.cluster, options.spec, options.set, command(options), console)
     spec = load_spec(options.spec, options.set)
     directory = SweepDirectory(Path(options.dir) / spec.name)
-    with last_words(f"{_KILLED}: {command(options)}"):
+    with last_words(f"{_KILLED.format(logs=logs_folder())}: {command(options)}"):
         result = run(spec, directory, address=options.address, display=Progress(console))
     print_run_summary(console, spec, directory, result, options)
     return INTERRUPTED if result.ending.end is End.INTERRUPTED else 0

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["private_ray"]
+__all__ = ["logs_folder", "private_ray"]
 
 # Its name tells of other systems; what it does anywhere is that all of Ray's ports are opened on the loopback alone
 # (`_node_ip_address="127.0.0.1"` does not do that: Ray resolves it to the machine's own).
@@ -17,6 +17,11 @@ _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 # Seconds for which a process waits for a head that has died. On this machine nobody would start it anew.
 _DEATH = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+
+
+def logs_folder() -> Path:
+    """Where Ray, started on this machine, writes its logs: in the folder that RAY_TMPDIR names, or else TMPDIR."""
+    return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp", "ray/session_latest/logs")  # noqa: S108
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from sweep.addresses import redacted
 from sweep.errors import ClusterError
 from sweep.execution.machine import allotted_cpus
-from sweep.execution.private_ray import private_ray
+from sweep.execution.private_ray import logs_folder, private_ray
 
 if TYPE_CHECKING:
     from sweep.spec.blocks import Resources
@@ -111,7 +111,7 @@ def _join(place: str | None) -> None:
         reached = (
             "check that `ray status` works here; a cluster with a token wants RAY_AUTH_MODE=token in this environment"
         )
-        remedy = reached if place else "see /tmp/ray/session_latest/logs, or try again when the machine is less busy"
+        remedy = reached if place else f"see {logs_folder()}, or try again when the machine is less busy"
         raise ClusterError(f"{where}; received: {first}; {remedy}") from error
 
 
