@@ -14,8 +14,12 @@ __all__ = ["logs_folder", "private_ray"]
 # Its name tells of other systems; what it does anywhere is that all of Ray's ports are opened on the loopback alone
 # (`_node_ip_address="127.0.0.1"` does not do that: Ray resolves it to the machine's own).
 _LOOPBACK = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
-# Seconds for which a process waits for a head that has died. On this machine nobody would start it anew.
-_DEATH = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
+_SETTINGS = {
+    # Seconds for which a process waits for a head that has died. On this machine nobody would start it anew.
+    "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
+    # No worker for each CPU at the start: trials have an environment of their own, and would leave them all idle.
+    "RAY_prestart_worker_first_driver": "0",
+}
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -31,7 +35,7 @@ def private_ray() -> Iterator[None]:
 
     What the user has set stays.
     """
-    for name, value in _DEATH.items():
+    for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     with _loopback(), _own_token():
         yield

@@ -15,7 +15,7 @@ import pytest
 pytestmark = pytest.mark.timeout(180)
 
 PROGRAM = """
-import json, os, psutil
+import json, os, psutil, time
 from pathlib import Path
 from sweep.execution.ray_cluster import cluster
 from sweep.spec.blocks import Resources
@@ -27,6 +27,10 @@ def listening():
             if connection.status == psutil.CONN_LISTEN:
                 yield connection.laddr.ip
 
+def workers():
+    words = [process.cmdline() for process in psutil.Process().children(recursive=True)]
+    return [each for each in words if any(word.endswith(("default_worker.py", "ray::IDLE")) for word in each)]
+
 with cluster(None, Resources(), None) as joined:
     import ray
     from sweep.execution.worker import hide_unreserved_gpus
@@ -36,9 +40,12 @@ with cluster(None, Resources(), None) as joined:
         hide_unreserved_gpus()
         return os.environ.get("CUDA_VISIBLE_DEVICES")
 
+    time.sleep(3)
+    idle = workers()
     token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
     found = {
         "slots": joined.slots,
+        "idle": idle,
         "visible": ray.get(visible.options(num_gpus=0).remote()),
         "addresses": sorted(set(listening())),
         "token": str(token),
@@ -89,6 +96,10 @@ def test_it_asks_for_a_token_that_nobody_else_can_read_and_that_does_not_stay(
 
 def test_it_uses_the_cpus_that_are_allotted(found: dict[str, Any]) -> None:
     assert found["slots"] == 1
+
+
+def test_it_starts_no_worker_before_there_is_a_trial(found: dict[str, Any]) -> None:
+    assert found["idle"] == []
 
 
 def test_a_worker_sees_no_gpu_that_was_not_reserved(found: dict[str, Any]) -> None:

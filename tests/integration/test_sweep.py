@@ -253,13 +253,13 @@ def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User
 def test_a_sweep_needs_nobody_who_reads_its_output(user: User) -> None:
     """As with `python -m sweep run | head -1`."""
     user.write(compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]})
-    process = user.start("run", "spec.yaml")
-    assert process.stdout is not None and process.stderr is not None  # noqa: PT018
-    first = process.stdout.readline()
-    process.stdout.close()
-    errors = process.stderr.read()
-    assert process.wait(timeout=120) == 0, errors
+    with user.start("run", "spec.yaml") as process:
+        assert process.stdout is not None and process.stderr is not None  # noqa: PT018
+        first = process.stdout.readline()
+        process.stdout.close()
+        errors = process.stderr.read()
     assert first, errors
+    assert process.returncode == 0, errors
     assert [record.outcome for record in user.trials] == [Outcome.COMPLETED] * 3
 
 
