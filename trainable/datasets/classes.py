@@ -17,6 +17,7 @@ __all__ = [
     "check_descriptions",
     "check_test_classes",
     "equally_spelled",
+    "hidden_note",
     "without_dropped",
     "without_rare",
 ]
@@ -107,6 +108,14 @@ def check_classes(part: Part) -> None:
             f"{part.place}: each class needs at least two different rows; {listing(rare)} has one; add rows, or leave "
             "such classes out: set `min_rows: 2`, or name them in `drop`"
         )
+
+
+def hidden_note(class_names: Sequence[str]) -> tuple[str, ...]:
+    """Return a note if -1, which stands for "no label" in many data sets of numbers, was read as a class."""
+    numbers = all(name.lstrip("-").isdigit() for name in class_names)
+    if not numbers or "-1" not in class_names:
+        return ()
+    return ("label -1 is read as a class: where it means that a row has no label, set `drop: ['-1']`",)
 
 
 def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:

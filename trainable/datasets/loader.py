@@ -14,6 +14,7 @@ from trainable.datasets.classes import (
     check_descriptions,
     check_test_classes,
     equally_spelled,
+    hidden_note,
     without_dropped,
     without_rare,
 )
@@ -73,7 +74,7 @@ def load(config: DatasetConfig) -> TextData:
     names = tuple(sorted({str(label) for label in pool.labels}))
     check_descriptions(names, config)
     rows = _rows(pool, names)
-    return TextData(config.name, names, rows, rows if folds else _rows(test, names), notes, folds)
+    return TextData(config.name, names, rows, rows if folds else _rows(test, names), notes + hidden_note(names), folds)
 
 
 def _folds(train: Part, config: DatasetConfig) -> int:

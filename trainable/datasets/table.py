@@ -29,6 +29,7 @@ __all__ = [
 
 _LISTED = 20  # names in one message
 _SHOWN = 5  # malformed lines named in one message
+_SPLIT_COLUMNS = frozenset({"split", "fold", "partition", "subset", "set"})
 _MATCHED = 100  # characters of a name that a message suggests: matching takes the square of them
 
 
@@ -100,7 +101,7 @@ def part_of(table: Table, config: DatasetConfig) -> Part:
         texts=_strings(values["text"], table.place, config.text),
         pairs=None if pairs is None else _strings(pairs, table.place, str(config.text_pair)),
         labels=_strings(labels, table.place, config.label),
-        notes=table.notes + _space_notes(table.place, labels),
+        notes=table.notes + _space_notes(table.place, labels) + _split_notes(table, config),
     )
 
 
@@ -109,6 +110,17 @@ def _space_notes(place: str, labels: Sequence[object]) -> tuple[str, ...]:
     names = {label for label in labels if isinstance(label, str)}
     padded = sorted(name for name in names if name != name.strip() and name.strip() in names)
     return (f"{place}: spaces around labels are ignored, as in {listing(map(repr, padded))}",) if padded else ()
+
+
+def _split_notes(table: Table, config: DatasetConfig) -> tuple[str, ...]:
+    """Return a note if a column seems to say to which split a row belongs: files divide rows, columns do not."""
+    unread = [name for name in table.names if name not in wanted_columns(config).values()]
+    found = [name for name in unread if name.strip().lower() in _SPLIT_COLUMNS]
+    return tuple(
+        f"{table.place}: column {listing([name])} is not used: where it names a test part, write that into a file of "
+        "its own, and give it as `test_path`"
+        for name in found
+    )
 
 
 def check_names(path: Path, names: Sequence[str], config: DatasetConfig) -> None:
