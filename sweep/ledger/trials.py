@@ -16,6 +16,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import optuna
+from optuna.search_space import IntersectionSearchSpace
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -51,6 +52,7 @@ class TrialLedger:
         self._prefix = f"{name}/"
         self._begun: dict[str, Cell] = {}  # cells that this object may write to
         self._studies: dict[str, optuna.Study] = {}
+        self._common: dict[str, IntersectionSearchSpace] = {}  # by cell, what `propose` remembers
         self._records: dict[str, TrialRecord] = {}
         self._trial_ids: dict[str, int] = {}
         self._last_end = 0.0
@@ -123,7 +125,8 @@ class TrialLedger:
     def ask(self, cell: Cell, *, seed: int, budget: int) -> TrialRecord:
         """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
         study = self._studies[cell.key]
-        trial, params = propose(cell, study.get_trials(deepcopy=False), seed=seed, budget=budget)
+        common = self._common.setdefault(cell.key, IntersectionSearchSpace(include_pruned=True))
+        trial, params = propose(cell, study.get_trials(deepcopy=False), seed=seed, budget=budget, common=common)
         config = cell.config(params).flat()
         trial.user_attrs = {"started": time.time(), "attempts": 1, "params": params, "config": config}
         return self._refresh(cell.key, self._storage.create_new_trial(study._study_id, template_trial=trial))

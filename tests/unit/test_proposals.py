@@ -1,0 +1,66 @@
+"""Proposals are those of every version before: a sweep that was begun with one is continued with the same trials.
+
+Where Optuna itself proposes otherwise, write the golden file anew with UPDATE_GOLDEN=1, and say so in the changelog.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from optuna.search_space import IntersectionSearchSpace
+
+from sweep.search.sampler import propose
+from sweep.spec.cells import Cell
+from tests.sweeps.past_trials import SPACES, past_trials, searched_cell
+
+GOLDEN = Path(__file__).parent / "golden" / "proposals.json"
+BUDGET = 32
+AFTER = ((0, 0), (1, 1), (3, 1), (14, 0), (40, 8), (200, 0), (1000, 8), (2000, 64))
+"""How many trials a cell has, and how many of them still run."""
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_the_next_trial_of_a_cell_is_that_of_earlier_versions(space: str) -> None:
+    found = _proposals(searched_cell(space))
+    if os.environ.get("UPDATE_GOLDEN"):
+        known = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
+        GOLDEN.write_text(json.dumps({**known, space: found}, indent=1) + "\n")
+    assert found == json.loads(GOLDEN.read_text())[space]
+
+
+def _proposals(cell: Cell) -> dict[str, dict[str, Any]]:
+    """By the number of trials before it, the values of the next trial, and what Optuna keeps beside them."""
+    found = {}
+    for number, running in AFTER if cell.size() > BUDGET else [(known, known // 2) for known in range(cell.size())]:
+        earlier = past_trials(cell, number, running=running)
+        trial, params = propose(cell, earlier, seed=7, budget=BUDGET)
+        assert trial.number == number
+        found[str(number)] = {"values": params, "own": trial.params, "kept": trial.system_attrs}
+    return found
+
+
+class _Uncopied:
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Uncopied:
+        raise AssertionError("an earlier trial is copied in depth, which takes ten times as long as to propose one")
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_no_earlier_trial_is_copied(space: str) -> None:
+    cell = searched_cell(space)
+    earlier = past_trials(cell, 14, running=2)
+    for trial in earlier:
+        trial.user_attrs = {"config": _Uncopied()}
+    propose(cell, earlier, seed=7, budget=BUDGET)
+
+
+def test_what_is_remembered_between_proposals_changes_none() -> None:
+    cell = searched_cell("one loss")
+    common = IntersectionSearchSpace(include_pruned=True)
+    for number, running in ((1, 1), (14, 6), (20, 3), (40, 20), (41, 5)):  # trials end in another order than they began
+        earlier = past_trials(cell, number, running=running)
+        remembered = propose(cell, earlier, seed=7, budget=BUDGET, common=common)[1]
+        assert remembered == propose(cell, earlier, seed=7, budget=BUDGET)[1]
