@@ -8,17 +8,15 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO, cast
-
-from rich.console import Console
+from typing import TYPE_CHECKING, TextIO, cast
 
 from sweep.cli.parser import command_parser
 from sweep.display.lossy_output import LossyOutput
 from sweep.errors import SpecError, SweepError, SweepFailedError
-from sweep.ledger.directory import SweepDirectory
-from sweep.spec.reader import load_spec
 from trainable.errors import TrainableError
-from trainable.plugins import check_plugins
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = ["main"]
 
@@ -32,7 +30,11 @@ _KILLED = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
-    options = command_parser().parse_args(arguments)
+    options = command_parser().parse_args(arguments)  # before anything is imported that takes time
+    from rich.console import Console
+
+    from trainable.plugins import check_plugins
+
     # A pipe has no width: long lines are better there than folded ones.
     # Names come from specs and folders: brackets in them are no markup.
     width = None if sys.stdout.isatty() else 200
@@ -76,8 +78,9 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.run_summary import command, print_run_summary
     from sweep.display.progress import Progress
     from sweep.driver import run
-    from sweep.execution.private_ray import logs_folder
+from typing import TYPE_CHECKING, TextIO, cast
     from sweep.scheduling.ending import End
+    from sweep.spec.reader import load_spec
 
     # SIGTERM ends a sweep as cleanly as Ctrl-C does, and Ctrl-C does even where a shell told a job to ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -97,6 +100,7 @@ def _run(options: argparse.Namespace, console: Console) -> int:
 def _plan(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.plan import print_plan
     from sweep.remote.cluster_file import read_cluster_file
+    from sweep.spec.reader import load_spec
 
     cluster = read_cluster_file(options.cluster) if options.cluster else None
     print_plan(

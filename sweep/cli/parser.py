@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sweep.spec.reader import PRESETS
+from sweep.spec.presets import PRESETS
 
 __all__ = ["command_parser"]
 

@@ -73,7 +73,7 @@ def print_plan(
     if training_seconds is not None:
         _print_estimate(console, spec, cluster, work_of(grid, spec, _given(grid, training_seconds)), measured=False)
     elif timed:
-        pace = measure_pace(grid)
+        pace = measure_pace(grid, lambda what: console.print(f"timing a few steps of {what}", soft_wrap=True))
         if pace.diverged:
             _print_no_time(console, pace.diverged)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +16,7 @@ from sweep.errors import TimingError
 from sweep.scheduling.workload import TrainingSeconds
 from sweep.spec.cells import Cell
 from trainable.cross_validation import is_cross_validated, turns
+from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Pace", "measure_pace"]
 
-_STEPS = {"cpu": 3, "cuda": 40}  # the first few are slow on a GPU, since they are captured (trainable.encoder.graphs)
-_SCORED = {"cpu": 256, "cuda": 2048}  # rows: some batches of each device
-_TOKENISED = 2048  # rows of the test part whose lengths stand for all
+_STEPS = {"cpu": 2, "cuda": 40}  # the first few are slow on a GPU, since they are captured (trainable.encoder.graphs)
+_SCORED = {"cpu": 64, "cuda": 2048}  # rows: some batches of each device
+_WARM = {"cpu": 1, "cuda": 40}  # steps, and batches scored, of the first training, which loads libraries and encoder
+_TOKENISED = 2048  # rows whose lengths stand for all of a part
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,11 @@ class Pace:
     diverged: tuple[str, ...]
 
 
-def measure_pace(grid: Sequence[Cell]) -> Pace:
-    """Train and score one short replicate for each dataset, encoder and shot count.
+def measure_pace(grid: Sequence[Cell], told: Callable[[str], None] = lambda what: None) -> Pace:
+    """Train and score one short replicate for each dataset, encoder and shot count, on a sample of the rows, so that it
+    takes as long whatever the size of the data.
+
+    told: is called with what is timed next.
 
     Raises TimingError with every training that failed, since its cells would fail alike.
     """
@@ -66,6 +71,7 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
             config.embedding,
         )
         if like not in tried:
+            told(_named(config))
             tried[like] = _measure(config)
             if isinstance(ended := tried[like], Evaluation):
                 said[_in_words(config, ended)] = ended.outcome
@@ -79,9 +85,13 @@ def measure_pace(grid: Sequence[Cell]) -> Pace:
     return Pace(costs, tuple(said))
 
 
-def _in_words(config: TrialConfig, ended: Evaluation) -> str:
+def _named(config: TrialConfig) -> str:
     fixed = ", ".join(filter(None, (f"{config.shots} shots", config.encoder)))
-    tried = f"{config.method} on `{config.dataset.name}` ({fixed})"
+    return f"{config.method} on `{config.dataset.name}` ({fixed})"
+
+
+def _in_words(config: TrialConfig, ended: Evaluation) -> str:
+    tried = _named(config)
     if ended.outcome is Outcome.DIVERGED:
         return f"{tried} diverged with the values of the first trial: {ended.reason}; other trials may not"
     return (
@@ -98,16 +108,40 @@ def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
         without_steps = RECIPES[config.recipe.name].embeds_once
         return _measure_without_steps(config) if without_steps else _measure_whole(config)
     data = load(config.dataset)
-    draw, steps = _first_draw(config, data), min(config.steps, _STEPS[_device()])
+    draw, warm = _first_draw(config, data), _WARM[_device()]
+    steps = min(config.steps, _STEPS[_device()])
     probe = config.model_copy(update={"steps": steps, "evaluations": 1, "restarts": 0})
-    sampled = replace(draw, validation=draw.validation[: _SCORED[_device()]])
-    trial = Trial(config=probe, data=data, draws=(0,), samples=(sampled,), part="validation")
+    timed = _on_sample(probe, data, draw, _SCORED[_device()])
+    first = _on_sample(probe.model_copy(update={"steps": min(steps, warm)}), data, draw, warm * config.batch_size)
     with _one_thread():
-        for _ in range(2):  # the first one loads the encoder and tokenises
+        for trial in (first, timed):
             evaluation = next(evaluations(trial))
             if evaluation.outcome is not None:
                 return evaluation
-    return _extrapolated(config, trial, draw, evaluation)
+    return _extrapolated(config, timed, draw, evaluation)
+
+
+def _on_sample(config: TrialConfig, data: TextData, draw: Draw, scored: int) -> Trial:
+    """A trial of the draw that reads few rows: of many training rows some of each class, `scored` of the validation
+    rows, and of the rest of the pool as many as tell it from a dataset of few labels."""
+    train, validation = _of_each_class(data.pool, draw.train), draw.validation[:scored]
+    rest = np.linspace(0, len(data.pool) - 1, min(len(data.pool), FEW_ROWS)).astype(np.int64)
+    rows = np.unique(np.concatenate([train, validation, rest]))
+    sample = Draw(np.searchsorted(rows, train), np.searchsorted(rows, validation), draw.test)
+    return Trial(
+        config=config, data=replace(data, pool=data.pool.at(rows)), draws=(0,), samples=(sample,), part="validation"
+    )
+
+
+def _of_each_class(pool: Rows, train: NDArray[np.int64]) -> NDArray[np.int64]:
+    """At most `_SCORED` rows from everywhere among those of training, and two of each class besides."""
+    if len(train) <= (most := _SCORED[_device()]):
+        return train
+    by_class = train[np.argsort(pool.labels_N[train], kind="stable")]
+    labels = pool.labels_N[by_class]
+    second = np.flatnonzero(np.r_[True, True, labels[2:] != labels[:-2]])
+    spread = np.linspace(0, len(train) - 1, most).astype(np.int64)
+    return np.sort(by_class[np.union1d(second, spread)])
 
 
 def _first_draw(config: TrialConfig, data: TextData) -> Draw:
@@ -129,8 +163,8 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
     from trainable.training import evaluations
 
     data = load(config.dataset)
-    draw, most = _first_draw(config, data), _SCORED[_device()]
-    train, validation = draw.train[:most], draw.validation[:most]
+    draw = _first_draw(config, data)
+    train, validation = _of_each_class(data.pool, draw.train), draw.validation[: _SCORED[_device()]]
     sampled = replace(data, pool=data.pool.at(np.concatenate([train, validation])))
     rows = Draw(np.arange(len(train)), len(train) + np.arange(len(validation)))
     trial = Trial(config=config, data=sampled, draws=(0,), samples=(rows,), part="validation")
@@ -175,16 +209,18 @@ def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
 
     encoder, device = load_encoder(config.encoder, config.encoder_revision, len(data.class_names)), accelerator()
     prompt = encoder.prompt(config.prompt)
-    pool = tokenise(data.pool, encoder, config.max_length, prompt)
-    some = np.linspace(0, len(data.pool) - 1, min(len(data.pool), _SCORED[_device()])).astype(np.int64)
-    bf16 = uses_bf16(config.precision, device)
-    began = perf_counter()
-    run_encoder(encoder.model, pool, some, device=device, bf16=bf16, embedding="mean").logits_NC.cpu()
-    seconds = perf_counter() - began
     tokens = partial(padded_tokens, device=_device())
-    sample, share = _spread(data.test)
-    test = tokens(tokenise(sample, encoder, config.max_length, prompt).lengths(np.arange(len(sample)))) / share
-    return seconds * (tokens(pool.lengths(np.arange(len(data.pool)))) + test) / tokens(pool.lengths(some))
+    bf16 = uses_bf16(config.precision, device)
+    few, share = _spread(data.pool, _SCORED[_device()])
+    pool = tokenise(few, encoder, config.max_length, prompt)
+    all_N = np.arange(len(few))
+    began = perf_counter()
+    run_encoder(encoder.model, pool, all_N, device=device, bf16=bf16, embedding="mean").logits_NC.cpu()
+    seconds = perf_counter() - began
+    read = tokens(pool.lengths(all_N))
+    sample, of_test = _spread(data.test)
+    test = tokens(tokenise(sample, encoder, config.max_length, prompt).lengths(np.arange(len(sample)))) / of_test
+    return seconds * (read / share + test) / read
 
 
 def _device() -> str:
@@ -213,26 +249,30 @@ def _extrapolated(config: TrialConfig, trial: Trial, draw: Draw, measured: Evalu
     from trainable.evaluation.inference import padded_tokens
     from trainable.losses import LOSSES
 
-    data = trial.data
+    data = load(config.dataset)
+    pool = data.pool
     encoder = load_encoder(config.encoder, config.encoder_revision, len(data.class_names))
     prompt = encoder.prompt(config.prompt)
-    lengths = tokenise(data.pool, encoder, config.max_length, prompt).lengths
+    sampled_lengths = tokenise(trial.data.pool, encoder, config.max_length, prompt).lengths
     tokens = partial(padded_tokens, device=_device())
-    train = tokens(lengths(draw.train))
+
+    def of_all(rows: Rows) -> float:
+        some, share = _spread(rows)
+        return tokens(tokenise(some, encoder, config.max_length, prompt).lengths(np.arange(len(some)))) / share
+
+    train, validation, test = (of_all(rows) for rows in (pool.at(draw.train), pool.at(draw.validation), data.test))
     centroids = config.beta == 0 and not LOSSES[config.fine_tuned_with.name].has_proxies
+    read = tokens(sampled_lengths(trial.samples[0].train)) if centroids else 0
     with_train = train if centroids else 0
-    validation = tokens(lengths(draw.validation))
-    some, share = _spread(data.test)
-    test = tokens(tokenise(some, encoder, config.max_length, prompt).lengths(np.arange(len(some)))) / share
-    sampled = tokens(lengths(trial.samples[0].validation))
-    token = measured.metrics["eval_seconds"] / (sampled + with_train)
+    sampled = tokens(sampled_lengths(trial.samples[0].validation))
+    token = measured.metrics["eval_seconds"] / (sampled + read)
     training = config.steps * measured.metrics["train_seconds"] / trial.config.steps
     scoring = token * (validation + with_train)
     whole = config.replicates * (_turns(config, data) * training + config.evaluations * scoring)
     return TrainingSeconds(whole, training + token * (train + validation + test))
 
 
-def _spread(rows: Rows) -> tuple[Rows, float]:
+def _spread(rows: Rows, most: int = _TOKENISED) -> tuple[Rows, float]:
     """At most so many rows as stand for all, from everywhere among them, and their share."""
-    chosen: NDArray[np.int64] = np.linspace(0, len(rows) - 1, min(len(rows), _TOKENISED)).astype(np.int64)
+    chosen: NDArray[np.int64] = np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)
     return rows.at(chosen), len(chosen) / len(rows)

@@ -17,16 +17,14 @@ from sweep.spec.layers import Layer, Layers, file_layer, override_layer
 from sweep.spec.mistakes import Mistake, mistakes_of
 from sweep.spec.model import SweepSpec
 from sweep.spec.paths import missing_encoders, straying_paths, with_absolute_paths
+from sweep.spec.presets import PRESETS
 from sweep.spec.schema import json_schema
 from sweep.spec.wording import shown, suggestion
 
-__all__ = ["PRESETS", "Source", "json_schema", "load_spec", "read_layers", "validated", "yaml_text"]
+__all__ = ["Source", "json_schema", "load_spec", "read_layers", "validated", "yaml_text"]
 
 Source: TypeAlias = str | Path | Mapping[str, Any]
 """Where a spec is: the path of a file, the name of a preset, or the spec itself."""
-
-PRESETS: tuple[str, ...] = ("quickstart", "trec", "paper", "reality")
-"""The names of the specs that come with the package, in `sweep/presets`."""
 
 
 def load_spec(source: Source, overrides: Sequence[str] = ()) -> SweepSpec:

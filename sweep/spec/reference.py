@@ -17,7 +17,8 @@ from sweep.spec.defaults import RANGE_SOURCES
 from sweep.spec.document import MAX_BYTES
 from sweep.spec.fields import LOSS_FIELDS, NEW_READING, PROTOCOL_FIELDS, RECIPE_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
 from sweep.spec.model import SweepSpec
-from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import load_spec
 from sweep.spec.tables import listed, model_table, own_table, table, trial_table
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS

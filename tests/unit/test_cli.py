@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,19 @@ def test_help_and_misuse_end_as_usual(command: list[str], capsys: pytest.Capture
         main(command)
     assert ended.value.code == (0 if command else 2)
     assert "usage: python -m sweep" in "".join(capsys.readouterr())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [["--help"], ["plan", "--help"], ["run"]], ids=" ".join)
+def test_help_and_misuse_answer_before_anything_large_is_imported(command: list[str]) -> None:
+    large = {"mlflow", "numpy", "optuna", "pandas", "pydantic", "ray", "rich", "torch", "transformers", "yaml"}
+    code = (
+        "import sys\nfrom sweep.cli.commands import main\n"
+        f"try: main({command + ['--unknown'] * ('--help' not in command)})\n"
+        f"except SystemExit: print('imported', sorted({large} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "imported []"
 
 
 def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:

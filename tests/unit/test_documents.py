@@ -27,7 +27,8 @@ from sweep.cli.parser import command_parser
 from sweep.spec.cells import cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.model import SweepSpec
-from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import load_spec
 from tests.services.documents import (
     DOCUMENTS,
     ROOT,

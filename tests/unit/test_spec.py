@@ -17,7 +17,8 @@ from sweep.spec.defaults import DEFAULT_RANGES
 from sweep.spec.fields import LOSS_FIELDS, NEW_DEFAULTS, PROTOCOL_FIELDS, TRIAL_FIELDS
 from sweep.spec.mistakes import mistakes_of
 from sweep.spec.model import SweepSpec
-from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import load_spec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange

@@ -12,7 +12,8 @@ from textwrap import dedent
 import pytest
 
 from sweep.errors import SpecError
-from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import load_spec
 from sweep.spec.wording import shown
 
 GOLDEN = Path(__file__).parent / "golden" / "spec_errors" / "messages.txt"

@@ -21,7 +21,8 @@ from sweep.spec.cells import cells
 from sweep.spec.defaults import DEFAULT_RANGES, RANGE_SOURCES
 from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS
 from sweep.spec.model import SweepSpec
-from sweep.spec.reader import PRESETS, load_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import load_spec
 from sweep.spec.reference import reference
 from trainable.config import DatasetConfig, TrialConfig
 

@@ -10,7 +10,8 @@ import yaml
 
 from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
 from sweep.spec.model import SweepSpec
-from sweep.spec.reader import PRESETS, json_schema, load_spec
+from sweep.spec.presets import PRESETS
+from sweep.spec.reader import json_schema, load_spec
 
 jsonschema = pytest.importorskip("jsonschema")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from trainable.config import DatasetConfig
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.files import SUFFIXES, located, split_suffix
 from trainable.datasets.senteval import task_of
 from trainable.datasets.table import did_you_mean

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from trainable.config import DatasetConfig
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.table import Table, check_names, listing, malformed, no_rows, shortened, wanted_columns
 from trainable.errors import DataError
 

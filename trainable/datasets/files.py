@@ -11,7 +11,7 @@ import json
 import zlib
 from pathlib import Path
 
-from trainable.config import DatasetConfig
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.delimited import read_delimited
 from trainable.datasets.encodings import text_of
 from trainable.datasets.records import read_records

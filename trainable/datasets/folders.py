@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainable.config import DatasetConfig
 from trainable.containment import contains, is_plain_name
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.files import SUFFIXES, read_table, split_suffix
 from trainable.datasets.table import Part, Table, listing, part_of, said, wanted_columns
 from trainable.errors import DataError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from trainable.config import DatasetConfig
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.folders import parts_of_dataset
 from trainable.datasets.table import Part
 from trainable.errors import DataError

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainable.config import DatasetConfig
-from trainable.dataset_config import FEW_ROWS
+from trainable.dataset_config import FEW_ROWS, DatasetConfig
 from trainable.datasets.classes import (
     check_classes,
     check_descriptions,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
-from trainable.config import DatasetConfig
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.files import decoded
 from trainable.datasets.folders import check_own, entries, read_each
 from trainable.datasets.table import Part, did_you_mean, listing, shortened

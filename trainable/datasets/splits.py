@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from trainable.config import DatasetConfig
+from trainable.dataset_config import DatasetConfig
 from trainable.datasets.cleaning import row_key
 from trainable.datasets.table import Part, did_you_mean, listing
 from trainable.errors import DataError
