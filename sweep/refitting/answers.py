@@ -106,6 +106,7 @@ def _texts(file: Path, text: str, pair: str | None) -> tuple[list[str], list[str
 def _only_column(file: Path, lines: str) -> Mapping[str, Sequence[str]]:
     """The cells under the header of a table without delimiters, which data to train on never are. An empty line is an
     empty text: answers stand in the order of the lines."""
+    csv.field_size_limit(max(csv.field_size_limit(), len(lines)))  # a cell may hold a whole book
     try:
         rows = list(csv.reader(io.StringIO(lines), delimiter="\x1f", strict=True))
     except csv.Error as error:

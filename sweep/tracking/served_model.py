@@ -9,6 +9,7 @@ import warnings
 from typing import Any
 
 import pandas as pd  # type: ignore[import-untyped]
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 
 with warnings.catch_warnings():
@@ -34,15 +35,16 @@ class ServedClassifier(PythonModel):
         spec.loader.exec_module(module)
         self.classifier = module.Classifier.load(folder)
 
-    # MLflow takes hints for a schema, of which the model has one already.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
-        """Return a table with `label` and `probability`. Raises ValueError without a column `text`."""
-        if "text" not in model_input.columns:
-            found = ", ".join(map(str, model_input.columns))
-            raise ValueError(f"texts are read from the column `text`; the request has {found or 'none'}")
-        texts = [str(text) for text in model_input["text"]]
-        pairs = [str(text) for text in model_input["text_pair"]] if "text_pair" in model_input.columns else None
-        probabilities_NC = self.classifier.predict_proba(texts, pairs)
+    # Of this hint MLflow makes no schema, and does not ask for one either.
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Return a table with `label` and `probability`. Raises MlflowException, which the server answers with status
+        400 and its words, for a request without a column `text` or with anything but texts in it."""
+        texts = _texts(model_input, "text")
+        pairs = _texts(model_input, "text_pair") if self.classifier.paired else None
+        try:
+            probabilities_NC = self.classifier.predict_proba(texts, pairs)
+        except ValueError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from error
         best_N = probabilities_NC.argmax(dim=1).tolist()
         return pd.DataFrame(
             {
@@ -50,6 +52,22 @@ class ServedClassifier(PythonModel):
                 "probability": [float(row_C[place]) for row_C, place in zip(probabilities_NC, best_N, strict=True)],
             }
         )
+
+
+def _texts(table: pd.DataFrame, column: str) -> list[str]:
+    """The texts of a column. A number or nothing in the place of a text has no class, though its spelling would."""
+    if column not in table.columns:
+        found = ", ".join(map(str, table.columns))
+        raise MlflowException.invalid_parameter_value(
+            f"texts are read from the column `{column}`; the request has {found or 'none'}"
+        )
+    texts: list[str] = table[column].tolist()
+    for row, text in enumerate(texts, start=1):
+        if not isinstance(text, str):
+            raise MlflowException.invalid_parameter_value(
+                f"the column `{column}` must hold a text in every row; received {ascii(text)[:80]} in row {row}"
+            )
+    return texts
 
 
 set_model(ServedClassifier())

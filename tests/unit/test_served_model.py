@@ -1,0 +1,63 @@
+"""A kept classifier as MLflow loads it: the same answers whatever the recipe, no pickle, and no warning."""
+
+from __future__ import annotations
+
+import runpy
+import warnings
+from pathlib import Path
+
+import pytest
+
+from sweep.tracking import registry
+from sweep.tracking.registry import register
+from tests.unit.test_refitting import KEPT, config
+from trainable.config import DatasetConfig
+from trainable.datasets import load
+from trainable.refitting import refit
+
+KINDS = (
+    "frozen, svm",
+    "label_names",
+    "cross_entropy, own head",
+    "soft_triple",
+    "supcon alone",
+    "mixture",
+    "setfit",
+    "metric_then_head",
+)
+"""Each recipe, and three losses."""
+
+
+def test_it_is_defined_without_a_warning() -> None:
+    import mlflow.pyfunc  # noqa: F401  # whose own import warns
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        runpy.run_path(str(registry._SERVED))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_it_answers_as_the_classifier_whatever_the_recipe(
+    toy_csv: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    import pandas as pd  # type: ignore[import-untyped]
+
+    monkeypatch.chdir(tmp_path)  # where a new store keeps its files
+    uri, data = f"sqlite:///{tmp_path}/mlflow.db", DatasetConfig(name="toy", path=str(toy_csv))
+    texts = [*load(data).test.texts[:6], ""]
+    for number, kind in enumerate(KINDS):
+        kept = refit(config(data, tiny_bert, **KEPT[kind]), shots=8).classifier
+        kept.save(tmp_path / str(number))
+        name, version = register(
+            tmp_path / str(number), f"kind-{number}", uri=uri, parent=None, experiment="kinds", pairs=False, card=kind
+        )
+        assert version == 1
+        answered = mlflow.pyfunc.load_model(f"models:/{name}@winner").predict(pd.DataFrame({"text": texts}))
+        assert answered["label"].tolist() == kept.predict(texts), kind
+        wanted = kept.predict_proba(texts).amax(dim=1).tolist()
+        assert answered["probability"].tolist() == pytest.approx(wanted, abs=1e-5), kind
+    stored = [path for path in (tmp_path / "mlruns").rglob("*") if path.is_file()]
+    assert len([path for path in stored if path.name == "classifier.safetensors"]) == len(KINDS)
+    assert not [path for path in stored if path.suffix in (".pkl", ".pickle", ".joblib", ".bin")]
