@@ -12,6 +12,7 @@ import yaml
 
 from sweep.errors import SweepFailedError
 from sweep.execution.ray_cluster import cluster
+from sweep.execution.refit_task import refit_on
 from sweep.execution.tune_run import train
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
@@ -19,7 +20,7 @@ from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
 from sweep.records.sweep import SweepRecord, SweepState
-from sweep.refitting import keep_winners
+from sweep.refitting import Training, here, keep_winners
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
@@ -51,6 +52,9 @@ class Display(Protocol):
 
     def changed(self, key: str) -> None:
         """A trial or confirmation has changed. May be called from any thread, and must not raise."""
+
+    def told(self, said: str) -> None:
+        """Something is done with the winners after the trials, in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,7 @@ def _run(
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
     tracker.start()
     trained, aborted, signalled = False, True, False
+    training: Training = here
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
         try:
             with obeying(directory, drain=dispatcher.drain, stop=dispatcher.stop):
@@ -123,6 +128,7 @@ def _run(
                     trained = True
                     joined = ray.enter_context(cluster(address, spec.resources, spec.budget.concurrency))
                     logger.info("joined Ray: %s", joined)
+                    training = here if joined.alone else refit_on(joined)
                     with display.showing(ledger, dispatcher):
                         train(dispatcher, joined)
             aborted = False
@@ -135,7 +141,7 @@ def _run(
                 report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
                 unkept: tuple[str, ...] = ()
                 if spec.refit and ending.end is End.FINISHED and (trained or not directory.kept()):
-                    unkept = keep_winners(directory)
+                    unkept = keep_winners(directory, told=display.told, training=training)
                     report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
             finally:
                 projection = tracker.close(timeout=60)

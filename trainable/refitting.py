@@ -1,14 +1,14 @@
 """The winner of a comparison, trained once more to be kept: a classifier in a folder.
 
 Its probabilities are calibrated by the same method trained on a part of the same rows: the temperature is fitted to the
-rows that were left out.
+rows that were left out. They tell what is expected of it too, unless there are test rows that it has not trained on.
 
 Shapes: N rows, M training rows, C classes, D embedding size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.calibration import Calibration, fitted_temperature
+from trainable.calibration import Calibration
 from trainable.classifier import Classifier
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
 from trainable.errors import ConfigError
-from trainable.evaluation.assessment import Mixture, Rule, Scores, choose_mixture, choose_neighbours, cross_fitted
 from trainable.kept import Chosen, fine_tuned_classifier, tempered
+from trainable.left_out import Answers, LeftOut, answered, calibrated, chosen, fold_of, rule_of
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 from trainable.recipes.entry import Trial
@@ -44,6 +44,7 @@ _DEAR_FOLDS = {True: (5, 1), False: (3, 3)}
 """Into how many folds the rows are cut for the calibration, and how many of them are scored, each by a training of its
 own: where an encoder is trained, fewer, and one alone where there are many rows."""
 _MANY = 200
+_MOST_TESTED = 2_000  # test rows that the kept classifier is scored on; so many leave an accuracy open by 2 points
 _EPOCHS = 3  # passes over the rows at least, however few steps the draw of the comparison took
 
 
@@ -54,12 +55,14 @@ class Refitted:
     rows: how many trained it.
     counts: of these, by class.
     calibration: None where no class has two rows.
+    answers: to rows that trained nothing, which tell what is expected of it; None where there are none.
     """
 
     classifier: Classifier
     rows: int
     counts: tuple[int, ...]
     calibration: Calibration | None
+    answers: Answers | None
 
 
 def refit(
@@ -69,8 +72,8 @@ def refit(
 
     told: called with what is done now, in a few words.
 
-    Rows of a test part that was held out of one file are labelled rows like others; those of a test part that the user
-    gave are left alone.
+    Rows of a test part that was held out of one file are labelled rows like others. Those of a test part that the user
+    gave train and calibrate nothing: the finished classifier is scored on them.
 
     Raises TrainableError for data, an encoder or fields that cannot be used, and for methods that cannot be kept.
     """
@@ -82,15 +85,20 @@ def refit(
     else:
         train_M = draw_of(_with(config, shots=shots, validation="all"), data, DRAW).train
     work = _Work(config=_for_rows(config, compared, len(train_M)), data=data, told=told)
-    held = _held(work, train_M)
+    left_out = _left_out(work, train_M)
     told(f"training on all {len(train_M):,} rows")
-    classifier = work.trained(train_M, _chosen(config, held))
-    labels_M = data.pool.labels_N[train_M]
-    calibration = _calibrated(config, held)
+    classifier = work.trained(train_M, chosen(config, left_out))
+    calibration = calibrated(config, left_out)
     if calibration is not None:
         classifier = tempered(classifier, calibration.temperature)
-    counts = np.bincount(labels_M, minlength=len(data.class_names))
-    return Refitted(classifier=classifier, rows=len(labels_M), counts=tuple(counts.tolist()), calibration=calibration)
+    counts = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
+    return Refitted(
+        classifier=classifier,
+        rows=len(train_M),
+        counts=tuple(counts.tolist()),
+        calibration=calibration,
+        answers=_of_test(work, classifier, train_M) or answered(config, left_out, rows=len(train_M)),
+    )
 
 
 def _check(config: TrialConfig) -> None:
@@ -99,7 +107,7 @@ def _check(config: TrialConfig) -> None:
         raise ConfigError(
             f"a classifier can be kept of {', '.join(kept)}; received {config.recipe.name}: choose another arm"
         )
-    rule = _rule(config)
+    rule = rule_of(config)
     if config.loss is not None and rule in ("nearest", "mixture"):
         entry = LOSSES[config.loss.name]
         if entry.has_proxies and entry.proxies is None:
@@ -110,13 +118,9 @@ def _check(config: TrialConfig) -> None:
             )
 
 
-def _rule(config: TrialConfig) -> Rule:
-    return config.inference or ("head" if config.beta > 0 else "nearest")
-
-
 def _is_open(config: TrialConfig) -> bool:
     """Whether the rule of inference leaves something open, which is chosen on rows that trained nothing."""
-    return isinstance(config.recipe, FineTune) and _rule(config) in ("neighbours", "mixture")
+    return isinstance(config.recipe, FineTune) and rule_of(config) in ("neighbours", "mixture")
 
 
 def _for_rows(config: TrialConfig, compared: int, rows: int) -> TrialConfig:
@@ -143,20 +147,6 @@ def _all_rows(config: TrialConfig, data: TextData) -> tuple[TextData, NDArray[np
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """Rows that trained nothing.
-
-    labels_N: their classes.
-    scores_NC: by the classifier that is kept of all other rows; empty where the rule leaves something open.
-    by_rule: their scores by every rule, where it does.
-    """
-
-    labels_N: NDArray[np.int64]
-    scores_NC: NDArray[np.float64]
-    by_rule: Scores | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Work:
     """A configuration that is trained on several choices of rows of the same data. told: as of `refit`."""
 
@@ -174,14 +164,14 @@ class _Work:
         with _fine_tuned(trial, self.told) as (run, learner):
             return fine_tuned_classifier(run, learner, chosen)
 
-    def held(self, train_M: NDArray[np.int64], held_M: NDArray[np.int64]) -> _Held:
+    def held(self, train_M: NDArray[np.int64], held_M: NDArray[np.int64]) -> LeftOut:
         """Train on some rows of the pool and score others."""
         labels_N = self.data.pool.labels_N[held_M]
         if not _is_open(self.config):
-            return _Held(labels_N=labels_N, scores_NC=self._scores(self.trained(train_M, Chosen()), held_M))
+            return LeftOut(labels_N=labels_N, scores_NC=self._scores(self.trained(train_M, Chosen()), held_M))
         with _fine_tuned(self._trial(train_M), self.told) as (_, learner):
             (scores,) = learner.scorer.by_all_rules((learner.scorer.pool, held_M))
-        return _Held(labels_N=labels_N, scores_NC=np.empty((0, 0)), by_rule=scores)
+        return LeftOut(labels_N=labels_N, scores_NC=np.empty((0, 0)), by_rule=scores)
 
     def _trial(self, train_M: NDArray[np.int64]) -> Trial:
         counts_C = np.bincount(self.data.pool.labels_N[train_M], minlength=len(self.data.class_names))
@@ -200,6 +190,28 @@ class _Work:
         return scores_NC
 
 
+def _of_test(work: _Work, classifier: Classifier, train_M: NDArray[np.int64]) -> Answers | None:
+    """Return what the kept classifier answers to test rows whose texts it has not trained on; None without such rows,
+    and where they are what a draw leaves of the same rows, if those are fewer than it took."""
+    pool, test = work.data.pool, work.data.test
+    seen = {_key(pool, row) for row in train_M.tolist()}
+    unseen_N = np.array([row for row in range(len(test)) if _key(test, row) not in seen], dtype=np.int64)
+    if not len(unseen_N) or (work.data.folds and len(unseen_N) < len(train_M)):
+        return None
+    rows_N = unseen_N[np.linspace(0, len(unseen_N) - 1, min(len(unseen_N), _MOST_TESTED)).astype(np.int64)]
+    work.told(f"scoring it on {len(rows_N):,} rows that trained nothing")
+    asked = test.at(rows_N)
+    predicted_N = classifier.scores(asked.texts, asked.pairs).argmax(dim=1).numpy()
+    training_N = np.zeros_like(rows_N)
+    return Answers(
+        labels_N=asked.labels_N, predicted_N=predicted_N, training_N=training_N, trained=len(train_M), kept=True
+    )
+
+
+def _key(rows: Rows, row: int) -> tuple[str, str | None]:
+    return rows.texts[row], None if rows.pairs is None else rows.pairs[row]
+
+
 @contextmanager
 def _fine_tuned(trial: Trial, told: Callable[[str], None]) -> Iterator[tuple[FineTuning, Learner]]:
     from trainable.fine_tuning import FineTuning
@@ -211,7 +223,7 @@ def _fine_tuned(trial: Trial, told: Callable[[str], None]) -> Iterator[tuple[Fin
         run.release()
 
 
-def _held(work: _Work, train_M: NDArray[np.int64]) -> list[_Held]:
+def _left_out(work: _Work, train_M: NDArray[np.int64]) -> list[LeftOut]:
     """Score rows that trained nothing: the rows are cut into folds, and each of some folds is scored by a classifier
     that was trained on all others, almost as many rows as the one that is kept.
 
@@ -220,7 +232,7 @@ def _held(work: _Work, train_M: NDArray[np.int64]) -> list[_Held]:
     if isinstance(work.config.recipe, LabelNames):  # which no row trains
         return [work.held(train_M, train_M)]
     folds, used = _FOLDS if RECIPES[work.config.recipe.name].embeds_once else _DEAR_FOLDS[len(train_M) >= _MANY]
-    places_M = _fold_of(work.data.pool.labels_N[train_M], folds)
+    places_M = fold_of(work.data.pool.labels_N[train_M], folds, DRAW)
     chosen = [fold for fold in range(used) if (places_M == fold).any()]
     found = []
     for number, fold in enumerate(chosen, start=1):
@@ -230,58 +242,3 @@ def _held(work: _Work, train_M: NDArray[np.int64]) -> list[_Held]:
         )
         found.append(work.held(seen_M, held_M))
     return found
-
-
-def _chosen(config: TrialConfig, held: Sequence[_Held]) -> Chosen:
-    """Choose what the rule of inference leaves open on rows that trained nothing; without such rows, one neighbour and
-    the mixture of arXiv:2211.15202."""
-    found = _joined(held)
-    if found is None:
-        return Chosen(mixture=Mixture(config.beta, 1.0))
-    classes = found.nearest_NC.shape[1]
-    return Chosen(
-        neighbours=choose_neighbours(found.cosines_NK, found.neighbours_NK, found.labels_N, classes),
-        mixture=choose_mixture(found.head_NC, found.nearest_NC, found.labels_N),
-    )
-
-
-def _joined(held: Sequence[_Held]) -> Scores | None:
-    parts = [each.by_rule for each in held if each.by_rule is not None]
-    if not parts:
-        return None
-    width = min(part.cosines_NK.shape[1] for part in parts)
-    return Scores(
-        labels_N=np.concatenate([part.labels_N for part in parts]),
-        head_NC=np.concatenate([part.head_NC for part in parts]),
-        nearest_NC=np.concatenate([part.nearest_NC for part in parts]),
-        cosines_NK=np.concatenate([part.cosines_NK[:, :width] for part in parts]),
-        neighbours_NK=np.concatenate([part.neighbours_NK[:, :width] for part in parts]),
-    )
-
-
-def _calibrated(config: TrialConfig, held: Sequence[_Held]) -> Calibration | None:
-    """Return the calibration on rows that trained nothing; None where there are none. What the rule leaves open is
-    chosen on other rows than those that it scores here."""
-    if not held:
-        return None
-    found = _joined(held)
-    if found is None:
-        scores_NC = np.concatenate([each.scores_NC for each in held])
-        return fitted_temperature(scores_NC, np.concatenate([each.labels_N for each in held]))
-    rule = _rule(config)
-    scores_NC = np.asarray(cross_fitted(rule, found, beta=config.beta), dtype=np.float64)
-    if rule == "mixture":  # of whose probabilities the kept classifier gives the logarithms
-        scores_NC = np.log(np.maximum(scores_NC, np.finfo(np.float32).tiny))
-    return fitted_temperature(scores_NC, found.labels_N)
-
-
-def _fold_of(labels_M: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
-    """Return the fold of each row, with equally many rows of a class in each; -1 for the only row of a class, which
-    always trains."""
-    places_M = np.full(len(labels_M), -1)
-    order_M = np.random.default_rng(DRAW).permutation(len(labels_M))
-    for label in np.unique(labels_M):
-        own = order_M[labels_M[order_M] == label]
-        if len(own) > 1:
-            places_M[own] = np.arange(len(own)) % folds
-    return places_M

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sweep.api.process import undisturbed
 from sweep.api.result import Result
-from sweep.refitting import keep, load_classifier, train_stored
+from sweep.refitting import Source, keep, load_classifier, train_winner
 
 if TYPE_CHECKING:
     from trainable.classifier import Classifier as Model
@@ -104,7 +104,7 @@ def refit(
 
     name = str(sweep.folder) if isinstance(sweep, Result) else str(sweep)
     with undisturbed(), quiet():
-        winner = train_stored(name, Path(root), arm=arm, shots=shots)
+        winner = train_winner(Source.of_ledger(name, Path(root)), arm=arm, shots=shots)
     return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
 
 

@@ -152,31 +152,9 @@ def _report(options: argparse.Namespace, console: Console) -> int:
 
 
 def _refit(options: argparse.Namespace, console: Console) -> int:
-    from sweep.refitting import refit_stored, register_kept
-    from sweep.refitting.card import expected
-    from trainable.quiet import quiet
+    from sweep.cli.refit import refit
 
-    def told(said: str) -> None:
-        console.print(f"{'refit':<11}{said}", markup=False, soft_wrap=True)
-
-    with quiet():
-        kept = refit_stored(
-            options.sweep,
-            Path(options.dir),
-            Path(options.out),
-            arm=options.arm,
-            shots=options.shots,
-            onnx=options.onnx,
-            told=told,
-        )
-    console.print(f"{kept.arm.cell}: {expected(kept.refitted, kept.comparison, kept.arm)}", soft_wrap=True)
-    console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)
-    if options.register is not None:
-        with quiet():
-            where = register_kept(kept, options.sweep, Path(options.dir), options.register)
-        console.print(f"{'MLflow':<11}{where}", soft_wrap=True)
-    console.print(f"{'use':<11}python -m sweep predict {kept.folder} FILE.csv", soft_wrap=True)
-    return 0
+    return refit(options, console)
 
 
 def _predict(options: argparse.Namespace, console: Console) -> int:

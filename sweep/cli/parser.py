@@ -79,6 +79,11 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="register it in MLflow too, under this name (default: that of the sweep)",
     )
     refit.add_argument("--onnx", action="store_true", help="write an ONNX file too, for onnxruntime")
+    refit.add_argument("--mlflow", action="store_true", help="from the MLflow store alone, without the ledger")
+    where = refit.add_mutually_exclusive_group()
+    where.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
+    where.add_argument("--address", help="train on a node of this Ray cluster (default: in this process)")
+    refit.add_argument("--called", default="", help=argparse.SUPPRESS)
     explain = commands.add_parser("explain", help="which labels look wrong, and where does an arm err?")
     explain.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")

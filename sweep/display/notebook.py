@@ -52,6 +52,7 @@ class NotebookProgress:
     """Shows a running sweep in one output of the cell, which is replaced every second."""
 
     _progress: Progress = field(default_factory=_watching)
+    _shown: Any = None
 
     @contextmanager
     def showing(self, ledger: Ledger, dispatcher: Dispatcher) -> Iterator[None]:
@@ -59,7 +60,7 @@ class NotebookProgress:
         from IPython.display import display
 
         self._progress.watch(ledger, dispatcher)
-        shown: Any = display(self._picture(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        shown = self._shown = display(self._picture(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
         over = threading.Event()
 
         def refresh() -> None:
@@ -78,6 +79,16 @@ class NotebookProgress:
     def changed(self, key: str) -> None:
         """A trial or confirmation changed; the next picture shows it."""
         self._progress.changed(key)
+
+    def told(self, said: str) -> None:
+        """What is done with the winners, in the place of the line that stays."""
+        from IPython.display import display
+
+        content = {"text/plain": f"refit: {said}"}
+        if self._shown is None:
+            self._shown = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._shown.update(content, raw=True)
 
     def _picture(self) -> dict[str, Any]:
         console = _console(record=True, force_terminal=False)

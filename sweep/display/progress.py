@@ -41,6 +41,9 @@ class NoProgress:
     def changed(self, key: str) -> None:
         pass
 
+    def told(self, said: str) -> None:
+        pass
+
 
 @dataclass(slots=True)
 class Progress:
@@ -92,6 +95,10 @@ class Progress:
             self._said.add(key) if news else None
         if news:
             self.console.print(self._line(record), highlight=False, soft_wrap=True)
+
+    def told(self, said: str) -> None:
+        """What is done with the winners, when the table is gone."""
+        self.console.print(f"{'refit':<11}{said}", highlight=False, soft_wrap=True)
 
     def _line(self, record: TrialRecord | ConfirmationRecord) -> str:
         return f"{self._clock()}  {_end(record)}   {self.headline()}"

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from sweep.refitting.answers import answer, load_classifier
-from sweep.refitting.refit import Kept, Winner, keep, refit_stored, register_kept, train_stored
+from sweep.refitting.refit import (
+    Kept,
+    Told,
+    Training,
+    Winner,
+    check_folder,
+    here,
+    keep,
+    refit_winner,
+    register_kept,
+    train_winner,
+    write_folder,
+)
+from sweep.refitting.source import Source
 from sweep.refitting.winners import keep_winners
 
 __all__ = [
     "Kept",
+    "Source",
+    "Told",
+    "Training",
     "Winner",
     "answer",
+    "check_folder",
+    "here",
     "keep",
     "keep_winners",
     "load_classifier",
-    "refit_stored",
+    "refit_winner",
     "register_kept",
-    "train_stored",
+    "train_winner",
+    "write_folder",
 ]

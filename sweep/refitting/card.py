@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from sweep.refitting.expected import expected
 from sweep.verdict import Arm, Comparison
 
 if TYPE_CHECKING:
     from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
-__all__ = ["expected", "model_card"]
+__all__ = ["model_card"]
 
 _USE = """```python
 from classifier import Classifier  # classifier.py lies in this folder; it needs torch and transformers
@@ -71,24 +72,6 @@ def model_card(
         "those of the test part. Licences of data and encoder are for its owner to fill in above.",
     ]
     return "\n\n".join(part for part in parts if part).replace("---\n\nlibrary", "---\nlibrary", 1) + "\n"
-
-
-def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
-    """What is expected of it, in a sentence: the score of the confirmation, which trained on so many rows."""
-    assert arm.summary is not None, "the arm is confirmed"
-    assert arm.winner is not None, "a confirmed arm has a winner"
-    metric = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}[arm.winner.config.metric]
-    text = (
-        f"Expected {metric}: {100 * arm.summary.mean:.1f} % (95 % interval {100 * arm.summary.low:.1f} to "
-        f"{100 * arm.summary.high:.1f}), as confirmed with {comparison.subtitle} on {arm.summary.n} draws"
-    )
-    text += f" and {arm.tested:,} test rows." if arm.tested else "."
-    trained = comparison.labels or refitted.rows
-    if refitted.rows > trained:
-        text += f" It was trained on {refitted.rows:,} rows instead of {trained:,}, so it should do no worse."
-    if refitted.rows < trained:
-        text += f" It was trained on {refitted.rows:,} rows instead of {trained:,}, so expect less."
-    return text
 
 
 def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The winner of a stored sweep, trained on all labelled rows and written into a folder."""
+"""The winner of a sweep, trained on all labelled rows and written into a folder."""
 
 from __future__ import annotations
 
@@ -10,127 +10,151 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.errors import FolderError
-from sweep.ledger.stored import check_unchanged, read_stored
-from sweep.refitting.card import expected, model_card
-from sweep.tracking import tracking_uri
+from sweep.errors import FolderError, SweepError
+from sweep.refitting.card import model_card
+from sweep.refitting.expected import expected
+from sweep.refitting.source import Source
+from sweep.spec.model import SweepSpec
 from sweep.tracking.registry import ALIAS, register
 from sweep.verdict import Arm, Comparison, verdict
 from sweep.verdict.chosen import chosen_arm
 from trainable.errors import TrainableError
-from trainable.inputs import forget_inputs
 
 if TYPE_CHECKING:
     from trainable.classifier import Classifier
+    from trainable.config import TrialConfig
     from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
-__all__ = ["Kept", "Winner", "keep", "refit_stored", "register_kept", "train_stored"]
+__all__ = [
+    "Kept",
+    "Told",
+    "Training",
+    "Winner",
+    "check_folder",
+    "here",
+    "keep",
+    "refit_winner",
+    "register_kept",
+    "train_winner",
+    "write_folder",
+]
 
 _CARD = "README.md"
+
+Told = Callable[[str], None]
+"""Called with what is done now, in a few words."""
+
+Training = Callable[[SweepSpec, "TrialConfig", int | None, Told], "Refitted"]
+"""Trains a configuration of a sweep once more, on so many shots or on all rows: here, or on a cluster."""
+
+
+def here(_: SweepSpec, config: TrialConfig, shots: int | None, told: Told) -> Refitted:
+    """Train in this process, as `trainable.refitting.refit` does."""
+    from trainable.refitting import refit  # imported late: it loads torch
+
+    return refit(config, shots=shots, told=told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Winner:
     """An arm of a sweep, trained once more.
 
+    source: the records of the sweep.
     comparison, arm: what it is the winner of.
     refitted: what is known of it.
-    sweep: the name of the sweep.
     asked: the options of `python -m sweep refit` that chose it.
     """
 
+    source: Source
     comparison: Comparison
     arm: Arm
     refitted: Refitted
-    sweep: str
     asked: tuple[str, ...] = ()
+
+    @property
+    def sweep(self) -> str:
+        """The name of the sweep."""
+        return self.source.spec.name
 
     @property
     def expected(self) -> str:
         """What is expected of it, in a sentence."""
         return expected(self.refitted, self.comparison, self.arm)
 
-    def card(self, out: Path, onnx: OnnxFile | None = None) -> str:
-        """Its model card in the folder `out`. onnx: what is known of the ONNX file there."""
+    def card(self, out: Path, onnx: OnnxFile | None = None, called: str = "") -> str:
+        """Its model card in the folder `out`. onnx: what is known of the ONNX file there. called: the command that
+        makes it again; empty for the one that did here."""
         words = ["python", "-m", "sweep", "refit", self.sweep, *self.asked, "--out", str(out)]
-        command = shlex.join([*words, *(["--onnx"] if onnx is not None else [])])
+        command = called or shlex.join([*words, *(["--onnx"] if onnx is not None else [])])
         return model_card(self.refitted, self.comparison, self.arm, sweep=self.sweep, command=command, onnx=onnx)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A classifier that was written.
-
-    folder: where.
-    comparison, arm: what it is the winner of.
-    refitted: what is known of it.
-    """
+    """A winner that was written. folder: where."""
 
     folder: Path
-    comparison: Comparison
-    arm: Arm
-    refitted: Refitted
+    winner: Winner
 
 
-def refit_stored(
-    name: str,
-    root: Path,
+def refit_winner(
+    source: Source,
     out: Path,
     *,
     arm: str | None = None,
     shots: int | None = None,
     onnx: bool = False,
-    told: Callable[[str], None] = lambda said: None,
+    called: str = "",
+    told: Told = lambda said: None,
+    training: Training = here,
 ) -> Kept:
-    """Train an arm of a stored sweep, as `train_stored` does, and write the classifier into `out`.
+    """Train an arm of a sweep, as `train_winner` does, and write the classifier into `out`.
 
     onnx: whether an ONNX file is written beside the weights.
+    called: the command that makes it again, where that is another one than here.
 
     Raises FolderError for a folder that holds something else, before anything is trained.
     """
-    _check_folder(out)
-    winner = train_stored(name, root, arm=arm, shots=shots, told=told)
+    check_folder(out)
+    winner = train_winner(source, arm=arm, shots=shots, told=told, training=training)
 
     def fill(scratch: Path) -> None:
         winner.refitted.classifier.save(scratch)
         if onnx:
             told("writing the ONNX file")
         file = _onnx(winner, scratch) if onnx else None
-        (scratch / _CARD).write_text(winner.card(out, file), encoding="utf-8")
+        (scratch / _CARD).write_text(winner.card(out, file, called), encoding="utf-8")
 
-    _write(fill, out)
-    return Kept(folder=out, comparison=winner.comparison, arm=winner.arm, refitted=winner.refitted)
+    write_folder(fill, out)
+    return Kept(folder=out, winner=winner)
 
 
-def train_stored(
-    name: str,
-    root: Path,
+def train_winner(
+    source: Source,
     *,
     arm: str | None = None,
     shots: int | None = None,
-    told: Callable[[str], None] = lambda said: None,
+    told: Told = lambda said: None,
+    training: Training = here,
 ) -> Winner:
-    """Train an arm of a stored sweep on all labelled rows, or on `shots` of them.
+    """Train an arm of a sweep on all labelled rows, or on `shots` of them.
 
     arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
-    told: called with what is done now, in a few words.
+    training: where it is trained; by default in this process.
 
-    Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, LedgerError if data or encoder are
-    not those of the sweep, and TrainableError for what cannot be trained or kept.
+    Raises StoredSweepError for an arm that is not there or not confirmed, SweepError if data or encoder are not those
+    of the sweep, and TrainableError for what cannot be trained or kept.
     """
-    from trainable.refitting import refit  # imported late: it loads torch
-
-    forget_inputs()
-    spec, ledger = read_stored(name, root)
-    found = verdict(ledger.results())
+    spec = source.spec
+    found = verdict(source.results)
     comparison, chosen = chosen_arm(found, arm, spec.name, "a classifier is made of a confirmed winner")
-    check_unchanged(spec, ledger, chosen.cell)
+    source.check(chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
-    refitted = refit(chosen.confirmation.config, shots=shots, told=told)
+    refitted = training(spec, chosen.confirmation.config, shots, told)
     given = (("--arm", arm), ("--shots", shots))
     asked = tuple(word for option, value in given if value is not None for word in (option, str(value)))
-    return Winner(comparison=comparison, arm=chosen, refitted=refitted, sweep=spec.name, asked=asked)
+    return Winner(source=source, comparison=comparison, arm=chosen, refitted=refitted, asked=(*source.options, *asked))
 
 
 def _onnx(winner: Winner, folder: Path) -> OnnxFile:
@@ -148,16 +172,16 @@ def keep(classifier: Classifier, card: str, out: Path) -> None:
 
     Raises FolderError for a folder that holds something else or cannot be written.
     """
-    _check_folder(out)
+    check_folder(out)
 
     def fill(scratch: Path) -> None:
         classifier.save(scratch)
         (scratch / _CARD).write_text(card, encoding="utf-8")
 
-    _write(fill, out)
+    write_folder(fill, out)
 
 
-def _write(fill: Callable[[Path], None], out: Path) -> None:
+def write_folder(fill: Callable[[Path], None], out: Path) -> None:
     """Write the folder beside its place, then put it there as a whole: a reader finds the old one or the new one."""
     scratch, old = (out.with_name(f".{out.name}.{kind}") for kind in ("new", "old"))
     try:
@@ -169,7 +193,7 @@ def _write(fill: Callable[[Path], None], out: Path) -> None:
             out.rename(old)
         scratch.rename(out)
         shutil.rmtree(old, ignore_errors=True)
-    except TrainableError:
+    except (SweepError, TrainableError):
         shutil.rmtree(scratch, ignore_errors=True)
         raise
     except Exception as error:  # of the libraries that write weights, and of the disk
@@ -178,26 +202,28 @@ def _write(fill: Callable[[Path], None], out: Path) -> None:
         raise FolderError(f"a classifier must be written; {out} cannot be ({said}): give another --out") from error
 
 
-def register_kept(kept: Kept, name: str, root: Path, model: str) -> str:
-    """Register a kept classifier in the MLflow store of its sweep; where, in a sentence. Raises TrackingError."""
-    spec, ledger = read_stored(name, root)
-    uri = tracking_uri(spec.tracking.uri)
-    pairs = kept.arm.confirmation is not None and kept.arm.confirmation.config.dataset.text_pair is not None
+def register_kept(kept: Kept, model: str) -> str:
+    """Register a kept classifier in the MLflow store of its sweep; where, in a sentence. Raises TrackingError.
+
+    model: its name there; empty for that of the sweep.
+    """
+    winner, spec = kept.winner, kept.winner.source.spec
+    pairs = winner.arm.confirmation is not None and winner.arm.confirmation.config.dataset.text_pair is not None
     registered, version = register(
         kept.folder,
         model or spec.name,
-        uri=uri,
-        parent=ledger.sweep().run_id,
+        uri=winner.source.uri,
+        parent=winner.source.results.sweep.run_id,
         experiment=spec.tracking.experiment,
         pairs=pairs,
-        card=f"{expected(kept.refitted, kept.comparison, kept.arm)} {kept.comparison.sentence}",
+        card=f"{winner.expected} {winner.comparison.sentence}",
     )
     served = f"mlflow models serve -m models:/{registered}@{ALIAS} --env-manager local"
     return f"models:/{registered}/{version}   (alias {ALIAS}; {served})"
 
 
-def _check_folder(out: Path) -> None:
-    """Refuse a folder that holds anything but a classifier, which is replaced."""
+def check_folder(out: Path) -> None:
+    """Raise FolderError for a folder that holds anything but a classifier, which is replaced."""
     try:
         if out.is_symlink() or (out.exists() and not out.is_dir()):
             raise FolderError(f"a classifier is written into a folder; {out} is none: give another --out")

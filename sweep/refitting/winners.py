@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from sweep.errors import SweepError
 from sweep.ledger.directory import SweepDirectory
-from sweep.ledger.stored import read_stored
-from sweep.refitting.refit import refit_stored, register_kept
+from sweep.refitting.refit import Told, Training, here, refit_winner, register_kept
+from sweep.refitting.source import Source
 from sweep.verdict import verdict
 from trainable.errors import TrainableError
 
@@ -18,24 +18,33 @@ __all__ = ["keep_winners"]
 logger = logging.getLogger(__name__)
 
 
-def keep_winners(directory: SweepDirectory) -> tuple[str, ...]:
+def keep_winners(directory: SweepDirectory, *, told: Told, training: Training = here) -> tuple[str, ...]:
     """Train the winner of each comparison on all labelled rows, keep it in `directory.classifiers` and register it in
-    MLflow; a sentence for each that could not be kept or registered, since the verdict stands all the same."""
-    return tuple(_kept(directory))
+    MLflow; a sentence for each that could not be kept or registered, since the verdict stands all the same.
+
+    training: where they are trained; by default in this process.
+    """
+
+    def noted(said: str) -> None:
+        logger.info(said)
+        told(said)
+
+    return tuple(_kept(directory, noted, training))
 
 
-def _kept(directory: SweepDirectory) -> Iterator[str]:
+def _kept(directory: SweepDirectory, told: Told, training: Training) -> Iterator[str]:
     from trainable.quiet import quiet
 
-    name, root = str(directory.path), directory.path.parent
-    spec, ledger = read_stored(name, root)
-    best = [comparison.best for comparison in verdict(ledger.results()).comparisons if comparison.best is not None]
+    source = Source.of_ledger(str(directory.path), directory.path.parent)
+    best = [comparison.best for comparison in verdict(source.results).comparisons if comparison.best is not None]
     for arm in best:
         folder = re.sub(r"[^\w.+=-]+", "-", arm.cell)
         try:
             with quiet():
-                kept = refit_stored(name, root, directory.classifiers / folder, arm=arm.cell, told=logger.info)
-                where = register_kept(kept, name, root, spec.name if len(best) == 1 else f"{spec.name}-{folder}")
-            logger.info("%s: kept in %s, and in MLflow as %s", arm.cell, kept.folder, where)
+                out = directory.classifiers / folder
+                kept = refit_winner(source, out, arm=arm.cell, told=told, training=training)
+                name = source.spec.name
+                place = register_kept(kept, name if len(best) == 1 else f"{name}-{folder}")
+            told(f"{arm.cell}: kept in {kept.folder}, and in MLflow as {place}")
         except (SweepError, TrainableError) as error:
             yield f"{arm.cell} is not kept, or not in MLflow: {error}"

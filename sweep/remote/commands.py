@@ -25,10 +25,20 @@ from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
 from sweep.tracking.pages import PAGES
 
-__all__ = ["browse_on", "execute_on", "fetch_from", "report_on", "run_on"]
+__all__ = [
+    "DASHBOARD_PORT",
+    "SWEEPS",
+    "browse_on",
+    "checked_name",
+    "execute_on",
+    "fetch_from",
+    "followed",
+    "report_on",
+    "run_on",
+]
 
 DASHBOARD_PORT, MLFLOW_PORT = 8265, 5000  # on the loopback of the head
-_SWEEPS = "$HOME/sweeps"
+SWEEPS = "$HOME/sweeps"
 _INPUTS = "sweeps/.inputs"  # inside the folder of sweeps, so that the copies of the head's disk include them
 _RECONNECT_LIMIT = 600.0  # seconds for a lost connection to come back
 _PAUSE = 5.0  # seconds between two tries
@@ -54,7 +64,7 @@ def run_on(file: str, source: str, overrides: Sequence[str], called: str, consol
         console.print(f"{spec.name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
         follower = Follower(job, lambda text: console.out(text, highlight=False))
         try:
-            code = _followed(head, jobs, follower)
+            code = followed(head, jobs, follower)
         except KeyboardInterrupt:
             stop = f"python -m sweep stop {spec.name} --cluster {shlex.quote(file)}"
             console.print(
@@ -71,14 +81,14 @@ def run_on(file: str, source: str, overrides: Sequence[str], called: str, consol
 
 def execute_on(file: str, console: Console, *words: str) -> int:
     """Run a command of `python -m sweep` on the head and print its output. Returns its exit code."""
-    result = Head(read_cluster_file(file).path).execute(f'python -m sweep {shlex.join(words)} --dir "{_SWEEPS}"')
+    result = Head(read_cluster_file(file).path).execute(f'python -m sweep {shlex.join(words)} --dir "{SWEEPS}"')
     console.out(result.output, highlight=False)
     return result.code
 
 
 def report_on(file: str, sweep: str, out: Path, console: Console) -> int:
     """Write a sweep's report on the head and copy it to the folder `out`. Returns the exit code."""
-    code = execute_on(file, console, "report", _checked_name(sweep))
+    code = execute_on(file, console, "report", checked_name(sweep))
     if code == 0:
         out.mkdir(parents=True, exist_ok=True)
         Head(read_cluster_file(file).path).fetch(f"~/sweeps/{sweep}/report", out)
@@ -105,7 +115,7 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
     from sweep.stored import sync_stored
 
     cluster = read_cluster_file(file)
-    directory = SweepDirectory(root / _checked_name(sweep))
+    directory = SweepDirectory(root / checked_name(sweep))
     origin = directory.path / _ORIGIN
     if directory.path.exists() and not (origin.is_file() and origin.read_text(encoding="utf-8") == cluster.name):
         raise FolderError(
@@ -113,7 +123,7 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
             f"not come from cluster {cluster.name}; choose another place with --dir"
         )
     head = Head(cluster.path)
-    if head.execute(f'test -e "{_SWEEPS}/{sweep}/spec.yaml"').code:
+    if head.execute(f'test -e "{SWEEPS}/{sweep}/spec.yaml"').code:
         raise ClusterError(
             f"only what is on the head can be fetched; there is no sweep {sweep!r} in ~/sweeps of cluster "
             f'{cluster.name}; `ray exec {shlex.quote(str(cluster.path))} "ls sweeps"` names those there are'
@@ -150,11 +160,11 @@ def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, bundle: Bundle, caller: 
         raise ClusterError(f"specs are copied to ~/{_INPUTS} of the head, which cannot be made; check its disk")
     head.send(bundle.folder, f"~/{_INPUTS}")
     file = shlex.quote(bundle.spec)
-    line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{_SWEEPS}" {shlex.join(caller)}'
+    line = f'python -m sweep run "$HOME/{_INPUTS}"/{file} --address auto --dir "{SWEEPS}" {shlex.join(caller)}'
     return jobs.submit(spec.name, bundle.digest, line)
 
 
-def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
+def followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
     """Follow a driver to its end, reconnecting if the connection is lost.
 
     Returns its exit code; None if it was ended from outside.
@@ -175,7 +185,7 @@ def _followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
             time.sleep(_PAUSE)
 
 
-def _checked_name(sweep: str) -> str:
+def checked_name(sweep: str) -> str:
     """The name of a sweep. Raises StoredSweepError for a path, since folders here are not those of the head."""
     if not sweep or Path(sweep).name != sweep or sweep.startswith("."):
         raise StoredSweepError(f"a sweep on a cluster is called by its name; received {sweep!r}; leave the folder out")

@@ -23,7 +23,7 @@ _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # Ray's statuses of jobs that have 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A Ray job that is the driver of a sweep.
+    """A Ray job that is the driver of a sweep, or trains its winner.
 
     id: Ray's submission id.
     sweep: name of the sweep.
@@ -74,11 +74,11 @@ class Jobs:
     def submit(self, sweep: str, spec: str, entrypoint: str) -> Job:
         """Start a driver.
 
-        sweep: name of the sweep.
-        spec: digest of its bundle.
+        sweep: name of the sweep, or what else the job does, in words.
+        spec: digest of its bundle, or of its options.
         entrypoint: the shell command.
         """
-        wanted = f"{sweep}-{time.strftime('%Y%m%d-%H%M%S')}"
+        wanted = f"{sweep.replace(' ', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
         metadata = {"sweep": sweep, "spec": spec}
         with _answering():
             job_id = self.client.submit_job(entrypoint=entrypoint, submission_id=wanted, metadata=metadata)

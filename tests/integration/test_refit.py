@@ -65,11 +65,15 @@ def test_the_winner_is_kept_with_a_card_and_answers_a_file(
     verdict = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
     (comparison,) = verdict["comparisons"]
     mean = 100 * comparison["best"]["summary"]["mean"]
-    assert f"Expected accuracy: {mean:.1f} %" in said
     card = (out / "README.md").read_text(encoding="utf-8")
+    expected = (
+        r"Expected accuracy: \d+\.\d % \(95 % interval \d+\.\d to \d+\.\d\), on 96 rows, each answered by a training "
+        rf"like its own on \d+ others\. In the comparison it was confirmed at {mean:.1f} % \(95 % interval"
+    )
+    assert re.search(expected, said)
+    assert re.search(expected, card)
     metadata = yaml.safe_load(card.split("---\n")[1])
     assert metadata["pipeline_tag"] == "text-classification"
-    assert f"Expected accuracy: {mean:.1f} %" in card
     assert comparison["sentence"] in card
     assert f"python -m sweep refit mine --out {out}" in card
     data = load(DatasetConfig(name="toy", path=str(folder / "toy.csv")))
@@ -166,9 +170,65 @@ def test_a_registered_winner_is_served(folder: Path, tmp_path: Path, monkeypatch
         assert [each["label"] for each in answered] == wanted.predict(texts)
         probabilities = wanted.predict_proba(texts).amax(dim=1).tolist()
         assert [each["probability"] for each in answered] == pytest.approx(probabilities, abs=1e-5)
-        assert "Model is missing inputs ['text']" in str(_asked(port, [{"body": "a"}]))
-        assert len(_asked(port, [{"text": "red " * 250_000}])["predictions"]) == 1
-        assert len(_asked(port, [{"text": text} for text in texts])["predictions"]) == 3, "it lives"
+        for body, status, said in REFUSED:
+            assert _sent(port, body)[0] == status, body
+            assert said in _sent(port, body)[1], body
+        assert _sent(port, b"text\na red film\n", "text/plain")[0] == 415
+        assert len(_asked(port, [{"text": "red " * 250_000, "id": 7}])["predictions"]) == 1
+        many = _asked(port, [{"text": f"a red film {number}"} for number in range(10_000)])["predictions"]
+        assert len(many) == 10_000
+        assert _asked(port, [{"text": text} for text in texts])["predictions"] == answered, "it lives"
+
+
+REFUSED: list[tuple[bytes, int, str]] = [
+    (b'{"dataframe_records": [{"text": 5}]}', 400, "Can not safely convert int64 to string"),
+    (b'{"dataframe_records": [{"text": "a"}, {"text": 5}]}', 400, "must hold a text in every row; received 5 in row 2"),
+    (b'{"dataframe_records": [{"text": "a"}, {"text": null}]}', 400, "in row 2"),
+    (b'{"dataframe_records": [{"text": null}]}', 400, "in row 1"),
+    (b'{"dataframe_records": [{"text": "a"}, {"id": 1}]}', 400, "in row 2"),
+    (b'{"dataframe_records": [{"text": ["a"]}]}', 400, "must hold a text in every row"),
+    (b'{"dataframe_records": [{"text": "half \\ud800"}]}', 400, "texts must be valid Unicode"),
+    (b'{"dataframe_records": [{"body": "a"}]}', 400, "Model is missing inputs ['text']"),
+    (b'{"dataframe_records": []}', 400, "Model is missing inputs ['text']"),
+    (b'{"texts": ["a"]}', 400, "dataframe_records"),
+    (b'["a"]', 400, "Received a list"),
+    (b"not JSON", 400, "valid JSON"),
+    (b"", 400, "valid JSON"),
+]
+"""What is sent to the server, and the status and the words that come back."""
+
+
+def test_mlflow_alone_is_enough(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights and scores are those that the ledger gives, where nothing of the sweep's folder is there."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+    for out, where in (("by-ledger", ["--dir", str(folder / "sweeps")]), ("by-mlflow", ["--mlflow"])):
+        words = ["refit", "mine", "--arm", "toy/4/frozen", "--out", str(tmp_path / out), *where]
+        assert main([*words, *(["--register", "again"] if where == ["--mlflow"] else [])]) == 0
+    for name in ("classifier.json", "classifier.safetensors", "model.safetensors"):
+        both = [(tmp_path / out / name).read_bytes() for out in ("by-ledger", "by-mlflow")]
+        assert both[0] == both[1], name
+    card = (tmp_path / "by-mlflow" / "README.md").read_text(encoding="utf-8")
+    assert f"python -m sweep refit mine --mlflow --arm toy/4/frozen --out {tmp_path / 'by-mlflow'}" in card
+    client = open_client(f"sqlite:///{folder}/mlflow.db")
+    version = client.get_model_version_by_alias("again", "winner")
+    run = client.get_run(str(version.run_id))
+    (sweep,) = client.search_runs([run.info.experiment_id], "tags.`sweep.role` = 'sweep'")
+    assert run.data.tags["mlflow.parentRunId"] == sweep.info.run_id
+    capsys.readouterr()
+    path = folder / "toy.csv"
+    before = path.read_text(encoding="utf-8")
+    path.write_text("\n".join(before.splitlines()[:-3]) + "\n", encoding="utf-8")
+    load.cache_clear()
+    try:
+        assert main(["refit", "mine", "--mlflow", "--out", str(tmp_path / "changed")]) == 2
+        assert "texts or labels of 'toy' have changed since" in capsys.readouterr().err
+        assert main(["refit", "unknown", "--mlflow", "--out", str(tmp_path / "changed")]) == 2
+        assert "there is none named 'unknown' in this MLflow store" in capsys.readouterr().err
+    finally:
+        path.write_text(before, encoding="utf-8")
+        load.cache_clear()
 
 
 def test_the_run_of_the_sweep_shows_its_verdict(folder: Path) -> None:
@@ -205,7 +265,8 @@ def test_a_run_keeps_its_winner_if_it_is_asked_to(folder: Path) -> None:
 def _served(model: str, uri: str) -> Iterator[int]:
     """A server of MLflow's own, ended with all of its processes."""
     port = free_port()
-    words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local", "-p", str(port)]
+    words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
+    words += ["-p", str(port), "--timeout", "600"]
     environment = {
         **os.environ,
         "MLFLOW_TRACKING_URI": uri,
@@ -227,11 +288,17 @@ def _served(model: str, uri: str) -> Iterator[int]:
         process.wait(30)
 
 
-def _asked(port: int, records: list[dict[str, str]]) -> Any:
-    body = json.dumps({"dataframe_records": records}).encode()
-    request = Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": "application/json"})
+def _asked(port: int, records: list[dict[str, Any]]) -> Any:
+    status, answered = _sent(port, json.dumps({"dataframe_records": records}).encode())
+    assert status == 200, answered
+    return json.loads(answered)
+
+
+def _sent(port: int, body: bytes, kind: str = "application/json") -> tuple[int, str]:
+    """The status and the text of the server's answer."""
+    request = Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": kind})
     try:
-        with urlopen(request, timeout=60) as response:  # noqa: S310  # on this machine
-            return json.loads(response.read())
+        with urlopen(request, timeout=300) as response:  # noqa: S310  # on this machine
+            return response.status, response.read().decode()
     except HTTPError as error:
-        return json.loads(error.read())
+        return error.code, error.read().decode()

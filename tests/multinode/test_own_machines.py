@@ -190,6 +190,25 @@ def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMa
     assert not trainings()
 
 
+def test_the_winner_is_trained_on_a_worker_and_comes_to_the_laptop(cluster: OwnMachines, swept: Swept) -> None:
+    """With the weights that the laptop itself would give it."""
+    assert len(swept.results.trials) == 4
+    arm = "--arm=films/4/soft_triple"
+    told = cluster.laptop.run(
+        f"python -m sweep refit toy {arm} --cluster {FILE} --out model && "
+        f"python -m sweep refit toy {arm} --dir undisturbed --out near",
+        seconds=TIME_LIMIT,
+    )
+    assert "refit      training on gpu2" in told
+    assert "films/4/soft_triple: Expected accuracy: " in told
+    far, near = (cluster.laptop.home / name for name in ("model", "near"))
+    for name in ("classifier.json", "classifier.safetensors", "model.safetensors"):
+        assert (far / name).read_bytes() == (near / name).read_bytes(), name
+    card = (far / "README.md").read_text(encoding="utf-8")
+    assert f"python -m sweep refit toy {arm} --cluster {FILE} --out model\n" in card
+    assert not list((cluster.head.home / ".sweep-refits").iterdir())
+
+
 def of_nature(answers: Mapping[int, Answers]) -> dict[Nature, set[int]]:
     return {kind: {port for port, each in answers.items() if nature(each) is kind} for kind in Nature}
 

@@ -28,10 +28,11 @@ from trainable.errors import ConfigError
 from trainable.evaluation.assessment import Mixture
 from trainable.evaluation.heads import prior_shift
 from trainable.kept import Chosen
+from trainable.left_out import fold_of
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 from trainable.recipes.setfit import SetFit
-from trainable.refitting import DRAW, _fold_of, refit
+from trainable.refitting import DRAW, refit
 from trainable.training import replicates
 
 LOSS: dict[str, Any] = {"loss": {"name": "soft_triple"}, "beta": 0.5, "proxy_start": "centroids"}
@@ -95,7 +96,7 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
     monkeypatch.setattr("trainable.refitting._EPOCHS", 0)  # as many steps as the confirmation takes
     trial = config(data, tiny_bert, **KEPT[kind])
     wanted, chosen = confirmed(trial)
-    monkeypatch.setattr("trainable.refitting._chosen", lambda *_: chosen)  # there are no validation rows here
+    monkeypatch.setattr("trainable.refitting.chosen", lambda *_: chosen)  # there are no validation rows here
     kept = refit(trial, shots=4)
     test = load(data).test
     places = {name: place for place, name in enumerate(load(data).class_names)}
@@ -110,7 +111,19 @@ def test_it_answers_as_in_a_confirmation_also_from_its_folder(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, centroid head", "mixture", "setfit"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "frozen, logistic regression",
+        "label_names",
+        "cross_entropy, centroid head",
+        "soft_triple",
+        "supcon alone",
+        "mixture",
+        "setfit",
+        "metric_then_head",
+    ],
+)
 def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     trial = config(data, tiny_bert, **KEPT[kind])
     for name in ("first", "second"):
@@ -135,6 +148,65 @@ def test_all_labelled_rows_train_it_unless_a_test_part_was_given(
     assert refit(config(data, tiny_bert, recipe={"name": "frozen"}), shots=3).rows == 3 * len(whole.class_names)
 
 
+def test_rows_that_trained_nothing_tell_what_is_expected(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
+    trial = config(data, tiny_bert, recipe={"name": "frozen", "C": 100.0})
+    answers, test = refit(trial).answers, load(data).test
+    assert answers is not None
+    assert not answers.kept
+    rows = len(load(data).pool) + len(test)
+    assert len(answers.labels_N) == rows, "each was left out once"
+    assert np.bincount(answers.training_N).tolist() == pytest.approx([rows / 5] * 5, abs=3)
+    assert answers.trained == rows - round(rows / 5)
+    drawn = refit(trial, shots=3).answers
+    assert drawn is not None
+    assert drawn.kept
+    assert drawn.labels_N.tolist() == test.labels_N.tolist(), "the draw leaves the test part"
+    (tmp_path / "test.csv").write_text("text,label\na red film in the end,warm\na blue text in the end,cold\n")
+    own = kept_test(data, tmp_path / "test.csv")
+    kept = refit(config(own, tiny_bert, recipe={"name": "frozen"}))
+    assert kept.answers is not None
+    assert kept.answers.kept
+    assert kept.answers.labels_N.tolist() == load(own).test.labels_N.tolist()
+    predicted = [kept.classifier.labels[place] for place in kept.answers.predicted_N.tolist()]
+    assert predicted == kept.classifier.predict(load(own).test.texts)
+
+
+def test_a_draw_of_few_labels_is_scored_on_the_others_if_those_are_more(data: DatasetConfig, tiny_bert: Path) -> None:
+    few = data.model_copy(update={"holdout": "repeated"})
+    trial = config(few, tiny_bert, recipe={"name": "frozen"}, validation="cross")
+    rows = len(load(few).pool)
+    for shots, others in ((3, True), (14, False)):
+        found = refit(trial, shots=shots)
+        assert found.answers is not None
+        assert found.answers.kept == others
+        assert len(found.answers.labels_N) == (rows - found.rows if others else found.rows)
+
+
+def kept_test(data: DatasetConfig, test: Path) -> DatasetConfig:
+    return DatasetConfig(name="own", path=data.path, test_path=str(test))
+
+
+@pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, own head", "mixture"])
+def test_test_rows_change_neither_weights_nor_temperature(
+    kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
+) -> None:
+    """The same rows to train on, and three test parts, one with all labels wrong: to the last bit the same folder."""
+    test, found = tmp_path / "test.csv", []
+    rows = ["a red film in the end,warm", "some blue text,cold", "blue film and text,cold", "the red one,warm"]
+    wrong = [row.replace("warm", "x").replace("cold", "warm").replace("x", "cold") for row in rows]
+    for number, lines in enumerate((rows, wrong, rows[:2])):
+        test.write_text("\n".join(["text,label", *lines]) + "\n")
+        load.cache_clear()
+        kept = refit(config(kept_test(data, test), tiny_bert, **KEPT[kind]))
+        kept.classifier.save(tmp_path / str(number))
+        files = {path.name: path.read_bytes() for path in (tmp_path / str(number)).iterdir()}
+        assert kept.answers is not None
+        found.append((kept.calibration, files, len(kept.answers.labels_N), (kept.answers.labels_N).tolist()))
+    assert found[0][2:] != found[1][2:], "the rows that score it are others"
+    assert [each[2] for each in found] == [4, 4, 2]
+    assert found[0][:2] == found[1][:2] == found[2][:2]
+
+
 def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
     data: DatasetConfig, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -151,7 +223,18 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["soft_triple", "nearest proxy of several", "mixture, own head", "setfit"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "frozen, svm",
+        "label_names",
+        "soft_triple",
+        "nearest proxy of several",
+        "mixture, own head",
+        "setfit",
+        "metric_then_head",
+    ],
+)
 def test_the_folder_answers_without_this_project(
     kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -176,7 +259,18 @@ print(json.dumps(Classifier.load(".").predict_proba({texts!r}).tolist()))
     torch.testing.assert_close(found, kept.classifier.predict_proba(texts), rtol=1e-5, atol=1e-5)
 
 
-ONNX = ["frozen, logistic regression", "frozen, svm", "neighbours", "nearest proxy", "mixture, own head", "setfit"]
+ONNX = [
+    "frozen, logistic regression",
+    "frozen, svm",
+    "label_names",
+    "soft_triple",
+    "supcon alone",
+    "neighbours",
+    "nearest proxy",
+    "mixture, own head",
+    "setfit",
+    "metric_then_head",
+]
 
 
 @pytest.mark.slow
@@ -222,7 +316,7 @@ def _left_out(trial: TrialConfig) -> Iterator[tuple[NDArray[np.float64], NDArray
     """The scores of each fold by a plain logistic regression on the others."""
     data = load(trial.dataset)
     train = draw_of(trial.model_copy(update={"shots": 6}), data, DRAW).train
-    places = _fold_of(data.pool.labels_N[train], 5)
+    places = fold_of(data.pool.labels_N[train], 5, DRAW)
     encoder = FrozenEncoder.of(trial, len(data.class_names))
     for fold in range(5):
         seen, held = train[places != fold], train[places == fold]
@@ -236,7 +330,7 @@ def _left_out(trial: TrialConfig) -> Iterator[tuple[NDArray[np.float64], NDArray
 
 def test_every_fold_has_equally_many_rows_of_a_class_and_a_single_row_always_trains() -> None:
     labels = np.array([0] * 10 + [1] * 6 + [2])
-    places = _fold_of(labels, 5)
+    places = fold_of(labels, 5, DRAW)
     assert places[labels == 2].tolist() == [-1]
     for label, least in ((0, 2), (1, 1)):
         counts = np.bincount(places[labels == label], minlength=5)
@@ -277,6 +371,27 @@ def test_the_calibration_error_is_the_mean_gap_of_its_bins() -> None:
         if inside.any():
             total += abs(confidence[inside].mean() - right[inside].mean()) * inside.sum()
     assert calibration_error(scores, labels) == pytest.approx(total / 200)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_figures_of_calibration_are_those_of_other_libraries(classes: int) -> None:
+    from sklearn.metrics import log_loss  # type: ignore[import-untyped]
+
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(classes, size=300)
+    scores = 3 * (rng.normal(size=(300, classes)) + np.eye(classes)[labels])
+    found = fitted_temperature(scores, labels)
+    for temperature, loss, error in (
+        (1.0, found.loss_before, found.error_before),
+        (found.temperature, found.loss_after, found.error_after),
+    ):
+        probabilities = torch.softmax(torch.from_numpy(scores / temperature), dim=1)
+        assert loss == pytest.approx(log_loss(labels, probabilities.numpy(), labels=range(classes)), abs=1e-6)
+        metrics = pytest.importorskip("torchmetrics.functional.classification", reason="torchmetrics is not installed")
+        theirs = metrics.multiclass_calibration_error(
+            probabilities, torch.from_numpy(labels), num_classes=classes, n_bins=10, norm="l1"
+        )
+        assert error == pytest.approx(float(theirs), abs=1e-6)
 
 
 @pytest.mark.parametrize(

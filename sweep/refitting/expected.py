@@ -1,0 +1,79 @@
+"""What is expected of a kept classifier: its score on texts like the labelled ones, with an interval at 95 %.
+
+A verdict's interval is of the number of labels that was compared, and of a mean over classifiers. The kept one is one
+of them, and mostly has more labels. So it is scored by rows that it has not trained on: those of a test part, or else
+each labelled row by a training like its own that left it out.
+
+Shapes: K trainings, N rows, C classes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sweep.verdict import Arm, Comparison
+from sweep.verdict.contributions import contributions
+from sweep.verdict.crossed import crossed_summary
+from sweep.verdict.statistics import LEVEL, Summary
+
+if TYPE_CHECKING:
+    from trainable.left_out import Answers
+    from trainable.refitting import Refitted
+
+__all__ = ["expected", "expected_score"]
+
+_METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+
+
+def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
+    """What is expected of it, and what was confirmed in the comparison, in sentences."""
+    assert arm.summary is not None, "the arm is confirmed"
+    assert arm.winner is not None, "a confirmed arm has a winner"
+    metric = _METRICS[arm.winner.config.metric]
+    tested = f" and {arm.tested:,} test rows" if arm.tested else ""
+    confirmed = f"{_shown(arm.summary)} with {comparison.subtitle} on {arm.summary.n} draws{tested}"
+    answers = refitted.answers
+    if answers is None:
+        return (
+            f"Expected {metric}: {confirmed}, as confirmed. It was trained on {refitted.rows:,} rows, and no row could "
+            "be left out to test that."
+        )
+    score = expected_score(arm.winner.config.metric, answers, len(refitted.classifier.labels))
+    rows = len(answers.labels_N)
+    by = f"on {rows:,} rows that it has not trained on"
+    if not answers.kept:
+        by = f"on {rows:,} rows, each answered by a training like its own on {answers.trained:,} others"
+    return f"Expected {metric}: {_shown(score)}, {by}. In the comparison it was confirmed at {confirmed}."
+
+
+def expected_score(metric: str, answers: Answers, classes: int) -> Summary:
+    """The mean score with its interval at 95 %.
+
+    Rows that one classifier answers are independent. Those that several trainings left out are not, since each row of
+    one trained the others: their variance is raised as in `sweep.verdict.repeated`.
+    """
+    values_N = contributions(metric, answers.labels_N, answers.predicted_N, classes)
+    trainings = np.unique(answers.training_N)
+    if len(trainings) > 1:
+        values_KN = np.where(answers.training_N == trainings[:, None], values_N, np.nan)
+        return crossed_summary(values_KN)
+    mean, sd = float(values_N.mean()), float(values_N.std(ddof=1)) if len(values_N) > 1 else 0.0
+    reach = _reach(len(values_N), sd)
+    return Summary(n=1, mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
+
+
+def _reach(rows: int, sd: float) -> float:
+    """Half the length of the interval of the mean of so many rows; where all agree, as if one of N + 2 did not."""
+    from scipy import special
+
+    if rows < 2:
+        return 1.0
+    share = 1 / (rows + 2)
+    error = max(sd, float(np.sqrt(share * (1 - share)))) / np.sqrt(rows)
+    return float(-special.stdtrit(rows - 1, LEVEL / 2) * error)
+
+
+def _shown(score: Summary) -> str:
+    return f"{100 * score.mean:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"

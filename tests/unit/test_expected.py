@@ -1,0 +1,80 @@
+"""What a card says is expected of a kept classifier, and how sure that is."""
+
+from __future__ import annotations
+
+from math import sqrt
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from sweep.refitting.expected import expected_score
+from trainable.evaluation.metrics import classification_metrics
+from trainable.left_out import Answers
+
+RNG = np.random.default_rng(0)
+
+
+def answers(rows: int, trainings: int, right: float = 0.8, classes: int = 3) -> Answers:
+    """Rows of which so many are answered rightly. Without several trainings, by the kept classifier."""
+    labels_N = np.arange(rows) % classes
+    wrong_N = RNG.random(rows) > right
+    training_N = np.sort(np.arange(rows) % trainings)
+    predicted_N = np.where(wrong_N, (labels_N + 1) % classes, labels_N)
+    return Answers(labels_N=labels_N, predicted_N=predicted_N, training_N=training_N, trained=rows, kept=trainings == 1)
+
+
+def coverage(trainings: int, rows: int, right: float) -> float:
+    """How often the interval holds the truth, of independent rows."""
+    found = [expected_score("accuracy", answers(rows, trainings, right), 3) for _ in range(1500)]
+    return float(np.mean([each.low <= right <= each.high for each in found]))
+
+
+@pytest.mark.parametrize("rows", [40, 200])
+def test_the_interval_of_one_classifier_holds_as_often_as_it_says(rows: int) -> None:
+    assert 0.92 <= coverage(1, rows, 0.8) <= 0.975
+
+
+def test_the_interval_of_several_trainings_is_wider_than_of_as_many_independent_rows() -> None:
+    several = answers(100, 5)
+    alone = Answers(
+        labels_N=several.labels_N,
+        predicted_N=several.predicted_N,
+        training_N=np.zeros(100, dtype=np.int64),
+        trained=100,
+        kept=True,
+    )
+    wide, narrow = (expected_score("accuracy", each, 3) for each in (several, alone))
+    assert wide.mean == pytest.approx(narrow.mean)
+    assert wide.high - wide.low > 1.1 * (narrow.high - narrow.low)
+
+
+def test_one_classifier_has_the_interval_of_students_t() -> None:
+    given = answers(60, 1)
+    right_N = (given.labels_N == given.predicted_N).astype(float)
+    reach = stats.t.isf(0.025, 59) * right_N.std(ddof=1) / sqrt(60)
+    found = expected_score("accuracy", given, 3)
+    assert (found.low, found.high) == pytest.approx((right_N.mean() - reach, right_N.mean() + reach))
+
+
+@pytest.mark.parametrize("trainings", [1, 5])
+def test_no_score_is_certain(trainings: int) -> None:
+    found = expected_score("accuracy", answers(50, trainings, right=1.0), 3)
+    assert found.mean == found.high == 1.0
+    assert 0.9 < found.low < 0.99
+    one = Answers(
+        labels_N=only(0), predicted_N=only(0), training_N=only(0), trained=4, kept=True
+    )  # a single row tells nothing
+    assert (expected_score("accuracy", one, 2).low, expected_score("accuracy", one, 2).high) == (0.0, 1.0)
+
+
+def only(value: int) -> NDArray[np.int64]:
+    return np.array([value], dtype=np.int64)
+
+
+@pytest.mark.parametrize("metric", ["macro_f1", "weighted_f1"])
+def test_the_score_is_that_of_the_metric(metric: str) -> None:
+    given = answers(90, 1)
+    wanted = classification_metrics(given.labels_N, given.predicted_N, 3)[metric]
+    assert expected_score(metric, given, 3).mean == pytest.approx(wanted)
