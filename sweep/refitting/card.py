@@ -68,8 +68,8 @@ def model_card(
         f"```sh\n{command}\n```",
         _configuration(arm),
         "## Limits",
-        "It has learned from few rows, and knows no class but these. What it was expected to do holds for texts like "
-        "those of the test part. Licences of data and encoder are for its owner to fill in above.",
+        "It has learned from few rows, and knows no class but these. What is expected of it holds for texts like "
+        "those that it was scored on. Licences of data and encoder are for its owner to fill in above.",
     ]
     return "\n\n".join(part for part in parts if part).replace("---\n\nlibrary", "---\nlibrary", 1) + "\n"
 

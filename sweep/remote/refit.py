@@ -36,20 +36,19 @@ def refit_by(file: str, sweep: str, out: Path, words: Sequence[str], called: str
     cluster = read_cluster_file(file)
     head, name = Head(cluster.path), checked_name(sweep)
     with head.tunnel(DASHBOARD_PORT) as port:
-        follower = Follower(_job(Jobs.at(port), name, words, called), lambda text: console.out(text, highlight=False))
-        console.print(
-            f"{name}: job {follower.job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True
-        )
-        code = followed(head, Jobs.at(port), follower)
+        jobs = Jobs.at(port)
+        job = _job(jobs, name, words, called)
+        console.print(f"{name}: job {job.id} on cluster {cluster.name}; Ctrl-C leaves it alone", soft_wrap=True)
+        code = followed(head, jobs, Follower(job, lambda text: console.out(text, highlight=False)))
     if code is None:
         raise ClusterError(
-            f"a training must end by itself; that of {name} was ended from outside (`ray job logs {follower.job.id}` "
+            f"a training must end by itself; that of {name} was ended from outside (`ray job logs {job.id}` "
             "on the head says more); run the same command again"
         )
     if code == 0:
         _fetch(head, name, out)
         console.print(f"{'classifier':<11}{out}   (its card: {out / 'README.md'})", soft_wrap=True)
-        console.print(f"{'use':<11}python -m sweep predict {out} FILE.csv", soft_wrap=True)
+        console.print(f"{'use':<11}python -m sweep predict {shlex.quote(str(out))} FILE.csv", soft_wrap=True)
     return code
 
 

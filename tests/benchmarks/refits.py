@@ -15,39 +15,34 @@ Shapes: N rows of the large data set, T of a file, M that it does not have, C cl
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from sweep.refitting.expected import expected_score
 from sweep.verdict.crossed import crossed_summary
+from tests.benchmarks.small_files import Large, looked_up
 from trainable.calibration import Calibration, calibration_error
-from trainable.classifier import Classifier, _head_scores
 from trainable.config import DatasetConfig, TrialConfig
+from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
 from trainable.draws import CONFIRMATION_START
-from trainable.embeddings import FrozenEncoder
 from trainable.evaluation.metrics import cross_entropy
 from trainable.recipes import RECIPES
 from trainable.refitting import refit
 from trainable.training import replicates
 
-__all__ = ["RESULTS", "SETTINGS", "Large", "Run", "Setting", "looked_up", "refitted", "table"]
+__all__ = ["RESULTS", "SETTINGS", "Run", "Setting", "refitted", "table"]
 
 RESULTS = Path(__file__).parent / "results" / "refits.json"
 DRAWS, SEARCH_DRAWS = 8, 2
-CLASSES = {"trec": ("DESC", "ENTY", "HUM", "NUM")}
-"""The classes that are used, where others are too rare for small files."""
 CONFIGURATIONS: Mapping[str, Mapping[str, Any]] = {
     "logistic_regression": {"head": "logistic_regression", "C": 10.0},
     "centroid": {"head": "centroid"},
@@ -93,27 +88,6 @@ SETTINGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Large:
-    """A large data set: its texts, their embeddings and their classes."""
-
-    texts: tuple[str, ...]
-    embeddings_ND: NDArray[np.float32]
-    labels_N: Labels
-    class_names: tuple[str, ...]
-
-    def chosen(self, rows: int, rng: np.random.Generator) -> Labels:
-        """So many rows, with classes as frequent as among all, and five of each at least."""
-        shares_C = np.bincount(self.labels_N) / len(self.labels_N)
-        counts_C = np.maximum(5, np.floor(shares_C * rows)).astype(np.int64)
-        counts_C[int(counts_C.argmax())] += rows - counts_C.sum()
-        parts = [
-            rng.choice(np.flatnonzero(self.labels_N == label), count, replace=False)
-            for label, count in enumerate(counts_C.tolist())
-        ]
-        return rng.permutation(np.concatenate(parts))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What one file gave with one way to choose the configuration. As shares; losses in nats.
@@ -132,38 +106,15 @@ class Run:
     errors: tuple[float, float]
 
 
-@contextmanager
-def looked_up(large: Large) -> Iterator[None]:
-    """Look the embeddings of frozen encoders up instead of computing them, also where a kept classifier answers."""
-    places = {text: place for place, text in enumerate(large.texts)}
-
-    def at(texts: Sequence[str]) -> NDArray[np.float32]:
-        return large.embeddings_ND[[places[text] for text in texts]]
-
-    def embed(self: FrozenEncoder, rows: Any, wanted_W: Labels) -> NDArray[np.float32]:
-        return at([rows.texts[place] for place in wanted_W.tolist()])
-
-    def bare(trial: Any, encoder: Any) -> Classifier:
-        return Classifier(labels=trial.data.class_names, model=None, tokenizer=None, head={})
-
-    def scores(self: Classifier, texts: Sequence[str], pairs: object = None) -> torch.Tensor:
-        return _head_scores(torch.from_numpy(at(texts)), self.head, self.arrays, len(self.labels))
-
-    with ExitStack() as patches:
-        patches.enter_context(patch.object(FrozenEncoder, "embed", embed))
-        patches.enter_context(patch("trainable.kept.frozen.kept_encoder", bare))
-        patches.enter_context(patch.object(Classifier, "scores", scores))
-        yield
-
-
 def refitted(large: Large, setting: Setting, rng: np.random.Generator, folder: Path) -> Iterator[tuple[str, Run]]:
     """Refit one file: with one configuration, and with the one that a search on the same file chooses."""
     rows_N = large.chosen(setting.rows + setting.test, rng)
     file_T, test_T = rows_N[: setting.rows], rows_N[setting.rows :]
-    _write(large, file_T, folder / "file.csv")
-    _write(large, test_T, folder / "test.csv")
+    large.write(file_T, folder / "file.csv")
+    large.write(test_T, folder / "test.csv")
     load.cache_clear()
-    data = {"name": "file", "path": str(folder / "file.csv")}
+    few = setting.rows < FEW_ROWS and not setting.test
+    data = {"name": "file", "path": str(folder / "file.csv"), "holdout": "repeated" if few else "fixed"}
     if setting.test:
         data["test_path"] = str(folder / "test.csv")
     configs = {name: _config(data, setting, recipe) for name, recipe in CONFIGURATIONS.items()}
@@ -177,8 +128,7 @@ def refitted(large: Large, setting: Setting, rng: np.random.Generator, folder: P
 
 def _config(data: Mapping[str, str], setting: Setting, recipe: Mapping[str, Any]) -> TrialConfig:
     fields = {"dataset": data, "shots": setting.shots, "encoder": "all-MiniLM-L6-v2", "embedding": "mean"}
-    few = setting.rows < 400 and not setting.test
-    validation = {"validation": "cross" if few else 60}
+    validation = {"validation": 60 if setting.rows > FEW_ROWS else "cross"}
     return TrialConfig.model_validate(fields | validation | {"recipe": {"name": "frozen", **recipe}})
 
 
@@ -234,17 +184,16 @@ def _confirmed(config: TrialConfig) -> tuple[float, float, float]:
     return found_summary.mean, found_summary.low, found_summary.high
 
 
-def _write(large: Large, rows_T: Labels, path: Path) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        writer.writerows([large.texts[row], large.class_names[large.labels_N[row]]] for row in rows_T.tolist())
-
-
 def table(runs: Mapping[str, Mapping[str, Sequence[Run]]]) -> dict[str, Any]:
-    """By setting and way to choose: how often the card's interval, and the verdict's, hold the true accuracy, in %, how
-    far the card's reaches to either side and is off on average, in points; and the probabilities out of sample."""
-    return {name: {way: _row(found) for way, found in by_way.items() if found} for name, by_way in runs.items()}
+    """By setting, and all of them together, and way to choose: how often the card's interval, and the verdict's, hold
+    the true accuracy, in %, how far the card's reaches to either side and is off on average, in points; and the
+    probabilities out of sample."""
+    together: dict[str, list[Run]] = {}
+    for by_way in runs.values():
+        for way, found in by_way.items():
+            together.setdefault(way, []).extend(found)
+    every = {**runs, "all": together}
+    return {name: {way: _row(found) for way, found in by_way.items()} for name, by_way in every.items()}
 
 
 def _row(runs: Sequence[Run]) -> dict[str, float]:
@@ -275,29 +224,11 @@ def _held(interval_F3: Floats, true_F: Floats) -> float:
     return float(((interval_F3[:, 1] <= true_F) & (true_F <= interval_F3[:, 2])).mean())
 
 
-def large(task: str, folder: Path) -> Large:
-    """A task with its embeddings: all its rows, each text once."""
-    place = {} if task == "support" else {"path": str(folder / task.upper()), "senteval": task.upper()}
-    fields = {"dataset": {"name": task, **place}, "shots": 4, "encoder": "all-MiniLM-L6-v2", "embedding": "mean"}
-    config = TrialConfig.model_validate({**fields, "recipe": {"name": "frozen"}})
-    data = load(config.dataset)
-    frozen = FrozenEncoder.of(config, len(data.class_names))
-    embeddings_ND = np.concatenate([frozen.embed_all(rows) for rows in (data.pool, data.test)])
-    texts = (*data.pool.texts, *data.test.texts)
-    labels_N = np.concatenate([data.pool.labels_N, data.test.labels_N])
-    names = CLASSES.get(task, data.class_names)
-    kept = [data.class_names.index(name) for name in names]
-    _, first_N = np.unique(np.array([text.casefold() for text in texts]), return_index=True)
-    rows_N = np.sort(first_N[np.isin(labels_N[first_N], kept)])
-    chosen = tuple(texts[row] for row in rows_N.tolist())
-    return Large(chosen, embeddings_ND[rows_N], np.searchsorted(kept, labels_N[rows_N]), tuple(names))
-
-
-def measured(folder: Path, files: int) -> Iterator[tuple[Setting, str, Run]]:
-    """Refit so many files of each setting, one of each in turn."""
-    tasks = {task: large(task, folder) for task in dict.fromkeys(each.task for each in SETTINGS)}
+def measured(folder: Path, files: Iterable[int]) -> Iterator[tuple[Setting, str, Run]]:
+    """Refit the files of these numbers of each setting, one of each in turn."""
+    tasks = {task: Large.of_task(task, folder) for task in dict.fromkeys(each.task for each in SETTINGS)}
     with tempfile.TemporaryDirectory() as scratch:
-        for number in range(files):
+        for number in files:
             for place, setting in enumerate(SETTINGS):
                 rng = np.random.default_rng([number, place])
                 with looked_up(tasks[setting.task]):
@@ -309,19 +240,20 @@ def trained(folder: Path, files: int, steps: int) -> dict[str, Any]:
     """Fine-tune the encoder on so many files of 48 rows of each task; the losses on 200 rows that they do not have."""
     found: dict[str, Any] = {}
     for task in ("support", "trec", "cr"):
-        rows, runs = large(task, folder), []
+        rows, runs = Large.of_task(task, folder), []
         for number in range(files):
             rng = np.random.default_rng([number, 99])
-            order_N = rows.chosen(248, rng)
+            file_T = rows.chosen(48, rng)
+            others_M = rng.choice(np.setdiff1d(np.arange(len(rows.labels_N)), file_T), 200, replace=False)
             with tempfile.TemporaryDirectory() as scratch:
-                _write(rows, order_N[:48], Path(scratch) / "file.csv")
-                dataset = DatasetConfig(name="file", path=f"{scratch}/file.csv")
+                rows.write(file_T, Path(scratch) / "file.csv")
+                dataset = DatasetConfig(name="file", path=f"{scratch}/file.csv", holdout="repeated")
                 fields = {"dataset": dataset, "shots": 4, "encoder": "all-MiniLM-L6-v2", "embedding": "mean"}
                 training = {"steps": steps, "evaluations": 1, "encoder_lr": 2e-4, "head": "centroid", "batch_size": 16}
-                kept = refit(TrialConfig.model_validate({**fields, **training, "validation": 8}))
+                kept = refit(TrialConfig.model_validate({**fields, **training, "validation": "cross"}))
             assert kept.calibration is not None, "every class has rows to be left out"
-            scores = kept.classifier.scores([rows.texts[row] for row in order_N[48:]]) / kept.classifier.temperature
-            losses = _calibration(scores.double().numpy(), rows.labels_N[order_N[48:]], kept.calibration)["losses"]
+            scores = kept.classifier.scores([rows.texts[row] for row in others_M]) / kept.classifier.temperature
+            losses = _calibration(scores.double().numpy(), rows.labels_N[others_M], kept.calibration)["losses"]
             runs.append(
                 {"temperature": round(kept.calibration.temperature, 3), "losses": [round(x, 3) for x in losses]}
             )
@@ -343,7 +275,7 @@ def main() -> None:
         stored["trained"] = trained(options.data, options.files or 3, options.steps)
     else:
         runs: dict[str, dict[str, list[Run]]] = {}
-        for setting, way, run in measured(options.data, options.files or 300):
+        for setting, way, run in measured(options.data, range(options.files or 300)):
             runs.setdefault(setting.name, {}).setdefault(way, []).append(run)
         stored["frozen"] = table(runs)
     RESULTS.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")

@@ -43,6 +43,16 @@ def test_a_table_of_one_column_is_read_as_it_stands(name: str, folder: Path, tmp
     assert [row["label"] for row in answered(out)] == Classifier.load(folder).predict(READ)
 
 
+@pytest.mark.parametrize("columns", ["text\n{}\n", "text,id\n{},7\n"], ids=["one column", "two"])
+def test_a_text_of_a_megabyte_is_answered(columns: str, folder: Path, tmp_path: Path) -> None:
+    file, out, long = tmp_path / "in.csv", tmp_path / "out.csv", "a red film " * 100_000
+    file.write_text(columns.format(long))
+    assert answer(folder, file, out).startswith("1 rows classified into ")
+    before = csv.field_size_limit(2 * len(long))
+    assert [row["text"].strip() for row in answered(out)] == [long.strip()]
+    csv.field_size_limit(before)
+
+
 def test_columns_called_as_the_answers_are_told_apart(folder: Path, tmp_path: Path) -> None:
     file, out = tmp_path / "in.csv", tmp_path / "out.csv"
     file.write_text("label,id\na red film,1\nblue text,2\n")
@@ -70,8 +80,23 @@ def test_the_file_that_is_read_is_never_written(folder: Path, tmp_path: Path) ->
         ("in.jsonl", '{"text": "half \\ud800"}\n', "texts must be valid Unicode"),
         ("in.txt", "a\n", "the ending of a file names its format"),
         ("in.csv", "body\na\n", "its columns are body: name one by --text"),
+        ("in.csv", "body,id\na,1\n", "its columns are body, id: name one by --text"),
+        ("in.csv", "", "is empty"),
+        ("in.csv", "text\na\x00b\n", "binary data (NUL bytes)"),
+        ("in.jsonl", '{"text": null}\n', "must hold a text in every row; received 'None' in row 1"),
     ],
-    ids=["a row without it", "no texts", "an open quote", "half a character", "another format", "another column"],
+    ids=[
+        "a row without it",
+        "no texts",
+        "an open quote",
+        "half a character",
+        "another format",
+        "another column",
+        "other columns",
+        "nothing",
+        "NUL",
+        "null",
+    ],
 )
 def test_what_cannot_be_read_is_refused(name: str, content: str, said: str, folder: Path, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content)

@@ -29,9 +29,10 @@ KINDS = (
 
 
 def test_it_is_defined_without_a_warning() -> None:
-    import mlflow.pyfunc  # noqa: F401  # whose own import warns
-
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.pyfunc  # noqa: F401  # whose own import warns
+
         warnings.simplefilter("error")
         runpy.run_path(str(registry._SERVED))
 

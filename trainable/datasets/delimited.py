@@ -153,7 +153,7 @@ def _header(path: Path, rows: list[_Row], config: DatasetConfig) -> tuple[list[s
             "some of it stands below again; write a header such as `text,label` above it"
         )
     if len(rows) == 1:
-        raise DataError(f"{path}: the file has a header and no row; it needs a row for each labelled sentence")
+        raise DataError(f"{path}: the file has a header and no row; it needs a row for each sentence")
     return header, rows[1:], ()
 
 

@@ -90,7 +90,7 @@ def _checked(path: Path, rows: list[Any]) -> _Rows:
         where = (f"element {number} is a {kind}" for number, kind in wrong)
         raise malformed(path, "each element of the array must be a JSON object", where, len(wrong))
     if not rows:
-        raise DataError(f"{path}: the array is empty; it needs an object for each labelled sentence")
+        raise DataError(f"{path}: the array is empty; it needs an object for each sentence")
     return rows
 
 

@@ -142,7 +142,7 @@ def malformed(
 
 def no_rows(path: Path) -> DataError:
     """Return the error of an empty file."""
-    return DataError(f"{path}: the file is empty; it needs a row for each labelled sentence")
+    return DataError(f"{path}: the file is empty; it needs a row for each sentence")
 
 
 def did_you_mean(value: str, names: Iterable[str]) -> str:
