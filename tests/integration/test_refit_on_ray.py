@@ -83,7 +83,7 @@ def test_a_winner_is_trained_on_a_node_and_comes_back(
     for name in ("classifier.json", "classifier.safetensors", "model.safetensors"):
         assert far[name].read_bytes() == near[name].read_bytes(), name
     cards = [files["README.md"].read_text(encoding="utf-8") for files in (far, near)]
-    assert cards[0] == cards[1].replace("near", "far")
+    assert cards[0] == cards[1].replace("/near", "/far")
 
 
 def test_what_is_wrong_is_told_in_words(
