@@ -78,7 +78,8 @@ def _run(options: argparse.Namespace, console: Console) -> int:
     from sweep.cli.run_summary import command, print_run_summary
     from sweep.display.progress import Progress
     from sweep.driver import run
-from typing import TYPE_CHECKING, TextIO, cast
+    from sweep.execution.private_ray import logs_folder
+    from sweep.ledger.directory import SweepDirectory
     from sweep.scheduling.ending import End
     from sweep.spec.reader import load_spec
 
