@@ -20,16 +20,16 @@ from sweep.search.selection import winner
 from sweep.spec.blocks import Confirm
 from sweep.spec.cells import Cell
 from sweep.verdict.collapses import collapses
-from sweep.verdict.contributions import contributions
 from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.model import Arm, Cost, Failures, Variances
 from sweep.verdict.statistics import Summary, summarise
+from sweep.verdict.tested_rows import majority_score, majority_scores, right_rows, rows_by_draw
 from sweep.verdict.variance import configuration_variance, seed_variance
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
 from trainable.shots import training_rows
 
-__all__ = ["CellRecords", "build_arm", "cell_records", "majority_scores", "training_rows_of"]
+__all__ = ["CellRecords", "build_arm", "cell_records", "training_rows_of"]
 
 _RULES = ("head", "nearest", "neighbours", "mixture")
 _CHANCE = 2  # standard errors
@@ -65,7 +65,7 @@ class CellRecords:
         """The test score of a confirmation's evaluation; None if it failed, which says nothing about the method."""
         metric = self.trials[0].config.metric
         if evaluation.outcome is Outcome.DIVERGED and self.data is not None:
-            return _majority_score(self.data, metric, evaluation)
+            return majority_score(self.data, metric, evaluation)
         return evaluation.metrics.get(f"test_{metric}") if evaluation.outcome is None else None
 
 
@@ -96,7 +96,7 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     scores = tuple(records.score(by_draw[draw]) if draw in by_draw else None for draw in draws)
     known = [score for score in scores if score is not None]
     places = {place: by_draw[draw] for place, draw in enumerate(draws) if draw in by_draw and scores[place] is not None}
-    rows_by_draw = _rows_by_draw(records, places)
+    rows = rows_by_draw(records.data, records.trials[0].config.metric, places) if places else {}
     collapsed = tuple(_has_collapsed(by_draw.get(draw), records.data) for draw in draws)
     return Arm(
         cell=records.cell.key,
@@ -104,8 +104,8 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
         winner=records.winner,
         confirmation=records.confirmation,
         scores=scores,
-        summary=_summary(rows_by_draw, known) if known else None,
-        rows_by_draw=rows_by_draw,
+        summary=_summary(rows, known) if known else None,
+        rows_by_draw=rows,
         selection_score=records.winner.score if records.winner else None,
         inference=_inference(records, list(by_draw.values())),
         by_rule=_by_rule([by_draw.get(draw) for draw in draws]),
@@ -124,61 +124,7 @@ def training_rows_of(config: TrialConfig, data: DataRecord) -> int:
     return rows - config.validation if config.shots == "all" and isinstance(config.validation, int) else rows
 
 
-def majority_scores(data: DataRecord) -> Mapping[str, float]:
-    """The test score, by metric, of a classifier that always answers the most frequent class.
-
-    For that class, recall is 1 and precision the share s of the class, so F1 is 2 s / (s + 1); for others F1 is 0.
-    """
-    share = data.majority_share
-    f1 = 2 * share / (share + 1)
-    present = sum(count > 0 for count in data.test_counts)
-    return {"accuracy": share, "macro_f1": f1 / present, "weighted_f1": f1 * share}
-
-
 # ---- parts of an arm -------------------------------------------------------------------------------------------------
-
-
-def _rows_by_draw(records: CellRecords, places: Mapping[int, Evaluation]) -> Mapping[int, NDArray[np.float64]]:
-    """What each test row contributes to the score of each draw, NaN where a draw does not test it; nothing unless that
-    is known of all of them."""
-    data = records.data
-    if data is None or data.labels is None or not places:
-        return {}
-    labels_T, metric = data.labels.judged, records.trials[0].config.metric
-    found = {}
-    for place, evaluation in places.items():
-        tested = _tested(data, evaluation)
-        if evaluation.outcome is Outcome.DIVERGED:  # scored as a classifier that always answers the majority class
-            predicted_S = np.full(len(tested), int(np.argmax(data.test_counts)))
-        elif evaluation.predicted is None:
-            return {}
-        else:
-            predicted_S = evaluation.predicted.judged
-        found[place] = _placed(
-            data, tested, contributions(metric, labels_T[tested], predicted_S, len(data.class_names))
-        )
-    return found
-
-
-def _tested(data: DataRecord, evaluation: Evaluation) -> NDArray[np.int64]:
-    """The positions of the rows that a draw tests."""
-    return np.array(evaluation.tested, dtype=np.int64) if evaluation.tested else np.arange(data.test)
-
-
-def _placed(data: DataRecord, tested: NDArray[np.int64], values_S: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The values of the tested rows at their places among all test rows, the others being NaN."""
-    values_T = np.full(data.test, np.nan)
-    values_T[tested] = values_S
-    return values_T
-
-
-def _majority_score(data: DataRecord, metric: str, evaluation: Evaluation) -> float:
-    """The score of always answering the most frequent class, on the rows that a draw tests."""
-    if data.labels is None or not evaluation.tested:
-        return majority_scores(data)[metric]
-    labels_S = data.labels.judged[_tested(data, evaluation)]
-    majority_S = np.full_like(labels_S, int(np.argmax(data.test_counts)))
-    return float(contributions(metric, labels_S, majority_S, len(data.class_names)).mean())
 
 
 def _summary(rows_by_draw: Mapping[int, NDArray[np.float64]], scores: Sequence[float]) -> Summary:
@@ -194,23 +140,8 @@ def _inference(records: CellRecords, evaluations: Sequence[Evaluation]) -> Mappi
         name = f"test_{rule}_accuracy"
         own = [evaluation for evaluation in evaluations if name in evaluation.metrics]
         if own:
-            right = dict(enumerate(_right(records.data, own, rule)))
+            right = dict(enumerate(right_rows(records.data, own, rule)))
             found[rule] = _summary(right, [evaluation.metrics[name] for evaluation in own])
-    return found
-
-
-def _right(data: DataRecord | None, evaluations: Sequence[Evaluation], rule: str) -> list[NDArray[np.float64]]:
-    """Which test rows a rule got right, evaluation by evaluation, NaN where untested; nothing unless that is known of
-    all of them."""
-    if data is None or data.labels is None:
-        return []
-    known = [evaluation.predicted.by_rule() for evaluation in evaluations if evaluation.predicted is not None]
-    if len(known) < len(evaluations) or any(rule not in classes for classes in known):
-        return []
-    labels_T, found = data.labels.judged, []
-    for evaluation, classes in zip(evaluations, known, strict=True):
-        tested = _tested(data, evaluation)
-        found.append(_placed(data, tested, (classes[rule] == labels_T[tested]).astype(np.float64)))
     return found
 
 

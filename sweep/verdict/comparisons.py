@@ -9,7 +9,7 @@ import numpy as np
 
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
-from sweep.verdict.arms import build_arm, cell_records, majority_scores, training_rows_of
+from sweep.verdict.arms import build_arm, cell_records, training_rows_of
 from sweep.verdict.collapses import allowing_for_collapses, collapses_differ_p, trained_lead
 from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.groups import Group
@@ -17,6 +17,7 @@ from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import draws_needed, resolving
 from sweep.verdict.sequential import Design, course
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, paired_difference, probability_of_best
+from sweep.verdict.tested_rows import majority_scores
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
 

@@ -6,8 +6,8 @@ than they say, so each look may spend a part of the level alone: LEVEL t^2, at t
 family of Kim & DeMets, 1987, doi:10.1093/biomet/74.1.149, with the spending of Lan & DeMets, 1983,
 doi:10.1093/biomet/70.3.659). Its bounds are computed as for a Brownian motion in t (Armitage, McPherson & Rowe, 1969,
 doi:10.2307/2343787), and applied to the p-values of the t-tests, as Jennison & Turnbull (2000, section 3.8) advise.
-Futility is a conditional power below FUTILE under the trend seen so far (Lan, Simon & Halperin, 1982,
-doi:10.1080/07474948208836014). It is not binding: the bounds hold whether or not a futile comparison ends.
+Futility is a conditional power below FUTILE under the trend seen so far (Lan, Simon & Halperin, 1982, Sequential
+Analysis 1). It is not binding: the bounds hold whether or not a futile comparison ends.
 
 The p-value of such a test is the least level at which it would have rejected (Liu & Anderson, 2008, Journal of the
 American Statistical Association 103), so that Holm's correction holds over looks and arms together: Maurer & Bretz

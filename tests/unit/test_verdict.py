@@ -17,9 +17,10 @@ from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepState
 from sweep.report.write import verdict_json
 from sweep.verdict import Arm, Comparison, Verdict, verdict
-from sweep.verdict.arms import _is_majority, majority_scores
+from sweep.verdict.arms import _is_majority
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
 from sweep.verdict.statistics import paired_difference, summarise
+from sweep.verdict.tested_rows import majority_scores
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START
 from trainable.evaluation.metrics import classification_metrics
