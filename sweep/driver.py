@@ -19,7 +19,7 @@ from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
-from sweep.records.sweep import SweepRecord, SweepState
+from sweep.records.sweep import LOOKS_BEFORE, SweepRecord, SweepState
 from sweep.refitting import Training, here, keep_winners
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
@@ -95,7 +95,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         spec = with_rates(pinned(as_begun(spec, recorded), recorded), recorded)
         grid = cells(spec)
         check_inputs(grid)
-        here = environment()
+        here = {**environment(), **_looks_before(known, spec)}
         notes = tuple(_notes(ledger, known, here))
         ledger.begin(spec.resolved(), grid, here, data_records(grid), digest_inputs(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
@@ -179,6 +179,16 @@ def _notes(ledger: Ledger, known: SweepRecord | None, here: Mapping[str, str]) -
     changed = version_changes(known.provenance, here) if known is not None else []
     if changed:
         yield f"versions have changed since the last run ({'; '.join(changed)}), and may compute otherwise"
+
+
+def _looks_before(known: SweepRecord | None, spec: SweepSpec) -> dict[str, str]:
+    """The looks of an earlier run, if they were others: who has seen a verdict may have chosen the new ones by it."""
+    if known is None or not known.spec:
+        return {}
+    before = SweepSpec.recorded(known.spec).confirm.look_draws
+    if before == spec.confirm.look_draws:
+        return {name: value for name, value in known.provenance.items() if name == LOOKS_BEFORE}
+    return {LOOKS_BEFORE: ", ".join(map(str, before)) or "off"}
 
 
 def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:

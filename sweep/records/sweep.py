@@ -9,7 +9,10 @@ from typing import Any
 
 from trainable.predicted_classes import PredictedClasses
 
-__all__ = ["DataRecord", "SweepRecord", "SweepState"]
+__all__ = ["LOOKS_BEFORE", "DataRecord", "SweepRecord", "SweepState"]
+
+LOOKS_BEFORE = "confirm.looks before"
+"""The provenance of a sweep that was run again with other looks: the earlier ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ def differences(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
         name="differences",
         title="Paired differences to the baseline",
         caption="Mean difference over the common draws, and its 95 % interval. Filled: the difference holds "
-        "at 5 % after Holm's correction over the whole sweep. Right of the line: better than the baseline."
+        "at 5 %, corrected for all tests of the sweep. Right of the line: better than the baseline."
         f"{left_out}",
         rows=rows,
         draw=partial(_draw_differences, titles=titles, known=known, label=f"difference in test {metric} (points)"),
@@ -92,6 +92,8 @@ def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
             "gain": 100 * gain.mean,
             "low": 100 * gain.low,
             "high": 100 * gain.high,
+            "here_low": 100 * gain.here_low,
+            "here_high": 100 * gain.here_high,
             "lowest": 100 * gain.lowest,
             "highest": 100 * gain.highest,
         }
@@ -102,8 +104,8 @@ def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     return Chart(
         name="gains",
         title="Gains over all comparisons",
-        caption="Thick: 95 % interval of the mean gain, resampling datasets and then draws. Thin grey: from the lowest "
-        "to the highest gain of a comparison.",
+        caption="95 % intervals of the mean gain: thick on these datasets, thin on others like them. Grey: from the "
+        "lowest to the highest gain of a comparison.",
         rows=rows,
         draw=partial(_draw_gains, known=known, label=f"mean gain in test {metric} (points)"),
     )
@@ -247,7 +249,8 @@ def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
     for place, row in enumerate(rows):
         mark = known[text(row, "method")]
         axes.plot([number(row, "lowest"), number(row, "highest")], [place, place], color=MUTED, linewidth=0.8)
-        axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=3)
+        axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=1.2)
+        axes.plot([number(row, "here_low"), number(row, "here_high")], [place, place], color=mark.color, linewidth=3.5)
         axes.plot(number(row, "gain"), place, mark.marker, color=mark.color, markersize=7)
     axes.set_yticks(range(len(rows)), [text(row, "method") for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)

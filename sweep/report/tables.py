@@ -215,7 +215,7 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
         notes.append(f"Signed: the paired difference to {' or '.join(baselines)}, in points.")
     if any(entry.significant for entry in entries):
         tests = f"{verdict.family} test{'s' if verdict.family != 1 else ''}"
-        notes.append(f"*: the difference holds at 5 % after Holm's correction over {tests}.")
+        notes.append(f"*: the difference holds at 5 %, corrected for {tests}.")
     if any(not entry.confirmed for entry in entries):
         notes.append(f"‡: not confirmed yet; the winner's validation {metric}, which flatters.")
     return tuple(notes)

@@ -21,6 +21,12 @@ _OUTLOOK = (
 )
 
 
+_FEW_DATASETS = (
+    "The interval here is for these datasets. With fewer than five of them, little is known of other ones, and the "
+    "interval for those is wide."
+)
+
+
 def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> tuple[Section, ...]:
     """The sections in their order; some may be empty."""
     return (
@@ -36,7 +42,7 @@ def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -
 def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
     chart = charts.differences(verdict, known, metric)
     rows = tuple(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
-    heads = ("comparison", "method", "draws", "mean", "95 % interval", "difference", "95 % interval", "p (Holm)")
+    heads = ("comparison", "method", "draws", "mean", "95 % interval", "difference", "95 % interval", "p (corrected)")
     table = Table(
         title=f"Every arm in numbers: test {metric} in %, differences in points",
         columns=(*heads, "best with probability", "draws needed"),
@@ -84,19 +90,19 @@ def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Secti
             str(gain.comparisons),
             str(gain.datasets),
             points(gain.mean),
+            interval(gain.here_low, gain.here_high),
             interval(gain.low, gain.high),
             f"{points(gain.lowest)} to {points(gain.highest)}",
         )
         for gain in verdict.gains
     )
-    columns = ("method", "comparisons", "datasets", "mean gain", "95 % interval", "from lowest to highest")
+    spans = ("95 % interval here", "on other datasets", "from lowest to highest")
+    columns = ("method", "comparisons", "datasets", "mean gain", *spans)
     few = all(gain.datasets < 5 for gain in verdict.gains)
     return Section(
         anchor="datasets",
         title="Over all comparisons",
-        text=("With fewer than five datasets, an interval over datasets says little about a new one.",)
-        if rows and few
-        else (),
+        text=(_FEW_DATASETS,) if rows and few else (),
         charts=found,
         tables=(Table(title="Mean gains in points", columns=columns, rows=rows),) if rows else (),
     )
@@ -128,7 +134,7 @@ def _inference(verdict: Verdict, known: Mapping[str, Mark]) -> Section:
 
 
 def _published(verdict: Verdict) -> Section:
-    here = {gain.method: f"{points(gain.mean)} ({interval(gain.low, gain.high)})" for gain in verdict.gains}
+    here = {gain.method: f"{points(gain.mean)} ({interval(gain.here_low, gain.here_high)})" for gain in verdict.gains}
     methods = {arm.method for comparison in verdict.comparisons for arm in comparison.arms}
     rows = tuple(
         (gain.method, gain.setting, _published_gain(gain), here.get(gain.method, "–"), gain.source)

@@ -1,27 +1,26 @@
-"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: S comparisons, N draws."""
+"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: T test rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.verdict.crossed import Components, difference_components
+from sweep.verdict.mean_gain import DatasetGain, mean_gain
 from sweep.verdict.model import Arm, Comparison, Gain
 from sweep.verdict.repeated import RepeatedParts
-from sweep.verdict.statistics import Ranks, average_ranks, mean_gain
+from sweep.verdict.statistics import Difference, Ranks, average_ranks
 from trainable.shots import Shots, order
 
 __all__ = ["gains", "ranks"]
 
 
 def gains(comparisons: Sequence[Comparison]) -> tuple[Gain, ...]:
-    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison.
-
-    Comparisons whose draws test parts of the same few rows are left out: their draws are no sample by themselves.
-    """
-    comparisons = [comparison for comparison in comparisons if not _tests_parts(comparison)]
+    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison."""
     if len(comparisons) < 2:
         return ()
     arms = (arm for comparison in comparisons for arm in comparison.arms)
@@ -29,40 +28,78 @@ def gains(comparisons: Sequence[Comparison]) -> tuple[Gain, ...]:
     return tuple(_gain(method, comparisons) for method in methods)
 
 
-def _tests_parts(comparison: Comparison) -> bool:
-    differences = (arm.difference for arm in comparison.arms if arm.difference is not None)
-    return any(isinstance(difference.components, RepeatedParts) for difference in differences)
-
-
 def _gain(method: str, comparisons: Sequence[Comparison]) -> Gain:
-    draws = sorted({draw for comparison in comparisons for draw in comparison.draws})
-    by_dataset: dict[str, list[NDArray[np.float64]]] = {}
-    means = []
+    by_dataset: dict[str, list[_Pair]] = {}
     for comparison in comparisons:
-        arm = comparison.arm(method)
-        if arm is not None and arm.difference is not None:
-            means.append(arm.difference.mean)
-            by_dataset.setdefault(comparison.dataset, []).append(_differences(comparison, arm, draws))
-    found = mean_gain([np.stack(rows_N) for rows_N in by_dataset.values()])
+        arm, base = comparison.arm(method), comparison.arm(comparison.baseline)
+        if arm is not None and base is not None and arm.difference is not None:
+            pair = _Pair(arm.difference, _by_draw(comparison, arm, base))
+            by_dataset.setdefault(comparison.dataset, []).append(pair)
+    found = mean_gain([_on_dataset(pairs) for pairs in by_dataset.values()])
+    means = [pair.difference.mean for pairs in by_dataset.values() for pair in pairs]
     return Gain(
         method=method,
-        comparisons=found.n,
+        comparisons=len(means),
         datasets=len(by_dataset),
         mean=found.mean,
-        low=found.low,
-        high=found.high,
+        low=found.others[0],
+        high=found.others[1],
+        here_low=found.here[0],
+        here_high=found.here[1],
         lowest=min(means),
         highest=max(means),
     )
 
 
-def _differences(comparison: Comparison, arm: Arm, draws: Sequence[int]) -> NDArray[np.float64]:
-    """An arm's differences to the baseline on each of `draws`; NaN where either has no score."""
-    base = comparison.arm(comparison.baseline)
-    assert base is not None, "the arm has a difference to it"
-    pairs = zip(comparison.draws, arm.scores, base.scores, strict=True)
-    known = {draw: ours - theirs for draw, ours, theirs in pairs if ours is not None and theirs is not None}
-    return np.array([known.get(draw, np.nan) for draw in draws])
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """An arm and the baseline in one comparison: their difference, and what each test row contributes to it on each
+    draw; nothing where that is not known."""
+
+    difference: Difference
+    rows_by_draw: Mapping[int, NDArray[np.float64]]
+
+
+def _by_draw(comparison: Comparison, arm: Arm, base: Arm) -> Mapping[int, NDArray[np.float64]]:
+    assert arm.difference is not None
+    if arm.difference.components is None:
+        return {}
+    judged = arm.difference.n if arm.course is not None else len(comparison.draws)
+    places = [place for place in arm.rows_by_draw if place in base.rows_by_draw and place < judged]
+    return {comparison.draws[place]: arm.rows_by_draw[place] - base.rows_by_draw[place] for place in places}
+
+
+def _on_dataset(pairs: Sequence[_Pair]) -> DatasetGain:
+    """The mean over the comparisons of one dataset. Those of more shots are trained on the same rows and more, and all
+    are tested on the same ones, so their differences are averaged row by row, where that is known."""
+    joint = _joint(pairs)
+    errors = [pair.difference.error for pair in pairs]
+    allowance = max(1.0, *(_allowance(pair.difference) for pair in pairs))
+    freedom = min(pair.difference.freedom for pair in pairs)
+    return DatasetGain(
+        comparisons=len(pairs),
+        mean=fmean(pair.difference.mean for pair in pairs),
+        variance=fmean(errors) ** 2 if joint is None else joint.variance * allowance**2,
+        freedom=freedom if joint is None else joint.freedom,
+    )
+
+
+def _joint(pairs: Sequence[_Pair]) -> Components | RepeatedParts | None:
+    """The analysis of the mean of several differences; None where rows are not known, or differ."""
+    draws = [draw for draw in pairs[0].rows_by_draw if all(draw in pair.rows_by_draw for pair in pairs)]
+    if len(draws) < 2:
+        return None
+    tables = [[pair.rows_by_draw[draw] for draw in draws] for pair in pairs]
+    tested = [[np.isnan(rows_T).tolist() for rows_T in rows] for rows in tables]
+    if any(each != tested[0] for each in tested):
+        return None
+    return difference_components(np.mean(tables, axis=0))
+
+
+def _allowance(difference: Difference) -> float:
+    """How many times as wide an interval is as draws and rows make it, since it allows for collapses or looks."""
+    plain = 0.0 if difference.components is None else float(np.sqrt(difference.components.variance))
+    return difference.error / plain if plain > 0 else 1.0
 
 
 def ranks(comparisons: Sequence[Comparison]) -> Mapping[Shots, Ranks]:

@@ -8,7 +8,7 @@ from itertools import chain
 
 from sweep.records.confirmation import Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import DataRecord
+from sweep.records.sweep import LOOKS_BEFORE, DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.blocks import RULES_WITH_RUNGS
@@ -42,6 +42,7 @@ def cautions(
         _unfinished_confirmation(comparisons, spec),
         _baseline_missing(comparisons),
         _extended(results),
+        _looked_otherwise(results, spec),
         _hardly_chosen(comparisons),
         _misleading_rungs(results, spec),
         _unequal_budgets(comparisons),
@@ -110,6 +111,16 @@ def _extended(results: SweepResults) -> Iterator[str]:
         yield (
             f"the sweep was extended after a verdict had been seen, and found other winners: {some(cells)}; they were "
             "tested on the same draws as the earlier ones, so p-values are too small if the verdict was why"
+        )
+
+
+def _looked_otherwise(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
+    before = results.sweep.provenance.get(LOOKS_BEFORE)
+    if before is not None:
+        now = ", ".join(map(str, spec.confirm.look_draws)) or "off"
+        yield (
+            f"`confirm.looks` changed after the sweep had run (were {before}, are {now}); if a verdict had been seen, "
+            "p-values are too small"
         )
 
 

@@ -6,14 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.records.results import SweepResults
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import build_arm, cell_records, training_rows_of
 from sweep.verdict.collapses import allowing_for_collapses, collapses_differ_p, trained_lead
 from sweep.verdict.crossed import crossed_difference, likely_best
+from sweep.verdict.dependence import correlation
+from sweep.verdict.family import Block, step_down
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.named_best import NamedBest, named_best
 from sweep.verdict.power import draws_needed, resolving
 from sweep.verdict.sequential import Design, course
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, paired_difference, probability_of_best
@@ -38,11 +42,13 @@ def compare(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> 
         (comparison, arm, arm.difference) for comparison in raw for arm in comparison.arms if arm.difference is not None
     ]
     family = planned if spec.confirm.look_draws else len(tested)
-    differs = _holm([difference.p_value for _, _, difference in tested], family)
+    together = [_correlation(comparison) for comparison in raw]
+    differs = _differ(raw, together, family, in_looks=bool(spec.confirm.look_draws))
     equals = _holm([_equivalence_p(arm, found, spec.confirm.margin / 100) for _, arm, found in tested], family)
     collapse = _holm([_collapses_p(comparison, arm) for comparison, arm, _ in tested], family)
     corrected = iter(zip(differs, equals, collapse, strict=True))
-    return tuple(_tested(comparison, corrected, family, spec.confirm.margin) for comparison in raw), family
+    pairs = zip(raw, together, strict=True)
+    return tuple(_tested(each, how, corrected, family, spec.confirm.margin) for each, how in pairs), family
 
 
 def planned_tests(groups: Sequence[Group]) -> int:
@@ -59,6 +65,30 @@ def draws_wanted(results: SweepResults, spec: SweepSpec, group: Group, planned: 
     """
     found = _comparison(results, spec, group, planned)
     return {arm.cell: found.wanted(arm, spec.confirm.draws) for arm in found.arms}
+
+
+def _differ(
+    comparisons: Sequence[Comparison], together: Sequence[NDArray[np.float64]], family: int, *, in_looks: bool
+) -> list[float]:
+    """The corrected p-values of all differences. In looks, where arms end on draws of their own, by Holm's correction.
+
+    together: by comparison, the correlation of its differences.
+    """
+    p_values = [[found.p_value for found in _differences(comparison)] for comparison in comparisons]
+    if in_looks:
+        return _holm([p_value for own in p_values for p_value in own], family)
+    found = step_down([Block(own, how) for own, how in zip(p_values, together, strict=True)])
+    return [p_value for own in found for p_value in own]
+
+
+def _differences(comparison: Comparison) -> list[Difference]:
+    return [arm.difference for arm in comparison.arms if arm.difference is not None]
+
+
+def _correlation(comparison: Comparison) -> NDArray[np.float64]:
+    base = comparison.arm(comparison.baseline)
+    arms = [arm for arm in comparison.arms if arm.difference is not None]
+    return correlation(arms, base) if base is not None and arms else np.eye(len(arms))
 
 
 def _holm(p_values: Sequence[float], family: int) -> list[float]:
@@ -189,10 +219,15 @@ def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
 
 
 def _tested(
-    comparison: Comparison, corrected: Iterator[tuple[float, float, float]], family: int, margin: float
+    comparison: Comparison,
+    together: NDArray[np.float64],
+    corrected: Iterator[tuple[float, float, float]],
+    family: int,
+    margin: float,
 ) -> Comparison:
     """The comparison with the fields that depend on all tests of the sweep.
 
+    together: the correlation of its differences.
     corrected: the corrected p-values of the remaining differences, of a difference, of equivalence and of unequal
         collapses, in the order of comparisons and arms.
     family: number of all tests.
@@ -203,8 +238,22 @@ def _tested(
         for arm in comparison.arms
     )
     best = _best(arms, comparison.baseline)
-    tested = replace(comparison, arms=arms, best=best, references=_references(arms, best, comparison.baseline))
+    tested = replace(
+        comparison,
+        arms=arms,
+        best=best,
+        references=_references(arms, best, comparison.baseline),
+        named_best=_named_best(arms, together),
+    )
     return replace(tested, sentence=sentence(tested, family, margin))
+
+
+def _named_best(arms: Sequence[Arm], together: NDArray[np.float64]) -> NamedBest | None:
+    found = [arm.difference for arm in arms if arm.difference is not None]
+    if any(arm.course is not None for arm in arms) or any(each.n < 2 for each in found):
+        return None
+    means, errors = [each.mean for each in found], [each.error for each in found]
+    return named_best(means, errors, together, min((each.freedom for each in found), default=1.0))
 
 
 def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:

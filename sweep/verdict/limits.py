@@ -50,7 +50,7 @@ def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
         enough = [draws for draws in range(2, 30) if smallest_p(draws) * family <= LEVEL]
         remedy = f"; raise `confirm.draws` to at least {enough[0]}" if enough else ""
         yield (
-            f"a difference on {_draws(min(pairs))} cannot be significant after Holm's correction over {family} "
+            f"a difference on {_draws(min(pairs))} cannot be significant when it is corrected for {family} "
             f"test{'s' if family > 1 else ''}, even where every draw agrees{remedy}"
         )
 

@@ -15,6 +15,7 @@ from sweep.records.spent import Spent
 from sweep.records.trial import TrialRecord
 from sweep.verdict.collapse import Collapses
 from sweep.verdict.course import Course
+from sweep.verdict.named_best import NamedBest
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
 from trainable.shots import Sampling, Shots, in_words, largest
 
@@ -110,9 +111,9 @@ class Arm:
     summary: mean, spread and interval of the scores; None without any.
     selection_score: the winner's score in the search.
     difference: to the baseline, over the draws that both have; None for the baseline itself.
-    p_corrected: the p-value of the difference after Holm's correction over all tests of the sweep.
-    p_equivalent: the p-value of the two one-sided tests that the difference is within `confirm.margin`, corrected
-        likewise; None where nothing is tested, or the margin is 0.
+    p_corrected: the p-value of the difference corrected over all tests of the sweep.
+    p_equivalent: the p-value of the two one-sided tests that the difference is within `confirm.margin`, after Holm's
+        correction over all of them; None where nothing is tested, or the margin is 0.
     probability_of_best: the probability of being the best of the arms, over the draws that all of them have.
     draws_needed: draws that would resolve the observed difference with a power of 80 %, at 5 % divided by the number of
         tests, so that it holds whatever the other tests find, on the present test rows; None if 100,000 are too few, or
@@ -194,6 +195,7 @@ class Comparison:
     majority: the test score of always answering the most frequent class; None where the data is not known.
     arms: one for each method.
     best: the arm with the largest paired difference, or else the highest mean; None without any score.
+    named_best: the largest difference, with its having been chosen allowed for; None without a choice, and in looks.
     references: by method, the best arm's difference to it, for what everybody would do, other than the baseline.
     sentence: which method won, by how much, and how certain that is.
     """
@@ -210,6 +212,7 @@ class Comparison:
     best: Arm | None
     sentence: str
     references: Mapping[str, Difference] = field(default_factory=dict)
+    named_best: NamedBest | None = None
 
     @property
     def title(self) -> str:
@@ -258,7 +261,8 @@ class Gain:
     method: its name.
     comparisons, datasets: how many were averaged over.
     mean: of the comparisons' mean differences.
-    low, high: interval of the mean at 95 %, by a hierarchical bootstrap (datasets, then draws).
+    low, high: interval of the mean at 95 % on datasets like these; for a single dataset, on that one.
+    here_low, here_high: the same on these datasets, of which draws and test rows alone are samples.
     lowest, highest: of the comparisons' mean differences.
     """
 
@@ -268,6 +272,8 @@ class Gain:
     mean: float
     low: float
     high: float
+    here_low: float
+    here_high: float
     lowest: float
     highest: float
 
@@ -277,7 +283,7 @@ class Verdict:
     """The result of a sweep.
 
     comparisons: in the order of the spec's axes.
-    family: number of tests that Holm's correction covers.
+    family: number of tests that the correction covers.
     gains: by method, over all comparisons; empty if there is only one, whose differences say the same.
     ranks: average ranks of the methods by number of shots, where at least three datasets were compared.
     selection: a sentence on how winners were chosen.

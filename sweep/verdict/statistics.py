@@ -1,6 +1,6 @@
 """The statistics of a verdict, over plain arrays. Distributions and resampling are scipy's.
 
-Shapes: N draws, K arms, D datasets, S comparisons of a dataset, M tests, B resamples; x stands for any leading axes,
+Shapes: N draws, K arms, D datasets, M tests, B resamples; x stands for any leading axes,
 over which a function is vectorised.
 """
 
@@ -28,7 +28,6 @@ __all__ = [
     "average_ranks",
     "equivalence_p",
     "holm",
-    "mean_gain",
     "mean_interval",
     "noninferiority_p",
     "paired_difference",
@@ -93,6 +92,18 @@ class Difference:
     p_value: float
     components: Components | RepeatedParts | None = None
     mixture: Mixture | None = None
+
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of its standard error."""
+        return max(1.0, self.n - 1) if self.components is None else self.components.freedom
+
+    @property
+    def error(self) -> float:
+        """The standard error that its interval tells of, whatever that allows for."""
+        from scipy import special
+
+        return float((self.high - self.low) / 2 / -special.stdtrit(self.freedom, LEVEL / 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,45 +301,3 @@ def _rank_p(scores_DK: NDArray[np.float64]) -> float:
     if scores_DK.shape[1] > 2:
         return float(stats.friedmanchisquare(*scores_DK.T).pvalue)
     return float(stats.wilcoxon(scores_DK[:, 0] - scores_DK[:, 1]).pvalue)
-
-
-# ---- all comparisons of a sweep --------------------------------------------------------------------------------------
-
-
-def mean_gain(differences_DSN: Sequence[ArrayLike], seed: int = 0, resamples: int = RESAMPLES) -> Summary:
-    """The mean over all comparisons of their mean differences; n counts comparisons.
-
-    differences_DSN: for each of D datasets, an array of S comparisons by N draws, NaN where a draw is missing; S may
-        differ between datasets.
-
-    The interval is that of a hierarchical bootstrap: datasets are resampled as a whole, and within each its draws, the
-    same ones for all its comparisons, since the draws of few shots are part of those of more shots. It is expanded as
-    in `mean_interval`, by the number of datasets; for a single dataset, by its number of draws, and then it is valid
-    for that dataset only. It is conservative, since the datasets' means already contain the noise of the draws.
-    """
-    blocks = [np.atleast_2d(np.asarray(differences_SN, dtype=np.float64)) for differences_SN in differences_DSN]
-    means = np.concatenate([np.nanmean(block_SN, axis=1) for block_SN in blocks])
-    generator = np.random.default_rng(seed)
-    sums_DB = np.stack([_resampled_sums(block_SN, generator, resamples) for block_SN in blocks])
-    sizes_D = np.array([len(block_SN) for block_SN in blocks])
-    picked_BD = generator.integers(len(blocks), size=(resamples, len(blocks)))
-    draws_BD = generator.integers(resamples, size=(resamples, len(blocks)))  # a dataset picked twice has other draws
-    gains_B = sums_DB[picked_BD, draws_BD].sum(axis=1) / sizes_D[picked_BD].sum(axis=1)
-    units = len(blocks) if len(blocks) > 1 else int(np.isfinite(blocks[0]).sum(axis=1).min())
-    tail = _expanded_tail(units) if units > 1 else LEVEL / 2
-    low, high = np.quantile(gains_B, [tail, 1 - tail])
-    return Summary(n=len(means), mean=float(means.mean()), sd=_sd(means), low=float(low), high=float(high))
-
-
-def _resampled_sums(
-    block_SN: NDArray[np.float64], generator: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
-    """For each of B resamples, the sum over S comparisons of their means over the resampled draws."""
-    draws = block_SN.shape[1]
-    counts_BN = generator.multinomial(draws, np.full(draws, 1 / draws), size=resamples)
-    known_SN = np.isfinite(block_SN)
-    drawn_BS = counts_BN @ known_SN.T
-    sums_BS = counts_BN @ np.where(known_SN, block_SN, 0).T
-    means_BS = np.where(drawn_BS > 0, sums_BS / np.maximum(drawn_BS, 1), np.nanmean(block_SN, axis=1))
-    found_B: NDArray[np.float64] = means_BS.sum(axis=1)
-    return found_B

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from math import floor, log10
 
 from sweep.records.sweep import DataRecord
 from sweep.spec.blocks import Confirm
@@ -12,8 +11,9 @@ from sweep.verdict.course import Ended
 from sweep.verdict.crossed import Components
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.numbers import difference_of, interval, lead, p_value, percent, points, rounded, score
 from sweep.verdict.repeated import RepeatedParts
-from sweep.verdict.statistics import Difference, Summary
+from sweep.verdict.statistics import Summary
 from trainable.config import TrialConfig
 from trainable.shots import selected_by
 
@@ -44,18 +44,19 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     if best is None or best.summary is None:
         return _unconfirmed(comparison)
     if comparison.baseline is None:
-        return f"{best.method} scored {_score(best.summary)}; there is no other method here to compare it with."
+        return f"{best.method} scored {score(best.summary)}; there is no other method here to compare it with."
     if base is None or base.summary is None:
         return (
-            f"{best.method} has the highest mean, {_score(best.summary)}, but the baseline {comparison.baseline} has "
+            f"{best.method} has the highest mean, {score(best.summary)}, but the baseline {comparison.baseline} has "
             "no confirmed score, so no difference was tested."
         )
     others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:
-        return f"{base.method}, the baseline, scored {_score(base.summary)}; no other method is confirmed."
+        return f"{base.method}, the baseline, scored {score(base.summary)}; no other method is confirmed."
     compared = _compared(best, base, base.summary, others, family, margin)
-    failing = failing_to_train(best if best is not base else max(others, key=_lead), base)
-    return compared + failing + _turned(base, others) + _over_references(best, comparison)
+    failing = failing_to_train(best if best is not base else max(others, key=lead), base)
+    flattered = _flattered(comparison, max(others, key=lead))
+    return compared + flattered + failing + _turned(base, others) + _over_references(best, comparison)
 
 
 def selection(groups: Sequence[Group], confirm: Confirm, data: Mapping[str, DataRecord]) -> str:
@@ -102,24 +103,24 @@ def _unconfirmed(comparison: Comparison) -> str:
     reached = "reached" if len(searched) == 1 else "is ahead with"
     return (
         "Nothing is confirmed here, so no method can be called better. On validation rows, which flatter whatever they "
-        f"chose, {first.method} {reached} {_percent(first.selection_score or 0.0)}."
+        f"chose, {first.method} {reached} {percent(first.selection_score or 0.0)}."
     )
 
 
 def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family: int, margin: float) -> str:
-    better = [arm for arm in others if arm.significant and _lead(arm) > 0]
-    worse = [arm for arm in others if arm.significant and _lead(arm) < 0]
+    better = [arm for arm in others if arm.significant and lead(arm) > 0]
+    worse = [arm for arm in others if arm.significant and lead(arm) < 0]
     if best in better:
         text = _won(best, base, mean, family) + _aside("Better than", base, [arm for arm in better if arm is not best])
     elif better:
-        first = max(better, key=_lead)
+        first = max(better, key=lead)
         text = (
-            f"{first.method} is better than {base.method}: {_points(_lead(first), sign=True)} "
-            f"({_evidence(first, family)}). {best.method} has the highest mean, {_points(_lead(best), sign=True)}, but "
+            f"{first.method} is better than {base.method}: {points(lead(first), sign=True)} "
+            f"({_evidence(first, family)}). {best.method} has the highest mean, {points(lead(best), sign=True)}, but "
             f"that may be chance ({_evidence(best, family)})."
         ) + _aside("Better than", base, [arm for arm in better if arm is not first])
     elif worse and len(worse) == len(others):
-        text = f"{base.method}, the baseline, won with {_score(mean)}."
+        text = f"{base.method}, the baseline, won with {score(mean)}."
     else:
         text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
     text += _aside("Worse than", base, worse) + _equivalent(base, others, margin)
@@ -129,8 +130,8 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
 def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     assert best.summary is not None
     text = (
-        f"{best.method} won: {_percent(best.summary.mean)} against {_percent(mean.mean)} for {base.method}, "
-        f"{_points(_lead(best), sign=True)} ({_evidence(best, family)})."
+        f"{best.method} won: {percent(best.summary.mean)} against {percent(mean.mean)} for {base.method}, "
+        f"{points(lead(best), sign=True)} ({_evidence(best, family)})."
     )
     chance = best.probability_of_best
     if chance is None or chance >= 0.95:
@@ -141,21 +142,21 @@ def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
 def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
     """The sentence where no method is significantly better, and those of `open_arms` are not significantly worse."""
     result = "No method is shown to be better than" if some_worse else "No method can be told from"
-    first = max(open_arms, key=_lead)
+    first = max(open_arms, key=lead)
     if best is base:
         text = (
-            f"{result} {base.method}, which has the highest mean, {_percent(mean.mean)}: {first.method}, the next, is "
+            f"{result} {base.method}, which has the highest mean, {percent(mean.mean)}: {first.method}, the next, is "
             "behind"
         )
     else:
         text = f"{result} {base.method}: the best, {first.method}, is ahead"
-    return f"{text} by {_points(abs(_lead(first)))} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
+    return f"{text} by {points(abs(lead(first)))} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
 
 
 def _hopeless(arm: Arm) -> str:
     """That a comparison ended early, since the rest of the draws would hardly have shown a difference."""
     ended = arm.course is not None and arm.course.ended is Ended.FUTILE
-    draws = f"; it ended after {_difference(arm).n} draws"
+    draws = f"; it ended after {difference_of(arm).n} draws"
     return f"{draws}, since the others would hardly have shown a difference" if ended else ""
 
 
@@ -169,14 +170,14 @@ def _equivalent(base: Arm, others: Sequence[Arm], margin: float) -> str:
 def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     """What a baseline that nothing is shown to beat cost, where that is much less than the next method cost, and what
     that means where it trains no encoder."""
-    next_best = max(others, key=_lead)
+    next_best = max(others, key=lead)
     spent, other = base.cost.spent.total, next_best.cost.spent.total
     text = ""
     if 0 < spent < _CHEAP * other:
         text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
     if base.method != _UNTRAINED:
         return text
-    if all(arm.equivalent or (arm.significant and _lead(arm) < 0) for arm in others):
+    if all(arm.equivalent or (arm.significant and lead(arm) < 0) for arm in others):
         return f"{text} Training does not pay here: nothing gains {margin:g} point{'s' if margin != 1 else ''}."
     return f"{text} Training is not shown to pay here."
 
@@ -186,15 +187,15 @@ def _dear(best: Arm, base: Arm) -> str:
     spent, other = best.cost.spent.total, base.cost.spent.total
     if not 0 < other < _CHEAP * spent:
         return ""
-    return f" {best.method} took {_rounded(round(spent / other)):,} times as long as {base.method}."
+    return f" {best.method} took {rounded(round(spent / other)):,} times as long as {base.method}."
 
 
 def _turned(base: Arm, others: Sequence[Arm]) -> str:
     """The claims that another way to read the same models turns round, which makes them none."""
     parts = []
     for arm in (arm for arm in others if arm.significant and arm.turned):
-        rule, lead = max(arm.turned.items(), key=lambda each: abs(each[1]))
-        parts.append(f"{_RULES[rule]}, {arm.method} is {'ahead' if lead > 0 else 'behind'} by {_points(abs(lead))}")
+        rule, other = max(arm.turned.items(), key=lambda each: abs(each[1]))
+        parts.append(f"{_RULES[rule]}, {arm.method} is {'ahead' if other > 0 else 'behind'} by {points(abs(other))}")
     if not parts:
         return ""
     return f" But other ways to read the same models turn that round: {'; '.join(parts)} compared with {base.method}."
@@ -203,25 +204,37 @@ def _turned(base: Arm, others: Sequence[Arm]) -> str:
 def _over_references(best: Arm, comparison: Comparison) -> str:
     """The best arm's lead over what everybody would do, other than the baseline; not tested."""
     named = [
-        f"{method} by {_points(difference.mean, sign=True)} ({_interval(difference)})"
+        f"{method} by {points(difference.mean, sign=True)} ({interval(difference)})"
         for method, difference in comparison.references.items()
     ]
     return f" {best.method} differs from {' and from '.join(named)}." if named else ""
 
 
+def _flattered(comparison: Comparison, largest: Arm) -> str:
+    """What the largest difference is worth, where its having been chosen for that makes it look larger."""
+    found, seen = comparison.named_best, lead(largest)
+    if found is None or seen <= 0 or points(found.mean) == points(seen):
+        return ""
+    low, high = (f"{100 * limit:.1f}" for limit in (found.low, found.high))
+    return (
+        f" As the largest of {found.of} differences, that of {largest.method} flatters: it is worth "
+        f"{points(found.mean, sign=True)} ({low} to {high})."
+    )
+
+
 def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:
     """` Worse than cross_entropy: supcon by 10.2 points (p = 0.004), ...`"""
-    named = [f"{arm.method} by {_points(abs(_lead(arm)))} ({_p_value(arm)})" for arm in arms]
+    named = [f"{arm.method} by {points(abs(lead(arm)))} ({p_value(arm)})" for arm in arms]
     return f" {relation} {base.method}: {', '.join(named)}." if named else ""
 
 
 def _needed(arm: Arm) -> str:
-    difference = _difference(arm)
+    difference = difference_of(arm)
     if difference.n < 2 or (arm.draws_needed is not None and arm.draws_needed <= difference.n):
         return ""
     if difference.components is not None:
         return _resolution(arm, difference.components)
-    count = "more than 100,000" if arm.draws_needed is None else f"about {_rounded(arm.draws_needed):,}"
+    count = "more than 100,000" if arm.draws_needed is None else f"about {rounded(arm.draws_needed):,}"
     return f"; {count} draws would be needed to resolve that"
 
 
@@ -229,7 +242,7 @@ def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
     """What would resolve a difference: more draws, more test rows (labelled ones, where all are tested), or neither."""
     unit = "labelled rows" if isinstance(found, RepeatedParts) else "test rows"
     ways = [
-        f"about {_rounded(count):,} {counted}"
+        f"about {rounded(count):,} {counted}"
         for count, counted in ((arm.draws_needed, "draws"), (arm.rows_needed, unit))
         if count is not None
     ]
@@ -241,59 +254,8 @@ def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
 
 
 def _evidence(arm: Arm, family: int) -> str:
-    corrected = f" after Holm's correction over {family} tests" if family > 1 else ""
-    return f"{_interval(_difference(arm))}, {_p_value(arm)}{corrected}"
-
-
-# ---- numbers ---------------------------------------------------------------------------------------------------------
-
-
-def _difference(arm: Arm) -> Difference:
-    assert arm.difference is not None
-    return arm.difference
-
-
-def _lead(arm: Arm) -> float:
-    return _difference(arm).mean
-
-
-def _score(summary: Summary) -> str:
-    draws = f", {summary.n} draws" if summary.n > 1 else ""
-    return f"{_percent(summary.mean)} ({_interval(summary)}{draws})"
-
-
-def _interval(found: Summary | Difference) -> str:
-    if found.n == 1:
-        return "one draw"
-    return f"95 % interval {_hundredths(found.low)} to {_hundredths(found.high)}"
-
-
-def _percent(share: float) -> str:
-    return f"{_hundredths(share)} %"
-
-
-def _points(share: float, *, sign: bool = False) -> str:
-    plus = "+" if sign and share >= 0 else ""
-    return f"{plus}{_hundredths(share)} points"
-
-
-def _hundredths(share: float) -> str:
-    """A share in percent with one decimal, never `-0.0`."""
-    return f"{round(100 * share, 1) + 0.0:.1f}"
-
-
-def _p_value(arm: Arm) -> str:
-    value = arm.p_corrected
-    assert value is not None
-    if value < 0.001:
-        return "p < 0.001"
-    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
-
-
-def _rounded(count: int) -> int:
-    """The count rounded to two digits, since its estimate is no more precise."""
-    step = int(10 ** max(0, floor(log10(count)) - 1))
-    return round(count / step) * step
+    corrected = f" corrected for {family} tests" if family > 1 else ""
+    return f"{interval(difference_of(arm))}, {p_value(arm)}{corrected}"
 
 
 def _listed(names: Iterable[str]) -> str:

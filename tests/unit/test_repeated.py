@@ -174,10 +174,15 @@ def test_what_would_help_is_more_labels() -> None:
     assert "test rows" not in comparison.sentence
 
 
-def test_draws_of_the_same_few_rows_make_no_mean_gain() -> None:
+def test_a_mean_gain_on_few_labels_is_as_uncertain_as_they_are() -> None:
     results = synthetic_results(datasets=("cr",), losses=("cross_entropy", "supcon"), shots=(8, 16), draws=4)
-    assert verdict(results).gains
-    assert verdict(repeated(results)).gains == ()
+    found = verdict(repeated(results))
+    (gain,) = found.gains
+    differences = [arm.difference for each in found.comparisons for arm in each.arms if arm.difference is not None]
+    assert gain.mean == pytest.approx(np.mean([each.mean for each in differences]))
+    assert (gain.low, gain.high) == (gain.here_low, gain.here_high), "a single dataset tells nothing of others"
+    widest = max(each.high - each.low for each in differences)
+    assert 0.4 * widest < gain.high - gain.low <= 1.001 * widest, "both numbers of shots are tested on the same rows"
 
 
 def test_few_labels_are_said_to_leave_differences_unseen() -> None:

@@ -14,7 +14,6 @@ from sweep.verdict.power import draws_needed, power
 from sweep.verdict.statistics import (
     average_ranks,
     holm,
-    mean_gain,
     mean_interval,
     paired_difference,
     probability_of_best,
@@ -156,36 +155,6 @@ def test_two_losses_are_ranked_by_wilcoxons_test() -> None:
     found = average_ranks([[0.1, 0.2], [0.1, 0.3], [0.1, 0.4], [0.1, 0.5]], ["a", "b"])
     assert found.average == (2.0, 1.0)
     assert found.p_value == pytest.approx(2 / 2**4)
-
-
-# ---- all comparisons of a sweep --------------------------------------------------------------------------------------
-
-
-def test_a_mean_gain_counts_comparisons_and_leaves_gaps_out() -> None:
-    found = mean_gain([[[1.0, 3.0], [5.0, np.nan]], [[0.0, 0.0]]])
-    assert found.n == 3
-    assert found.mean == pytest.approx((2 + 5 + 0) / 3)
-    assert found.low <= found.mean <= found.high
-
-
-def test_one_dataset_speaks_for_itself_alone() -> None:
-    differences_N = normal(10)
-    found, alone = mean_gain([differences_N]), summarise(differences_N)
-    assert (found.low, found.high) == pytest.approx((alone.low, alone.high), abs=0.1)
-
-
-def test_what_differs_between_datasets_widens_the_interval() -> None:
-    noise = [0.1 * normal(10, seed=seed) for seed in range(6)]
-    alike = mean_gain(noise)
-    unlike = mean_gain([each + shift for each, shift in zip(noise, (-3, -2, -1, 1, 2, 3), strict=True)])
-    assert unlike.high - unlike.low > 10 * (alike.high - alike.low)
-
-
-def test_draws_are_resampled_together_for_all_shots_of_a_dataset() -> None:
-    """Two comparisons that are each other's opposite on every draw have a mean gain of exactly 0."""
-    differences_N = normal(10)
-    found = mean_gain([np.stack([differences_N, -differences_N])])
-    assert (found.low, found.high) == pytest.approx((0, 0), abs=1e-12)
 
 
 # ---- planning --------------------------------------------------------------------------------------------------------

@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sweep.driver import _looks_before
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import DataRecord, SweepState
+from sweep.records.sweep import LOOKS_BEFORE, DataRecord, SweepState
 from sweep.report.write import verdict_json
+from sweep.spec.model import SweepSpec
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import _is_majority
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
+from sweep.verdict.dependence import correlation
 from sweep.verdict.statistics import paired_difference, summarise
 from sweep.verdict.tested_rows import majority_scores
 from tests.sweeps.synthetic_results import synthetic_results
@@ -66,7 +69,9 @@ def test_a_clear_gain_is_a_win_with_its_size_and_evidence() -> None:
     assert best.difference is not None
     assert best.difference.mean == pytest.approx(0.1, abs=0.02)
     assert best.significant
-    assert best.p_corrected == best.difference.p_value < 0.001
+    assert best.p_corrected == pytest.approx(best.difference.p_value, rel=1e-6)
+    assert best.p_corrected is not None
+    assert 0 < best.p_corrected < 0.001
     assert best.probability_of_best == 1
     assert comparison.sentence.startswith("soft_triple won: ")
     assert "for cross_entropy, +9." in comparison.sentence or "for cross_entropy, +10." in comparison.sentence
@@ -250,7 +255,7 @@ def test_one_correction_over_all_tests_of_the_sweep() -> None:
         assert won.difference is not None
         assert won.p_corrected is not None
         assert won.difference.p_value * 3 <= won.p_corrected <= won.difference.p_value * 8 * 1.001
-        assert "after Holm's correction over 8 tests" in comparison.sentence
+        assert "corrected for 8 tests" in comparison.sentence
 
 
 def test_other_axes_make_comparisons_of_their_own_and_share_what_ignores_them() -> None:
@@ -293,6 +298,37 @@ def test_gains_and_ranks_are_over_all_datasets() -> None:
 def test_one_comparison_has_no_mean_gain_and_two_datasets_no_ranks() -> None:
     assert verdict(small()).gains == ()
     assert dict(verdict(synthetic_results(losses=TWO, **CLEAR)).ranks) == {}
+
+
+def test_differences_to_one_baseline_go_together() -> None:
+    """Methods that are equally noisy share the noise of the baseline: a correlation of a half."""
+    found = only(verdict(small(losses=("cross_entropy", "supcon", "proxy_anchor", "soft_triple"), draws=60)))
+    base = found.arm(found.baseline)
+    assert base is not None
+    together = correlation([each for each in found.arms if each is not base], base)
+    assert np.diag(together) == pytest.approx(1)
+    assert 0.2 < together[0, 1] < 0.8
+    arms = only(verdict(small(draws=2))).arms
+    assert correlation(arms[1:], arms[0]) == pytest.approx(1), "one difference goes with itself alone"
+
+
+@pytest.mark.parametrize(("looks", "now"), [([4, 10], "4, 10"), ("off", "off")])
+def test_looks_that_changed_after_the_sweep_had_run_are_said(looks: Any, now: str) -> None:
+    results = small(confirm={"draws": 10, "looks": looks})
+    assert not [said for said in verdict(results).warnings if "changed after" in said]
+    changed = replace(results.sweep, provenance={**results.sweep.provenance, LOOKS_BEFORE: "6, 10"})
+    said = warned(verdict(replace(results, sweep=changed)), "changed after the sweep had run")
+    assert f"(were 6, 10, are {now})" in said
+
+
+def test_a_run_records_the_looks_of_the_one_before_if_they_were_others() -> None:
+    sweep = small(confirm={"draws": 10, "looks": [4, 10]}).sweep
+    same, other = (
+        SweepSpec.recorded(small(confirm={"draws": 10, "looks": each}).sweep.spec) for each in ([4, 10], "off")
+    )
+    assert _looks_before(None, same) == _looks_before(sweep, same) == {}
+    assert _looks_before(sweep, other) == {LOOKS_BEFORE: "4, 10"}
+    assert _looks_before(replace(sweep, provenance={LOOKS_BEFORE: "6, 10"}), same) == {LOOKS_BEFORE: "6, 10"}
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------
@@ -530,7 +566,7 @@ def test_unequal_budgets() -> None:
 def test_too_few_draws_for_any_test_to_succeed() -> None:
     found = verdict(of_old(small(draws=5)))
     said = warned(found, "cannot be significant")
-    assert said.startswith("a difference on 5 draws cannot be significant after Holm's correction over 1 test,")
+    assert said.startswith("a difference on 5 draws cannot be significant when it is corrected for 1 test,")
     assert said.endswith("raise `confirm.draws` to at least 6")
     assert not only(found).arms[1].significant
     assert "some scores rest on 5 draws only" in warned(found, "cover less often")

@@ -7,6 +7,7 @@ from functools import cache
 
 from sweep.records.spent import Spent
 from sweep.verdict import Arm, Verdict, verdict
+from sweep.verdict.named_best import NamedBest
 from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
 from tests.sweeps.synthetic_results import synthetic_results
@@ -27,6 +28,7 @@ def told(
     spent: float | None = None,
     equivalent: tuple[str, ...] = (),
     baseline: str = "cross_entropy",
+    named_best: NamedBest | None = None,
 ) -> str:
     """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %.
 
@@ -41,7 +43,8 @@ def told(
     others = [_led(like, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
     others = [replace(arm, p_equivalent=0.01 if arm.method in equivalent else 0.4) for arm in others]
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
-    return sentence(replace(comparison, arms=(base, *others), best=best, baseline=baseline), family, 1.0)
+    changed = replace(comparison, arms=(base, *others), best=best, baseline=baseline, named_best=named_best)
+    return sentence(changed, family, 1.0)
 
 
 def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, chance: float) -> Arm:
@@ -60,14 +63,14 @@ def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, 
 def test_a_win() -> None:
     assert told(("soft_triple", 2.9, 0.012), ("supcon", -0.2, 0.9), chance=0.98) == (
         "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
-        "p = 0.012 after Holm's correction over 6 tests)."
+        "p = 0.012 corrected for 6 tests)."
     )
 
 
 def test_a_win_with_rivals() -> None:
     assert told(("soft_triple", 2.9, 0.012), ("supcon", -3, 0.04), ("triplet", 2.1, 0.03)) == (
         "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
-        "p = 0.012 after Holm's correction over 6 tests). Among all methods it comes first in 71 % of "
+        "p = 0.012 corrected for 6 tests). Among all methods it comes first in 71 % of "
         "resamples. Better than cross_entropy: triplet by 2.1 points (p = 0.030). Worse than cross_entropy: supcon "
         "by 3.0 points (p = 0.040)."
     )
@@ -88,7 +91,7 @@ def test_how_many_draws_are_needed_is_said_only_where_it_helps() -> None:
 def test_a_baseline_that_nothing_beats() -> None:
     assert told(("proxy_anchor", -0.6, 0.5), ("supcon", -8, 0.0004)) == (
         "No method is shown to be better than cross_entropy, which has the highest mean, 70.0 %: proxy_anchor, the "
-        "next, is behind by 0.6 points (95 % interval -2.7 to 1.5, p = 0.50 after Holm's correction over 6 tests); "
+        "next, is behind by 0.6 points (95 % interval -2.7 to 1.5, p = 0.50 corrected for 6 tests); "
         "about 310 draws would be needed to resolve that. Worse than cross_entropy: supcon by 8.0 points (p < 0.001)."
     )
 
@@ -102,10 +105,22 @@ def test_a_baseline_that_beats_every_other_loss() -> None:
 
 def test_a_highest_mean_that_may_be_chance_beside_a_sure_gain() -> None:
     assert told(("proxy_anchor", 3, 0.2), ("soft_triple", 2, 0.01)) == (
-        "soft_triple is better than cross_entropy: +2.0 points (95 % interval -0.1 to 4.1, p = 0.010 after Holm's "
-        "correction over 6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % "
-        "interval 0.9 to 5.1, p = 0.20 after Holm's correction over 6 tests)."
+        "soft_triple is better than cross_entropy: +2.0 points (95 % interval -0.1 to 4.1, p = 0.010 corrected for "
+        "6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % interval 0.9 to 5.1, "
+        "p = 0.20 corrected for 6 tests)."
     )
+
+
+def test_the_largest_of_several_differences_flatters() -> None:
+    shrunk = NamedBest(mean=0.021, low=-0.004, high=0.05, of=3)
+    said = told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=shrunk)
+    assert (
+        "p = 0.012 corrected for 6 tests). Among all methods it comes first in 71 % of resamples. As the largest of "
+        "3 differences, that of soft_triple flatters: it is worth +2.1 points (-0.4 to 5.0)."
+    ) in said
+    same = NamedBest(mean=0.0292, low=0.008, high=0.05, of=3)
+    assert "flatters" not in told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=same)
+    assert "flatters" not in told(("soft_triple", -2.9, 0.5), ("supcon", -5, 0.4), named_best=shrunk), "nobody is named"
 
 
 def test_a_difference_of_nothing_has_no_sign() -> None:

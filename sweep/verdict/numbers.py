@@ -1,0 +1,65 @@
+"""The numbers of a verdict in words."""
+
+from __future__ import annotations
+
+from math import floor, log10
+
+from sweep.verdict.model import Arm
+from sweep.verdict.statistics import Difference, Summary
+
+__all__ = ["difference_of", "interval", "lead", "p_value", "percent", "points", "rounded", "score"]
+
+
+def difference_of(arm: Arm) -> Difference:
+    """The difference of an arm that has one."""
+    assert arm.difference is not None
+    return arm.difference
+
+
+def lead(arm: Arm) -> float:
+    """Its mean difference to the baseline."""
+    return difference_of(arm).mean
+
+
+def score(summary: Summary) -> str:
+    """A mean score with its interval: `72.4 % (95 % interval 70.0 to 74.8, 10 draws)`."""
+    draws = f", {summary.n} draws" if summary.n > 1 else ""
+    return f"{percent(summary.mean)} ({interval(summary)}{draws})"
+
+
+def interval(found: Summary | Difference) -> str:
+    """An interval in percent or points: `95 % interval 70.0 to 74.8`."""
+    if found.n == 1:
+        return "one draw"
+    return f"95 % interval {_hundredths(found.low)} to {_hundredths(found.high)}"
+
+
+def percent(share: float) -> str:
+    """`72.4 %`"""
+    return f"{_hundredths(share)} %"
+
+
+def points(share: float, *, sign: bool = False) -> str:
+    """`4.1 points`, or with a sign `+4.1 points`."""
+    plus = "+" if sign and share >= 0 else ""
+    return f"{plus}{_hundredths(share)} points"
+
+
+def _hundredths(share: float) -> str:
+    """A share in percent with one decimal, never `-0.0`."""
+    return f"{round(100 * share, 1) + 0.0:.1f}"
+
+
+def p_value(arm: Arm) -> str:
+    """`p = 0.012`, corrected."""
+    value = arm.p_corrected
+    assert value is not None
+    if value < 0.001:
+        return "p < 0.001"
+    return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def rounded(count: int) -> int:
+    """The count rounded to two digits, since its estimate is no more precise."""
+    step = int(10 ** max(0, floor(log10(count)) - 1))
+    return round(count / step) * step
