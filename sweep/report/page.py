@@ -104,6 +104,8 @@ def _certainty(comparison: Comparison) -> tuple[Literal["holds", "open", "none"]
         return "none", "not confirmed"
     if comparison.baseline is None or len(comparison.arms) == 1:
         return "none", "no comparison"
-    if best.method == comparison.baseline:
-        return "none", "the baseline leads"
-    return ("holds", "difference holds") if best.significant else ("open", "not told apart")
+    shown = [arm.difference.mean > 0 for arm in comparison.arms if arm.difference is not None and arm.significant]
+    if any(shown):
+        return "holds", "difference holds"
+    all_worse = len(shown) == sum(arm.difference is not None for arm in comparison.arms) > 0
+    return ("none", "the baseline leads") if all_worse else ("open", "not told apart")

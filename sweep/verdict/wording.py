@@ -21,7 +21,7 @@ __all__ = ["selection", "sentence"]
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 _CHEAP = 0.5  # a share of the other's time that is worth a word
-_UNTRAINED = "frozen"  # the method that trains no encoder
+_UNTRAINED = ("frozen", "label_names", "predictions")  # the methods that train no encoder
 _RULES = {
     "head": "by the head",
     "nearest": "by the nearest proxy or centroid",
@@ -175,9 +175,10 @@ def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     text = ""
     if 0 < spent < _CHEAP * other:
         text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
-    if base.method != _UNTRAINED:
+    trained = [arm for arm in others if arm.method not in _UNTRAINED]
+    if base.method not in _UNTRAINED or not trained:
         return text
-    if all(arm.equivalent or (arm.significant and lead(arm) < 0) for arm in others):
+    if all(arm.equivalent or (arm.significant and lead(arm) < 0) for arm in trained):
         return f"{text} Training does not pay here: nothing gains {margin:g} point{'s' if margin != 1 else ''}."
     return f"{text} Training is not shown to pay here."
 

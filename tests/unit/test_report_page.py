@@ -58,6 +58,32 @@ def test_the_first_screen_says_what_won_and_how_winners_were_chosen(results: Swe
     assert "cross_entropy" in text
 
 
+@pytest.mark.parametrize(
+    ("corrected", "label"),
+    [
+        ({"soft_triple": (0.04, 0.01), "supcon": (0.05, 0.3)}, "difference holds"),  # the highest mean may be chance
+        ({"soft_triple": (-0.01, 0.4), "supcon": (-0.05, 0.01)}, "not told apart"),
+        ({"soft_triple": (-0.04, 0.01), "supcon": (-0.05, 0.01)}, "the baseline leads"),
+    ],
+)
+def test_the_label_of_a_comparison_says_what_its_sentence_says(
+    corrected: dict[str, tuple[float, float]], label: str
+) -> None:
+    results = synthetic_results(datasets=("cr",), losses=("cross_entropy", *corrected), trials=2, draws=4)
+    found = verdict(results)
+    (comparison,) = found.comparisons
+    base, *others = comparison.arms
+    arms = []
+    for arm in others:
+        assert arm.difference is not None
+        mean, p_value = corrected[arm.method]
+        arms.append(replace(arm, difference=replace(arm.difference, mean=mean), p_corrected=p_value))
+    best = max(arms, key=lambda arm: corrected[arm.method][0])
+    best = best if corrected[best.method][0] > 0 else base
+    changed = replace(found, comparisons=(replace(comparison, arms=(base, *arms), best=best),))
+    assert f'<span class="label">{label}</span>' in page(results, changed)
+
+
 def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
     odd = replace(
         found,

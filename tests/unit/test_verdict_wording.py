@@ -138,6 +138,7 @@ def test_whether_training_pays_is_said_where_the_frozen_encoder_is_the_baseline(
     settled = told(("soft_triple", 0.2, 0.8), ("supcon", -3, 0.01), equivalent=("soft_triple",), baseline="frozen")
     assert settled.endswith(" Training does not pay here: nothing gains 1 point.")
     assert "Training" not in told(("soft_triple", 2.9, 0.01), baseline="frozen")
+    assert "Training" not in told(("label_names", 0.8, 0.3), baseline="frozen"), "neither trains an encoder"
 
 
 def test_a_lead_that_another_way_of_reading_turns_round_is_said_to_be_none() -> None:
