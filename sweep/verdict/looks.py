@@ -49,9 +49,12 @@ class Bounds:
 
     @classmethod
     @lru_cache(maxsize=64)
-    def of(cls, looks: tuple[int, ...]) -> Bounds:
-        """The bounds for looks after so many draws, the last one after all of them."""
-        return cls(np.maximum.accumulate(_crossing(np.array(looks) / looks[-1], _LEVELS), axis=0))
+    def of(cls, looks: tuple[int, ...], power: float = _POWER) -> Bounds:
+        """The bounds for looks after so many draws, the last one after all of them.
+
+        power: of the share of the draws, in the level spent.
+        """
+        return cls(np.maximum.accumulate(_crossing(np.array(looks) / looks[-1], _LEVELS, power), axis=0))
 
     def nominal(self, level: float) -> NDArray[np.float64]:
         """What a p-value must fall below at each of K looks for the test to reject at a level."""
@@ -90,7 +93,7 @@ def _critical(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _crossing(shares_K: NDArray[np.float64], levels_L: NDArray[np.float64]) -> NDArray[np.float64]:
+def _crossing(shares_K: NDArray[np.float64], levels_L: NDArray[np.float64], power: float) -> NDArray[np.float64]:
     """nominal_LK: the two-sided p-values at whose z-values a Brownian motion crosses at each look with the probability
     that a level may spend there."""
     from scipy import special
@@ -98,7 +101,7 @@ def _crossing(shares_K: NDArray[np.float64], levels_L: NDArray[np.float64]) -> N
     size = np.abs(_GRID)
     density_LG = np.tile(_normal(_GRID), (len(levels_L), 1))
     alive_LG = density_LG
-    spent_LK = levels_L[:, None] * shares_K**_POWER
+    spent_LK = levels_L[:, None] * shares_K**power
     found = []
     for look, share in enumerate(shares_K):
         if look:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["collapsing_pair", "right_rows"]
+__all__ = ["collapsing_pair", "right_rows", "suited_pair"]
 
 Floats = NDArray[np.float64]
 LEVEL, COMMON_SD, OWN_SD = 0.75, 0.04, 0.035
@@ -34,3 +34,15 @@ def collapsing_pair(
     ours_NT = right_rows(LEVEL + rate * cost + gain + common_N + rng.normal(0, OWN_SD, draws), hard_T, rng)
     ours_NT[collapsed_N] = np.arange(rows) < rows * (LEVEL + rate * cost + gain - cost)
     return ours_NT, right_rows(LEVEL + common_N + rng.normal(0, OWN_SD, draws), hard_T, rng), collapsed_N
+
+
+def suited_pair(draws: int, rows: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return what two equally good classifiers get right: rows are easy or hard, more so for one of the two, and each
+    draw trains better or worse ones."""
+    easy_T = 1 + rng.normal(0, 1.5, rows)
+
+    def right() -> Floats:
+        logits_NT = easy_T + rng.normal(0, 1, rows) + rng.normal(0, 0.4, (draws, 1)) + rng.normal(0, 0.5, (draws, rows))
+        return (rng.random((draws, rows)) < special.expit(logits_NT)).astype(float)
+
+    return right(), right()

@@ -167,34 +167,6 @@ def test_many_equal_rows_are_equivalent() -> None:
 # ---- simulated truth -------------------------------------------------------------------------------------------------
 
 
-def simulated(draws: int, rows: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """What two equally good classifiers get right: rows are easy or hard, more so for one of the two, and each draw
-    trains better or worse ones."""
-    easy_T = 1 + rng.normal(0, 1.5, rows)
-
-    def right() -> Floats:
-        logits_NT = easy_T + rng.normal(0, 1, rows) + rng.normal(0, 0.4, (draws, 1)) + rng.normal(0, 0.5, (draws, rows))
-        return (rng.random((draws, rows)) < 1 / (1 + np.exp(-logits_NT))).astype(float)
-
-    return right(), right()
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("rows", [15, 30, 60, 200, 1000])
-@pytest.mark.parametrize("draws", [5, 10, 20, 40])
-def test_intervals_of_a_difference_hold_the_truth_as_often_as_they_say(draws: int, rows: int) -> None:
-    sweeps = 1000 if rows < 1000 else 500
-    rng = np.random.default_rng(draws * rows)
-    held = 0
-    for _ in range(sweeps):
-        found = crossed_difference(*simulated(draws, rows, rng))
-        held += found.low <= 0 <= found.high
-    error = float(np.sqrt(0.05 * 0.95 / sweeps))
-    print(f"{rows} rows, {draws} draws: {held / sweeps:.3f}, standard error {error:.3f}")
-    assert 0.93 - 2 * error <= held / sweeps <= 0.985 + 2 * error
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_arms_that_differ_by_the_margin_are_rarely_called_equivalent() -> None:
