@@ -21,6 +21,9 @@ from sweep.scheduling.confirmer import Confirmer
 from sweep.search.pruning import pruner
 from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
+from sweep.verdict.comparisons import planned_tests
+from sweep.verdict.groups import groups
+from sweep.verdict.worthwhile import enough
 from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["Dispatcher", "State"]
@@ -49,8 +52,8 @@ class Dispatcher:
 
     Interrupted trials go first, then the confirmations of cells whose search has ended. Then the cell with the least
     progress gets a new trial; among equals the one with the longest trials, so that no long trial is left for the end.
-    A cell whose trials keep failing, or one that is good enough, gets no more. `changed` is called with the key of each
-    trial, and of each confirmation, that changed.
+    A cell whose trials keep failing, one that is good enough, or one whose search is no longer worthwhile gets no more.
+    `changed` is called with the key of each trial, and of each confirmation, that changed.
 
     state: whether it hands out work. fault: why the ledger could not be written, after which the sweep must stop.
     """
@@ -204,10 +207,18 @@ class Dispatcher:
         """Trials of a cell have ended: close the cell if that is enough, and let its winner be confirmed if its search
         has ended."""
         trials = [record for record in self.ledger.trials() if record.cell == cell]
-        if is_on_target(trials, self.spec.budget) or is_given_up(trials, self.spec.budget.failures):
+        budget = self.spec.budget
+        if is_on_target(trials, budget) or is_given_up(trials, budget.failures) or self._is_enough(cell, trials):
             self._closed.add(cell)
         if self._searched(cell) and not any(map(_is_open, trials)):
             self.confirmer.consider(cell, trials)
+
+    def _is_enough(self, key: str, trials: Sequence[TrialRecord]) -> bool:
+        """Whether the spec ends searches that are no longer worthwhile, and this one is not."""
+        if self.spec.budget.stop == "never":
+            return False
+        planned = next(cell.trials(self.spec.budget.trials_per_cell) for cell in self.cells if cell.key == key)
+        return enough(trials, planned, self.spec.confirm.draws, planned_tests(groups(self.spec))) is not None
 
     def _searched(self, key: str) -> bool:
         return all(cell.key != key for cell in self._open_cells())

@@ -9,6 +9,7 @@ from sweep.search.rungs import LEAST_TRIALS, default_rungs
 from sweep.spec.blocks import Pruning
 from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
+from sweep.verdict.worthwhile import FEWEST
 from trainable.config import TrialConfig
 
 __all__ = ["TrainingSeconds", "Work", "least_share", "work_of"]
@@ -35,7 +36,7 @@ class Work:
     """The work of a sweep, in seconds of a slot that holds one trial.
 
     search: all trials, trained to their ends.
-    pruned: the same where pruning stops all that it could.
+    pruned: the same where pruning stops all that it could, and the search ends as early as it may.
     deciders: the draws that decide between finalists, if there are ties everywhere.
     confirmation: all confirmations, with all their draws.
     first_look: the same with the draws of the first look alone; equal to it where there are no looks.
@@ -63,7 +64,8 @@ def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Training
     trials = {cell.key: cell.trials(spec.budget.trials_per_cell) for cell in cells}
     search = {key: count * costs[key].trial for key, count in trials.items()}
     configs = {cell.key: cell.default_config() for cell in cells}
-    shares = {key: least_share(spec.pruning, configs[key], count) for key, count in trials.items()}
+    least = {key: _least_trials(spec, count) for key, count in trials.items()}
+    shares = {key: least_share(spec.pruning, configs[key], least[key]) * least[key] / trials[key] for key in trials}
     confirm, once = spec.confirm, sum(costs[key].once for key in search)
     tied = {key: min(confirm.finalists, count) for key, count in trials.items()}
     draws = {key: count * confirm.finalist_draws if confirm.draws and count > 1 else 0 for key, count in tied.items()}
@@ -75,6 +77,12 @@ def work_of(cells: Sequence[Cell], spec: SweepSpec, costs: Mapping[str, Training
         first_look=sum(confirm.least_replicates * costs[key].confirmation for key in search),
         chain=max(_chain(costs[key], confirmed=confirm.draws > 0) for key in search),
     )
+
+
+def _least_trials(spec: SweepSpec, trials: int) -> int:
+    """The fewest trials after which a search of so many may end."""
+    ends = spec.budget.stop == "worthwhile" and spec.confirm.draws > 0
+    return min(FEWEST, trials) if ends else trials
 
 
 def _chain(cost: TrainingSeconds, *, confirmed: bool) -> float:

@@ -96,6 +96,11 @@ class Budget(BaseModel):
         le=1,
         description="score at which the search of a cell ends, once a completed trial reaches it; default: none",
     )
+    stop: Literal["never", "worthwhile"] = Field(
+        "never",
+        description="when the search of a cell ends before it has all its trials; worthwhile: once what the others "
+        "could still gain is less than what its confirmation could resolve",
+    )
     failures: int = Field(
         5, ge=1, le=10_000, description="failed trials in a row after which a cell is given up; the others continue"
     )

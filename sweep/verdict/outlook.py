@@ -19,7 +19,7 @@ from sweep.verdict.variance import configuration_variance
 from trainable.outcomes import Outcome
 from trainable.shots import Shots
 
-__all__ = ["Expected", "Outlook", "more_labels", "more_trials", "outlooks"]
+__all__ = ["Expected", "Outlook", "last_doubling", "more_labels", "more_trials", "outlooks"]
 
 _FEWEST_TRIALS = 4
 _SPREAD = 0.25  # how far the real gain lay from the expected one, as a share of it: one standard deviation
@@ -148,17 +148,25 @@ def more_trials(trials: Sequence[TrialRecord]) -> float | None:
     """The gain of twice the trials: what the last doubling brought, which is more than the next one will, shrunk to the
     part of a validation score that belongs to the configuration. None for fewer than four completed trials.
 
-    What the last doubling brought is the mean of the best of all trials less that of the best of every half of them;
-    trials that were stopped early count as the worst that completed.
     """
-    completed = [trial for trial in trials if trial.outcome is Outcome.COMPLETED and trial.score is not None]
-    if len(completed) < _FEWEST_TRIALS:
+    lead = last_doubling(trials)
+    return None if lead is None else lead * _reliability(_completed(trials))
+
+
+def last_doubling(trials: Sequence[TrialRecord]) -> float | None:
+    """What the last doubling of the trials brought on validation rows: the score of the best of all less the mean score
+    of the best of every half of them. Trials that were stopped early count as the worst that completed; None for fewer
+    than four completed trials."""
+    scores = [trial.score for trial in _completed(trials) if trial.score is not None]
+    if len(scores) < _FEWEST_TRIALS:
         return None
-    scores = [trial.score for trial in completed if trial.score is not None]
     others = sum(trial.outcome in (Outcome.PRUNED, Outcome.DIVERGED) for trial in trials)
     everyone_N = np.sort([*scores, *[min(scores)] * others])
-    lead = float(everyone_N[-1]) - _best_of(everyone_N, len(everyone_N) // 2)
-    return lead * _reliability(completed)
+    return float(everyone_N[-1]) - _best_of(everyone_N, len(everyone_N) // 2)
+
+
+def _completed(trials: Sequence[TrialRecord]) -> list[TrialRecord]:
+    return [trial for trial in trials if trial.outcome is Outcome.COMPLETED and trial.score is not None]
 
 
 def _best_of(sorted_N: NDArray[np.float64], size: int) -> float:

@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,27 @@ def test_a_cell_that_is_good_enough_is_searched_no_further(tmp_path: Path) -> No
     assert each.exhausted
     assert outcomes(each.ledger.trials()) == {"completed": 2}
     assert dispatcher(tmp_path, budget={"target_score": 0.001}).exhausted
+
+
+def test_a_search_that_is_no_longer_worthwhile_ends_and_is_confirmed(tmp_path: Path) -> None:
+    """Configurations that are equally good but for the noise of their draws: after eight of sixteen it is enough, and
+    the next run of the sweep decides the same."""
+    changes: dict[str, Any] = {"budget": {"trials_per_cell": 16, "stop": "worthwhile"}, "confirm": {"draws": 20}}
+    each = dispatcher(tmp_path, slots=100, **changes)
+    confirmed = 0
+    while (assignment := each.next()) is not None:
+        confirmed += assignment.draws is not None
+        for replicate, evaluation in product(range(2), (1, 2)) if assignment.draws is None else ():
+            noise = random.Random(f"{assignment.key} {replicate}").uniform(-0.05, 0.05)
+            each.record(assignment.key, evaluated(replicate, evaluation, 0.6 + noise))
+    assert confirmed == 2 * (20 + 4)
+    assert Counter(record.cell for record in each.ledger.trials()) == {cell.key: 8 for cell in each.cells}
+    assert [each.trials(cell) for cell in each.cells] == [8, 8]
+    again = dispatcher(tmp_path, slots=1, **changes).next()
+    assert again is not None
+    assert again.part == "test", "no further trial"
+    never = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 16}, confirm={"draws": 20})
+    assert [never.trials(cell) for cell in never.cells] == [16, 16], "the spec asks for all of them"
 
 
 def test_replicates_may_be_limited_over_all_runs(tmp_path: Path) -> None:

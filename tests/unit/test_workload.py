@@ -102,6 +102,17 @@ def test_the_work_of_a_sweep_is_that_of_its_cells() -> None:
     )
 
 
+def test_a_search_that_may_end_early_takes_at_least_eight_trials() -> None:
+    changes = {"pruning": {"rule": "none"}, "confirm": {"draws": 20}}
+    stopping = {"trials_per_cell": 16, "stop": "worthwhile"}
+    (first, second), made = grid(**changes, budget=stopping), spec(**changes, budget=stopping)
+    costs = {cell.key: TrainingSeconds(10.0, 2.0) for cell in (first, second)}
+    work = work_of((first, second), made, costs)
+    assert (work.search, work.pruned) == (2 * 16 * 10.0, 2 * 8 * 10.0)
+    unconfirmed = spec(**changes | {"confirm": {"draws": 0}}, budget=stopping)
+    assert work_of((first, second), unconfirmed, costs).pruned == 2 * 16 * 10.0
+
+
 def test_what_is_done_once_is_counted_once_whatever_is_pruned() -> None:
     changes = {"pruning": {"rule": "asha", "reduction_factor": 2}, "confirm": {"draws": 3, "reseeded": 0}}
     cells, made = grid(**changes), spec(**changes)
