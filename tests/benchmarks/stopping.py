@@ -11,7 +11,6 @@ Shapes: K configurations, N draws, E evaluations of a replicate.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +75,7 @@ def _trial(number: int, scores_N: Scores) -> TrialRecord:
     )
 
 
-def measure(repeats: int) -> dict[str, Mapping[str, float]]:
+def measure(repeats: int) -> dict[str, dict[str, float]]:
     """Return, by cell, how often and when the search ended, and what that lost."""
     table = {}
     for cell, scores_KNE in populations(RungTable.read(TABLE), "searched", SEARCHED + 2).items():

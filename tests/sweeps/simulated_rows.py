@@ -43,6 +43,7 @@ def suited_pair(draws: int, rows: int, rng: np.random.Generator) -> tuple[Floats
 
     def right() -> Floats:
         logits_NT = easy_T + rng.normal(0, 1, rows) + rng.normal(0, 0.4, (draws, 1)) + rng.normal(0, 0.5, (draws, rows))
-        return (rng.random((draws, rows)) < special.expit(logits_NT)).astype(float)
+        right_NT: NDArray[np.bool_] = rng.random((draws, rows)) < special.expit(logits_NT)
+        return right_NT.astype(np.float64)
 
     return right(), right()

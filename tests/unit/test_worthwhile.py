@@ -35,7 +35,7 @@ def test_where_configurations_are_alike_eight_trials_are_enough() -> None:
     assert 0 <= found.gain < found.resolved < 0.1
 
 
-def test_where_configurations_differ_more_than_draws_the_search_goes_on() -> None:
+def test_where_configurations_differ_more_than_draws_the_search_continues() -> None:
     trials = own(searched(quality_sd=0.1, noise_sd=0.005))
     assert enough(trials, planned=64, draws=20, tests=1) is None
 
