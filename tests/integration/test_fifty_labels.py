@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from sweep.cli.commands import main
+from tests.sweeps.tiny_task import TinyTask
 from trainable.datasets.loader import EMBEDDED
 
 pytestmark = [pytest.mark.timeout(1500), pytest.mark.slow]
@@ -74,3 +75,28 @@ def test_fifty_labels_end_in_a_verdict_over_all_of_them(tmp_path: Path, capsys: 
     )
     card = (tmp_path / "kept" / "README.md").read_text(encoding="utf-8")
     assert "on 8 draws and 50 test rows. It was trained on 50 rows instead of 38" in card
+
+
+def test_fine_tuning_is_selected_by_cross_validation_too(tmp_path: Path) -> None:
+    """Each fold trains an encoder of its own, so that every labelled row of a draw is scored once by one that has not
+    seen it."""
+    task = TinyTask(tmp_path)
+    task.write()
+    task.write_spec(
+        tmp_path / "films.yaml",
+        "films",
+        compare={"dataset": ["films"], "shots": [6], "recipe": ["frozen", "fine_tune"], "loss": ["cross_entropy"]},
+        protocol={"replicates": 1, "evaluations": 1, "steps": 6, "validation": "cross"},
+        budget={"trials_per_cell": 2},
+        confirm={"draws": 4, "reseeded": 0},
+        tracking={"uri": f"sqlite:///{tmp_path}/mlflow.db"},
+    )
+    assert main(["run", str(tmp_path / "films.yaml"), "--dir", str(tmp_path / "sweeps")]) == 0
+    report = tmp_path / "sweeps" / "films" / "report"
+    verdict = json.loads((report / "verdict.json").read_text(encoding="utf-8"))
+    assert "cross-validation" in verdict["selection"]
+    (comparison,) = verdict["comparisons"]
+    assert [arm["method"] for arm in comparison["arms"]] == ["frozen", "cross_entropy"]
+    for arm in comparison["arms"]:
+        assert np.array(arm["confusion"]).sum() == 54, "four draws test each row once"
+        assert arm["selection_score"] * 12 == pytest.approx(round(arm["selection_score"] * 12)), "of twelve rows"
