@@ -104,8 +104,8 @@ def gains(verdict: Verdict, known: Marks, metric: str) -> Chart | None:
     return Chart(
         name="gains",
         title="Gains over all comparisons",
-        caption="95 % intervals of the mean gain: thick on these datasets, thin on others like them. Grey: from the "
-        "lowest to the highest gain of a comparison.",
+        caption="95 % intervals of the mean gain: thick on these datasets, thin on others like them. Grey ticks: "
+        "the lowest and the highest gain of a comparison.",
         rows=rows,
         draw=partial(_draw_gains, known=known, label=f"mean gain in test {metric} (points)"),
     )
@@ -248,7 +248,7 @@ def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
     axes.axvline(0, color=MUTED, linewidth=1)
     for place, row in enumerate(rows):
         mark = known[text(row, "method")]
-        axes.plot([number(row, "lowest"), number(row, "highest")], [place, place], color=MUTED, linewidth=0.8)
+        axes.plot([number(row, "lowest"), number(row, "highest")], [place, place], "|", color=MUTED, markersize=11)
         axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=1.2)
         axes.plot([number(row, "here_low"), number(row, "here_high")], [place, place], color=mark.color, linewidth=3.5)
         axes.plot(number(row, "gain"), place, mark.marker, color=mark.color, markersize=7)

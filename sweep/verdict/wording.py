@@ -255,8 +255,9 @@ def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
 
 
 def _evidence(arm: Arm, family: int) -> str:
-    corrected = f" corrected for {family} tests" if family > 1 else ""
-    return f"{interval(difference_of(arm))}, {p_value(arm)}{corrected}"
+    corrected, found = f" corrected for {family} tests" if family > 1 else "", difference_of(arm)
+    alone = " by itself" if family > 1 and not arm.significant and not found.low <= 0 <= found.high else ""
+    return f"{interval(found)}{alone}, {p_value(arm)}{corrected}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -106,8 +106,8 @@ def test_a_baseline_that_beats_every_other_loss() -> None:
 def test_a_highest_mean_that_may_be_chance_beside_a_sure_gain() -> None:
     assert told(("proxy_anchor", 3, 0.2), ("soft_triple", 2, 0.01)) == (
         "soft_triple is better than cross_entropy: +2.0 points (95 % interval -0.1 to 4.1, p = 0.010 corrected for "
-        "6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % interval 0.9 to 5.1, "
-        "p = 0.20 corrected for 6 tests)."
+        "6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % interval 0.9 to 5.1 by "
+        "itself, p = 0.20 corrected for 6 tests)."
     )
 
 
