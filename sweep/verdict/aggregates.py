@@ -1,4 +1,6 @@
-"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: T test rows."""
+"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: N draws, T test
+rows.
+"""
 
 from __future__ import annotations
 
@@ -89,9 +91,8 @@ def _joint(pairs: Sequence[_Pair]) -> Components | RepeatedParts | None:
     draws = [draw for draw in pairs[0].rows_by_draw if all(draw in pair.rows_by_draw for pair in pairs)]
     if len(draws) < 2:
         return None
-    tables = [[pair.rows_by_draw[draw] for draw in draws] for pair in pairs]
-    tested = [[np.isnan(rows_T).tolist() for rows_T in rows] for rows in tables]
-    if any(each != tested[0] for each in tested):
+    tables = [np.stack([pair.rows_by_draw[draw] for draw in draws]) for pair in pairs]
+    if not all(np.array_equal(np.isnan(values_NT), np.isnan(tables[0])) for values_NT in tables):
         return None
     return difference_components(np.mean(tables, axis=0))
 

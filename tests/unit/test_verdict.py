@@ -295,6 +295,20 @@ def test_gains_and_ranks_are_over_all_datasets() -> None:
     assert found.ranks[8].average == (2.0, 1.0)
 
 
+def test_the_gains_of_one_dataset_are_averaged_row_by_row() -> None:
+    """Both numbers of shots are tested on the same rows by the same draws, so what they share does not average out."""
+    found = verdict(synthetic_results(datasets=("trec",), shots=(8, 16), losses=TWO, **CLEAR))
+    (gain,) = found.gains
+    by_shots = []
+    for comparison in found.comparisons:
+        base, ours = comparison.arms
+        by_shots.append(np.stack([ours.rows_by_draw[place] - base.rows_by_draw[place] for place in range(10)]))
+    mean_NT = np.mean(by_shots, axis=0)
+    expected = crossed_difference(mean_NT, np.zeros_like(mean_NT))
+    assert (gain.here_low, gain.here_high) == pytest.approx((expected.low, expected.high))
+    assert (gain.low, gain.high) == (gain.here_low, gain.here_high)
+
+
 def test_one_comparison_has_no_mean_gain_and_two_datasets_no_ranks() -> None:
     assert verdict(small()).gains == ()
     assert dict(verdict(synthetic_results(losses=TWO, **CLEAR)).ranks) == {}
