@@ -1,5 +1,6 @@
-"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets. Shapes: N draws, T test
-rows.
+"""Aggregates over all comparisons of a sweep: mean gains, and ranks over datasets.
+
+Shapes: N draws, T test rows.
 """
 
 from __future__ import annotations
