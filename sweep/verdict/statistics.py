@@ -124,9 +124,6 @@ class Ranks:
     critical_difference: float
 
 
-# ---- one arm, and two ------------------------------------------------------------------------------------------------
-
-
 def summarise(scores_N: ArrayLike, seed: int = 0) -> Summary:
     """The summary of one or more scores."""
     scores_N = np.asarray(scores_N, dtype=np.float64)
@@ -239,9 +236,6 @@ def _expanded_tail(scores: int) -> float:
 
 def _sd(scores_N: NDArray[np.float64]) -> float:
     return float(scores_N.std(ddof=1)) if len(scores_N) > 1 else 0.0
-
-
-# ---- several arms ----------------------------------------------------------------------------------------------------
 
 
 def holm(p_values_xM: ArrayLike) -> NDArray[np.float64]:
