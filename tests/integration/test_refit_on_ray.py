@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sweep.cli.commands import main
 from tests.services.mlflow_server import free_port
 from tests.services.ray_cluster import RayCluster
+from trainable.classifier import Classifier
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
@@ -43,8 +43,14 @@ def cluster(environment: Mapping[str, str]) -> Iterator[RayCluster]:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: Path) -> Path:
-    """A finished sweep."""
+def folder(
+    tmp_path_factory: pytest.TempPathFactory,
+    toy_csv: Path,
+    tiny_bert: Path,
+    environment: Mapping[str, str],
+    cluster: RayCluster,
+) -> Path:
+    """A finished sweep, which ran on the cluster and was asked to keep its winner."""
     place = tmp_path_factory.mktemp("swept")
     (place / "toy.csv").write_bytes(toy_csv.read_bytes())
     spec = {
@@ -55,16 +61,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
         "budget": {"trials_per_cell": 1},
         "confirm": {"draws": 2, "reseeded": 0},
         "resources": {"gpu": 0},
+        "refit": True,
         "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},
     }
     (place / "mine.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
-    assert main(["run", str(place / "mine.yaml"), "--dir", str(place / "sweeps")]) == 0
+    done = sweep(place, environment, "run", "mine.yaml", "--address", cluster.address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (place / "said.txt").write_text(done.stdout, encoding="utf-8")
     return place
 
 
-def refit(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sweep", "refit", "mine", "--dir", str(folder / "sweeps"), *words]
+def sweep(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sweep", *words, "--dir", str(folder / "sweeps")]
     return subprocess.run(command, env=dict(environment), cwd=folder, capture_output=True, text=True, check=False)
+
+
+def refit(folder: Path, environment: Mapping[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return sweep(folder, environment, "refit", "mine", *words)
+
+
+def test_a_sweep_on_a_cluster_trains_its_winner_there(folder: Path) -> None:
+    said = (folder / "said.txt").read_text(encoding="utf-8")
+    assert "refit      waiting for a node with 1 CPU and 0 GPU" in said
+    (kept,) = (folder / "sweeps" / "mine" / "classifiers").iterdir()
+    assert f"kept in {kept}, and in MLflow as models:/mine/1" in said
+    assert set(Classifier.load(kept).predict(["the film is bad", "a film was great"])) <= {"bad", "good"}
 
 
 @pytest.mark.parametrize("arm", ["toy/4/frozen", "toy/4/soft_triple"])
