@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.services.mlflow_server import free_port
+from tests.services.process import clean_environment
 from tests.services.ray_cluster import RayCluster
 from trainable.classifier import Classifier
 
@@ -25,10 +26,11 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def environment() -> Mapping[str, str]:
-    """Of the cluster and of commands on it: no file is sought relative to where they were started."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+    """Of the cluster and of commands on it."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore"}
+    clean = clean_environment(tmp_path_factory.mktemp("caches"), ROOT)
+    return {**clean, "PYTHONPATH": path, "PYTHONWARNINGS": "ignore", "RAY_AUTH_MODE": "disabled"}
 
 
 @pytest.fixture(scope="module")
