@@ -45,6 +45,7 @@ class Ledger:
         self.name = name
         self._storage = storage
         self._lock = threading.RLock()
+        self._own: SweepRecord | None = None  # as last written here: nobody else writes a sweep that this one began
         self._trials = TrialLedger(storage, name)
         self._confirmations = ConfirmationLedger(storage, name)
 
@@ -96,31 +97,36 @@ class Ledger:
             root.set_user_attr("state", SweepState.RUNNING)
             self._trials.begin(cells, inputs)
             self._confirmations.read(cells)
-            return self.sweep()
+            self._own = self._read()
+            return self._own
 
     def sweep(self) -> SweepRecord:
         """The sweep's own record. Raises LedgerError if it was never begun."""
         with self._lock:
-            if not self.exists():
-                raise LedgerError(f"no sweep named {self.name!r} is in this ledger; `python -m sweep run` begins one")
-            attrs = self._root().user_attrs
-            return SweepRecord(
-                id=attrs["id"],
-                name=self.name,
-                spec=attrs.get("spec", {}),
-                created=attrs["created"],
-                ended=attrs.get("ended"),
-                state=SweepState(attrs.get("state", SweepState.RUNNING)),
-                provenance=attrs.get("facts", {}),
-                data={name: DataRecord.from_json(record) for name, record in attrs.get("data", {}).items()},
-                run_id=attrs.get("run_id"),
-            )
+            return self._own or self._read()
+
+    def _read(self) -> SweepRecord:
+        if not self.exists():
+            raise LedgerError(f"no sweep named {self.name!r} is in this ledger; `python -m sweep run` begins one")
+        attrs = self._root().user_attrs
+        return SweepRecord(
+            id=attrs["id"],
+            name=self.name,
+            spec=attrs.get("spec", {}),
+            created=attrs["created"],
+            ended=attrs.get("ended"),
+            state=SweepState(attrs.get("state", SweepState.RUNNING)),
+            provenance=attrs.get("facts", {}),
+            data={name: DataRecord.from_json(record) for name, record in attrs.get("data", {}).items()},
+            run_id=attrs.get("run_id"),
+        )
 
     def end(self, state: SweepState) -> None:
         """Record how the run of the sweep ended."""
         with self._lock:
             self._root().set_user_attr("ended", time.time())
             self._root().set_user_attr("state", state)
+            self._own = self._own and self._read()
 
     def read(self) -> None:
         """Take in all that the storage holds of this sweep, without its spec: for those who only look at it."""
@@ -156,6 +162,7 @@ class Ledger:
         with self._lock:
             if key is None:
                 self._root().set_user_attr("run_id", run_id)
+                self._own = self._own and self._read()
             else:
                 self._part(key).record_run(key, run_id)
 
@@ -193,6 +200,11 @@ class Ledger:
         """All trials, in the order in which they were asked for."""
         with self._lock:
             return self._trials.all()
+
+    def trials_of(self, cell: str) -> tuple[TrialRecord, ...]:
+        """The trials of a cell, by its key, in the order in which they were asked for."""
+        with self._lock:
+            return self._trials.of(cell)
 
     def trial(self, key: str) -> TrialRecord:
         """One trial by its key."""

@@ -54,6 +54,7 @@ class TrialLedger:
         self._studies: dict[str, optuna.Study] = {}
         self._common: dict[str, IntersectionSearchSpace] = {}  # by cell, what `propose` remembers
         self._records: dict[str, TrialRecord] = {}
+        self._keys: dict[str, list[str]] = {}  # of the trials of each cell
         self._trial_ids: dict[str, int] = {}
         self._last_end = 0.0
 
@@ -117,6 +118,10 @@ class TrialLedger:
     def all(self) -> tuple[TrialRecord, ...]:
         """Every trial, in the order in which they were asked for."""
         return tuple(self._records.values())
+
+    def of(self, cell: str) -> tuple[TrialRecord, ...]:
+        """The trials of a cell, in the order in which they were asked for."""
+        return tuple(self._records[key] for key in self._keys.get(cell, ()))
 
     def get(self, key: str) -> TrialRecord:
         """One trial by its key."""
@@ -236,6 +241,8 @@ class TrialLedger:
         trial = self._storage.get_trial(trial_id)
         known = self._records.get(f"{cell}#{trial.number}")
         record = _record(cell, trial, known.config if known else self._config(cell, trial.user_attrs["config"]))
+        if known is None:
+            self._keys.setdefault(cell, []).append(record.key)
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
         self._last_end = max(self._last_end, record.ended or 0.0)
         self._trial_ids[record.key] = trial_id

@@ -206,7 +206,7 @@ class Dispatcher:
     def _consider(self, cell: str) -> None:
         """Trials of a cell have ended: close the cell if that is enough, and let its winner be confirmed if its search
         has ended."""
-        trials = [record for record in self.ledger.trials() if record.cell == cell]
+        trials = self.ledger.trials_of(cell)
         budget = self.spec.budget
         if is_on_target(trials, budget) or is_given_up(trials, budget.failures) or self._is_enough(cell, trials):
             self._closed.add(cell)

@@ -63,6 +63,34 @@ def test_proposals_depend_on_the_ledger_alone(tmp_path: Path) -> None:
     assert reopened == proposals
 
 
+def test_a_sweep_that_was_begun_is_not_read_again_for_each_trial(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The projection asks for it with every run: a storage copies all studies, with the runs of thousands of trials."""
+    ledger, cells = opened(journal)
+    asked(ledger, cells[0])
+    ledger.record_run(None, "parent")
+    monkeypatch.setattr(ledger._storage, "get_all_studies", lambda: pytest.fail("the storage was read"))
+    assert ledger.sweep().run_id == "parent"
+
+
+def test_a_reader_sees_how_the_sweep_goes_on(journal: Path) -> None:
+    writer, _ = opened(journal)
+    reader = Ledger(open_storage(journal, write=False), "small")
+    assert reader.sweep().state is SweepState.RUNNING
+    writer.end(SweepState.FINISHED)
+    assert reader.sweep().state is SweepState.FINISHED
+    assert writer.sweep().state is SweepState.FINISHED
+
+
+def test_the_trials_of_a_cell_are_known_without_those_of_others(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    keys = [asked(ledger, cell).key for cell in (cells[0], cells[1], cells[0])]
+    assert [record.key for record in ledger.trials_of(cells[0].key)] == [keys[0], keys[2]]
+    reopened, _ = opened(journal)
+    assert [record.key for record in reopened.trials_of(cells[0].key)] == [keys[0], keys[2]]
+
+
 def test_the_score_is_the_mean_over_completed_replicates(journal: Path) -> None:
     ledger, cells = opened(journal)
     key = asked(ledger, cells[0]).key
