@@ -234,8 +234,11 @@ class TrialLedger:
             self._storage.set_trial_intermediate_value(trial_id, number, score)
 
     def _write(self, trial_id: int, **attributes: Any) -> None:
+        """Write what is not on record like that already; nothing is on record as empty. A write waits for the disk."""
+        known = self._storage.get_trial(trial_id).user_attrs
         for key, value in attributes.items():
-            self._storage.set_trial_user_attr(trial_id, key, value)
+            if (value or known.get(key)) and value != known.get(key):
+                self._storage.set_trial_user_attr(trial_id, key, value)
 
     def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
         trial = self._storage.get_trial(trial_id)

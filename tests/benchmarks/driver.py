@@ -3,9 +3,9 @@
 `python -m tests.benchmarks.driver` runs a sweep of thousands of trials through the real dispatcher, the real ledger in
 a journal file and the real projection into an MLflow server of its own. Only the trainings are simulated: an evaluation
 has a random score, and the clock of the slots is moved forward instead of waited for. The driver takes part in that
-simulation: an event occupies it for the processor time that it took its thread here, and a slot whose evaluation arrives
-meanwhile waits. Waiting for the disk is not in it, nor other work on the machine. Then `status`, `report`, `export` and
-a resume of that sweep are run as commands.
+simulation: an event occupies it for the processor time that it took its thread here, and a slot whose evaluation comes
+in meanwhile waits. Waiting for the disk is not in it, nor other work on the machine. Then `status`, `report`, `export`
+and a resume of that sweep are run as commands.
 """
 
 from __future__ import annotations

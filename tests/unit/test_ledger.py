@@ -74,7 +74,7 @@ def test_a_sweep_that_was_begun_is_not_read_again_for_each_trial(
     assert ledger.sweep().run_id == "parent"
 
 
-def test_a_reader_sees_how_the_sweep_goes_on(journal: Path) -> None:
+def test_a_reader_sees_how_the_sweep_continues(journal: Path) -> None:
     writer, _ = opened(journal)
     reader = Ledger(open_storage(journal, write=False), "small")
     assert reader.sweep().state is SweepState.RUNNING
@@ -89,6 +89,34 @@ def test_the_trials_of_a_cell_are_known_without_those_of_others(journal: Path) -
     assert [record.key for record in ledger.trials_of(cells[0].key)] == [keys[0], keys[2]]
     reopened, _ = opened(journal)
     assert [record.key for record in reopened.trials_of(cells[0].key)] == [keys[0], keys[2]]
+
+
+def test_only_what_changes_is_written(journal: Path) -> None:
+    """Each write waits for the disk: an evaluation takes two, or three where a replicate ends."""
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+
+    def lines() -> int:
+        return len(journal.read_text().splitlines())
+
+    before = lines()
+    ledger.record(key, evaluated(0, 1, 0.2))
+    assert lines() == before + 2, "the evaluation, and the score for the search"
+    ledger.record(key, evaluated(0, 2, 0.6))
+    assert lines() == before + 5, "the final scores of the replicates besides"
+    ledger.finish(key, Outcome.COMPLETED)
+    assert lines() == before + 8, "outcome, time and state"
+
+
+def test_a_reason_is_not_left_over_from_an_interruption(journal: Path) -> None:
+    ledger, cells = opened(journal)
+    key = asked(ledger, cells[0]).key
+    ledger.record(key, evaluated(0, 1, 0.2))
+    ledger.finish(key, Outcome.INTERRUPTED, "the sweep was stopped", "at night")
+    assert ledger.restart(key).outcome is None
+    ended = ledger.finish(key, Outcome.COMPLETED)
+    assert (ended.outcome, ended.reason, ended.detail) == (Outcome.COMPLETED, "", "")
+    assert opened(journal)[0].trial(key) == ended
 
 
 def test_the_score_is_the_mean_over_completed_replicates(journal: Path) -> None:
