@@ -5,6 +5,7 @@ Shapes: N rows, C classes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 __all__ = ["Calibration", "calibration_error", "fitted_temperature"]
 
 _TEMPERATURES = np.exp(np.linspace(np.log(0.01), np.log(100), 400))
+_COARSE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,9 @@ def fitted_temperature(scores_NC: NDArray[np.float64], labels_N: NDArray[np.int6
     label counts 1 - 1 / (N + 2), and the other classes share the rest (Platt, 1999, for two classes).
     """
     doubt = 1 / (len(labels_N) + 2)
-    losses = [_loss(scores_NC / temperature, labels_N, doubt) for temperature in _TEMPERATURES]
-    best = float(_TEMPERATURES[int(np.argmin(losses))])
+    near = _best(range(0, len(_TEMPERATURES), _COARSE), scores_NC, labels_N, doubt)
+    around = range(max(0, near - _COARSE), min(len(_TEMPERATURES), near + _COARSE + 1))  # the loss has one minimum
+    best = float(_TEMPERATURES[_best(around, scores_NC, labels_N, doubt)])
     return Calibration(
         rows=len(labels_N),
         temperature=best,
@@ -51,6 +54,10 @@ def fitted_temperature(scores_NC: NDArray[np.float64], labels_N: NDArray[np.int6
         error_before=calibration_error(scores_NC, labels_N),
         error_after=calibration_error(scores_NC / best, labels_N),
     )
+
+
+def _best(places: Sequence[int], scores_NC: NDArray[np.float64], labels_N: NDArray[np.int64], doubt: float) -> int:
+    return min(places, key=lambda place: _loss(scores_NC / _TEMPERATURES[place], labels_N, doubt))
 
 
 def calibration_error(scores_NC: NDArray[np.float64], labels_N: NDArray[np.int64], bins: int = 10) -> float:

@@ -126,7 +126,11 @@ class _Pooled:
 
 def _training(found: Sequence[Measurement], new: Sequence[Measurement]) -> dict[str, float]:
     """Means over the turns of what training reports; tokens and restarts of all of them, and the new ones' seconds."""
-    names = [name for name in found[-1].metrics if not name.startswith(("test_", "val_", "neighbours_", "mixture_"))]
+    names = [
+        name
+        for name in found[-1].metrics
+        if not name.startswith(("test_", "val_", "neighbours_", "mixture_", "geometry_"))
+    ]
     values = {name: [each.metrics[name] for each in found if name in each.metrics] for name in names}
     means = {name: float(np.mean(each)) for name, each in values.items()}
     means |= {name: float(sum(values[name])) for name in ("tokens", "restarts") if name in values}

@@ -136,7 +136,8 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         counted = {"restarts": float(restarts)} if trial.config.restarts else {}
         metrics = {**scored.metrics, **means, **times, **counted, "tokens": float(learner.tokens)}
-        yield Measurement(point, metrics, learner.trained_on, scored.confusion, scored.predicted)
+        where = learner.trained_on
+        yield Measurement(point, metrics, where, scored.confusion, scored.predicted, scored.confidences)
 
 
 def _restarted(run: FineTuning, replicate: int, learner: Learner) -> tuple[Learner, dict[str, float] | None, int]:

@@ -51,9 +51,22 @@ class FrozenClassifier:
         began = perf_counter()
         classifier = self.fit(self.trial, self.frozen, replicate)
         fitted = perf_counter()
-        scored = assess_parts(self.trial, replicate, lambda rows, wanted: classifier(self.frozen.embed(rows, wanted)))
+        nearest = classifier if isinstance(self.trial.config.recipe, LabelNames) else self._centroids(replicate)
+        scored = assess_parts(
+            self.trial,
+            replicate,
+            lambda rows, wanted: classifier(self.frozen.embed(rows, wanted)),
+            lambda rows, wanted: nearest(self.frozen.embed(rows, wanted)),
+        )
         times = {"train_seconds": fitted - began, "eval_seconds": perf_counter() - fitted}
-        yield Measurement(0, {**scored.metrics, **times}, self.frozen.runs_on, scored.confusion, scored.predicted)
+        metrics, where = {**scored.metrics, **times}, self.frozen.runs_on
+        yield Measurement(0, metrics, where, scored.confusion, scored.predicted, scored.confidences)
+
+    def _centroids(self, replicate: int) -> Classifier:
+        """The classifier of the nearest centroid of the training rows, whatever the recipe fits."""
+        data, train_M = self.trial.data, self.trial.samples[replicate].train
+        train_MD = self.frozen.embed(data.pool, train_M)
+        return centroid_head(train_MD, data.pool.labels_N[train_M], len(data.class_names))
 
     def release(self) -> None:
         """Nothing is to be given up, since nothing but the classifier was trained."""

@@ -6,7 +6,7 @@ Shapes: N rows to score, M training rows, S steps since the last evaluation, K t
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,7 +161,7 @@ class Learner:
 
     def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows, test_T: NDArray[np.int64]) -> Assessment:
         """Return the metrics of the test rows at `test_T` by every classification rule; what a rule leaves open is
-        chosen on the pool's rows at `validation_N`, or not at all where there are none.
+        chosen on the pool's rows at `validation_N`, or not at all where there are none; and how their embeddings lie.
 
         Raises DivergedError if a score is not finite.
         """
@@ -169,7 +169,8 @@ class Learner:
         *first, tested = self.scorer.by_all_rules(*wanted, (test, test_T))
         validation = first[0] if first else None
         self._check_scores(finite=tested.are_finite and (validation is None or validation.are_finite))
-        return assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule)
+        found = assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule)
+        return replace(found, metrics={**found.metrics, **self.scorer.geometry(tested)})
 
     def _check_scores(self, *, finite: bool) -> None:
         if not finite:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
+from trainable.confidences import Confidences
 from trainable.predicted_classes import PredictedClasses
 
 __all__ = ["Evaluation", "Outcome"]
@@ -35,6 +36,7 @@ class Evaluation:
     metrics: finite numbers by name (`val_accuracy`, `train_loss`, `train_seconds`, ...).
     confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
     predicted: the classes of the test rows, as predicted; None where no test rows were scored, and in records of old.
+    confidences: how sure the classifier was of each of them; None likewise.
     tested: the positions of these rows in the dataset's test part, where a draw tests a part of its own; empty where
         it tests all of them.
     trained_on: device and precision, such as `NVIDIA L4 (bf16)`; empty where unknown.
@@ -52,6 +54,7 @@ class Evaluation:
     metrics: Mapping[str, float] = field(default_factory=dict)
     confusion: tuple[tuple[int, ...], ...] = ()
     predicted: PredictedClasses | None = None
+    confidences: Confidences | None = None
     tested: tuple[int, ...] = ()
     trained_on: str = ""
     trained_with: str = ""
@@ -68,7 +71,8 @@ class Evaluation:
         """Return JSON data, as ledgers and documents store it; the key of `point` is `evaluation` there."""
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)} | {"metrics": dict(self.metrics)}
         values["predicted"] = None if self.predicted is None else self.predicted.to_json()
-        for name in ("trained_with", "predicted", "tested"):
+        values["confidences"] = None if self.confidences is None else self.confidences.to_json()
+        for name in ("trained_with", "predicted", "confidences", "tested"):
             if not values[name]:
                 del values[name]  # a record of old stays as it was
         return {_KEYS.get(name, name): value for name, value in values.items()}
@@ -78,12 +82,13 @@ class Evaluation:
         """Return the evaluation of which `to_json` gave `data`; lists and strings from JSON are converted back."""
         outcome = data.get("outcome")
         confusion = tuple(tuple(row) for row in data.get("confusion", ()))
-        predicted = data.get("predicted")
+        predicted, confidences = data.get("predicted"), data.get("confidences")
         values = {_FIELDS.get(key, key): value for key, value in data.items()} | {
             "outcome": Outcome(outcome) if outcome else None,
             "confusion": confusion,
             "tested": tuple(data.get("tested", ())),
             "predicted": PredictedClasses.from_json(predicted) if predicted else None,
+            "confidences": Confidences.from_json(confidences) if confidences else None,
         }
         return cls(**values)
 

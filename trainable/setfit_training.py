@@ -71,9 +71,8 @@ class SetFitTraining:
             scored = assess_parts(trial, replicate, lambda rows, wanted: self.scores(fitted, rows, wanted))
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         where = trained_on(self.body.device, bf16=False)
-        yield Measurement(
-            fitted.step, {**scored.metrics, **fitted.losses, **times}, where, scored.confusion, scored.predicted
-        )
+        metrics = {**scored.metrics, **fitted.losses, **times}
+        yield Measurement(fitted.step, metrics, where, scored.confusion, scored.predicted, scored.confidences)
 
     def fitted(self, replicate: int) -> Fitted:
         """Train the pretrained encoder, then the head, on `trial.samples[replicate]`."""

@@ -6,7 +6,8 @@ The metrics of an evaluation:
   rows, scored by the head or, where beta is 0 and the head has learned nothing, by the class scores of
   `trainable.evaluation.inference`;
 - with part "test": the same of the test rows (`test_accuracy`, ...), and what
-  `trainable.evaluation.assessment.assess_test` adds; the evaluation then has a confusion, and the predicted classes;
+  `trainable.evaluation.assessment.assess_test` adds; the evaluation then has a confusion, the predicted classes, and
+  how sure the classifier was of them;
 - means over the steps since the last evaluation: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
   are part of it, and `gradient_norm` (before clipping);
 - seconds since the last evaluation: `train_seconds`, `eval_seconds`;
@@ -142,6 +143,7 @@ def _next_evaluation(measured: Iterator[Measurement], at: Callable[..., Evaluati
         metrics=measurement.metrics,
         confusion=measurement.confusion,
         predicted=measurement.predicted,
+        confidences=measurement.confidences,
         trained_on=measurement.trained_on,
     )
 

@@ -1,4 +1,5 @@
-"""How far test rows are from the centre of their class in the frozen embedding space, and parts of equally many rows.
+"""How far rows are from the centre of their class, or of all rows, in the frozen embedding space, and parts of equally
+many rows.
 
 Shapes: N rows, D embedding size.
 """
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from sweep.explain.slices import Slice
 
-__all__ = ["centre_distances", "distance_slices"]
+__all__ = ["centre_distances", "distance_slices", "mean_distances"]
 
 _PARTS, _LEAST = 10, 10
 
@@ -30,6 +31,17 @@ def centre_distances(unit_ND: Floats, labels_N: NDArray[np.int64]) -> NDArray[np
             others_MD = unit_ND[own].sum(axis=0) - unit_ND[own]
             length_M = np.maximum(np.linalg.norm(others_MD, axis=1), 1e-12)
             distance_N[own] = 1 - (unit_ND[own] * others_MD).sum(axis=1) / length_M
+    return distance_N
+
+
+def mean_distances(unit_ND: Floats) -> NDArray[np.float64]:
+    """distance_N: 1 minus the cosine of each row to the mean of all rows, which knows no labels; the measure of the
+    notebooks of arXiv:2211.15195, there with lengths.
+
+    unit_ND: embeddings of length 1.
+    """
+    mean_D = unit_ND.mean(axis=0)
+    distance_N: NDArray[np.float64] = 1 - unit_ND @ mean_D / max(float(np.linalg.norm(mean_D)), 1e-12)
     return distance_N
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from sweep.errors import FolderError, StoredSweepError
 from sweep.explain.distance_section import distance_section
+from sweep.explain.geometry_section import geometry_rows, geometry_section
 from sweep.explain.label_section import label_rows, label_section
 from sweep.explain.material import Material, gathered
+from sweep.explain.reliability_section import reliability, reliability_section
 from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
 from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.sweep import DataRecord
@@ -78,13 +80,15 @@ def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:
 
 def _write(material: Material, folder: Path, name: str) -> Path:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    arm = sliced(material)
+    arm, sure, lying = sliced(material), reliability(material), geometry_rows(material)
     sections = (
         label_section(material),
         slice_section(material, arm),
         error_section(material, arm),
         flip_section(material, arm),
         distance_section(material),
+        reliability_section(material, sure),
+        geometry_section(material, lying),
     )
     charts = [chart for section in sections for chart in section.charts]
     images = {chart.name: chart.images() for chart in charts}
@@ -97,6 +101,7 @@ def _write(material: Material, folder: Path, name: str) -> Path:
         files="Each list lies beside this page as CSV and JSON, whole; each figure as PNG, CSV and JSON.",
     )
     tables = {"doubtful_labels": label_rows(material), "slices": arm.slices, "errors": arm.errors, "flips": arm.flips}
+    tables |= {"reliability": sure.rows, "geometry": lying}
     try:
         prepare_folder(folder, images)
         for chart in charts:

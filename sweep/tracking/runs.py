@@ -17,7 +17,8 @@ This is the contract with everybody who reads the runs:
             as a trial, with that trial's configuration; tag sweep.confirmation, their number in the cell; metrics
             with one step for each draw, from 0, and `mean_...` over the draws so far (step: replicates that have
             ended); for draws trained twice, the second training under `reseeded_...`; for replicates that failed the
-            artifact failure.txt; of a confirmation predictions.json, the predicted class of each test row by each rule
+            artifact failure.txt; of a confirmation predictions.json, the predicted class of each test row by each rule,
+            and confidences.json, how sure the classifier was of it
 
 The status says whether anybody has to act. FINISHED: completed or pruned, nothing to do; a pruned trial was stopped on
 purpose, and its tag says so. FAILED: diverged or failed, read sweep.reason. KILLED: interrupted, the next run of the
@@ -31,6 +32,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import yaml
 
 from sweep.addresses import redacted
@@ -38,8 +40,9 @@ from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.sweep import SweepRecord, SweepState
 from sweep.records.trial import TrialRecord
 from sweep.tracking.metrics import milliseconds, num_evaluations
+from trainable.confidences import Confidences
 from trainable.config import TrialConfig
-from trainable.outcomes import Outcome
+from trainable.outcomes import Evaluation, Outcome
 from trainable.predicted_classes import PredictedClasses
 
 __all__ = [
@@ -196,23 +199,32 @@ def _confirmation_run(record: ConfirmationRecord, sweep: SweepRecord) -> WantedR
 
 
 def _predictions(record: ConfirmationRecord, sweep: SweepRecord) -> Mapping[str, str]:
-    """What was predicted for each test row on each draw, once all draws have ended."""
-    known = [each.evaluation for each in record.replicates if each.evaluation.predicted is not None]
+    """What was predicted for each test row on each draw, and how surely, once all draws have ended."""
     data = sweep.data.get(record.config.dataset.name)
-    if not known or record.outcome is None or data is None or data.labels is None:
+    if record.outcome is None or data is None or data.labels is None:
         return {}
-    draws = [
-        {
-            "draw": found.draw,
-            "initialisation": found.initialisation,
-            **({"rows": found.tested} if found.tested else {}),
-            **_classes(found.predicted),
-        }
-        for found in sorted(known, key=lambda each: (each.draw, each.initialisation))
-        if found.predicted is not None
-    ]
-    content = {"classes": data.class_names, "labels": data.labels.judged.tolist(), "draws": draws}
-    return {"predictions.json": json.dumps(content, ensure_ascii=False, separators=(",", ":"))}
+    found = [each.evaluation for each in record.replicates]
+    found.sort(key=lambda each: (each.draw, each.initialisation))
+    draws = {
+        "predictions.json": [_drawn(each, _classes(each.predicted)) for each in found if each.predicted],
+        "confidences.json": [_drawn(each, _confidences(each.confidences)) for each in found if each.confidences],
+    }
+    content = {"classes": data.class_names, "labels": data.labels.judged.tolist()}
+    return {
+        name: json.dumps({**content, "draws": each}, ensure_ascii=False, separators=(",", ":"))
+        for name, each in draws.items()
+        if each
+    }
+
+
+def _drawn(found: Evaluation, values: Mapping[str, Any]) -> dict[str, Any]:
+    rows = {"rows": found.tested} if found.tested else {}
+    return {"draw": found.draw, "initialisation": found.initialisation, **rows, **values}
+
+
+def _confidences(kept: Confidences) -> dict[str, Any]:
+    values = {name: np.round(values_N, 4).tolist() for name, values_N in kept.values().items()}
+    return {"temperature": kept.temperature, **values}
 
 
 def _classes(predicted: PredictedClasses) -> dict[str, list[int]]:

@@ -130,14 +130,14 @@ class Components:
         return self.rest_square, by_draw, by_row
 
 
-def crossed_summary(values_NT: Values) -> Summary:
-    """The summary of one arm's scores, of which values_NT are the contributions; its interval within 0 and 1."""
+def crossed_summary(values_NT: Values, *, most: float = 1.0) -> Summary:
+    """The summary of one arm's scores, of which values_NT are the contributions; its interval within 0 and `most`."""
     low, high, _ = _inferred(
         RepeatedParts.of(values_NT, of="arm") if np.isnan(values_NT).any() else Components.of(values_NT)
     )
     scores_N = np.nanmean(values_NT, axis=1)
     mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
-    return Summary(n=len(scores_N), mean=mean, sd=sd, low=max(0.0, low), high=min(1.0, high))
+    return Summary(n=len(scores_N), mean=mean, sd=sd, low=max(0.0, low), high=min(most, high))
 
 
 def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.explain.distance import centre_distances, distance_slices
+from sweep.explain.distance import centre_distances, distance_slices, mean_distances
+from sweep.explain.distance_section import change_by_distance
 from sweep.explain.flips import flips, mcnemar_p, mostly_right
 from sweep.explain.slices import Slice, accuracy, text_slices
 from sweep.verdict.crossed import crossed_summary
@@ -147,3 +148,38 @@ def test_parts_by_distance_have_equally_many_rows_from_near_to_far() -> None:
         assert distance_T[near.rows_T].max() <= distance_T[far.rows_T].min()
     assert len(distance_slices(distance_T[:40])) == 3
     assert distance_slices(distance_T[:19]) == ()
+
+
+def test_the_distance_to_all_rows_knows_no_labels() -> None:
+    unit_ND = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
+    mean_D = unit_ND.mean(axis=0)
+    expected = [1 - float(row_D @ mean_D) / float(np.sqrt(mean_D @ mean_D)) for row_D in unit_ND]
+    np.testing.assert_allclose(mean_distances(unit_ND), expected)
+    np.testing.assert_allclose(mean_distances(np.array([[1.0, 0.0], [-1.0, 0.0]])), [1.0, 1.0])
+
+
+def test_accuracy_changes_with_the_rank_of_the_distance() -> None:
+    rng = np.random.default_rng(0)
+    distance_T = rng.random(300) ** 3
+    rank_T = np.argsort(np.argsort(distance_T)) / 299
+    right_KT = (rng.random((12, 300)) < 0.9 - 0.4 * rank_T).astype(np.float64)
+    found = change_by_distance(right_KT, distance_T)
+    assert found is not None
+    assert found[0] == pytest.approx(np.polyfit(rank_T, right_KT.mean(axis=0), 1)[0])
+    assert found[1] < -0.4 < found[2] < 0
+    some_T = np.where(np.arange(300) % 3 == 0, np.nan, distance_T)
+    assert change_by_distance(right_KT, some_T) is not None, "rows without a distance are left out"
+    assert change_by_distance(right_KT[:1], distance_T) is None, "one draw"
+
+
+def test_the_interval_of_the_change_holds_the_truth() -> None:
+    """Rows differ in how hard they are, whatever their distance, and draws in how good they are."""
+    rng = np.random.default_rng(1)
+    held = 0
+    for _ in range(200):
+        hard_T, good_K = rng.normal(0, 1, 120), rng.normal(0, 0.5, (8, 1))
+        right_KT = (rng.normal(0, 1, (8, 120)) + hard_T + good_K > 0).astype(np.float64)
+        found = change_by_distance(right_KT, np.arange(120.0))
+        assert found is not None
+        held += found[1] <= 0 <= found[2]
+    assert 0.92 < held / 200 <= 1

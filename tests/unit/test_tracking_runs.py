@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sweep.records.confirmation import Role
@@ -13,6 +14,7 @@ from sweep.records.sweep import SweepState
 from sweep.tracking.runs import run_key, run_of, sweep_run
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from tests.sweeps.synthetic_results import synthetic_results
+from trainable.confidences import Confidences
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
@@ -191,3 +193,24 @@ def test_a_confirmation_that_ended_shows_what_it_predicted() -> None:
     replicates = tuple(replace(each, evaluation=replace(each.evaluation, tested=(3, 5))) for each in record.replicates)
     parts = run_of(replace(record, replicates=replicates), results.sweep, "parent").texts["predictions.json"]
     assert [draw["rows"] for draw in json.loads(parts)["draws"]] == [[3, 5]] * len(record.replicates)
+
+
+def test_a_confirmation_that_ended_shows_how_sure_it_was() -> None:
+    results = synthetic_results(datasets=("trec",), losses=("cross_entropy", "supcon"), draws=2, trials=1)
+    record = next(each for each in results.confirmations if each.role is Role.CONFIRMATION)
+    assert "confidences.json" not in run_of(record, results.sweep, "parent").texts, "as of sweeps of before"
+    labels = results.sweep.data["trec"].labels
+    assert labels is not None
+    kept = Confidences.of(np.eye(6)[labels.judged], labels.judged, temperature=0.5)
+    replicates = tuple(
+        replace(each, evaluation=replace(each.evaluation, confidences=kept)) for each in record.replicates
+    )
+    shown = json.loads(
+        run_of(replace(record, replicates=replicates), results.sweep, "parent").texts["confidences.json"]
+    )
+    assert shown["labels"] == labels.judged.tolist()
+    assert [draw["temperature"] for draw in shown["draws"]] == [0.5] * len(replicates)
+    first = shown["draws"][0]
+    assert len(first["confidence"]) == len(labels.judged)
+    assert first["confidence"][0] == pytest.approx(np.e / (np.e + 5), abs=1e-4)
+    assert first["tempered_true"][0] == pytest.approx(np.e**2 / (np.e**2 + 5), abs=1e-4)

@@ -16,6 +16,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.calibration import fitted_temperature
+from trainable.confidences import Confidences
 from trainable.evaluation.metrics import classification_metrics, confusion_matrix, cross_entropy
 from trainable.predicted_classes import PredictedClasses
 
@@ -33,6 +35,7 @@ __all__ = [
     "choose_neighbours",
     "cross_fitted",
     "neighbour_scores",
+    "temperature_of",
 ]
 
 ONLY_RULE = "classifier"
@@ -64,6 +67,7 @@ class Scores:
         is not the rule of the search.
     raw_NC: the library's logits of the proxies, without the temperature and the sign that make them scores; only for
         the published rule, else None.
+    embeddings_ND: what all but the head score by; None where they were not kept.
     """
 
     labels_N: Labels
@@ -73,6 +77,7 @@ class Scores:
     neighbours_NK: Labels
     logistic_NC: Floats | None = None
     raw_NC: Floats | None = None
+    embeddings_ND: Floats | None = None
 
     def at(self, rows: NDArray[np.int64]) -> Scores:
         """Return the scores of the rows at these positions."""
@@ -94,11 +99,13 @@ class Assessment:
     confusion: number of test rows by class (first axis) and predicted class; empty where no test rows were scored.
     predicted: the classes of the scored rows by each rule, the one that counts first; None where there are no test
         rows.
+    confidences: how sure the classifier was of these rows by the rule that counts; None likewise.
     """
 
     metrics: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...] = ()
     predicted: PredictedClasses | None = None
+    confidences: Confidences | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +134,25 @@ def assess_validation(scores_NC: Floats, labels_N: Labels) -> Assessment:
     return Assessment(_metrics("val_", scores_NC, labels_N))
 
 
-def assess_scores(prefix: str, scores_NC: Floats, labels_N: Labels) -> Assessment:
-    """Return `accuracy`, `macro_f1`, `weighted_f1` and `loss` (nats), named with a prefix, and the confusion of scores
-    by the one rule that a recipe has."""
+def assess_scores(
+    prefix: str,
+    scores_NC: Floats,
+    labels_N: Labels,
+    *,
+    temperature: float | None = None,
+    nearest_NC: Floats | None = None,
+) -> Assessment:
+    """Return `accuracy`, `macro_f1`, `weighted_f1` and `loss` (nats), named with a prefix, the confusion of scores by
+    the one rule that a recipe has, and their confidences.
+
+    temperature: of rows that were not scored here. nearest_NC: scores of the nearest centroid, if any.
+    """
     classes_N = scores_NC.argmax(axis=1)
     counts_CC = confusion_matrix(labels_N, classes_N, scores_NC.shape[1])
     predicted = PredictedClasses.of({ONLY_RULE: classes_N})
-    return Assessment(_metrics(prefix, scores_NC, labels_N), tuple(map(tuple, counts_CC.tolist())), predicted)
+    confidences = Confidences.of(scores_NC, labels_N, temperature=temperature, nearest_NC=nearest_NC)
+    confusion = tuple(map(tuple, counts_CC.tolist()))
+    return Assessment(_metrics(prefix, scores_NC, labels_N), confusion, predicted, confidences)
 
 
 def assess_test(validation: Scores | None, test: Scores, *, beta: float, rule: Rule) -> Assessment:
@@ -146,18 +165,37 @@ def assess_test(validation: Scores | None, test: Scores, *, beta: float, rule: R
       papers' code, where there are raw scores.
     - choices made on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`. Without validation
       rows, as with cross-validation, there are no `val_*` either, and what is open is 5 neighbours and an even mixture.
+
+    The confidences are those of the search's rule, with the temperature of the validation rows, if there are any.
     """
     rules, choices = _rules(validation, test, beta)
     metrics: dict[str, float] = {}
+    temperature: float | None = None
     if validation is not None:
-        metrics |= _metrics("val_", cross_fitted(rule, validation, beta=beta), validation.labels_N)
+        scores_NC = cross_fitted(rule, validation, beta=beta)
+        metrics |= _metrics("val_", scores_NC, validation.labels_N)
+        temperature = temperature_of(_logits(rule, scores_NC), validation.labels_N)
     metrics |= _metrics("test_", rules[rule], test.labels_N)
     for name, scores_NC in rules.items():
         scored = _metrics(f"test_{name}_", scores_NC, test.labels_N)
         metrics |= {each: scored[each] for each in (f"test_{name}_accuracy", f"test_{name}_macro_f1")}
     classes = {name: rules[name].argmax(axis=1) for name in dict.fromkeys((rule, *rules))}
     counts_CC = confusion_matrix(test.labels_N, classes[rule], test.nearest_NC.shape[1])
-    return Assessment(metrics | choices, tuple(map(tuple, counts_CC.tolist())), PredictedClasses.of(classes))
+    confidences = Confidences.of(
+        _logits(rule, rules[rule]), test.labels_N, temperature=temperature, nearest_NC=test.nearest_NC
+    )
+    confusion = tuple(map(tuple, counts_CC.tolist()))
+    return Assessment(metrics | choices, confusion, PredictedClasses.of(classes), confidences)
+
+
+def temperature_of(scores_NC: Floats, labels_N: Labels) -> float | None:
+    """Return the temperature of scores of rows that trained nothing; None without such rows."""
+    return fitted_temperature(scores_NC.astype(np.float64), labels_N).temperature if len(labels_N) else None
+
+
+def _logits(rule: Rule, scores_NC: Floats) -> Floats:
+    """Return scores whose softmax is the probabilities of a rule: a mixture has given these themselves."""
+    return np.log(np.maximum(scores_NC, np.finfo(np.float64).tiny)) if rule == "mixture" else scores_NC
 
 
 def _rules(validation: Scores | None, test: Scores, beta: float) -> tuple[dict[str, Floats], dict[str, float]]:

@@ -6,12 +6,13 @@ Shapes: N rows to score, C classes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.evaluation.assessment import Assessment, assess_scores
+from trainable.evaluation.assessment import Assessment, assess_scores, assess_validation, temperature_of
 from trainable.learner import DivergedError
 
 if TYPE_CHECKING:
@@ -22,27 +23,40 @@ __all__ = ["assess_parts"]
 
 Indices = NDArray[np.int64]
 
+Score: TypeAlias = Callable[["Rows", Indices], NDArray[np.floating]]
+"""Called as score(rows, indices_N) -> scores_NC; larger = nearer."""
 
-def assess_parts(trial: Trial, replicate: int, score: Callable[[Rows, Indices], NDArray[np.floating]]) -> Assessment:
-    """Return the metrics of the validation rows and, with part "test", those of the draw's test rows with confusion.
 
-    score: called as score(rows, indices_N) -> scores_NC; larger = nearer.
+def assess_parts(trial: Trial, replicate: int, score: Score, nearest: Score | None = None) -> Assessment:
+    """Return the metrics of the validation rows and, with part "test", those of the draw's test rows with confusion,
+    and with confidences whose temperature is that of the validation rows.
+
+    score: by the classifier. nearest: by the nearest centroid, if any.
 
     Raises DivergedError if a score is no number.
     """
     data, sample = trial.data, trial.samples[replicate]
-    own = len(sample.validation) > 0  # with cross-validation a draw has none
-    metrics = dict(_assessed("val_", score, data.pool, sample.validation).metrics) if own else {}
+    metrics: dict[str, float] = {}
+    temperature: float | None = None
+    if len(sample.validation):  # with cross-validation a draw has none
+        scores_NC, labels_N = _checked(score, data.pool, sample.validation), data.pool.labels_N[sample.validation]
+        metrics |= assess_validation(scores_NC, labels_N).metrics
+        temperature = temperature_of(scores_NC, labels_N) if trial.part == "test" else None
     if trial.part != "test":
         return Assessment(metrics)
-    tested = _assessed("test_", score, data.test, trial.test_rows(replicate))
-    return Assessment({**metrics, **tested.metrics}, tested.confusion, tested.predicted)
+    wanted = trial.test_rows(replicate)
+    tested = assess_scores(
+        "test_",
+        _checked(score, data.test, wanted),
+        data.test.labels_N[wanted],
+        temperature=temperature,
+        nearest_NC=None if nearest is None else nearest(data.test, wanted),
+    )
+    return replace(tested, metrics={**metrics, **tested.metrics})
 
 
-def _assessed(
-    prefix: str, score: Callable[[Rows, Indices], NDArray[np.floating]], rows: Rows, wanted: Indices
-) -> Assessment:
+def _checked(score: Score, rows: Rows, wanted: Indices) -> NDArray[np.floating]:
     scores_NC = score(rows, wanted)
     if np.isnan(scores_NC).any():
         raise DivergedError(0, "class scores are no numbers")
-    return assess_scores(prefix, scores_NC, rows.labels_N[wanted])
+    return scores_NC

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import MOST_NEIGHBOURS, Scores, cross_fitted
+from trainable.evaluation.geometry import PREFIX, embedding_geometry, proxy_geometry
 from trainable.evaluation.heads import logistic_head, prior_shift
 from trainable.evaluation.inference import class_scores, nearest_rows, run_encoder
 
@@ -106,7 +107,17 @@ class Scorer:
             neighbours_NK=self._train_labels[_array(positions_NK)],
             logistic_NC=self._logistic(outputs.embeddings_ND, train_MD) if self.rule == "logistic" else None,
             raw_NC=self._raw_proxy_scores(outputs.embeddings_ND),
+            embeddings_ND=_array(outputs.embeddings_ND),
         )
+
+    def geometry(self, scores: Scores) -> dict[str, float]:
+        """Return how the embeddings of scored rows lie, and the proxies, if any, as metrics."""
+        assert scores.embeddings_ND is not None, "rows that were scored by every rule"
+        found = embedding_geometry(scores.embeddings_ND, scores.labels_N)
+        if self.metric_loss is not None and self.entry.proxies is not None:
+            proxies_PD = _array(self.entry.proxies(self.metric_loss).weights_PD.detach())
+            found |= proxy_geometry(proxies_PD, scores.embeddings_ND, self.num_classes)
+        return {PREFIX + name: value for name, value in found.items()}
 
     def _logistic(self, embeddings_ND: Tensor, train_MD: Tensor) -> NDArray[np.float64]:
         """Return the scores of a logistic regression on the embeddings of the training rows."""

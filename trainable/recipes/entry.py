@@ -14,6 +14,7 @@ from trainable.ranges import Choice, Range, Scalar
 
 if TYPE_CHECKING:
     from trainable.classifier import Classifier
+    from trainable.confidences import Confidences
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
@@ -111,6 +112,7 @@ class Measurement:
     trained_on: str
     confusion: tuple[tuple[int, ...], ...] = ()
     predicted: PredictedClasses | None = None
+    confidences: Confidences | None = None
 
 
 class RecipeRun(Protocol):

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from trainable.config import DatasetConfig, TrialConfig
@@ -135,6 +136,7 @@ class RecipeContract:
             check_metrics(each, ["val"])
             assert each.confusion == ()
             assert each.predicted is None
+            assert each.confidences is None
             assert not any(name.startswith("test_") for name in each.metrics)
             assert each.step <= config.steps
 
@@ -153,6 +155,7 @@ class RecipeContract:
             for rule, classes_N in each.predicted.by_rule().items():
                 of_the_rule = each.metrics.get(f"test_{rule}_accuracy", each.metrics["test_accuracy"])
                 assert of_the_rule == pytest.approx((classes_N == labels_N).mean())
+            check_confidences(each, labels_N)
 
     def test_the_same_trial_twice_is_the_same_to_the_last_bit(
         self, method: Method, data: dict[str, str], encoder: str
@@ -202,6 +205,17 @@ def check_metrics(found: Evaluation, parts: Sequence[str]) -> None:
     assert all(0 <= found.metrics[f"{part}_{name}"] <= 1 for part in parts for name in _METRICS[:3])
     assert found.trained_on
     assert found.trained_with
+
+
+def check_confidences(found: Evaluation, labels_N: NDArray[np.int64]) -> None:
+    assert found.confidences is not None, "assess_parts gives them: hand them on in the measurement"
+    assert found.predicted is not None
+    values = found.confidences.values()
+    right_N = found.predicted.judged == labels_N
+    assert (values["true"] <= values["confidence"] + 1e-6).all()
+    np.testing.assert_array_equal(values["true"][right_N], values["confidence"][right_N])
+    assert -np.log(values["true"]).mean() == pytest.approx(found.metrics["test_loss"], rel=0.02, abs=1e-3)
+    assert found.confidences.temperature is not None, "it is fitted to the validation rows"
 
 
 class _Unreadable:

@@ -57,7 +57,8 @@ class WordCountsRun:
 
         scored = assess_parts(self.trial, replicate, scores)
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
-        yield Measurement(0, {**scored.metrics, **times}, "cpu", scored.confusion, scored.predicted)
+        metrics = {**scored.metrics, **times}
+        yield Measurement(0, metrics, "cpu", scored.confusion, scored.predicted, scored.confidences)
 
     def release(self) -> None:
         """Nothing is to be given up."""

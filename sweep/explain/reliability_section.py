@@ -1,0 +1,184 @@
+"""The section on how far an arm's confidence can be trusted, beside the other arms; and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from sweep.explain.judged import Judged, judged
+from sweep.explain.material import Material
+from sweep.explain.reliability import CALIBRATION, DETECTION, Measured, Versus, measured, versus
+from sweep.explain.reliability_charts import reliability_diagram, risk_coverage
+from sweep.report.chart import Row
+from sweep.report.section import Section, Table
+from sweep.report.wording import MINUS, p_value
+
+__all__ = ["Reliability", "reliability", "reliability_section"]
+
+_HABIT = "cross_entropy"
+_NAMES = {
+    "ece": "calibration error",
+    "adaptive_ece": "the same, bins of equal mass",
+    "brier": "Brier score",
+    "nll": "log loss in nats",
+    "aurc": "area under risk and coverage",
+    "auroc_confidence": "errors told by confidence",
+    "auroc_margin": "errors told by margin",
+    "auroc_nearness": "errors told by distance",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reliability:
+    """How sure the arms of a comparison were.
+
+    arms: those of which that is on record, by method.
+    other: the arm that each is compared with: cross-entropy if it is there, else the baseline, else None.
+    rows: every measure of every arm, before and after its temperature, as data.
+    """
+
+    arms: Mapping[str, Judged]
+    other: str | None
+    rows: tuple[Row, ...]
+
+
+def reliability(material: Material) -> Reliability:
+    """Measure every arm of the comparison of which it is on record how sure it was."""
+    labels_T = material.data.test.labels_N
+    found = {arm.method: judged(arm.confirmation, labels_T) for arm in material.comparison.arms}
+    arms = {method: each for method, each in found.items() if each is not None}
+    other = next((name for name in (_HABIT, material.comparison.baseline) if name in arms and len(arms) > 1), None)
+    return Reliability(arms=arms, other=other, rows=tuple(_rows(arms, other)))
+
+
+def reliability_section(material: Material, found: Reliability) -> Section:
+    """The arm's calibration and that of the others, and how well scores tell errors."""
+    own = found.arms.get(material.arm.method)
+    if own is None:
+        text = (
+            "How sure this arm was is not on record: it was confirmed by an earlier version, or its recipe gives no "
+            "probabilities. What it predicted is; see the other sections.",
+        )
+        return Section(anchor="reliability", title="How far to trust its confidence", text=text)
+    return Section(
+        anchor="reliability",
+        title="How far to trust its confidence",
+        text=(_sureness(material.arm.method, own), _temperature(own), _reading(found.other)),
+        charts=(reliability_diagram(found.arms), risk_coverage(found.arms)),
+        tables=tuple(_tables(found)),
+    )
+
+
+def _sureness(method: str, own: Judged) -> str:
+    confidence, right = float(np.nanmean(own.values["confidence"])), float(np.nanmean(own.right_KT))
+    gap = 100 * (confidence - right)
+    verdict = "about as sure as it is right" if abs(gap) < 1 else "too sure" if gap > 0 else "not sure enough"
+    return (
+        f"{method} is {verdict}: its mean confidence, the probability of the class that it predicts, is "
+        f"{100 * confidence:.1f} %, and its accuracy {100 * right:.1f} %."
+    )
+
+
+def _temperature(own: Judged) -> str:
+    known = [each for each in own.temperatures if each is not None]
+    if len(known) < len(own.temperatures):
+        return (
+            "Its draws have no validation rows of their own, to which a temperature could be fitted; test rows are "
+            "never used for it. `refit` fits one on rows that were left out."
+        )
+    return (
+        f"The temperature that its scores are divided by is {median(known):.2f} (median over {len(known)} draws; "
+        f"{min(known):.2f} to {max(known):.2f}), fitted to validation rows, never to test rows. Above 1 it lowers "
+        "confidence, below 1 it raises it; predictions stay the same. `refit` does the same to the classifier that it "
+        "keeps. Cosines, votes and margins of an SVM have no scale of their own: as probabilities they mean something "
+        "only with a temperature."
+    )
+
+
+def _reading(other: str | None) -> str:
+    against = f" Differences are those to {other}, paired by draw and row." if other else ""
+    return (
+        "Of calibration errors, Brier score, log loss and the area, smaller is better. A calibration error of few rows "
+        "is above 0 though nothing is wrong. How well a score tells errors is the probability that a row that is "
+        "classified correctly has a higher one than a row that is not: 50 % is chance. Margin and distance are those "
+        f"to the nearest proxies or class centres.{against}"
+    )
+
+
+def _rows(arms: Mapping[str, Judged], other: str | None) -> Iterator[Row]:
+    for method, own in arms.items():
+        for name in (*CALIBRATION, *DETECTION):
+            for tempered in (False, True) if name in CALIBRATION else (False,):
+                found = measured(own, name, tempered=tempered)
+                if found is not None:
+                    difference = (
+                        None if other in (None, method) else versus(own, arms[str(other)], name, tempered=tempered)
+                    )
+                    yield _row(method, name, tempered, found, other, difference)
+
+
+def _row(method: str, name: str, tempered: bool, found: Measured, other: str | None, difference: Versus | None) -> Row:
+    return {
+        "method": method,
+        "measure": name,
+        "scores": "with temperature" if tempered else "as it is",
+        "value": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "draws": found.draws,
+        "other": other if difference else None,
+        "difference": difference.mean if difference else None,
+        "difference_low": difference.low if difference else None,
+        "difference_high": difference.high if difference else None,
+        "p_value": difference.p_value if difference else None,
+    }
+
+
+def _tables(found: Reliability) -> Iterator[Table]:
+    less = f"less {found.other}" if found.other else "difference"
+    columns = ("method", "measure", "scores", "value", "95 % interval", less, "95 % interval", "p")
+    for title, names in (
+        ("How good the probabilities are", CALIBRATION),
+        ("How well scores tell errors", DETECTION),
+    ):
+        rows = tuple(
+            _line(row)
+            for row in found.rows
+            if row["measure"] in names and (row["scores"] == "as it is" or names == CALIBRATION)
+        )
+        if rows:
+            yield Table(title=title, columns=columns, rows=rows, words=3, folded=len(rows) > 12)
+
+
+def _line(row: Row) -> tuple[str, ...]:
+    name = str(row["measure"])
+    return (
+        str(row["method"]),
+        _NAMES[name],
+        str(row["scores"]),
+        _shown(name, row["value"]),
+        _interval(name, row, ""),
+        _shown(name, row["difference"], signed=True),
+        _interval(name, row, "difference_", signed=True),
+        "–" if row["p_value"] is None else p_value(float(row["p_value"])),
+    )
+
+
+def _interval(name: str, row: Row, prefix: str, *, signed: bool = False) -> str:
+    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+    if low is None or high is None:
+        return "–"
+    return f"{_shown(name, low, signed=signed)} to {_shown(name, high, signed=signed)}"
+
+
+def _shown(name: str, value: object, *, signed: bool = False) -> str:
+    """Scores in their own unit with three decimals, all other measures in percent or points."""
+    if value is None:
+        return "–"
+    assert isinstance(value, float), f"{name} is a number"
+    shown = f"{abs(value):.3f}" if name in ("brier", "nll") else f"{abs(100 * value):.1f}"
+    sign = MINUS if value < 0 else "+" if signed else ""
+    return shown if not float(shown) else f"{sign}{shown}"
