@@ -123,11 +123,11 @@ class Confidences:
         return cls(data["temperature"], tuple(data["names"]), bounds, data["width"], data["packed"])
 
 
-def _shares(scores_NC: Floats, labels_N: NDArray[np.int64], prefix: str) -> dict[str, NDArray[np.float64]]:
+def _shares(raw_NC: Floats, labels_N: NDArray[np.int64], prefix: str) -> dict[str, NDArray[np.float64]]:
     """The values of probabilities, from 0 to 1 as they are kept."""
     import numpy as np
 
-    scores_NC = scores_NC.astype(np.float64)
+    scores_NC: NDArray[np.float64] = raw_NC.astype(np.float64)
     said_N, rows_N = scores_NC.argmax(axis=1), np.arange(len(labels_N))
     rest_NC = np.exp(scores_NC - scores_NC.max(axis=1, keepdims=True))
     rest_NC /= rest_NC.sum(axis=1, keepdims=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -14,7 +14,7 @@ from sweep.explain.reliability import CALIBRATION, DETECTION, Measured, Versus, 
 from sweep.explain.reliability_charts import reliability_diagram, risk_coverage
 from sweep.report.chart import Row
 from sweep.report.section import Section, Table
-from sweep.report.wording import MINUS, p_value
+from sweep.report.wording import MINUS
 
 __all__ = ["Reliability", "reliability", "reliability_section"]
 
@@ -99,12 +99,12 @@ def _temperature(own: Judged) -> str:
 
 
 def _reading(other: str | None) -> str:
-    against = f" Differences are those to {other}, paired by draw and row." if other else ""
+    paired = f" Differences are those to {other}, paired by draw and row; `reliability.csv` has their p-values."
     return (
         "Of calibration errors, Brier score, log loss and the area, smaller is better. A calibration error of few rows "
         "is above 0 though nothing is wrong. How well a score tells errors is the probability that a row that is "
         "classified correctly has a higher one than a row that is not: 50 % is chance. Margin and distance are those "
-        f"to the nearest proxies or class centres.{against}"
+        f"to the nearest proxies or class centres.{paired if other else ''}"
     )
 
 
@@ -138,43 +138,38 @@ def _row(method: str, name: str, tempered: bool, found: Measured, other: str | N
 
 
 def _tables(found: Reliability) -> Iterator[Table]:
-    less = f"less {found.other}" if found.other else "difference"
-    columns = ("method", "measure", "scores", "value", "95 % interval", less, "95 % interval", "p")
     for title, names in (
         ("How good the probabilities are", CALIBRATION),
         ("How well scores tell errors", DETECTION),
     ):
+        own = [row for row in found.rows if row["measure"] in names]
+        states = tuple(dict.fromkeys(str(row["scores"]) for row in own))
+        less = () if found.other is None else (f"less {found.other}",)
+        columns = ("method", "measure", *(name for state in states for name in (state, *less)))
+        by_place = {(row["method"], row["measure"], row["scores"]): row for row in own}
         rows = tuple(
-            _line(row)
-            for row in found.rows
-            if row["measure"] in names and (row["scores"] == "as it is" or names == CALIBRATION)
+            (method, _NAMES[name], *_cells(name, [by_place.get((method, name, state)) for state in states], less))
+            for method, name in dict.fromkeys((str(row["method"]), str(row["measure"])) for row in own)
         )
-        if rows:
-            yield Table(title=title, columns=columns, rows=rows, words=3, folded=len(rows) > 12)
+        yield Table(title=title, columns=columns, rows=rows, words=2, folded=len(rows) > 12)
 
 
-def _line(row: Row) -> tuple[str, ...]:
-    name = str(row["measure"])
-    return (
-        str(row["method"]),
-        _NAMES[name],
-        str(row["scores"]),
-        _shown(name, row["value"]),
-        _interval(name, row, ""),
-        _shown(name, row["difference"], signed=True),
-        _interval(name, row, "difference_", signed=True),
-        "–" if row["p_value"] is None else p_value(float(row["p_value"])),
-    )
+def _cells(name: str, rows: Sequence[Row | None], less: tuple[str, ...]) -> Iterator[str]:
+    for row in rows:
+        yield _with_interval(name, row, ("value", "low", "high"), signed=False)
+        for _ in less:
+            yield _with_interval(name, row, ("difference", "difference_low", "difference_high"), signed=True)
 
 
-def _interval(name: str, row: Row, prefix: str, *, signed: bool = False) -> str:
-    low, high = row[f"{prefix}low"], row[f"{prefix}high"]
+def _with_interval(name: str, row: Row | None, columns: tuple[str, str, str], *, signed: bool) -> str:
+    mean, low, high = (None if row is None else row[column] for column in columns)
     if low is None or high is None:
-        return "–"
-    return f"{_shown(name, low, signed=signed)} to {_shown(name, high, signed=signed)}"
+        return _shown(name, mean, signed=signed)
+    ends = " to ".join(_shown(name, each, signed=signed) for each in (low, high))
+    return f"{_shown(name, mean, signed=signed)} ({ends})"
 
 
-def _shown(name: str, value: object, *, signed: bool = False) -> str:
+def _shown(name: str, value: object, *, signed: bool) -> str:
     """Scores in their own unit with three decimals, all other measures in percent or points."""
     if value is None:
         return "–"

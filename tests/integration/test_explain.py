@@ -106,6 +106,13 @@ def test_every_row_is_ranked_where_draws_test_parts_of_the_rows(
     far = table(out / "figures" / "distance.csv")
     assert [int(row["rows"]) for row in far if row["method"] == "frozen"] == [11] * 8 + [10]
     assert {row["other"] for row in table(out / "flips.csv")} == {"cross_entropy"}
+    sure = {(row["method"], row["measure"], row["scores"]): row for row in table(out / "reliability.csv")}
+    assert {method for method, _, _ in sure} == {"frozen", "cross_entropy"}
+    assert 0 <= float(sure["frozen", "ece", "as it is"]["value"]) <= 1
+    assert sure["frozen", "brier", "as it is"]["other"] == "cross_entropy"
+    lying = {(row["method"], row["measure"]) for row in table(out / "geometry.csv")}
+    assert {("before training", "uniformity"), ("cross_entropy", "alignment")} <= lying
+    assert len(table(out / "figures" / "map.csv")) == 98
     for row in table(out / "errors.csv"):
         assert row["label"] != row["said"]
         assert 0 < int(row["draws_saying"]) <= int(row["draws"])

@@ -1,0 +1,153 @@
+"""What a page says of confidence and of how texts lie, from records made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+
+import numpy as np
+import pytest
+
+from sweep.explain.geometry_section import geometry_rows, geometry_section
+from sweep.explain.material import Material, kept_classes
+from sweep.explain.reliability_section import reliability, reliability_section
+from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.results import SweepResults
+from sweep.verdict import verdict
+from tests.sweeps.synthetic_results import synthetic_results
+from trainable.confidences import Confidences
+from trainable.datasets.text_data import Rows, TextData
+from trainable.outcomes import Evaluation
+
+METHODS = ("cross_entropy", "soft_triple")
+DRAWS = 4
+
+
+def results() -> SweepResults:
+    return synthetic_results(datasets=("own",), losses=METHODS, draws=DRAWS, trials=1, reseeded=0)
+
+
+def sure(evaluation: Evaluation, labels_T: np.ndarray, sharpness: float, temperature: float | None) -> Evaluation:
+    """The evaluation by a classifier that is so sure of what it predicted."""
+    assert evaluation.predicted is not None
+    rng = np.random.default_rng(evaluation.draw)
+    scores_NC = sharpness * (1 + rng.random((len(labels_T), 1))) * np.eye(2)[evaluation.predicted.judged]
+    kept = Confidences.of(scores_NC, labels_T, temperature=temperature, nearest_NC=rng.normal(size=(len(labels_T), 2)))
+    geometry = {"geometry_alignment": 0.5 + 0.01 * (evaluation.draw % 10), "geometry_proxies_used": 0.25}
+    return replace(evaluation, confidences=kept, metrics={**evaluation.metrics, **geometry})
+
+
+def with_confidences(known: SweepResults, temperature: float | None) -> SweepResults:
+    labels = known.sweep.data["own"].labels
+    assert labels is not None
+    labels_T = labels.judged
+
+    def kept(record: ConfirmationRecord) -> ConfirmationRecord:
+        sharpness = 6.0 if record.config.method == "cross_entropy" else 0.3
+        replicates = tuple(
+            replace(each, evaluation=sure(each.evaluation, labels_T, sharpness, temperature))
+            for each in record.replicates
+        )
+        return replace(record, replicates=replicates)
+
+    return replace(known, confirmations=tuple(map(kept, known.confirmations)))
+
+
+def material(known: SweepResults, method: str) -> Material:
+    (comparison,) = verdict(known).comparisons
+    arm = comparison.arm(method)
+    assert arm is not None
+    labels = known.sweep.data["own"].labels
+    assert labels is not None
+    rng = np.random.default_rng(0)
+    labels_T = labels.judged
+    test = Rows(tuple(f"text {row}" for row in range(len(labels_T))), None, labels_T)
+    embeddings_ND = np.eye(2, 4)[labels_T] + 0.5 * rng.normal(size=(len(labels_T), 4))
+    return Material(
+        comparison=comparison,
+        arm=arm,
+        data=TextData("own", ("negative", "positive"), test, test),
+        rows=test,
+        tested=np.arange(len(test)),
+        said={each.method: kept_classes(each.confirmation, len(test)) for each in comparison.arms},
+        encoder="tiny",
+        unit_ND=embeddings_ND / np.linalg.norm(embeddings_ND, axis=1, keepdims=True),
+        probability_NC=np.full((len(test), 2), 0.5),
+        doubtful=(),
+        quality=None,
+    )
+
+
+def test_sweeps_of_before_have_no_confidences_and_their_pages_say_so() -> None:
+    known = material(results(), "soft_triple")
+    found = reliability(known)
+    section = reliability_section(known, found)
+    assert found.rows == ()
+    assert "is not on record" in section.text[0]
+    assert (section.charts, section.tables) == ((), ())
+
+
+def test_arms_stand_side_by_side_before_and_after_their_temperature() -> None:
+    known = material(with_confidences(results(), 2.0), "soft_triple")
+    found = reliability(known)
+    section = reliability_section(known, found)
+    rows = {(row["method"], row["measure"], row["scores"]): row for row in found.rows}
+    assert len(rows) == len(found.rows) == 2 * (4 * 2 + 4)
+    assert found.other == "cross_entropy"
+    ours, theirs = rows["soft_triple", "nll", "as it is"], rows["cross_entropy", "nll", "as it is"]
+    assert ours["difference"] == pytest.approx(float(ours["value"] or 0) - float(theirs["value"] or 0))
+    assert (theirs["difference"], theirs["other"]) == (None, None)
+    assert float(theirs["value"] or 0) > float(rows["cross_entropy", "nll", "with temperature"]["value"] or 0), (
+        "too sure"
+    )
+    assert section.text[0].startswith("soft_triple is not sure enough: ")
+    assert (
+        "cross_entropy is too sure"
+        in reliability_section(material(with_confidences(results(), 2.0), "cross_entropy"), found).text[0]
+    )
+    assert "2.00 (median over 4 draws" in section.text[1]
+    diagram, risks = section.charts
+    assert {(row["method"], row["scores"]) for row in diagram.rows} == {
+        (method, state) for method in METHODS for state in ("as it is", "with temperature")
+    }
+    last = [row for row in risks.rows if row["coverage"] == 1.0 and row["method"] == "soft_triple"]
+    scores = [score for score in known.arm.scores if score is not None]
+    assert last[0]["error"] == pytest.approx(1 - np.mean(scores))
+    assert all(float(row["low"] or 0) <= float(row["accuracy"] or 0) <= float(row["high"] or 0) for row in diagram.rows)
+    assert [len(table.columns) for table in section.tables] == [6, 4]
+    assert all(len(line) == len(table.columns) for table in section.tables for line in table.rows)
+    assert diagram.images().png == diagram.images().png
+    assert risks.images().svg.startswith("<svg")
+
+
+def test_draws_without_validation_rows_have_no_temperature() -> None:
+    known = material(with_confidences(results(), None), "cross_entropy")
+    found = reliability(known)
+    section = reliability_section(known, found)
+    assert {row["scores"] for row in found.rows} == {"as it is"}
+    assert "no validation rows of their own" in section.text[1]
+    assert [len(table.columns) for table in section.tables] == [4, 4]
+
+
+def test_the_geometry_stands_before_and_after_training() -> None:
+    known = material(with_confidences(results(), None), "soft_triple")
+    rows = geometry_rows(known)
+    section = geometry_section(known, rows)
+    found = {(row["method"], row["measure"]): row for row in rows}
+    assert {name for method, name in found if method == "before training"} == {"alignment", "uniformity", "class_ratio"}
+    after = found["soft_triple", "alignment"]
+    assert after["value"] == pytest.approx(0.5 + 0.01 * median(range(DRAWS)))
+    assert after["draws"] == DRAWS
+    (table,) = section.tables
+    assert [line[0] for line in table.rows] == ["before training", *METHODS]
+    (chart,) = section.charts
+    assert len(chart.rows) == 500
+    assert {row["class"] for row in chart.rows} == {"negative", "positive"}
+    again = geometry_section(known, rows).charts[0]
+    assert again.rows == chart.rows, "the seed is fixed"
+
+
+def test_without_training_the_geometry_says_so() -> None:
+    known = material(results(), "soft_triple")
+    rows = geometry_rows(known)
+    assert "is not on record" in geometry_section(known, rows).text[1]
