@@ -14,6 +14,7 @@ from sweep.errors import SweepFailedError
 from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
 from sweep.execution.tune_run import train
+from sweep.explain import explain_winners
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment, version_changes
@@ -139,13 +140,15 @@ def _run(
             try:
                 ending = close(dispatcher, aborted=aborted)
                 report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
-                unkept: tuple[str, ...] = ()
-                if spec.refit and ending.end is End.FINISHED and (trained or not directory.kept()):
-                    unkept = keep_winners(directory, told=display.told, training=training)
+                lacking: tuple[str, ...] = ()
+                if ending.end is End.FINISHED and spec.refit and (trained or not directory.kept()):
+                    lacking += keep_winners(directory, told=display.told, training=training)
                     report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
+                if ending.end is End.FINISHED and spec.explain:
+                    lacking += _explained(directory, tracker, anew=trained)
             finally:
                 projection = tracker.close(timeout=60)
-    return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, unkept)
+    return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, lacking)
 
 
 @contextmanager
@@ -203,6 +206,15 @@ def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> Repo
     tracker.log_artifact(directory.report)
     tracker.describe(summary(report.verdict))
     return report
+
+
+def _explained(directory: SweepDirectory, tracker: Tracker, *, anew: bool) -> tuple[str, ...]:
+    """Explain the best arms, unless they are already and nothing was trained, and hand the pages to MLflow; a sentence
+    for each that could not be explained."""
+    lacking = explain_winners(directory) if anew or not directory.explained() else ()
+    if directory.explained():
+        tracker.log_artifact(directory.explanations)
+    return lacking
 
 
 def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:

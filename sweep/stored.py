@@ -29,7 +29,7 @@ def sync_stored(name: str, root: Path) -> str:
         ledger.read()
         _close(ledger)
         uri = tracking_uri(spec.tracking.uri)
-        files = [directory.report] if directory.report.is_dir() else []
+        files = [folder for folder in (directory.report, directory.explanations) if folder.is_dir()]
         found = summary(verdict(ledger.results())) if ledger.sweep().state is SweepState.FINISHED else ""
         projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri, files=files, verdict=found)
     return f"{spec.name}: {projection}"

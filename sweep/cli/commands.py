@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -179,6 +180,9 @@ def _explain(options: argparse.Namespace, console: Console) -> int:
         explanation = explain_stored(options.sweep, Path(options.dir), arm=options.arm, out=out)
     console.print(f"{explanation.cell}: {explanation.sentence}", soft_wrap=True)
     console.print(f"{'page':<11}{explanation.page}   (beside it: doubtful_labels.csv and more)", soft_wrap=True)
+    if out is None:
+        again = shlex.join(["python", "-m", "sweep", "sync", options.sweep])
+        console.print(f"{'MLflow':<11}{again}   (brings it there, with the texts that it shows)", soft_wrap=True)
     return 0
 
 

@@ -4,5 +4,6 @@ kept predictions and frozen embeddings -> votes -> doubtful labels, slices, flip
 """
 
 from sweep.explain.explain import Explanation, explain_stored
+from sweep.explain.winners import explain_winners
 
-__all__ = ["Explanation", "explain_stored"]
+__all__ = ["Explanation", "explain_stored", "explain_winners"]

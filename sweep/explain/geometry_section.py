@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,7 +138,7 @@ def _chart(material: Material, found: Maps) -> Chart:
     )
 
 
-def _draw(rows: tuple[Row, ...], labels: dict[str, str]) -> Figure:
+def _draw(rows: tuple[Row, ...], labels: Mapping[str, str]) -> Figure:
     classes = [text(row, "class") for row in rows]
     counts = {name: classes.count(name) for name in labels}
     coloured = sorted(labels, key=lambda name: -counts[name])[:_CLASSES]

@@ -59,6 +59,10 @@ class SweepDirectory:
         """The folder of what `python -m sweep explain` writes, with a folder of its own for each arm."""
         return self.path / "explain"
 
+    def explained(self) -> tuple[Path, ...]:
+        """The folders of the arms that are explained."""
+        return tuple(sorted(file.parent for file in self.explanations.glob("*/explain.html")))
+
     @property
     def stop_request(self) -> Path:
         """What `python -m sweep stop` leaves here for the driver, see sweep.scheduling.stop_requests."""
@@ -119,8 +123,9 @@ class SweepDirectory:
     def _check_own(self) -> None:
         """A link among the files, as a folder from elsewhere may have, would have some other file written, cut short or
         published."""
-        own = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.report, self.stop_request)
-        links = [path for path in (*own, self.path / "driver.lock") if path.is_symlink()]
+        files = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.stop_request)
+        own = (*files, self.report, self.explanations, self.path / "driver.lock")
+        links = [path for path in own if path.is_symlink()]
         if links:
             raise FolderError(
                 f"the files of a sweep lie in its own folder; {links[0]} is a link to {links[0].readlink()}; put the "

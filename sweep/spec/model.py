@@ -68,6 +68,11 @@ class SweepSpec(BaseModel):
         description="whether the winner of each comparison is trained on all labelled rows at the end, and kept as a "
         "classifier in `classifiers/` of the sweep's folder and in MLflow's model registry",
     )
+    explain: Annotated[bool, Strict()] = Field(
+        False,
+        description="whether the best arm of each comparison is explained at the end, in `explain/` of the sweep's "
+        "folder and in MLflow: pages with texts of the data",
+    )
     ledger: Annotated[str, Strict()] | None = Field(
         None,
         description="postgresql:// address of the sweep's ledger; default: a journal file in the sweep's folder",

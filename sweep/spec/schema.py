@@ -35,6 +35,7 @@ def json_schema() -> dict[str, Any]:
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
         **{name: _block(model) for name, model in BLOCKS.items()},
         "refit": {"type": "boolean", "default": False},
+        "explain": {"type": "boolean", "default": False},
         "ledger": {"type": ["string", "null"], "pattern": r"^postgresql(\+psycopg2)?://"},
         "prices": {"type": "object", "additionalProperties": {"anyOf": [_PRICE, _PRICES]}},
     }

@@ -6,8 +6,8 @@ This is the contract with everybody who reads the runs:
             there is a report), the provenance (git_commit, python, version.ray, ...), the
             fields that a resumed sweep may change (spec.compare.loss, spec.budget.trials_per_cell, ...), and
             sweep.reports, the number of ended trials that its metrics cover; parameters trial.* and protocol.*;
-            artifacts spec.yaml and report/; metrics trials/OUTCOME and best_score/CELL (step: trials that have ended),
-            and confirmed/CELL, the mean test score of the winner; its datasets as inputs
+            artifacts spec.yaml, report/ and explain/; metrics trials/OUTCOME and best_score/CELL (step: trials that
+            have ended), and confirmed/CELL, the mean test score of the winner; its datasets as inputs
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
             sweep.reports (the number of evaluations), sweep.trained_on (device and precision), sweep.trained_with
             (versions of code and libraries), sweep.lost_seconds (the discarded work, if any), and once it ended

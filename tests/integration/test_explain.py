@@ -48,6 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
         "confirm": {"draws": 4, "reseeded": 0},
         "resources": {"gpu": 0},
         "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},
+        "explain": True,
     }
     (place / "mine.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     assert main(["run", str(place / "mine.yaml"), "--dir", str(place / "sweeps")]) == 0
@@ -163,3 +164,20 @@ def test_changed_data_are_not_explained(folder: Path, capsys: pytest.CaptureFixt
         assert "must share data and encoders" in capsys.readouterr().err
     finally:
         path.write_bytes(before)
+
+
+def test_a_spec_that_asks_for_it_has_its_best_arms_explained_in_the_folder_and_in_mlflow(folder: Path) -> None:
+    from mlflow import MlflowClient
+
+    explained = folder / "sweeps" / "mine" / "explain"
+    pages = {path.parent.name for path in explained.glob("*/explain.html")}
+    report = json.loads((folder / "sweeps" / "mine" / "report" / "verdict.json").read_text(encoding="utf-8"))
+    best = {comparison["best"]["cell"].replace("/", "__") for comparison in report["comparisons"]}
+    assert best <= pages
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    (run,) = client.search_runs(experiments, "tags.`sweep.role` = 'sweep'")
+    stored = {artifact.path for artifact in client.list_artifacts(run.info.run_id, "explain")}
+    assert {f"explain/{name}" for name in best} <= stored
+    shown = {artifact.path for artifact in client.list_artifacts(run.info.run_id, min(stored))}
+    assert f"{min(stored)}/explain.html" in shown
