@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from trainable.calibration import fitted_temperature
+from trainable.confidences import TEMPERED
 from trainable.evaluation.assessment import (
     Mixture,
     Rule,
@@ -252,3 +254,36 @@ def test_no_validation_row_has_a_part_in_the_choice_by_which_it_is_scored(rule: 
 @pytest.mark.parametrize("rule", ["head", "nearest", "neighbours", "mixture"])
 def test_a_single_validation_row_can_be_scored(rule: Rule) -> None:
     assert cross_fitted(rule, _scores(1).at(np.array([3])), beta=0.4).shape == (1, C)
+
+
+@pytest.mark.parametrize("rule", ["head", "nearest", "neighbours", "mixture"])
+def test_the_temperature_is_that_of_the_validation_rows_whatever_the_test_rows_are(rule: Rule) -> None:
+    validation, test = _scores(1), _scores(2)
+    found = assess_test(validation, test, beta=0.5, rule=rule).confidences
+    other = assess_test(validation, replace(test, labels_N=(test.labels_N + 1) % C), beta=0.5, rule=rule).confidences
+    assert found is not None
+    assert other is not None
+    scores_NC = np.asarray(cross_fitted(rule, validation, beta=0.5), dtype=np.float64)
+    logits_NC = np.log(scores_NC) if rule == "mixture" else scores_NC
+    assert found.temperature == other.temperature == fitted_temperature(logits_NC, validation.labels_N).temperature
+    without = assess_test(None, test, beta=0.5, rule=rule).confidences
+    assert without is not None
+    assert without.temperature is None, "no rows are left to fit it to"
+    assert not any(name.startswith(TEMPERED) for name in without.names)
+
+
+@pytest.mark.parametrize("rule", ["head", "nearest", "mixture"])
+def test_confidences_are_those_of_the_judged_rule(rule: Rule) -> None:
+    validation, test = _scores(1), _scores(2)
+    found = assess_test(validation, test, beta=0.5, rule=rule)
+    assert found.confidences is not None
+    assert found.predicted is not None
+    values = found.confidences.values()
+    if rule == "mixture":
+        mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
+        probabilities_NC = mixture.probabilities(test.head_NC, test.nearest_NC)
+    else:
+        probabilities_NC = np.array([_probabilities(row_C) for row_C in getattr(test, f"{rule}_NC").tolist()])
+    np.testing.assert_allclose(values["confidence"], probabilities_NC.max(axis=1), atol=5e-5)
+    np.testing.assert_allclose(values["true"], probabilities_NC[np.arange(40), test.labels_N], atol=5e-5)
+    np.testing.assert_allclose(values["nearness"], test.nearest_NC.max(axis=1), atol=1e-3)
