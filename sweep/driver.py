@@ -115,8 +115,7 @@ def _run(
     address: str | None,
     display: Display,
 ) -> RunResult:
-    uri = tracking_uri(spec.tracking.uri)
-    tracker = Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required)
+    tracker, uri = _tracker(spec, ledger)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
     tracker.start()
     trained, aborted, signalled = False, True, False
@@ -142,13 +141,18 @@ def _run(
                 report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
                 lacking: tuple[str, ...] = ()
                 if ending.end is End.FINISHED and spec.refit and (trained or not directory.kept()):
-                    lacking += keep_winners(directory, told=display.told, training=training)
+                    lacking = keep_winners(directory, told=display.told, training=training)
                     report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
-                if ending.end is End.FINISHED and spec.explain:
-                    lacking += _explained(directory, tracker, anew=trained)
+                lacking += _explained(directory, tracker, anew=trained) if _wants_pages(spec, ending) else ()
             finally:
                 projection = tracker.close(timeout=60)
     return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, lacking)
+
+
+def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:
+    """What pushes to MLflow, and its address."""
+    uri = tracking_uri(spec.tracking.uri)
+    return Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required), uri
 
 
 @contextmanager
@@ -206,6 +210,10 @@ def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> Repo
     tracker.log_artifact(directory.report)
     tracker.describe(summary(report.verdict))
     return report
+
+
+def _wants_pages(spec: SweepSpec, ending: Ending) -> bool:
+    return spec.explain and ending.end is End.FINISHED
 
 
 def _explained(directory: SweepDirectory, tracker: Tracker, *, anew: bool) -> tuple[str, ...]:
