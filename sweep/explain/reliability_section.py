@@ -20,10 +20,10 @@ __all__ = ["Reliability", "reliability", "reliability_section"]
 
 _HABIT = "cross_entropy"
 _NAMES = {
-    "ece": "calibration error",
-    "adaptive_ece": "the same, bins of equal mass",
+    "ece": "ECE",
+    "adaptive_ece": "ECE, equal mass",
     "brier": "Brier score",
-    "nll": "log loss in nats",
+    "nll": "log loss",
     "aurc": "area under risk and coverage",
     "auroc_confidence": "errors told by confidence",
     "auroc_margin": "errors told by margin",
@@ -101,10 +101,11 @@ def _temperature(own: Judged) -> str:
 def _reading(other: str | None) -> str:
     paired = f" Differences are those to {other}, paired by draw and row; `reliability.csv` has their p-values."
     return (
-        "Of calibration errors, Brier score, log loss and the area, smaller is better. A calibration error of few rows "
-        "is above 0 though nothing is wrong. How well a score tells errors is the probability that a row that is "
-        "classified correctly has a higher one than a row that is not: 50 % is chance. Margin and distance are those "
-        f"to the nearest proxies or class centres.{paired if other else ''}"
+        "Of calibration errors (ECE, in bins of equal width or mass), Brier score, log loss (in nats) and the area, "
+        "smaller is better. A calibration error of few rows is above 0 though nothing is wrong. How well a score tells "
+        "errors is the probability that a row that is classified correctly has a higher one than a row that is not: "
+        "50 % is chance. Margin and distance are those to the nearest proxies or class centres."
+        f"{paired if other else ''}"
     )
 
 
