@@ -131,11 +131,18 @@ class Classifier:
         if self.head["kind"] == "own":
             logits_BC: Tensor = self.model(**inputs).logits
             return logits_BC
-        own = _has_own(self.head)
-        hidden_BTD = (self.model.base_model if own else self.model)(**inputs).last_hidden_state.float()
-        embeddings_BD = self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
-        arrays = self.arrays | {"own": self.model(**inputs).logits.float()} if own else self.arrays
-        return _head_scores(embeddings_BD, self.head, arrays, len(self.labels))
+        return self.head_scores(self.embeddings(inputs), inputs)
+
+    def head_scores(self, embeddings_BD: Tensor, inputs: Any) -> Tensor:
+        """Return scores_BC by embeddings; the inputs are read by a mixture with the model's own head alone."""
+        own = {"own": self.model(**inputs).logits.float()} if _has_own(self.head) else {}
+        return _head_scores(embeddings_BD, self.head, self.arrays | own, len(self.labels))
+
+    def embeddings(self, inputs: Any) -> Tensor:
+        """Return embeddings_BD of such inputs, which all heads but the model's own read."""
+        model = self.model.base_model if _has_own(self.head) else self.model
+        hidden_BTD = model(**inputs).last_hidden_state.float()
+        return self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
 
     def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
         for place, layer in enumerate(self.layers):

@@ -22,7 +22,7 @@ from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
 from trainable.errors import ConfigError
-from trainable.kept import Chosen, fine_tuned_classifier, tempered
+from trainable.kept import Chosen, fine_tuned, tempered
 from trainable.left_out import Answers, LeftOut, answered, calibrated, chosen, fold_of, rule_of
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from trainable.fine_tuning import FineTuning
     from trainable.learner import Learner
 
-__all__ = ["Refitted", "refit"]
+__all__ = ["Refitted", "check_kept", "refit"]
 
 DRAW = 40_000  # no draw of a search or of a confirmation
 _FOLDS = (5, 5)
@@ -77,7 +77,7 @@ def refit(
 
     Raises TrainableError for data, an encoder or fields that cannot be used, and for methods that cannot be kept.
     """
-    _check(config)
+    check_kept(config)
     data = load(config.dataset)
     compared = len(draw_of(config, data, DRAW).train)
     if shots is None:
@@ -101,7 +101,8 @@ def refit(
     )
 
 
-def _check(config: TrialConfig) -> None:
+def check_kept(config: TrialConfig) -> None:
+    """Raise ConfigError for a method of which no classifier can be kept."""
     if RECIPES[config.recipe.name].keep is None:
         kept = [name for name, entry in RECIPES.items() if entry.keep is not None]
         raise ConfigError(
@@ -161,8 +162,7 @@ class _Work:
             keep = RECIPES[self.config.recipe.name].keep
             assert keep is not None, "others are refused"
             return keep(trial)
-        with _fine_tuned(trial, self.told) as (run, learner):
-            return fine_tuned_classifier(run, learner, chosen)
+        return fine_tuned(trial, chosen, self.told)
 
     def held(self, train_M: NDArray[np.int64], held_M: NDArray[np.int64]) -> LeftOut:
         """Train on some rows of the pool and score others."""

@@ -5,6 +5,7 @@ Shapes: M training rows, C classes, D embedding size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -39,13 +40,18 @@ class Chosen:
     mixture: Mixture = field(default_factory=lambda: Mixture(0.5, 1.0))
 
 
-def fine_tuned(trial: Trial) -> Classifier:
-    """Train an encoder on the rows of the first sample, and keep it with what reads it."""
+def fine_tuned(
+    trial: Trial, chosen: Chosen | None = None, told: Callable[[str], None] = lambda said: None
+) -> Classifier:
+    """Train an encoder on the rows of the first sample, and keep it with what reads it.
+
+    chosen: what the rule of inference leaves open. told: called with what is done now, where that takes long.
+    """
     from trainable.fine_tuning import FineTuning
 
     run = FineTuning.begun(trial)
     try:
-        return fine_tuned_classifier(run, run.trained(0), Chosen())
+        return fine_tuned_classifier(run, run.trained(0, told), chosen or Chosen())
     finally:
         run.release()
 
