@@ -19,6 +19,7 @@ from sweep.api.result import Result
 from sweep.refitting import Source, keep, load_classifier, train_winner
 
 if TYPE_CHECKING:
+    from sweep.explain.attribution import Examples, Explanations
     from trainable.classifier import Classifier as Model
 
 __all__ = ["Classifier", "refit"]
@@ -55,6 +56,32 @@ class Classifier:
         probabilities_NC = self.model.predict_proba(_listed(texts), None if pairs is None else _listed(pairs))
         converted_NC: NDArray[np.float64] = probabilities_NC.double().numpy()
         return converted_NC
+
+    def explain(
+        self,
+        texts: Sequence[str],
+        pairs: Sequence[str] | None = None,
+        *,
+        examples: Sequence[Any] | None = None,
+        labels: Sequence[str] | None = None,
+    ) -> Explanations:
+        """Explain what the classifier says of each text, or of each pair of texts: what each word adds, by integrated
+        gradients and by leaving it out, and whether these checks of the explanation hold.
+
+        examples, labels: labelled texts, such as those that trained it, or (text, text) tuples where pairs are
+            classified; the nearest ones to each text are then named, and what each word adds to the nearness of the
+            class's centre.
+
+        Raises TypeError and ValueError as `predict` does, ValueError for examples without as many known labels, and
+        TrainableError for an encoder whose reading cannot be followed.
+        """
+        from sweep.explain.attribution import Explanations, explained_predictions  # imported late: they load torch
+        from trainable.quiet import quiet
+
+        with undisturbed(), quiet():
+            rows = None if examples is None else _examples(self.model, _listed(examples), _listed(labels or ()))
+            seconds = None if pairs is None else _listed(pairs)
+            return Explanations(predictions=explained_predictions(self.model, _listed(texts), seconds, rows))
 
     def save(self, folder: str | Path) -> None:
         """Write the classifier into a folder, as `python -m sweep refit --out` does; one that is there is replaced.
@@ -106,6 +133,21 @@ def refit(
     with undisturbed(), quiet():
         winner = train_winner(Source.of_ledger(name, Path(root)), arm=arm, shots=shots)
     return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
+
+
+def _examples(model: Model, examples: Sequence[Any], labels: Sequence[str]) -> Examples:
+    from sweep.explain.attribution import Examples
+
+    unknown = sorted({str(label) for label in labels} - set(model.labels))
+    if len(examples) != len(labels) or unknown or not len(examples):
+        received = f"the unknown {', '.join(unknown[:5])}" if unknown else f"{len(examples)} and {len(labels)}"
+        raise ValueError(
+            f"examples need a label each, of {', '.join(model.labels[:8])}; received {received}: give labelled texts"
+        )
+    numbers_M = np.array([model.labels.index(str(label)) for label in labels], dtype=np.int64)
+    firsts = [example[0] if model.paired else example for example in examples]
+    seconds = [example[1] for example in examples] if model.paired else None
+    return Examples.of(model, firsts, seconds, numbers_M)
 
 
 def _of_files(files: Mapping[str, bytes]) -> Classifier:

@@ -175,9 +175,19 @@ def _explain(options: argparse.Namespace, console: Console) -> int:
     from sweep.explain import explain_stored
     from trainable.quiet import quiet
 
-    out = Path(options.out) if options.out else None
+    def told(said: str) -> None:
+        console.print(f"{'explain':<11}{said}", markup=False, soft_wrap=True)
+
     with quiet():
-        explanation = explain_stored(options.sweep, Path(options.dir), arm=options.arm, out=out)
+        explanation = explain_stored(
+            options.sweep,
+            Path(options.dir),
+            arm=options.arm,
+            out=Path(options.out) if options.out else None,
+            texts=Path(options.texts) if options.texts else None,
+            draws=options.draws,
+            told=told,
+        )
     console.print(f"{explanation.cell}: {explanation.sentence}", soft_wrap=True)
     console.print(f"{'page':<11}{explanation.page}   (beside it: doubtful_labels.csv and more)", soft_wrap=True)
     if out is None:

@@ -84,9 +84,17 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     where.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
     where.add_argument("--address", help="train on a node of this Ray cluster (default: in this process)")
     refit.add_argument("--called", default="", help=argparse.SUPPRESS)
-    explain = commands.add_parser("explain", help="which labels look wrong, and where does an arm err?")
+    explain = commands.add_parser("explain", help="which labels look wrong, where does an arm err, and why?")
     explain.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")
+    explain.add_argument("--texts", metavar="FILE", help="explain what it says of these texts too: csv, json, parquet")
+    explain.add_argument(
+        "--draws",
+        type=_whole,
+        default=2,
+        metavar="N",
+        help="train so many draws once more, to explain single predictions (default: 2; 0: train nothing)",
+    )
     check = commands.add_parser("check", help="is a sweep's winner at least as good as another's? Ends with 0 or 1")
     check.add_argument("--against", metavar="NAME|DIR", required=True, help="the sweep to compare with")
     check.add_argument(
@@ -122,6 +130,12 @@ def _points(text: str) -> float:
     if not 0 <= number <= 100:
         raise argparse.ArgumentTypeError(f"must be from 0 to 100; received {text}")
     return number
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0; received {text}")
+    return int(text)
 
 
 def _count(text: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,15 @@ from sweep.explain.geometry_section import geometry_rows, geometry_section
 from sweep.explain.label_section import label_rows, label_section
 from sweep.explain.material import Material, gathered
 from sweep.explain.reliability_section import reliability, reliability_section
+from sweep.explain.prediction_sections import (
+    check_rows,
+    check_section,
+    deciding_words,
+    prediction_rows,
+    prediction_section,
+    word_section,
+)
+from sweep.explain.predictions import ArmPredictions, Texts, arm_predictions
 from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
 from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.sweep import DataRecord
@@ -22,8 +32,10 @@ from sweep.report.files import prepare_folder, write_figure, write_file
 from sweep.report.layout import render_document
 from sweep.verdict import verdict
 from sweep.verdict.chosen import chosen_arm
+from trainable.config import DatasetConfig
 from trainable.datasets import load
 from trainable.datasets.text_data import TextData
+from trainable.datasets.text_files import read_texts
 from trainable.inputs import forget_inputs
 
 __all__ = ["Explanation", "explain_stored"]
@@ -43,11 +55,24 @@ class Explanation:
     sentence: str
 
 
-def explain_stored(name: str, root: Path, *, arm: str | None = None, out: Path | None = None) -> Explanation:
+def explain_stored(
+    name: str,
+    root: Path,
+    *,
+    arm: str | None = None,
+    out: Path | None = None,
+    texts: Path | None = None,
+    draws: int = 2,
+    told: Callable[[str], None] = lambda said: None,
+) -> Explanation:
     """Explain an arm of a stored sweep from what its confirmation predicted, and write the page and its data.
 
     arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
     out: the folder to write; by default one of the arm's own in that of the sweep.
+    texts: a file of texts whose predictions are explained too, in the column that the dataset has them in.
+    draws: how many draws of the confirmation are trained once more, to explain single predictions; with 0 nothing is
+        trained, and there are none.
+    told: called with what is done now, in a few words.
 
     Raises StoredSweepError for a sweep or an arm that is not there or not confirmed, or of which no predictions are on
     record, LedgerError if data or encoder are not those of the sweep, TrainableError for what cannot be read, and
@@ -61,10 +86,22 @@ def explain_stored(name: str, root: Path, *, arm: str | None = None, out: Path |
     check_unchanged(spec, ledger, chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     data = load(chosen.confirmation.config.dataset)
+    given = None if texts is None else _given(texts, chosen.confirmation.config.dataset, draws)
     _check_rows(data, ledger.sweep().data.get(comparison.dataset), spec.name)
     material = gathered(found, comparison, chosen, data, spec.name)
     folder = out or directory.explanations / _folder_name(chosen.cell)
-    return Explanation(page=_write(material, folder, spec.name), cell=chosen.cell, sentence=_sentence(material))
+    predictions = arm_predictions(material, draws, given, told)
+    return Explanation(
+        page=_write(material, predictions, folder, spec.name), cell=chosen.cell, sentence=_sentence(material)
+    )
+
+
+def _given(file: Path, config: DatasetConfig, draws: int) -> Texts:
+    if not draws:
+        raise FolderError(
+            f"texts are explained by a model, and with --draws 0 none is trained; received {file}: leave --draws out"
+        )
+    return read_texts(file, config.text or "text", config.text_pair)
 
 
 def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:
@@ -78,9 +115,11 @@ def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:
         )
 
 
-def _write(material: Material, folder: Path, name: str) -> Path:
+def _write(material: Material, predictions: ArmPredictions | None, folder: Path, name: str) -> Path:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     arm, sure, lying = sliced(material), reliability(material), geometry_rows(material)
+    arm, words = sliced(material), deciding_words(material, predictions)
+    shown, shown_words = prediction_rows(predictions)
     sections = (
         label_section(material),
         slice_section(material, arm),
@@ -89,6 +128,9 @@ def _write(material: Material, folder: Path, name: str) -> Path:
         distance_section(material),
         reliability_section(material, sure),
         geometry_section(material, lying),
+        prediction_section(material, predictions),
+        check_section(predictions),
+        word_section(material, words),
     )
     charts = [chart for section in sections for chart in section.charts]
     images = {chart.name: chart.images() for chart in charts}
@@ -102,6 +144,7 @@ def _write(material: Material, folder: Path, name: str) -> Path:
     )
     tables = {"doubtful_labels": label_rows(material), "slices": arm.slices, "errors": arm.errors, "flips": arm.flips}
     tables |= {"reliability": sure.rows, "geometry": lying}
+    tables |= {"predictions": shown, "words": shown_words, "checks": check_rows(predictions), "deciding_words": words}
     try:
         prepare_folder(folder, images)
         for chart in charts:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sweep.report.chart import Chart
 
-__all__ = ["Case", "Section", "Table"]
+__all__ = ["Case", "Highlight", "Section", "Table"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +28,35 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Highlight:
+    """A word of a text, marked by what it adds.
+
+    before: what stands before it.
+    text: the word.
+    level: from -4, most against, to 4, most for; 0 for none.
+    note: shown where a pointer rests on it.
+    """
+
+    before: str
+    text: str
+    level: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A labelled text that a reader should look at.
+    """A text that a reader should look at.
 
     text: the text.
     facts: what is known of it, by name.
+    words: the text once more, with its words marked; shown instead of it.
+    warning: what a reader should know before believing the rest.
     """
 
     text: str
     facts: tuple[tuple[str, str], ...]
+    words: tuple[Highlight, ...] = ()
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

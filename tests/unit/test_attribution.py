@@ -96,9 +96,7 @@ def encoder(folder: Path, *, own: bool) -> tuple[Any, Any]:
 
 def classifier(folder: Path, head: str = "linear", **fields: Any) -> Classifier:
     model, tokenizer = encoder(folder, own="own" in head)
-    return Classifier(
-        labels=LABELS, model=model, tokenizer=tokenizer, head=HEADS[head], arrays=arrays(head), **fields
-    )
+    return Classifier(labels=LABELS, model=model, tokenizer=tokenizer, head=HEADS[head], arrays=arrays(head), **fields)
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +125,9 @@ def test_the_words_add_up_to_the_difference_of_the_scores_whatever_the_head(head
         np.testing.assert_allclose([each.attribution.end_K[0] for each in found], wanted_N, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["roberta", "distilbert", "mpnet", "albert", "deberta-v2", "modernbert", "gpt2", "llama"])
+@pytest.mark.parametrize(
+    "kind", ["roberta", "distilbert", "mpnet", "albert", "deberta-v2", "modernbert", "gpt2", "llama"]
+)
 def test_every_kind_of_encoder_is_followed_and_padding_says_nothing(kind: str, folders: Any) -> None:
     made = classifier(folders(kind), "linear")
     scores, rows = explained_scores(made), tokenised(made, TEXTS)
@@ -144,7 +144,9 @@ def test_a_padded_decoder_is_explained_by_its_last_word_not_by_the_padding(kind:
     made = classifier(folders(kind), "own")
     scores, rows = explained_scores(made), tokenised(made, TEXTS)
     labels = made.scores(TEXTS).argmax(dim=1)
-    padded_alone = [integrated_gradients(scores, [row], [label])[0] for row, label in zip(rows, labels.tolist(), strict=True)]
+    padded_alone = [
+        integrated_gradients(scores, [row], [label])[0] for row, label in zip(rows, labels.tolist(), strict=True)
+    ]
     together = integrated_gradients(scores, rows, labels.tolist())
     wanted_N = centred(made.scores(TEXTS), labels)
     for place, (each, alone) in enumerate(zip(together, padded_alone, strict=True)):
@@ -242,7 +244,10 @@ def test_rankings_agree_as_kendall_says() -> None:
         ("  spaces\tand\nlines ", ["spaces", "and", "lines"]),
         ("电影很好 good", ["电", "影", "很", "好", "good"]),
         ("e\u0301te\u0301 हिन्दी", ["e\u0301te\u0301", "हिन्दी"]),
-        ("so good \U0001f468\u200d\U0001f469 \U0001f44d\U0001f3fd", ["so", "good", "\U0001f468\u200d\U0001f469", "\U0001f44d\U0001f3fd"]),
+        (
+            "so good \U0001f468\u200d\U0001f469 \U0001f44d\U0001f3fd",
+            ["so", "good", "\U0001f468\u200d\U0001f469", "\U0001f44d\U0001f3fd"],
+        ),
         ("'quoted' <b>x</b>", ["'", "quoted", "'", "<", "b", ">", "x", "</", "b", ">"]),
         ("", []),
         (" \n", []),

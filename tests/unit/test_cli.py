@@ -37,7 +37,7 @@ SURFACE = {
         "sweep",
     ],
     "predict": ["--abstain-below", "--help", "--out", "--pair", "--text", "file", "folder"],
-    "explain": ["--arm", "--dir", "--help", "--out", "sweep"],
+    "explain": ["--arm", "--dir", "--draws", "--help", "--out", "--texts", "sweep"],
     "check": ["--against", "--arm", "--dir", "--help", "--margin", "--old-arm", "sweep"],
     "export": ["--dir", "--help", "file", "sweep"],
     "import": ["--dir", "--help", "--ledger", "file"],

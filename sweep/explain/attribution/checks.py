@@ -77,9 +77,7 @@ def _checks(predictions: Sequence[Prediction], known: Known) -> Iterator[Check]:
     if known.random:
         both = [(random, tau) for random, tau in zip(known.random, left_out, strict=True) if _both(random, tau)]
         if both:
-            yield _compared(
-                "agreement with random weights", both, "less than with leaving words out", sign=-1
-            )
+            yield _compared("agreement with random weights", both, "less than with leaving words out", sign=-1)
     draws = [tau for each in zip(*known.draws, strict=True) if (tau := _mean(each)) is not None]
     if draws:
         yield _alone("agreement with other draws", draws, "more than 0")

@@ -55,8 +55,6 @@ def agreements(predictions: Sequence[Prediction], other: Classifier) -> list[flo
     ]
 
 
-
-
 def _drawn(weight: Tensor, generator: torch.Generator) -> Tensor:
     if weight.ndim < 2 or not weight.is_floating_point():
         return weight
