@@ -106,10 +106,7 @@ class Classifier:
                 second = None if pairs is None else [pairs[place] for place in chosen]
                 inputs = self.tokens([texts[place] for place in chosen], second)
                 parts.append(self.batch_scores(inputs.to(device)).float().cpu())
-        places = torch.tensor(order)
-        scores_NC = torch.empty(len(order), len(self.labels))
-        scores_NC[places] = torch.cat(parts)
-        return scores_NC
+        return torch.cat(parts)[torch.argsort(torch.tensor(order))]
 
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Any:
         """Return the inputs of the model for some texts, padded to the longest."""
@@ -200,10 +197,7 @@ class Classifier:
         try:
             read.scores(["a"], ["a"] if read.paired else None)
         except RuntimeError as error:  # of arrays that do not fit
-            count = len(read.labels)
-            raise ValueError(
-                f"a classifier of {count} labels must give as many scores; it does not ({error})"
-            ) from error
+            raise ValueError(f"a classifier of {len(read.labels)} labels must give as many scores ({error})") from error
         return read
 
 

@@ -1,4 +1,4 @@
-"""The classifier that a draw of a comparison trained, trained once more: it has not seen the rows that the draw tests."""
+"""The classifier of a draw of a comparison, trained once more: it has not seen the rows that the draw tests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Which labels look wrong, and where an arm errs: from predictions that the ledger keeps, without training.
+"""Which labels look wrong, where an arm errs, and why.
 
 kept predictions and frozen embeddings -> votes -> doubtful labels, slices, flips -> sections -> one page and its data
+draws trained once more -> single predictions, what each word adds, and whether that holds -> sections of the same page
 """
 
 from sweep.explain.explain import Explanation, explain_stored

@@ -1,4 +1,4 @@
-"""The sections on single predictions, on the words that decide, and on whether the explanations hold; and their data."""
+"""The sections on single predictions, on words that decide, and on whether explanations hold; and their data."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def word_section(material: Material, words: tuple[Row, ...]) -> Section:
     text = (
         "Words that add most to the class that is said, as a mean over the explained predictions that have them. "
         "Where the accuracy of the test rows with a word is far below that of the rows without, the model may have "
-        "taken it for a shortcut. Accuracies are over all draws of the confirmation, with intervals over draws and rows.",
+        "taken it for a shortcut. Accuracies are over all draws of the confirmation, intervals over draws and rows.",
     )
     rows = tuple(
         (
@@ -107,7 +107,7 @@ def deciding_words(material: Material, found: ArmPredictions | None) -> tuple[Ro
     """The words with the largest mean share, each in at least three of the explained predictions of test rows."""
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for each in _unique(found):
-        own = each.shares_W
+        own = each.shares
         for place in each.read.tolist():
             word = each.words[place].text.casefold()
             if any(letter.isalnum() for letter in word):
@@ -165,7 +165,7 @@ def _text(found: ArmPredictions, given: int) -> Iterator[str]:
         "is said of the model, not of the world: read the checks below first."
     )
     if given > _GIVEN:
-        yield f"Of {given:,} texts of the file, the first {_GIVEN} are shown; `predictions.csv` and `words.csv` have all."
+        yield f"Of {given:,} texts of the file, the first {_GIVEN} are below; `predictions.csv`, `words.csv` have all."
 
 
 def _case(each: Shown) -> Case:

@@ -143,12 +143,47 @@ def test_the_page_asks_for_nothing_and_escapes_hostile_texts(folder: Path, tmp_p
     assert {path.name: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
+def test_single_predictions_are_of_rows_that_trained_nothing_and_twice_the_same(folder: Path, tmp_path: Path) -> None:
+    texts = folder / "new.csv"
+    texts.write_text(f'text\na film was great\n"{ATTACK.replace(chr(34), chr(34) * 2)}"\n', encoding="utf-8")
+    out = tmp_path / "page"
+    assert command(folder, "--arm", "few/4/cross_entropy", "--out", str(out), "--texts", str(texts)) == 0
+    rows = table(out / "predictions.csv")
+    assert [row["text"] for row in rows if row["kind"] == "given"] == ["a film was great", ATTACK]
+    assert {row["says"] == row["label"] for row in rows if row["kind"] == "right"} == {True}
+    assert {row["says"] == row["label"] for row in rows if row["kind"] == "error"} <= {False}
+    words = table(out / "words.csv")
+    first = [row for row in words if row["prediction"] == "1"]
+    assert [row["word"] for row in first] == ["a", "film", "was", "great"]
+    assert sum(abs(float(row["share"])) for row in first) == pytest.approx(1, abs=1e-3)
+    assert {"adds_to_head", "adds_to_nearest", "left_out_of_head"} <= set(first[0])
+    names = {row["check"] for row in table(out / "checks.csv")}
+    assert {"the words add up", "agreement with random weights", "agreement with other draws"} <= names
+    assert len(table(out / "figures" / "perturbation.csv")) == 20
+    page = (out / "explain.html").read_text(encoding="utf-8")
+    assert "&lt;</span>" in page or "&lt;script" in page
+    assert "<script" not in page
+    assert ("Do not rely on them" in page) == any(row["passed"] == "0" for row in table(out / "checks.csv"))
+
+
+def test_with_no_draws_nothing_is_trained(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainable.drawn_classifier.drawn_classifier", None)
+    out = tmp_path / "page"
+    assert command(folder, "--arm", "few/4/frozen", "--out", str(out), "--draws", "0") == 0
+    assert "once more" not in capsys.readouterr().out
+    assert "Why it says so" not in (out / "explain.html").read_text(encoding="utf-8")
+
+
 def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("mine")
     wrong = {
         "choose one by --arm": [],
         "no confirmed arm of 'mine' is 'few/8/frozen'": ["--arm", "few/8/frozen"],
-        "must be writable": ["--arm", "few/4/frozen", "--out", str(tmp_path / "file")],
+        "must be writable": ["--arm", "few/4/frozen", "--out", str(tmp_path / "file"), "--draws", "0"],
+        "there is none at missing.csv": ["--arm", "few/4/frozen", "--texts", "missing.csv"],
+        "with --draws 0 none is trained": ["--arm", "few/4/frozen", "--texts", "missing.csv", "--draws", "0"],
     }
     for said, words in wrong.items():
         assert command(folder, *words) == 2

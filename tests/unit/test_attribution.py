@@ -320,12 +320,12 @@ def test_what_a_classifier_cannot_take_is_refused_as_it_refuses_it(tiny_bert: Pa
         def __call__(self, *given: Any, **named: Any) -> Any:
             return made.tokenizer(*given, **named)
 
-    with pytest.raises(EncoderError, match="do not|does not tell"):
+    with pytest.raises(EncoderError, match="does not tell"):
         explained_predictions(replace(made, tokenizer=Slow()), ["a"])
 
 
 WORDS = ("red", "green", "blue", "film", "the", "was", "is", "a")
-PLANTED = "zq"
+PLANTED = "poor"  # a word of the vocabulary that no other row has
 
 
 def trained(folder: Path, seed: int, *, shortcut: bool) -> Classifier:
@@ -354,7 +354,8 @@ def trained(folder: Path, seed: int, *, shortcut: bool) -> Classifier:
     inputs, wanted = made.tokens(texts), torch.tensor(labels)
     for _ in range(40):
         optimiser.zero_grad()
-        torch.nn.functional.cross_entropy(made.batch_scores(inputs), wanted).backward()
+        loss = torch.nn.functional.cross_entropy(made.batch_scores(inputs), wanted)
+        torch.autograd.backward([loss])
         optimiser.step()
     for each in weights:
         each.requires_grad_(False)

@@ -64,8 +64,8 @@ class Prediction:
     near: tuple[NearRow, ...]
 
     @property
-    def shares_W(self) -> Floats:
-        """What each word adds, as a share of what all words add and take away: from -1 to 1."""
+    def shares(self) -> Floats:
+        """shares_W: what each word adds, as a share of what all words add and take away: from -1 to 1."""
         words_W: Floats = self.attribution.words_KW[0]
         return words_W / max(float(np.abs(words_W).sum()), 1e-12)
 

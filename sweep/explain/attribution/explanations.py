@@ -11,7 +11,7 @@ from sweep.explain.attribution.highlight import highlighted, named_words
 from sweep.explain.attribution.tables import prediction_row, word_rows
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
 
 __all__ = ["Explanations"]
 

@@ -24,13 +24,13 @@ def highlighted(each: Prediction) -> tuple[Highlight, ...]:
 def named_words(each: Prediction, sign: int, most: int = 4) -> str:
     """The words that add most (sign 1) or take away most (sign -1), with their shares in %."""
     ranked = each.ranked if sign > 0 else each.ranked[::-1]
-    shares_W = each.shares_W
+    shares_W = each.shares
     chosen = [word for word in ranked[:most] if sign * shares_W[word] >= 0.005]
     return ", ".join(f"{each.words[word].text} ({100 * shares_W[word]:+.0f} %)" for word in chosen)
 
 
 def _highlighted(each: Prediction) -> Iterator[Highlight]:
-    shares_W = each.shares_W
+    shares_W = each.shares
     largest = float(np.abs(shares_W).max(initial=0))
     second = False
     for word, share in zip(each.words[:_MOST], shares_W.tolist(), strict=False):

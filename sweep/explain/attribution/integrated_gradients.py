@@ -187,10 +187,9 @@ def _compute(scores: ExplainedScores, layer: _Layer, points: Sequence[tuple[_Lin
 
 def _attribution(line: _Line, steps: int) -> Attribution:
     nodes, weights_J = _nodes(steps), _weights(steps)
-    tokens_KT = sum(weight * line.parts[at] for at, weight in zip(nodes, weights_J, strict=True))
-    words_KW = np.zeros((len(line.ends[1.0]), len(line.text.words)))
-    own_T = line.text.word_T != NO_WORD
-    np.add.at(words_KW, (slice(None), line.text.word_T[own_T]), np.asarray(tokens_KT)[:, own_T])
+    tokens_KT = np.tensordot(weights_J, np.stack([line.parts[at] for at in nodes]), axes=1)
+    words_TW = (line.text.word_T[:, None] == np.arange(len(line.text.words))).astype(np.float64)
+    words_KW: Floats = tokens_KT @ words_TW
     start_K, end_K = line.ends[0.0], line.ends[1.0]
     size_K = np.maximum(np.abs(words_KW).sum(axis=1), np.abs(end_K - start_K))
     error_K = np.abs(words_KW.sum(axis=1) - (end_K - start_K)) / np.maximum(size_K, 1e-6)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["agreements", "randomised"]
 
-_MOST = 64  # steps: a ranking of words needs no more
+_MOST = 16  # steps: a ranking of words needs no more
 
 
 def randomised(classifier: Classifier, seed: int = 0) -> Classifier:

@@ -44,7 +44,7 @@ def prediction_row(each: Prediction) -> Row:
 def word_rows(number: int, each: Prediction) -> Iterator[Row]:
     """The words of a prediction of this number, in their order: what each adds to the score of the class that is said,
     as a number and as a share of what all words add and take away, and by how much its absence lowers it."""
-    shares_W = each.shares_W
+    shares_W = each.shares
     for place, word in enumerate(each.words):
         added: dict[str, Value] = {}
         for kind, words_W, without_W in zip(each.kinds, each.attribution.words_KW, each.left_out_KW, strict=True):
