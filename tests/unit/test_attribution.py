@@ -324,6 +324,34 @@ def test_what_a_classifier_cannot_take_is_refused_as_it_refuses_it(tiny_bert: Pa
         explained_predictions(replace(made, tokenizer=Slow()), ["a"])
 
 
+HOSTILE = '<script>alert(1)</script> "><img src=x onerror=alert(2)>'
+
+
+def test_a_program_gets_tables_and_a_notebook_marked_words_without_what_a_text_would_run(tiny_bert: Path) -> None:
+    from sweep.api.classifier import Classifier as Kept
+
+    kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", HOSTILE, "odd")), card="")
+    found = kept.explain(np.array([*TEXTS, HOSTILE]), examples=["a good film", HOSTILE], labels=["bad", HOSTILE])
+    assert len(found) == len(TEXTS) + 1
+    assert found[1:2][0].text == TEXTS[1]
+    page = found._repr_html_()
+    assert "<script" not in page
+    assert "<img" not in page
+    assert "&lt;" in page
+    words, table = found.words, found.table
+    assert list(words[words.prediction == 0].word) == ["the", "film", "was", "good", ",", "not", "awful", "!"]
+    assert (words.groupby("prediction").share.apply(lambda each: each.abs().sum()) - 1).abs().max() < 1e-6
+    assert list(table.text) == [*TEXTS, HOSTILE]
+    assert list(table.says) == kept.predict([*TEXTS, HOSTILE]).tolist()
+    assert set(table.nearest_row) <= {"a good film", HOSTILE}
+    assert repr(found).count("\n") == len(TEXTS)
+    assert (len(kept.explain([])), repr(kept.explain([]))) == (0, "<no text>")
+    with pytest.raises(ValueError, match="examples need a label each"):
+        kept.explain(TEXTS, examples=["a"], labels=["unknown"])
+    with pytest.raises(ValueError, match="received 2 and 1"):
+        kept.explain(TEXTS, examples=["a", "b"], labels=["bad"])
+
+
 WORDS = ("red", "green", "blue", "film", "the", "was", "is", "a")
 PLANTED = "poor"  # a word of the vocabulary that no other row has
 
