@@ -136,7 +136,7 @@ def _write(material: Material, predictions: ArmPredictions | None, folder: Path,
     images = {chart.name: chart.images() for chart in charts}
     page = render_document(
         title=f"{name}: {material.arm.cell} explained",
-        lead="Which labels look wrong, and where does it err?",
+        lead="Which labels look wrong, where does it err, and why?",
         notes=(_sentence(material),),
         sections=sections,
         images=images,

@@ -49,7 +49,7 @@ def check_section(found: ArmPredictions | None) -> Section:
     """Whether the explanations hold, over predictions of test rows drawn at random."""
     if found is None or not found.checks:
         return Section(anchor="checks", title="Do these explanations hold?")
-    failed = [check.name for check in found.checks if not check.passed]
+    failed = _failed(found)
     said = (
         f"On {len(found.sampled)} test rows drawn at random, these explanations fail {len(failed)} of "
         f"{len(found.checks)} checks: {', '.join(failed)}. Do not rely on them."
@@ -152,7 +152,13 @@ def check_rows(found: ArmPredictions | None) -> tuple[Row, ...]:
     )
 
 
+def _failed(found: ArmPredictions) -> list[str]:
+    return [check.name for check in found.checks if not check.passed]
+
+
 def _text(found: ArmPredictions, given: int) -> Iterator[str]:
+    if failed := _failed(found):
+        yield f"These explanations fail {len(failed)} of {len(found.checks)} checks below ({', '.join(failed)})."
     yield (
         f"The first {found.draws} draws of the confirmation were trained once more, each on the {found.rows:,} rows of "
         "its draw; what is explained is the first of these models, on rows that it has not trained on. "
@@ -182,6 +188,8 @@ def _facts(each: Shown) -> Iterator[tuple[str, str]]:
     found = each.prediction
     yield "it says", f"{found.label} ({100 * found.probability:.0f} %), then {found.runner_up}"
     yield "its label", f"{each.label} ({_KINDS[each.kind]})" if each.label else ""
+    start, end = float(found.attribution.start_K[0]), float(found.attribution.end_K[0])
+    yield "its score", f"{end:.2f}, and {start:.2f} without the words"
     yield "for it", named_words(found, 1)
     yield "against it", named_words(found, -1)
     yield "left out", _left_out(found)

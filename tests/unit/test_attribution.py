@@ -331,7 +331,8 @@ def test_a_program_gets_tables_and_a_notebook_marked_words_without_what_a_text_w
     from sweep.api.classifier import Classifier as Kept
 
     kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", HOSTILE, "odd")), card="")
-    found = kept.explain(np.array([*TEXTS, HOSTILE]), examples=["a good film", HOSTILE], labels=["bad", HOSTILE])
+    texts: Any = np.array([*TEXTS, HOSTILE])
+    found = kept.explain(texts, examples=["a good film", HOSTILE], labels=["bad", HOSTILE])
     assert len(found) == len(TEXTS) + 1
     assert found[1:2][0].text == TEXTS[1]
     page = found._repr_html_()
