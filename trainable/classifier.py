@@ -125,10 +125,9 @@ class Classifier:
 
     def batch_scores(self, inputs: Any) -> Tensor:
         """Return scores_BC of such inputs."""
-        if self.head["kind"] == "own":
-            logits_BC: Tensor = self.model(**inputs).logits
-            return logits_BC
-        return self.head_scores(self.embeddings(inputs), inputs)
+        own = self.head["kind"] == "own"
+        scores_BC: Tensor = self.model(**inputs).logits if own else self.head_scores(self.embeddings(inputs), inputs)
+        return scores_BC
 
     def head_scores(self, embeddings_BD: Tensor, inputs: Any) -> Tensor:
         """Return scores_BC by embeddings; the inputs are read by a mixture with the model's own head alone."""
