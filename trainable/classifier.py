@@ -97,8 +97,8 @@ class Classifier:
         _check(texts, pairs)
         if not len(texts):
             return torch.zeros(0, len(self.labels))
-        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         parts, device = [], next(self.model.parameters()).device
+        order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         self.model.eval()
         with torch.inference_mode():
             for first in range(0, len(order), _BATCH):
@@ -106,7 +106,9 @@ class Classifier:
                 second = None if pairs is None else [pairs[place] for place in chosen]
                 inputs = self.tokens([texts[place] for place in chosen], second)
                 parts.append(self.batch_scores(inputs.to(device)).float().cpu())
-        return torch.cat(parts)[torch.argsort(torch.tensor(order))]
+        scores_NC = torch.empty(len(order), len(self.labels))
+        scores_NC[torch.tensor(order)] = torch.cat(parts)  # refuses another number of scores than of labels
+        return scores_NC
 
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Any:
         """Return the inputs of the model for some texts, padded to the longest."""
@@ -136,8 +138,7 @@ class Classifier:
 
     def embeddings(self, inputs: Any) -> Tensor:
         """Return embeddings_BD of such inputs, which all heads but the model's own read."""
-        model = self.model.base_model if _has_own(self.head) else self.model
-        hidden_BTD = model(**inputs).last_hidden_state.float()
+        hidden_BTD = (self.model.base_model if _has_own(self.head) else self.model)(**inputs).last_hidden_state.float()
         return self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
 
     def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
