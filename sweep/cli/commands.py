@@ -190,7 +190,7 @@ def _explain(options: argparse.Namespace, console: Console) -> int:
         )
     console.print(f"{explanation.cell}: {explanation.sentence}", soft_wrap=True)
     console.print(f"{'page':<11}{explanation.page}   (beside it: doubtful_labels.csv and more)", soft_wrap=True)
-    if out is None:
+    if not options.out:
         again = shlex.join(["python", "-m", "sweep", "sync", options.sweep])
         console.print(f"{'MLflow':<11}{again}   (brings it there, with the texts that it shows)", soft_wrap=True)
     return 0

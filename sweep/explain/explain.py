@@ -14,7 +14,6 @@ from sweep.explain.distance_section import distance_section
 from sweep.explain.geometry_section import geometry_rows, geometry_section
 from sweep.explain.label_section import label_rows, label_section
 from sweep.explain.material import Material, gathered
-from sweep.explain.reliability_section import reliability, reliability_section
 from sweep.explain.prediction_sections import (
     check_rows,
     check_section,
@@ -24,6 +23,7 @@ from sweep.explain.prediction_sections import (
     word_section,
 )
 from sweep.explain.predictions import ArmPredictions, Texts, arm_predictions
+from sweep.explain.reliability_section import reliability, reliability_section
 from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
 from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.sweep import DataRecord

@@ -34,7 +34,7 @@ def _unexplained(directory: SweepDirectory) -> Iterator[str]:
         cell = comparison.best.cell
         try:
             with quiet():
-                found = explain_stored(name, root, arm=cell)
+                found = explain_stored(name, root, arm=cell, draws=0)  # a head may have nothing to train on
             logger.info("%s: explained in %s", cell, found.page)
         except (SweepError, TrainableError) as error:
             yield f"{cell} is not explained: {error}"

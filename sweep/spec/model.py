@@ -71,7 +71,7 @@ class SweepSpec(BaseModel):
     explain: Annotated[bool, Strict()] = Field(
         False,
         description="whether the best arm of each comparison is explained at the end, in `explain/` of the sweep's "
-        "folder and in MLflow: pages with texts of the data",
+        "folder and in MLflow: pages with texts of the data; nothing is trained for that",
     )
     ledger: Annotated[str, Strict()] | None = Field(
         None,
