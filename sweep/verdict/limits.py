@@ -61,7 +61,10 @@ def _few_rows(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
     known = [data for data in counts.values() if data is not None and not data.folds]
     few = [f"{data.name} ({data.test} rows)" for data in known if data.test < _FEW_ROWS]
     if few:
-        yield f"the test part is small, so only large differences can be seen: {some(few)}; label more rows for it"
+        yield (
+            f"the test part is small, so only large differences can be seen, and intervals are wider than 95 % asks "
+            f"for: {some(few)}; label more rows for it"
+        )
 
 
 def _unseen(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:

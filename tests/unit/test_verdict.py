@@ -406,7 +406,7 @@ def test_a_small_test_part_is_said() -> None:
     results = small()
     few = {name: replace(each, test=12, labels=None) for name, each in results.sweep.data.items()}
     found = verdict(replace(results, sweep=replace(results.sweep, data=few)))
-    assert warned(found, "the test part is small").endswith("can be seen: trec (12 rows); label more rows for it")
+    assert warned(found, "the test part is small").endswith("asks for: trec (12 rows); label more rows for it")
 
 
 def test_draws_still_to_come_are_said_and_the_rest_is_used() -> None:
