@@ -105,6 +105,11 @@ class Ledger:
         with self._lock:
             return self._own or self._read()
 
+    def check_kept(self) -> None:
+        """Raise LedgerError if the storage no longer holds the sweep."""
+        with self._lock:
+            self._read()
+
     def _read(self) -> SweepRecord:
         if not self.exists():
             raise LedgerError(f"no sweep named {self.name!r} is in this ledger; `python -m sweep run` begins one")

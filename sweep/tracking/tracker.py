@@ -162,9 +162,11 @@ class Tracker:
         """Push what is due; True if that succeeded. No error of MLflow, nor of the ledger, may end the thread.
 
         The last time, everything is compared anew: a server may have been restarted with an older database since the
-        last request.
+        last request, and a ledger may have been deleted.
         """
         try:
+            if last:
+                self._ledger.check_kept()
             if last or not self._connected:
                 self._connect()
             self._complete = self._reconcile(last=last) and last

@@ -253,7 +253,8 @@ def test_poisoned_test_rows_leave_every_validation_metric_as_it_is(
     for evaluation, other in zip(evaluations["honest"]["test"], evaluations["poisoned"]["test"], strict=True):
         changed = {name for name in evaluation.metrics if evaluation.metrics[name] != other.metrics[name]}
         assert "test_accuracy" in changed
-        assert all(name.startswith("test_") for name in changed), "what is trained, validated and chosen is the same"
+        described = {name for name in changed if name.startswith("geometry_")}  # how test rows lie
+        assert all(name.startswith("test_") for name in changed - described), "what is trained and chosen is the same"
         assert evaluation.confusion != other.confusion
 
 
