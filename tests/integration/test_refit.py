@@ -246,6 +246,19 @@ def test_the_run_of_the_sweep_shows_its_verdict(folder: Path) -> None:
     assert [each.dataset.name for each in run.inputs.dataset_inputs] == ["toy"]
 
 
+def test_a_fine_tuned_winner_is_served_too(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, uri = tmp_path / "model", f"sqlite:///{folder}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    assert command(folder, "--out", str(out), "--arm", "toy/4/cross_entropy", "--register", "tuned") == 0
+    texts = ["the film is bad", "a film was great", "neither"]
+    wanted = Classifier.load(out)
+    with _served("models:/tuned@winner", uri) as port:
+        answered = _asked(port, [{"text": text} for text in texts])["predictions"]
+    assert [each["label"] for each in answered] == wanted.predict(texts)
+    probabilities = wanted.predict_proba(texts).amax(dim=1).tolist()
+    assert [each["probability"] for each in answered] == pytest.approx(probabilities, abs=1e-5)
+
+
 def test_a_run_keeps_its_winner_if_it_is_asked_to(folder: Path) -> None:
     place = folder / "sweeps" / "mine"
     verdict = json.loads((place / "report" / "verdict.json").read_text(encoding="utf-8"))
