@@ -39,6 +39,9 @@ class Ledger(Protocol):
     def sweep(self) -> SweepRecord:
         """The sweep's own record."""
 
+    def check_kept(self) -> None:
+        """Raise LedgerError if the storage no longer holds the sweep."""
+
     def trials(self) -> Sequence[TrialRecord]:
         """All trials, in a stable order."""
 

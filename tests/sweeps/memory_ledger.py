@@ -44,6 +44,9 @@ class MemoryLedger:
         self._trials: dict[str, TrialRecord] = {}
         self._confirmations: dict[str, ConfirmationRecord] = {}
 
+    def check_kept(self) -> None:
+        """It is kept for as long as the process."""
+
     def sweep(self) -> SweepRecord:
         with self._lock:
             return self._sweep
