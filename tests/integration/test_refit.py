@@ -169,10 +169,7 @@ def test_a_registered_winner_is_served(folder: Path, tmp_path: Path, monkeypatch
     texts = ["a red film", "some blue text", ""]
     wanted = Classifier.load(out)
     with _served("models:/team-toy@winner", uri) as port:
-        answered = _asked(port, [{"text": text} for text in texts])["predictions"]
-        assert [each["label"] for each in answered] == wanted.predict(texts)
-        probabilities = wanted.predict_proba(texts).amax(dim=1).tolist()
-        assert [each["probability"] for each in answered] == pytest.approx(probabilities, abs=1e-5)
+        answered = _answered_as_by(wanted, port, texts)
         heard = {body: _sent(port, body) for body in REFUSED}
         assert not [(body, answer) for body, answer in heard.items() if answer[0] != 400]
         assert not [(body, heard[body]) for body, said in REFUSED.items() if said not in heard[body][1]]
@@ -251,12 +248,8 @@ def test_a_fine_tuned_winner_is_served_too(folder: Path, tmp_path: Path, monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     assert command(folder, "--out", str(out), "--arm", "toy/4/cross_entropy", "--register", "tuned") == 0
     texts = ["the film is bad", "a film was great", "neither"]
-    wanted = Classifier.load(out)
     with _served("models:/tuned@winner", uri) as port:
-        answered = _asked(port, [{"text": text} for text in texts])["predictions"]
-    assert [each["label"] for each in answered] == wanted.predict(texts)
-    probabilities = wanted.predict_proba(texts).amax(dim=1).tolist()
-    assert [each["probability"] for each in answered] == pytest.approx(probabilities, abs=1e-5)
+        _answered_as_by(Classifier.load(out), port, texts)
 
 
 def test_a_run_keeps_its_winner_if_it_is_asked_to(folder: Path) -> None:
@@ -305,6 +298,15 @@ def _served(model: str, uri: str) -> Iterator[int]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
+
+
+def _answered_as_by(wanted: Classifier, port: int, texts: list[str]) -> Any:
+    """What the server answers, which must be labels and probabilities of the classifier."""
+    answered = _asked(port, [{"text": text} for text in texts])["predictions"]
+    assert [each["label"] for each in answered] == wanted.predict(texts)
+    probabilities = wanted.predict_proba(texts).amax(dim=1).tolist()
+    assert [each["probability"] for each in answered] == pytest.approx(probabilities, abs=1e-5)
+    return answered
 
 
 def _asked(port: int, records: list[dict[str, Any]]) -> Any:
