@@ -14,7 +14,6 @@ from sweep.errors import SweepFailedError
 from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
 from sweep.execution.tune_run import train
-from sweep.explain import explain_winners
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment, version_changes
@@ -96,9 +95,9 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         spec = with_rates(pinned(as_begun(spec, recorded), recorded), recorded)
         grid = cells(spec)
         check_inputs(grid)
-        here = {**environment(), **_looks_before(known, spec)}
-        notes = tuple(_notes(ledger, known, here))
-        ledger.begin(spec.resolved(), grid, here, data_records(grid), digest_inputs(grid))
+        provenance = {**environment(), **_looks_before(known, spec)}
+        notes = tuple(_notes(ledger, known, provenance))
+        ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid))
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, display)
         result = replace(result, notes=(*notes, *result.notes))
@@ -219,6 +218,8 @@ def _wants_pages(spec: SweepSpec, ending: Ending) -> bool:
 def _explained(directory: SweepDirectory, tracker: Tracker, *, anew: bool) -> tuple[str, ...]:
     """Explain the best arms, unless they are already and nothing was trained, and hand the pages to MLflow; a sentence
     for each that could not be explained."""
+    from sweep.explain import explain_winners  # late, as few sweeps need it
+
     lacking = explain_winners(directory) if anew or not directory.explained() else ()
     if directory.explained():
         tracker.log_artifact(directory.explanations)
