@@ -63,7 +63,7 @@ class Classifier:
         pairs: Sequence[str] | None = None,
         *,
         examples: Sequence[Any] | None = None,
-        labels: Sequence[str] | None = None,
+        labels: Sequence[Any] | None = None,
     ) -> Explanations:
         """Explain what the classifier says of each text, or of each pair of texts: what each word adds, by integrated
         gradients and by leaving it out, and whether these checks of the explanation hold.
@@ -79,7 +79,7 @@ class Classifier:
         from trainable.quiet import quiet
 
         with undisturbed(), quiet():
-            rows = None if examples is None else _examples(self.model, _listed(examples), _listed(labels or ()))
+            rows = _examples(self.model, examples, labels)
             seconds = None if pairs is None else _listed(pairs)
             return Explanations(predictions=explained_predictions(self.model, _listed(texts), seconds, rows))
 
@@ -135,19 +135,21 @@ def refit(
     return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
 
 
-def _examples(model: Model, examples: Sequence[Any], labels: Sequence[str]) -> Examples:
+def _examples(model: Model, examples: Sequence[Any] | None, labels: Sequence[Any] | None) -> Examples | None:
     from sweep.explain.attribution import Examples
 
-    unknown = sorted({str(label) for label in labels} - set(model.labels))
-    if len(examples) != len(labels) or unknown or not len(examples):
-        received = f"the unknown {', '.join(unknown[:5])}" if unknown else f"{len(examples)} and {len(labels)}"
+    if examples is None and labels is None:
+        return None
+    rows, names = ([] if given is None else _listed(given) for given in (examples, labels))
+    unknown = sorted({str(label) for label in names} - set(model.labels))
+    if len(rows) != len(names) or unknown or not rows:
+        received = f"the unknown {', '.join(unknown[:5])}" if unknown else f"{len(rows)} and {len(names)}"
         raise ValueError(
             f"examples need a label each, of {', '.join(model.labels[:8])}; received {received}: give labelled texts"
         )
-    numbers_M = np.array([model.labels.index(str(label)) for label in labels], dtype=np.int64)
-    firsts = [example[0] if model.paired else example for example in examples]
-    seconds = [example[1] for example in examples] if model.paired else None
-    return Examples.of(model, firsts, seconds, numbers_M)
+    numbers_M = np.array([model.labels.index(str(label)) for label in names], dtype=np.int64)
+    firsts = [row[0] if model.paired else row for row in rows]
+    return Examples.of(model, firsts, [row[1] for row in rows] if model.paired else None, numbers_M)
 
 
 def _of_files(files: Mapping[str, bytes]) -> Classifier:
@@ -159,6 +161,6 @@ def _of_files(files: Mapping[str, bytes]) -> Classifier:
         return Classifier.load(Path(scratch) / "model")
 
 
-def _listed(texts: Sequence[str]) -> Sequence[str]:
+def _listed(texts: Sequence[Any]) -> Sequence[Any]:
     """Texts of an array or a Series as a list; a single text stays one, and is refused."""
     return texts if isinstance(texts, str | list | tuple) else list(texts)

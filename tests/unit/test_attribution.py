@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import torch
 from torch import Tensor
@@ -347,10 +348,39 @@ def test_a_program_gets_tables_and_a_notebook_marked_words_without_what_a_text_w
     assert set(table.nearest_row) <= {"a good film", HOSTILE}
     assert repr(found).count("\n") == len(TEXTS)
     assert (len(kept.explain([])), repr(kept.explain([]))) == (0, "<no text>")
-    with pytest.raises(ValueError, match="examples need a label each"):
-        kept.explain(TEXTS, examples=["a"], labels=["unknown"])
-    with pytest.raises(ValueError, match="received 2 and 1"):
-        kept.explain(TEXTS, examples=["a", "b"], labels=["bad"])
+
+
+@pytest.mark.parametrize("given", [list, tuple, np.array, pd.Series, pd.Categorical, lambda each: iter(list(each))])
+def test_labelled_examples_come_as_texts_do(tiny_bert: Path, given: Callable[[list[str]], Any]) -> None:
+    from sweep.api.classifier import Classifier as Kept
+
+    kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", "good", "odd")), card="")
+    rows, labels = ["a good film", "a bad film", "an odd film"], ["good", "bad", "odd"]
+    found = kept.explain(given(list(TEXTS)), examples=given(rows), labels=given(labels))
+    assert (
+        found.table.nearest_row.tolist() == kept.explain(TEXTS, examples=rows, labels=labels).table.nearest_row.tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    ("examples", "labels", "received"),
+    [
+        (["a"], ["unknown"], "the unknown unknown"),
+        (["a", "b"], ["bad"], "2 and 1"),
+        (["a"], None, "1 and 0"),
+        (None, ["bad"], "0 and 1"),
+        (pd.Series(["a", "b"]), pd.Series(["bad"]), "2 and 1"),
+        (np.array([]), np.array([]), "0 and 0"),
+    ],
+)
+def test_examples_without_as_many_known_labels_are_refused(
+    tiny_bert: Path, examples: Any, labels: Any, received: str
+) -> None:
+    from sweep.api.classifier import Classifier as Kept
+
+    kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", "good", "odd")), card="")
+    with pytest.raises(ValueError, match=f"examples need a label each, of bad, good, odd; received {received}"):
+        kept.explain(TEXTS, examples=examples, labels=labels)
 
 
 WORDS = ("red", "green", "blue", "film", "the", "was", "is", "a")
