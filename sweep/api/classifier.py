@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sweep.api.process import undisturbed
 from sweep.api.result import Result
-from sweep.refitting import Source, keep, load_classifier, train_winner
+from sweep.refitting import Source, Training, here, keep, load_classifier, train_winner
 
 if TYPE_CHECKING:
     from sweep.explain.attribution import Examples, Explanations
@@ -116,7 +116,12 @@ class Classifier:
 
 
 def refit(
-    sweep: Result | str | Path, *, arm: str | None = None, shots: int | None = None, root: str | Path = "sweeps"
+    sweep: Result | str | Path,
+    *,
+    arm: str | None = None,
+    shots: int | None = None,
+    root: str | Path = "sweeps",
+    address: str | None = None,
 ) -> Classifier:
     """Train the winner of a sweep once more, on all labelled rows, and return it as a classifier.
 
@@ -124,6 +129,7 @@ def refit(
     arm: the cell to train instead of the winner, as `trec/8/soft_triple`; needed where several comparisons have one.
     shots: train on a draw of so many labels instead of all rows.
     root: the folder that holds the sweeps.
+    address: the Ray cluster on a node of which it is trained, or `auto`; by default it is trained in this process.
 
     Raises SweepError or TrainableError for what is wrong, in the words of the command line.
     """
@@ -131,8 +137,15 @@ def refit(
 
     name = str(sweep.folder) if isinstance(sweep, Result) else str(sweep)
     with undisturbed(), quiet():
-        winner = train_winner(Source.of_ledger(name, Path(root)), arm=arm, shots=shots)
+        training = here if address is None else _training_at(address)
+        winner = train_winner(Source.of_ledger(name, Path(root)), arm=arm, shots=shots, training=training)
     return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
+
+
+def _training_at(address: str) -> Training:
+    from sweep.execution.refit_task import refit_at  # imported late: it loads Ray
+
+    return refit_at(address)
 
 
 def _examples(model: Model, examples: Sequence[Any] | None, labels: Sequence[Any] | None) -> Examples | None:

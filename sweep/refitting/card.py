@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from sweep.refitting.expected import expected
+from sweep.refitting.expected import expected, extrapolated
 from sweep.verdict import Arm, Comparison
 
 if TYPE_CHECKING:
+    from sweep.verdict.learning_curve import LearningCurve
     from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
@@ -32,9 +33,10 @@ def model_card(
     *,
     sweep: str,
     command: str,
+    curve: LearningCurve | None = None,
     onnx: OnnxFile | None = None,
 ) -> str:
-    """The card as Markdown with the metadata of the Hugging Face hub."""
+    """The card as Markdown with the metadata of the Hugging Face hub. curve: that of the arm, if it has one."""
     assert arm.winner is not None, "a confirmed arm has a winner"
     config = arm.winner.config
     classifier = refitted.classifier
@@ -56,6 +58,7 @@ def model_card(
         f"trained once more on {refitted.rows:,} labelled rows.",
         "## How well it does",
         expected(refitted, comparison, arm),
+        extrapolated(refitted, curve),
         f"The verdict: {comparison.sentence}",
         *_by_class(refitted, arm),
         "## Probabilities",

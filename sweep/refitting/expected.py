@@ -16,13 +16,14 @@ import numpy as np
 from sweep.verdict import Arm, Comparison
 from sweep.verdict.contributions import contributions
 from sweep.verdict.crossed import crossed_summary
+from sweep.verdict.learning_curve import Expected, LearningCurve
 from sweep.verdict.statistics import LEVEL, Summary
 
 if TYPE_CHECKING:
     from trainable.left_out import Answers
     from trainable.refitting import Refitted
 
-__all__ = ["expected", "expected_score"]
+__all__ = ["expected", "expected_score", "extrapolated"]
 
 _METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 
@@ -64,6 +65,22 @@ def expected_score(metric: str, answers: Answers, classes: int) -> Summary:
     return Summary(n=1, mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
 
 
+def extrapolated(refitted: Refitted, curve: LearningCurve | None) -> str:
+    """What the learning curve of the sweep says of so many labels, in a sentence; empty where it says nothing."""
+    if curve is None:
+        return ""
+    per_class = curve.most.sampling == "per_class"
+    labels = refitted.rows / (len(refitted.classifier.labels) if per_class else 1)
+    score = curve.score_at(labels)
+    if score is None:
+        return ""
+    unit = curve.most.counted
+    return (
+        f"The learning curve of the sweep, from {curve.fewer.shots} to {curve.most.shots} labels {unit}, would reach "
+        f"{_shown(score)} at the {labels:.4g} {unit} that trained it: an extrapolation, by a power law."
+    )
+
+
 def _reach(rows: int, sd: float) -> float:
     """Half the length of the interval of the mean of so many rows; where all agree, as if one of N + 2 did not."""
     from scipy import special
@@ -75,5 +92,5 @@ def _reach(rows: int, sd: float) -> float:
     return float(-special.stdtrit(rows - 1, LEVEL / 2) * error)
 
 
-def _shown(score: Summary) -> str:
+def _shown(score: Summary | Expected) -> str:
     return f"{100 * score.mean:.1f} % (95 % interval {100 * score.low:.1f} to {100 * score.high:.1f})"

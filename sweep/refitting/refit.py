@@ -18,6 +18,7 @@ from sweep.spec.model import SweepSpec
 from sweep.tracking.registry import ALIAS, register
 from sweep.verdict import Arm, Comparison, verdict
 from sweep.verdict.chosen import chosen_arm
+from sweep.verdict.learning_curve import LearningCurve, alike, learning_curve
 from trainable.errors import TrainableError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Winner:
 
     source: the records of the sweep.
     comparison, arm: what it is the winner of.
+    curve: what is known of the arm at several numbers of labels, if it was compared at several.
     refitted: what is known of it.
     asked: the options of `python -m sweep refit` that chose it.
     """
@@ -69,6 +71,7 @@ class Winner:
     source: Source
     comparison: Comparison
     arm: Arm
+    curve: LearningCurve | None
     refitted: Refitted
     asked: tuple[str, ...] = ()
 
@@ -87,7 +90,15 @@ class Winner:
         makes it again; empty for the one that did here."""
         words = ["python", "-m", "sweep", "refit", self.sweep, *self.asked, "--out", str(out)]
         command = called or shlex.join([*words, *(["--onnx"] if onnx is not None else [])])
-        return model_card(self.refitted, self.comparison, self.arm, sweep=self.sweep, command=command, onnx=onnx)
+        return model_card(
+            self.refitted,
+            self.comparison,
+            self.arm,
+            sweep=self.sweep,
+            command=command,
+            curve=self.curve,
+            onnx=onnx,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +165,14 @@ def train_winner(
     refitted = training(spec, chosen.confirmation.config, shots, told)
     given = (("--arm", arm), ("--shots", shots))
     asked = tuple(word for option, value in given if value is not None for word in (option, str(value)))
-    return Winner(source=source, comparison=comparison, arm=chosen, refitted=refitted, asked=(*source.options, *asked))
+    return Winner(
+        source=source,
+        comparison=comparison,
+        arm=chosen,
+        curve=learning_curve(alike(found.comparisons, comparison), chosen.method),
+        refitted=refitted,
+        asked=(*source.options, *asked),
+    )
 
 
 def _onnx(winner: Winner, folder: Path) -> OnnxFile:

@@ -1,38 +1,27 @@
 """Labels or search: what twice the labels, and what twice the trials, would bring the best method.
 
-Shapes: K arms, N draws, T test rows.
+Shapes: N trials, T trials, R replicates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, log2, sqrt
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.records.trial import TrialRecord
-from sweep.verdict.crossed import covariance
-from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.learning_curve import Expected, alike, learning_curve
+from sweep.verdict.model import Comparison
 from sweep.verdict.variance import configuration_variance
 from trainable.outcomes import Outcome
 from trainable.shots import Shots
 
-__all__ = ["Expected", "Outlook", "last_doubling", "more_labels", "more_trials", "outlooks"]
+__all__ = ["Outlook", "last_doubling", "more_trials", "outlooks"]
 
 _FEWEST_TRIALS = 4
-_SPREAD = 0.25  # how far the real gain lay from the expected one, as a share of it: one standard deviation
-_REACH = 1.96
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A gain that is expected, as a share, with its interval at 95 %."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,68 +66,25 @@ def outlooks(comparisons: Sequence[Comparison], trials: Mapping[str, Sequence[Tr
 
     trials: the trials of each cell.
     """
-    curves: dict[tuple[str, str, str], list[Comparison]] = {}
-    for comparison in comparisons:
-        curves.setdefault((comparison.dataset, comparison.sampling, comparison.others), []).append(comparison)
-    return tuple(found for curve in curves.values() for found in _outlook(curve, trials))
+    curves = [alike(comparisons, each) for each in comparisons]
+    firsts = [curve for curve, each in zip(curves, comparisons, strict=True) if curve[0] is each]
+    return tuple(found for curve in firsts for found in _outlook(curve, trials))
 
 
-def _outlook(curve: Sequence[Comparison], trials: Mapping[str, Sequence[TrialRecord]]) -> Iterator[Outlook]:
-    scored = sorted((each for each in curve if each.best is not None), key=lambda each: each.per_unit)
-    if len(scored) < 2 or (most := scored[-1]).best is None:
-        return
-    fewer, best = scored[-2], most.best
-    earlier = fewer.arm(best.method)
-    more = most.per_unit > fewer.per_unit  # "at most 8" may be all that there is
-    if earlier is None or earlier.summary is None or best.summary is None or not more:
+def _outlook(comparisons: Sequence[Comparison], trials: Mapping[str, Sequence[TrialRecord]]) -> Iterator[Outlook]:
+    most = max(comparisons, key=lambda each: (each.best is not None, each.per_unit))
+    best = most.best
+    curve = learning_curve(comparisons, best.method) if best is not None else None
+    if best is None or curve is None or curve.most is not most:
         return
     yield Outlook(
         title=most.title,
         method=best.method,
         shots=most.shots,
-        fewer=fewer.shots,
-        labels=more_labels(
-            1 - earlier.summary.mean,
-            1 - best.summary.mean,
-            _covariance_of(earlier, best),
-            log2(most.per_unit / fewer.per_unit),
-        ),
+        fewer=curve.fewer.shots,
+        labels=curve.doubled(),
         trials=more_trials(trials.get(best.cell, ())),
     )
-
-
-# ---- twice the labels ------------------------------------------------------------------------------------------------
-
-
-def more_labels(fewer: float, most: float, covariance_KK: NDArray[np.float64], doublings: float = 1.0) -> Expected:
-    """The gain of twice the labels, if the error continues to fall by the same share with each doubling: a power law,
-    as learning curves have (Hestness et al., 2017, arXiv:1712.00409), no further than one doubling.
-
-        gain = e (1 - (e / e')^(1 / doublings))
-
-    The interval has the uncertainty of both errors (delta method), and what real curves differ from the law by
-    (`tests/benchmarks/learning_curves.py`).
-
-    fewer, most: the errors e' and e at the two largest numbers of labels. covariance_KK: of these two.
-    doublings: of the labels from one to the other.
-    """
-    few, many = max(1e-6, fewer), max(1e-6, most)
-    ratio = min(1.0, many / few) ** (1 / doublings)  # more labels are not expected to do harm
-    gain = many * (1 - ratio)
-    slopes_K = np.array([ratio * many / (few * doublings), 1 - (1 + 1 / doublings) * ratio])
-    variance = float(slopes_K @ covariance_KK @ slopes_K) + (_SPREAD * gain) ** 2
-    reach = _REACH * sqrt(max(0.0, variance))
-    return Expected(gain, max(0.0, gain - reach), min(many, gain + reach))
-
-
-def _covariance_of(fewer: Arm, most: Arm) -> NDArray[np.float64]:
-    """The covariances of two arms' means, over the draws and rows that both have; without them, as if independent."""
-    places = [place for place in fewer.rows_by_draw if place in most.rows_by_draw]
-    sizes = {len(arm.rows_by_draw[place]) for arm in (fewer, most) for place in places}
-    if len(places) >= 2 and len(sizes) == 1 and sizes.pop() >= 2:
-        return covariance(np.stack([[arm.rows_by_draw[place] for place in places] for arm in (fewer, most)]))
-    found = [arm.summary for arm in (fewer, most) if arm.summary is not None]
-    return np.diag([each.sd**2 / each.n for each in found])
 
 
 # ---- twice the trials ------------------------------------------------------------------------------------------------

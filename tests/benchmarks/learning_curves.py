@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.verdict.crossed import covariance
-from sweep.verdict.outlook import Expected, more_labels
+from sweep.verdict.learning_curve import Expected, expected_score, more_labels
 from trainable.predicted_classes import PredictedClasses
 
 __all__ = ["Prediction", "predictions", "read"]
@@ -82,6 +82,27 @@ def predictions(curves: Curves, *, samples: int, draws: int, rows: int, seed: in
             yield Prediction((task, method, shots), expected, most - fewer, real)
 
 
+def scores(
+    curves: Curves, *, doublings: int, samples: int, draws: int, rows: int, seed: int = 0
+) -> Iterator[tuple[Expected, float]]:
+    """Yield `samples` scores that are expected so many doublings after two neighbours of a curve, with the real."""
+    generator = np.random.default_rng(seed)
+    for (task, method, shots), most_NT in curves.items():
+        fewer_NT, later_NT = curves.get((task, method, shots // 2)), curves.get((task, method, 2**doublings * shots))
+        if fewer_NT is None or later_NT is None:
+            continue
+        count, size = most_NT.shape
+        for _ in range(samples):
+            chosen = np.ix_(
+                generator.choice(count, min(draws, count), replace=False),
+                generator.choice(size, min(rows, size), replace=False),
+            )
+            pair_KNT = np.stack([fewer_NT[chosen], most_NT[chosen]]).astype(np.float64)
+            fewer, most = pair_KNT.mean(axis=(1, 2)).tolist()
+            expected = expected_score(1 - fewer, 1 - most, covariance(pair_KNT), 1, doublings)
+            yield expected, float(later_NT.mean())
+
+
 def measure(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Fit every classifier on every draw; yield the name of each point of a curve with what is kept of it."""
     from trainable.config import TrialConfig
@@ -132,6 +153,22 @@ def table(curves: Curves) -> str:
     return "\n".join(lines)
 
 
+def score_table(curves: Curves) -> str:
+    """Return how far the scores lie that the law expects 1, 2 and 3 doublings on, and how often intervals hold them."""
+    lines = [
+        "| doublings | draws, test rows | mean error | root mean square | intervals hold |",
+        "|---|---|---|---|---|",
+    ]
+    for doublings in (1, 2, 3):
+        for draws, rows in ((5, 60), (10, 200), (20, 400)):
+            found = list(scores(curves, doublings=doublings, samples=40, draws=draws, rows=rows))
+            error = np.array([100 * (expected.mean - real) for expected, real in found])
+            held = 100 * np.mean([expected.low <= real <= expected.high for expected, real in found])
+            root = np.sqrt((error**2).mean())
+            lines.append(f"| {doublings} | {draws}, {rows} | {error.mean():+.1f} | {root:.1f} | {held:.1f} % |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure the curves, which takes ten minutes on a core, or print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.learning_curves", description=__doc__)
@@ -143,6 +180,8 @@ def main() -> None:
             parser.error("measure needs --data")
         RESULTS.write_text(json.dumps(dict(measure(options.data)), indent=1) + "\n", encoding="utf-8")
     print(table(read()))
+    print()
+    print(score_table(read()))
 
 
 if __name__ == "__main__":

@@ -109,6 +109,23 @@ def test_a_winner_is_trained_on_a_node_and_comes_back(
     assert cards[0] == cards[1].replace("/near", "/far")
 
 
+def test_a_program_has_it_trained_on_a_node(
+    folder: Path, environment: Mapping[str, str], cluster: RayCluster, tmp_path: Path
+) -> None:
+    arm, root = "toy/4/soft_triple", str(folder / "sweeps")
+    program = f"""
+import sweep
+for name, address in (("near", None), ("far", {cluster.address!r})):
+    sweep.refit("mine", arm={arm!r}, root={root!r}, address=address).save({str(tmp_path)!r} + "/" + name)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=dict(environment), cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in ("classifier.json", "classifier.safetensors", "model.safetensors"):
+        assert (tmp_path / "far" / name).read_bytes() == (tmp_path / "near" / name).read_bytes(), name
+
+
 def test_what_is_wrong_is_told_in_words(
     folder: Path, environment: Mapping[str, str], cluster: RayCluster, tmp_path: Path
 ) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from math import sqrt
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from sweep.refitting import Source, Winner, train_winner
 from sweep.refitting.expected import expected_score
+from sweep.spec.model import SweepSpec
+from sweep.verdict import verdict
+from tests.sweeps.synthetic_results import synthetic_results
 from trainable.evaluation.metrics import classification_metrics
 from trainable.left_out import Answers
+from trainable.refitting import Refitted
 
 RNG = np.random.default_rng(0)
 
@@ -78,3 +87,50 @@ def test_the_score_is_that_of_the_metric(metric: str) -> None:
     given = answers(90, 1)
     wanted = classification_metrics(given.labels_N, given.predicted_N, 3)[metric]
     assert expected_score(metric, given, 3).mean == pytest.approx(wanted)
+
+
+def kept(rows: int, labels: int) -> Refitted:
+    """What is known of a classifier of so many labels that so many rows have trained."""
+    head = {"kind": "own"}
+    classifier: Any = SimpleNamespace(labels=tuple(map(str, range(labels))), paired=False, head=head, prompt=None)
+    return Refitted(classifier=classifier, rows=rows, counts=(rows // labels,) * labels, calibration=None, answers=None)
+
+
+def winner(rows: int, *shots: int, arm: str) -> Winner:
+    results = synthetic_results(shots=shots)
+    spec = SweepSpec.recorded(results.sweep.spec)
+    source = Source(spec=spec, results=results, check=lambda _: None, uri="")
+    return train_winner(source, arm=arm, training=lambda *_: kept(rows, 6))
+
+
+def test_a_card_says_what_the_learning_curve_would_reach_with_all_rows() -> None:
+    card = winner(6 * 32, 8, 16, arm="trec/16/soft_triple").card(Path("model"))
+    (said,) = re.findall(r"The learning curve of the sweep, .*?\.\n", card)
+    numbers = re.search(
+        r"from 8 to 16 labels per class, would reach (\d+\.\d) % \(95 % interval (\d+\.\d) to (\d+\.\d)\) at the 32 "
+        r"per class that trained it: an extrapolation, by a power law\.$",
+        said.strip(),
+    )
+    assert numbers is not None, said
+    mean, low, high = map(float, numbers.groups())
+    few, many = (
+        1 - comparison.arm("soft_triple").summary.mean  # type: ignore[union-attr]
+        for comparison in verdict(synthetic_results(shots=(8, 16))).comparisons
+        if comparison.dataset == "trec"
+    )
+    assert mean == pytest.approx(100 * (1 - many * min(1, many / few)), abs=0.06)
+    assert low < mean < high
+
+
+@pytest.mark.parametrize(
+    ("rows", "shots", "arm"),
+    [
+        (6 * 32, (16,), "trec/16/soft_triple"),  # no curve
+        (6 * 16, (8, 16), "trec/16/soft_triple"),  # as many as were compared
+        (6 * 200, (8, 16), "trec/16/soft_triple"),  # nobody has tried whether the law holds so far
+    ],
+)
+def test_a_card_extrapolates_neither_without_a_curve_nor_far_from_it(
+    rows: int, shots: tuple[int, ...], arm: str
+) -> None:
+    assert "learning curve" not in winner(rows, *shots, arm=arm).card(Path("model"))

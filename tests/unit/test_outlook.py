@@ -10,7 +10,8 @@ import pytest
 
 from sweep.records.trial import TrialRecord
 from sweep.verdict import verdict
-from sweep.verdict.outlook import more_labels, more_trials
+from sweep.verdict.learning_curve import alike, expected_score, learning_curve, more_labels
+from sweep.verdict.outlook import more_trials
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.outcomes import Outcome
 
@@ -40,6 +41,41 @@ def test_the_variance_is_that_of_the_delta_method() -> None:
     law = 0.25 * found.mean  # what real curves differ from the law by
     error = (found.high - found.low) / 2 / 1.96
     assert np.hypot(np.std(gains_S), law) == pytest.approx(error, rel=0.03)
+
+
+def test_a_score_is_one_less_the_error_that_is_expected_there() -> None:
+    assert expected_score(0.4, 0.3, NONE_KK, 1, 1).mean == pytest.approx(1 - 0.225)
+    assert expected_score(0.4, 0.3, NONE_KK, 1, 2).mean == pytest.approx(1 - 0.3 * 0.75**2)
+    assert expected_score(0.4, 0.1, NONE_KK, 2, 0.5).mean == pytest.approx(1 - 0.1 * 0.25**0.25)
+    assert expected_score(0.3, 0.4, NONE_KK, 1, 1).mean == pytest.approx(0.6)
+    doubled = expected_score(0.4, 0.3, NONE_KK, 1, 1)
+    assert doubled.mean == pytest.approx(0.7 + more_labels(0.4, 0.3, NONE_KK).mean)
+
+
+def test_the_variance_of_a_score_is_that_of_the_delta_method() -> None:
+    covariance_KK = np.array([[4e-5, 1e-5], [1e-5, 3e-5]])
+    drawn_SK = np.random.default_rng(0).multivariate_normal([0.4, 0.3], covariance_KK, 20_000)
+    scores_S = [expected_score(few, many, NONE_KK, 1, 1.5).mean for few, many in drawn_SK]
+    found = expected_score(0.4, 0.3, covariance_KK, 1, 1.5)
+    error = (found.high - found.low) / 2 / 1.96
+    assert np.hypot(np.std(scores_S), 0.25 * (found.mean - 0.7)) == pytest.approx(error, rel=0.03)
+
+
+def test_a_curve_reaches_from_what_was_compared_to_eight_times_as_many_labels() -> None:
+    comparisons = alike(found := verdict(synthetic_results(shots=(8, 16, 64))).comparisons, found[0])
+    assert {each.dataset for each in comparisons} == {found[0].dataset}
+    curve = learning_curve(comparisons, "soft_triple")
+    assert curve is not None
+    assert (curve.fewer.shots, curve.most.shots, curve.doublings) == (16, 64, 2)
+    assert curve.score_at(64) is None
+    assert curve.score_at(0) is None
+    assert curve.score_at(513) is None
+    score = curve.score_at(512)
+    assert score is not None
+    assert score.mean == pytest.approx(1 - curve.errors[1] * min(1, curve.errors[1] / curve.errors[0]) ** 1.5)
+    assert score.low <= score.mean <= score.high
+    assert learning_curve(comparisons[:1], "soft_triple") is None
+    assert learning_curve(comparisons, "unknown") is None
 
 
 def completed(scores: list[float], *, pruned: int = 0) -> list[TrialRecord]:
