@@ -1,6 +1,7 @@
 """`python -m sweep`, and the console command `few-shot-sweep`."""
 
 import os
+import signal
 import sys
 from contextlib import suppress
 
@@ -19,6 +20,8 @@ def start() -> None:
     from sweep.cli.commands import main
 
     code = main()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # all is done: it ends at once, and by its own exit code
     logging.shutdown()
     for output in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # nobody reads it any more, or it is closed

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
+from sweep.cli.interrupts import INTERRUPTED
 from sweep.cli.parser import command_parser
 from sweep.display.lossy_output import LossyOutput
 from sweep.errors import SpecError, SweepError, SweepFailedError
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["main"]
-
-INTERRUPTED = 130
-
-_KILLED = (
-    "the sweep's driver was ended from outside: a process of Ray has died (logs: {logs}), or the "
-    "system has killed it, as it does when memory runs out; what is on record is kept, and the same command resumes"
-)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,28 +68,9 @@ def _check_folder() -> None:
 
 
 def _run(options: argparse.Namespace, console: Console) -> int:
-    from sweep.cli.last_words import last_words
-    from sweep.cli.run_summary import command, print_run_summary
-    from sweep.display.progress import Progress
-    from sweep.driver import run
-    from sweep.execution.private_ray import logs_folder
-    from sweep.ledger.directory import SweepDirectory
-    from sweep.scheduling.ending import End
-    from sweep.spec.reader import load_spec
+    from sweep.cli.run import run
 
-    # SIGTERM ends a sweep as cleanly as Ctrl-C does, and Ctrl-C does even where a shell told a job to ignore it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-    if options.cluster:
-        from sweep.remote.commands import run_on
-
-        return run_on(options.cluster, options.spec, options.set, command(options), console)
-    spec = load_spec(options.spec, options.set)
-    directory = SweepDirectory(Path(options.dir) / spec.name)
-    with last_words(f"{_KILLED.format(logs=logs_folder())}: {command(options)}"):
-        result = run(spec, directory, address=options.address, display=Progress(console))
-    print_run_summary(console, spec, directory, result, options)
-    return INTERRUPTED if result.ending.end is End.INTERRUPTED else 0
+    return run(options, console)
 
 
 def _plan(options: argparse.Namespace, console: Console) -> int:
