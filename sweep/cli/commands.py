@@ -159,6 +159,8 @@ def _explain(options: argparse.Namespace, console: Console) -> int:
             arm=options.arm,
             out=Path(options.out) if options.out else None,
             texts=Path(options.texts) if options.texts else None,
+            unlabelled=Path(options.unlabelled) if options.unlabelled else None,
+            most=options.next,
             draws=options.draws,
             told=told,
         )

@@ -88,6 +88,8 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     explain.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")
     explain.add_argument("--texts", metavar="FILE", help="explain what it says of these texts too: csv, json, parquet")
+    explain.add_argument("--unlabelled", metavar="FILE", help="name the texts of a file that are worth a label")
+    explain.add_argument("--next", type=_count, default=20, metavar="N", help="how many of these to name (default: 20)")
     explain.add_argument(
         "--draws",
         type=_whole,

@@ -14,6 +14,7 @@ from sweep.explain.distance_section import distance_section
 from sweep.explain.geometry_section import geometry_rows, geometry_section
 from sweep.explain.label_section import label_rows, label_section
 from sweep.explain.material import Material, gathered
+from sweep.explain.next_section import WorthLabelling, next_rows, next_section, worth_labelling
 from sweep.explain.prediction_sections import (
     check_rows,
     check_section,
@@ -62,6 +63,8 @@ def explain_stored(
     arm: str | None = None,
     out: Path | None = None,
     texts: Path | None = None,
+    unlabelled: Path | None = None,
+    most: int = 20,
     draws: int = 2,
     told: Callable[[str], None] = lambda said: None,
 ) -> Explanation:
@@ -70,6 +73,8 @@ def explain_stored(
     arm: its cell, as `trec/8/soft_triple`; by default the best one, where the sweep has a single comparison.
     out: the folder to write; by default one of the arm's own in that of the sweep.
     texts: a file of texts whose predictions are explained too, in the column that the dataset has them in.
+    unlabelled: a file of texts, in the same column, of which those are named that are worth a label.
+    most: how many of these.
     draws: how many draws of the confirmation are trained once more, to explain single predictions; with 0 nothing is
         trained, and there are none.
     told: called with what is done now, in a few words.
@@ -86,14 +91,16 @@ def explain_stored(
     check_unchanged(spec, ledger, chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     data = load(chosen.confirmation.config.dataset)
-    given = None if texts is None else _given(texts, chosen.confirmation.config.dataset, draws)
+    config = chosen.confirmation.config.dataset
+    given = None if texts is None else _given(texts, config, draws)
+    others = None if unlabelled is None else _read(unlabelled, config)
     _check_rows(data, ledger.sweep().data.get(comparison.dataset), spec.name)
     material = gathered(found, comparison, chosen, data, spec.name)
     folder = out or directory.explanations / _folder_name(chosen.cell)
+    worth = worth_labelling(material, others, most)
     predictions = arm_predictions(material, draws, given, told)
-    return Explanation(
-        page=_write(material, predictions, folder, spec.name), cell=chosen.cell, sentence=_sentence(material)
-    )
+    page = _write(material, predictions, worth, folder, spec.name)
+    return Explanation(page=page, cell=chosen.cell, sentence=_sentence(material))
 
 
 def _given(file: Path, config: DatasetConfig, draws: int) -> Texts:
@@ -101,6 +108,10 @@ def _given(file: Path, config: DatasetConfig, draws: int) -> Texts:
         raise FolderError(
             f"texts are explained by a model, and with --draws 0 none is trained; received {file}: leave --draws out"
         )
+    return _read(file, config)
+
+
+def _read(file: Path, config: DatasetConfig) -> Texts:
     return read_texts(file, config.text or "text", config.text_pair)
 
 
@@ -115,13 +126,16 @@ def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:
         )
 
 
-def _write(material: Material, predictions: ArmPredictions | None, folder: Path, name: str) -> Path:
+def _write(
+    material: Material, predictions: ArmPredictions | None, worth: WorthLabelling | None, folder: Path, name: str
+) -> Path:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    arm, sure, lying = sliced(material), reliability(material), geometry_rows(material)
+    sure, lying = reliability(material), geometry_rows(material)
     arm, words = sliced(material), deciding_words(material, predictions)
     shown, shown_words = prediction_rows(predictions)
     sections = (
         label_section(material),
+        next_section(worth),
         slice_section(material, arm),
         error_section(material, arm),
         flip_section(material, arm),
@@ -143,7 +157,7 @@ def _write(material: Material, predictions: ArmPredictions | None, folder: Path,
         files="Each list lies beside this page as CSV and JSON, whole; each figure as PNG, CSV and JSON.",
     )
     tables = {"doubtful_labels": label_rows(material), "slices": arm.slices, "errors": arm.errors, "flips": arm.flips}
-    tables |= {"reliability": sure.rows, "geometry": lying}
+    tables |= {"next_labels": next_rows(worth), "reliability": sure.rows, "geometry": lying}
     tables |= {"predictions": shown, "words": shown_words, "checks": check_rows(predictions), "deciding_words": words}
     try:
         prepare_folder(folder, images)

@@ -24,7 +24,7 @@ from trainable.datasets.text_data import Rows, TextData
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["FROZEN", "Material", "gathered", "kept_classes"]
+__all__ = ["FROZEN", "Material", "embedded", "gathered", "kept_classes"]
 
 FROZEN = "frozen classifier, out of fold"
 """The name of the arm that says something of every labelled row."""
@@ -62,6 +62,12 @@ class Material:
     doubtful: tuple[Doubtful, ...]
     quality: LabelQuality | None
 
+    @property
+    def config(self) -> TrialConfig:
+        """The configuration that the arm was confirmed with."""
+        assert self.arm.confirmation is not None, "a confirmed arm"
+        return self.arm.confirmation.config
+
     def right(self, method: str) -> NDArray[np.float64]:
         """right_KT: 1 where a draw of an arm gets a test row right, 0 where not, NaN where it does not test it."""
         said_KT = self.said[method]
@@ -87,7 +93,8 @@ def gathered(found: Verdict, comparison: Comparison, arm: Arm, data: TextData, n
         )
     assert arm.confirmation is not None, "a confirmed arm"
     rows, tested = _labelled(data)
-    encoder, unit_ND = _embedded(arm.confirmation.config, data)
+    parts = (data.pool,) if data.folds else (data.pool, data.test)
+    encoder, unit_ND = embedded(arm.confirmation.config, len(data.class_names), parts)
     probabilities_RNC = out_of_fold(unit_ND, rows.labels_N, len(data.class_names))
     arms = [each for group in found.comparisons if group.dataset == comparison.dataset for each in group.arms]
     votes = _votes(arms, data, len(rows), tested, said_of(probabilities_RNC))
@@ -141,8 +148,11 @@ def _labelled(data: TextData) -> tuple[Rows, Classes]:
     return rows, np.arange(len(data.pool), len(rows))
 
 
-def _embedded(config: TrialConfig, data: TextData) -> tuple[str, NDArray[np.float64]]:
-    """The embeddings of all labelled rows by the arm's encoder as it is, of length 1, and its name."""
+def embedded(config: TrialConfig, classes: int, parts: Sequence[Rows]) -> tuple[str, NDArray[np.float64]]:
+    """The name of an arm's encoder, and the embeddings of all rows by it as it is, of length 1.
+
+    Raises TrainableError for an encoder that cannot be used.
+    """
     from trainable.embeddings import FrozenEncoder
     from trainable.errors import EncoderError
     from trainable.learner import DivergedError
@@ -150,11 +160,10 @@ def _embedded(config: TrialConfig, data: TextData) -> tuple[str, NDArray[np.floa
     update = {"embedding": "auto"} | ({} if config.encoder else {"encoder": _ENCODER, "encoder_revision": None})
     config = config.model_copy(update=update)
     try:
-        frozen = FrozenEncoder.of(config, len(data.class_names))
-        parts = [frozen.embed_all(rows) for rows in ((data.pool,) if data.folds else (data.pool, data.test))]
+        frozen = FrozenEncoder.of(config, classes)
+        rows_ND = np.concatenate([frozen.embed_all(rows) for rows in parts]).astype(np.float64)
     except DivergedError as error:
         raise EncoderError(
             f"texts are compared by finite embeddings; {error}: explain an arm of another encoder"
         ) from error
-    rows_ND = np.concatenate(parts).astype(np.float64)
     return config.encoder, rows_ND / np.maximum(np.linalg.norm(rows_ND, axis=1, keepdims=True), 1e-12)

@@ -1,6 +1,6 @@
 """A frozen classifier that says of every labelled row what models say that have not trained on it.
 
-Shapes: R repetitions, N rows, C classes, D embedding size.
+Shapes: R repetitions, N rows, M other rows, C classes, D embedding size.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sweep.explain.votes import UNTESTED
 from trainable.evaluation.heads import logistic_head
 from trainable.folds import stratified_folds
 
-__all__ = ["FOLDS", "out_of_fold", "said_of"]
+__all__ = ["FOLDS", "frozen_probabilities", "out_of_fold", "said_of"]
 
 FOLDS = 5
 _PENALTY = 10.0
@@ -38,9 +38,18 @@ def out_of_fold(embeddings_ND: Floats, labels_N: Labels, classes: int, *, seed: 
             held_N = folds_N == fold
             if held_N.any():
                 rest_N = ~held_N
-                head = logistic_head(embeddings_ND[rest_N], labels_N[rest_N], classes, C=_PENALTY, normalise=True)
-                found_RNC[number, held_N] = _proportions(np.exp(head(embeddings_ND[held_N])))
+                found_RNC[number, held_N] = frozen_probabilities(
+                    embeddings_ND[rest_N], labels_N[rest_N], classes, embeddings_ND[held_N]
+                )
     return found_RNC
+
+
+def frozen_probabilities(
+    embeddings_ND: Floats, labels_N: Labels, classes: int, others_MD: Floats
+) -> NDArray[np.float64]:
+    """probabilities_MC of other rows, by a logistic regression that is fitted to these."""
+    head = logistic_head(embeddings_ND, labels_N, classes, C=_PENALTY, normalise=True)
+    return _proportions(np.exp(head(others_MD)))
 
 
 def said_of(probabilities_RNC: NDArray[np.float64]) -> Labels:

@@ -176,6 +176,31 @@ def test_with_no_draws_nothing_is_trained(
     assert "Why it says so" not in (out / "explain.html").read_text(encoding="utf-8")
 
 
+def test_texts_without_labels_are_named_that_are_worth_one(folder: Path, tmp_path: Path) -> None:
+    texts, out = tmp_path / "more.csv", tmp_path / "page"
+    new = [
+        f"a {thing} {verb} {word}" for thing in ("play", "book") for verb in ("is", "was") for word in ("odd", "slow")
+    ]
+    with texts.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text",), *((text,) for text in (*new, PLANTED[0].upper(), new[0], ATTACK + "!"))])
+    words = ["--arm", "few/4/frozen", "--out", str(out), "--unlabelled", str(texts), "--next", "4", "--draws", "0"]
+    assert command(folder, *words) == 0
+    rows = table(out / "next_labels.csv")
+    assert [row["rank"] for row in rows] == ["1", "2", "3", "4"]
+    known = dict(enumerate([*new, "", "", ATTACK + "!"], start=1))
+    assert all(known[int(row["row"])] == row["text"] for row in rows), "neither labelled nor there before"
+    assert {row["label"] for row in rows} == {""}, "for a person to fill in"
+    assert {row["models_say"] for row in rows} <= {"bad", GOOD}
+    assert sum(int(row["stands_for"]) for row in rows) == 9
+    page = (out / "explain.html").read_text(encoding="utf-8")
+    assert "Of the 11 texts of the file, 9 are new." in page
+    assert "<script" not in page
+    texts.write_text(f"text\n{PLANTED[0]}\n", encoding="utf-8")
+    assert command(folder, *words) == 0
+    assert "None of the 1 texts of the file" in (out / "explain.html").read_text(encoding="utf-8")
+    assert table(out / "next_labels.csv") == []
+
+
 def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("mine")
     wrong = {
@@ -183,6 +208,7 @@ def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.Capt
         "no confirmed arm of 'mine' is 'few/8/frozen'": ["--arm", "few/8/frozen"],
         "must be writable": ["--arm", "few/4/frozen", "--out", str(tmp_path / "file"), "--draws", "0"],
         "there is none at missing.csv": ["--arm", "few/4/frozen", "--texts", "missing.csv"],
+        "there is none at unlabelled.csv": ["--arm", "few/4/frozen", "--unlabelled", "unlabelled.csv"],
         "with --draws 0 none is trained": ["--arm", "few/4/frozen", "--texts", "missing.csv", "--draws", "0"],
     }
     for said, words in wrong.items():

@@ -37,7 +37,7 @@ SURFACE = {
         "sweep",
     ],
     "predict": ["--abstain-below", "--help", "--out", "--pair", "--text", "file", "folder"],
-    "explain": ["--arm", "--dir", "--draws", "--help", "--out", "--texts", "sweep"],
+    "explain": ["--arm", "--dir", "--draws", "--help", "--next", "--out", "--texts", "--unlabelled", "sweep"],
     "check": ["--against", "--arm", "--dir", "--help", "--margin", "--old-arm", "sweep"],
     "export": ["--dir", "--help", "file", "sweep"],
     "import": ["--dir", "--help", "--ledger", "file"],
