@@ -46,7 +46,7 @@ def spec(tiny_bert: Path) -> dict[str, Any]:
         "compare": {"shots": [4], "recipe": ["frozen"]},
         "trial": {"encoder": tiny_bert, "embedding": "mean"},
         "protocol": {"replicates": 2, "validation": 8},
-        "budget": {"trials_per_cell": 2},
+        "budget": {"trials_per_cell": 2, "concurrency": 1},
         "confirm": {"draws": 3, "reseeded": 0},
         "resources": {"gpu": 0},
         "tracking": {"required": False},
@@ -58,7 +58,13 @@ def long(spec: dict[str, Any]) -> dict[str, Any]:
     """A sweep of minutes, which is stopped before."""
     compare = {"shots": [4], "recipe": ["fine_tune"], "loss": ["cross_entropy"]}
     protocol = {"replicates": 4, "validation": 8, "steps": 200, "evaluations": 4}
-    return {**spec, "name": "long", "compare": compare, "protocol": protocol, "budget": {"trials_per_cell": 50}}
+    return {
+        **spec,
+        "name": "long",
+        "compare": compare,
+        "protocol": protocol,
+        "budget": {"trials_per_cell": 50, "concurrency": 1},
+    }
 
 
 @pytest.fixture(autouse=True)
@@ -194,7 +200,7 @@ def test_changed_data_are_noticed_in_the_same_process(spec: dict[str, Any]) -> N
     FRAME.to_csv("films.csv", index=False)
     changing = {**spec, "name": "changing", "datasets": {"films": {"path": "films.csv"}}}
     changing["compare"] = {**spec["compare"], "dataset": "films"}
-    changing["budget"] = {"trials_per_cell": 1}
+    changing["budget"] = {"trials_per_cell": 1, "concurrency": 1}
     sweep.run(changing, progress=False)
     FRAME.assign(text=FRAME["text"] + " indeed").to_csv("films.csv", index=False)
     with pytest.raises(sweep.SweepError, match="texts and labels of the pool: have changed"):

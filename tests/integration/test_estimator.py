@@ -31,6 +31,7 @@ ROWS = [
     for label, known in WORDS.items()
     for article, verb, words in product(("the", "a"), ("is", "was"), product(known, repeat=2))
 ]
+SPEC = {"resources.gpu": 0, "budget.concurrency": 1}
 TEXTS, LABELS = [text for text, _ in ROWS], [label for _, label in ROWS]
 
 
@@ -52,13 +53,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(tiny_bert: Path, shared: Path) -> FewShotClassifier:
-    frozen: dict[str, Any] = {"recipes": ("frozen",), "trials": 1, "draws": 2, "spec": {"resources.gpu": 0}}
+    frozen: dict[str, Any] = {"recipes": ("frozen",), "trials": 1, "draws": 2, "spec": SPEC}
     return FewShotClassifier(str(tiny_bert), root=shared, **frozen)
 
 
 @pytest.fixture(scope="module")
 def fitted(tiny_bert: Path) -> FewShotClassifier:
-    estimator = FewShotClassifier(str(tiny_bert), trials=1, draws=2, spec={"resources.gpu": 0, "protocol.steps": 4})
+    estimator = FewShotClassifier(str(tiny_bert), trials=1, draws=2, spec={**SPEC, "protocol.steps": 4})
     return estimator.fit(TEXTS, LABELS)
 
 
@@ -202,7 +203,7 @@ def test_a_check_of_scikit_learn_passes(check: Callable[..., None], tiny_bert: P
         draws=2,
         shots=1,
         root=shared,
-        spec={"resources.gpu": 0, "protocol.replicates": 1},
+        spec={**SPEC, "protocol.replicates": 1},
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)

@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
         },
         "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3},
         "protocol": {"replicates": 1, "validation": 8, "steps": 4, "evaluations": 1},
-        "budget": {"trials_per_cell": 1},
+        "budget": {"trials_per_cell": 1, "concurrency": 1},
         "confirm": {"draws": 4, "reseeded": 0},
         "resources": {"gpu": 0},
         "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},

@@ -43,7 +43,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert
             "compare": {"dataset": ["toy"], "shots": [4], "recipe": ["frozen", "fine_tune"], "loss": ["soft_triple"]},
             "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3},
             "protocol": {"replicates": 1, "validation": 8, "steps": 4, "evaluations": 1},
-            "budget": {"trials_per_cell": 1},
+            "budget": {"trials_per_cell": 1, "concurrency": 1},
             "confirm": {"draws": len(DRAWS), "reseeded": 0},
             "explain": True,
             "tracking": {"uri": f"sqlite:///{place}/mlflow.db"},

@@ -34,7 +34,7 @@ def test_fifty_labels_end_in_a_verdict_over_all_of_them(tmp_path: Path, capsys: 
         "datasets": {"mine": {"path": str(tmp_path / "mine.csv")}},
         "compare": {"dataset": "mine", "shots": ["at most 8", "all"], "recipe": ["frozen", "label_names"]},
         "trial": {"encoder": "all-MiniLM-L6-v2"},
-        "budget": {"trials_per_cell": 4},
+        "budget": {"trials_per_cell": 4, "concurrency": 1},
         "confirm": {"draws": 8, "reseeded": 0},
         "resources": {"gpu": 0},
         "tracking": {"uri": f"sqlite:///{tmp_path}/mlflow.db"},

@@ -41,7 +41,7 @@ def test_predictions_are_compared_with_trained_methods_and_their_cost_is_shown(
         "search": {"predictions": {"path": "answers.csv", "cost": 0.84, "seconds": 95}},
         "trial": {"encoder": str(tiny_bert), "embedding": "mean"},
         "protocol": {"replicates": 2, "validation": 8},
-        "budget": {"trials_per_cell": 2},
+        "budget": {"trials_per_cell": 2, "concurrency": 1},
         "confirm": {"draws": 3, "reseeded": 1},
         "resources": {"gpu": 0},
     }

@@ -96,7 +96,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory, tiny_bert: Path) -> Swept:
         "search": {"encoder_lr": [1e-3, 2e-3]},
         "trial": {"max_length": 16},
         "protocol": {"replicates": 1, "evaluations": 1, "steps": 4, "validation": 20},
-        "budget": {"trials_per_cell": 2},
+        "budget": {"trials_per_cell": 2, "concurrency": 1},
         "pruning": {"rule": "none"},
         "confirm": {"draws": 3, "reseeded": 1},
         "tracking": {"experiment": EXPERIMENT},

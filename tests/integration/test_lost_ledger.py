@@ -25,7 +25,7 @@ def begun(folder: Path, encoder: Path, data: Path) -> subprocess.Popen[str]:
         "compare": {"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]},
         "trial": {"encoder": str(encoder), "embedding": "mean", "max_length": 16},
         "protocol": {"replicates": 3, "evaluations": 2, "steps": 8, "validation": 20},
-        "budget": {"trials_per_cell": 100},
+        "budget": {"trials_per_cell": 100, "concurrency": 1},
         "pruning": {"rule": "none"},
         "confirm": {"draws": 0},
         "tracking": {"experiment": "toys"},

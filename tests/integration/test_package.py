@@ -74,7 +74,13 @@ def test_the_quickstart_runs_outside_the_checkout(built: Mapping[str, Path], tmp
     where = ran(sys.executable, "-c", "import sweep, trainable; print(sweep.__file__, trainable.__file__)")
     assert [Path(each).parents[1] for each in where.split()] == [place, place]
     program = str(place / "bin" / "few-shot-sweep")
-    small = ["budget.trials_per_cell=1", "confirm.draws=2", "protocol.replicates=1", "protocol.steps=2"]
+    small = [
+        "budget.trials_per_cell=1",
+        "budget.concurrency=1",
+        "confirm.draws=2",
+        "protocol.replicates=1",
+        "protocol.steps=2",
+    ]
     options = [word for override in [*small, "protocol.validation=16"] for word in ("--set", override)]
     said = ran(program, "run", *options)
     assert "quickstart: finished" in said

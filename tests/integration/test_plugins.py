@@ -63,7 +63,7 @@ def test_ones_own_loss_and_recipe_are_swept(
         "compare": {"dataset": "toy", "shots": 4, "recipe": ["word_counts", "fine_tune"], "loss": ["nt_xent"]},
         "trial": {"encoder": str(tiny_bert), "embedding": "mean"},
         "protocol": {"replicates": 2, "validation": 8, "steps": 4, "evaluations": 1},
-        "budget": {"trials_per_cell": 2},
+        "budget": {"trials_per_cell": 2, "concurrency": 1},
         "confirm": {"draws": 2, "reseeded": 0},
         "resources": {"gpu": 0},
         "tracking": {"uri": f"sqlite:///{tmp_path}/mlflow.db"},

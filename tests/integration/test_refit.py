@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
         "compare": {"dataset": ["toy"], "shots": [4], "recipe": ["frozen", "fine_tune"], "loss": ["cross_entropy"]},
         "trial": {"encoder": str(tiny_bert), "embedding": "mean", "encoder_lr": 1e-3},
         "protocol": {"replicates": 2, "validation": 8, "steps": 4, "evaluations": 1},
-        "budget": {"trials_per_cell": 2},
+        "budget": {"trials_per_cell": 2, "concurrency": 1},
         "confirm": {"draws": 3, "reseeded": 0},
         "resources": {"gpu": 0},
         "refit": True,

@@ -60,7 +60,7 @@ def folder(
         "compare": {"dataset": ["toy"], "shots": [4], "recipe": ["frozen", "fine_tune"], "loss": ["soft_triple"]},
         "trial": {"encoder": str(tiny_bert), "embedding": "mean"},
         "protocol": {"replicates": 1, "validation": 8, "steps": 2, "evaluations": 1},
-        "budget": {"trials_per_cell": 1},
+        "budget": {"trials_per_cell": 1, "concurrency": 1},
         "confirm": {"draws": 2, "reseeded": 0},
         "resources": {"gpu": 0},
         "refit": True,
