@@ -11,8 +11,8 @@ from rich.table import Table
 from sweep.display.formats import configuration
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
+from sweep.records.searches import is_given_up
 from sweep.records.trial import TrialRecord, outcomes
-from sweep.scheduling.budget import is_given_up
 from trainable.outcomes import Outcome
 
 __all__ = ["best_trial", "print_cells"]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.trial import TrialRecord
-from trainable.outcomes import Evaluation, Outcome
+from trainable.outcomes import Evaluation
 
 if TYPE_CHECKING:
     from sweep.spec.blocks import Budget
 
 from sweep.records.spent import spent
 
-__all__ = ["Limit", "LimitKind", "Meter", "is_given_up", "is_on_target"]
+__all__ = ["Limit", "LimitKind", "Meter"]
 
 
 class LimitKind(StrEnum):
@@ -88,17 +88,3 @@ class Meter:
 
 def _ends_replicate(evaluation: Evaluation, last: int) -> bool:
     return evaluation.point == last or evaluation.outcome is not None
-
-
-def is_on_target(trials: Sequence[TrialRecord], budget: Budget) -> bool:
-    """Whether one of a cell's trials is as good as the budget asks for."""
-    target = budget.target_score
-    completed = (each.score for each in trials if each.outcome is Outcome.COMPLETED)
-    return target is not None and any(score is not None and score >= target for score in completed)
-
-
-def is_given_up(trials: Sequence[TrialRecord], failures: int) -> bool:
-    """Whether the last `failures` trials of a cell that have ended all failed, so that more would fail too."""
-    ended = [each for each in trials if each.outcome not in (None, Outcome.INTERRUPTED)]
-    last = sorted(ended, key=lambda each: each.number)[-failures:]
-    return len(last) == failures and all(each.outcome is Outcome.FAILED for each in last)

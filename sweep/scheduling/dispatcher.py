@@ -14,9 +14,10 @@ from enum import StrEnum
 
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
+from sweep.records.searches import is_given_up, is_on_target
 from sweep.records.trial import TrialRecord
 from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
-from sweep.scheduling.budget import Meter, is_given_up, is_on_target
+from sweep.scheduling.budget import Meter
 from sweep.scheduling.confirmer import Confirmer
 from sweep.search.pruning import pruner
 from sweep.spec.cells import Cell
@@ -208,7 +209,11 @@ class Dispatcher:
         has ended."""
         trials = self.ledger.trials_of(cell)
         budget = self.spec.budget
-        if is_on_target(trials, budget) or is_given_up(trials, budget.failures) or self._is_enough(cell, trials):
+        if (
+            is_on_target(trials, budget.target_score)
+            or is_given_up(trials, budget.failures)
+            or self._is_enough(cell, trials)
+        ):
             self._closed.add(cell)
         if self._searched(cell) and not any(map(_is_open, trials)):
             self.confirmer.consider(cell, trials)

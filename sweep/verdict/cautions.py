@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from sweep.records.confirmation import Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import LOOKS_BEFORE, DataRecord
-from sweep.records.trial import TrialRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import training_rows_of
 from sweep.verdict.collapse_wording import collapse_cautions
-from sweep.verdict.comparisons import planned_tests
 from sweep.verdict.groups import Group
 from sweep.verdict.limits import each_arm, is_searched, limits, some
 from sweep.verdict.model import Arm, Comparison
-from sweep.verdict.worthwhile import Enough, enough
+from sweep.verdict.search_cautions import search_cautions
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 from trainable.shots import in_words, selected_by
@@ -40,7 +38,7 @@ def cautions(
 ) -> tuple[str, ...]:
     """The warnings about a verdict: what is missing, then what makes scores unfair, then what the tests cannot show."""
     found = chain(
-        _unfinished_search(results, spec, groups),
+        search_cautions(results, spec, groups),
         _without_winner(comparisons),
         _unfinished_confirmation(comparisons, spec),
         _baseline_missing(comparisons),
@@ -62,38 +60,6 @@ def cautions(
 
 
 # ---- what is missing -------------------------------------------------------------------------------------------------
-
-
-def _unfinished_search(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> Iterator[str]:
-    ended = Counter(trial.cell for trial in results.trials if trial.outcome not in (None, Outcome.INTERRUPTED))
-    cells = {cell.key: cell for group in groups for cell in group.cells}
-    wanted = {key: cell.trials(spec.budget.trials_per_cell) for key, cell in cells.items()}
-    stopped = _enough(results, spec, wanted, planned_tests(groups))
-    short = [
-        f"{key} ({ended[key]} of {count} trials)"
-        for key, count in wanted.items()
-        if ended[key] < count and key not in stopped
-    ]
-    if stopped:
-        named = (f"{key} ({ended[key]} of {wanted[key]} trials)" for key in stopped)
-        gain, resolved = max(each.gain for each in stopped.values()), min(each.resolved for each in stopped.values())
-        yield (
-            f"the search ended where more trials were not worthwhile: {some(named)}; they could have gained at most "
-            f"{100 * gain:.1f} points, and the confirmation resolves nothing under {100 * resolved:.1f}"
-        )
-    if short:
-        yield f"the search is unfinished: {some(short)}; the same command resumes it"
-
-
-def _enough(results: SweepResults, spec: SweepSpec, wanted: Mapping[str, int], tests: int) -> dict[str, Enough]:
-    """The cells whose search ended since more trials were not worthwhile."""
-    if spec.budget.stop == "never":
-        return {}
-    by_cell: dict[str, list[TrialRecord]] = {key: [] for key in wanted}
-    for trial in results.trials:
-        by_cell.setdefault(trial.cell, []).append(trial)
-    found = {key: enough(by_cell[key], count, spec.confirm.draws, tests) for key, count in wanted.items()}
-    return {key: each for key, each in found.items() if each is not None and len(by_cell[key]) < wanted[key]}
 
 
 def _without_winner(comparisons: Sequence[Comparison]) -> Iterator[str]:

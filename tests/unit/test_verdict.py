@@ -435,6 +435,28 @@ def test_no_trial_at_all() -> None:
     assert "trec/8/soft_triple" in warned(found, "no trial completed")
 
 
+def test_a_search_that_reached_its_target_is_not_unfinished() -> None:
+    results = small(budget={"trials_per_cell": 6, "target_score": 0.01})
+    kept = tuple(trial for trial in results.trials if trial.number < 2)
+    found = verdict(replace(results, trials=kept, confirmations=()))
+    said = warned(found, "the search ended where a trial reached `budget.target_score` (0.01)")
+    assert "trec/8/cross_entropy (2 of 6 trials)" in said
+    assert not any("the search is unfinished" in each for each in found.warnings)
+
+
+def test_a_search_that_was_given_up_is_not_resumed_by_the_same_command() -> None:
+    results = small(budget={"trials_per_cell": 6, "failures": 2})
+    kept = [trial for trial in results.trials if trial.number < 2]
+    failed = tuple(
+        replace(trial, outcome=Outcome.FAILED) if trial.cell.endswith("soft_triple") else trial for trial in kept
+    )
+    found = verdict(replace(results, trials=failed, confirmations=()))
+    said = warned(found, "the search was given up after 2 failed trials in a row")
+    assert "trec/8/soft_triple (2 of 6 trials)" in said
+    assert "raise `budget.failures`" in said
+    assert "trec/8/soft_triple" not in warned(found, "the search is unfinished")
+
+
 def test_a_baseline_without_scores_leaves_nothing_to_test() -> None:
     found = verdict(small(unconfirmed=("cross_entropy",)))
     comparison = only(found)
