@@ -38,6 +38,7 @@ class ConfirmationLedger:
         self._trial_ids: dict[str, int] = {}
         self._study_ids: dict[str, int] = {}
         self._cells: dict[str, Cell] = {}
+        self._unsaid: dict[str, list[int]] = {}
 
     def read(self, cells: Sequence[Cell] = ()) -> None:
         """Take in all that the storage holds.
@@ -45,14 +46,17 @@ class ConfirmationLedger:
         cells: those of the sweep that is resumed, whose data and encoders may have moved.
         """
         self._cells.update({cell.key: cell for cell in cells})
+        self._unsaid.clear()
         for study in self._storage.get_all_studies():
             if not study.study_name.startswith(self._prefix):
                 continue
             cell = study.study_name.removeprefix(self._prefix)
             self._study_ids[cell] = study._study_id
             for trial in self._storage.get_all_trials(study._study_id, deepcopy=False):
-                if "what" in trial.user_attrs:  # else its process died while it was being begun
+                if "what" in trial.user_attrs:
                     self._refresh(cell, trial._trial_id, study.user_attrs.get(f"run/{trial.number}"))
+                else:  # its process died while it was being begun: the next one that is begun takes its place
+                    self._unsaid.setdefault(cell, []).append(trial._trial_id)
 
     def all(self) -> tuple[ConfirmationRecord, ...]:
         """Every confirmation and finalist, in the order in which they were begun or read."""
@@ -70,7 +74,8 @@ class ConfirmationLedger:
         cell = trial.cell
         if cell not in self._study_ids:
             self._study_ids[cell] = self._create(cell)
-        trial_id = self._storage.create_new_trial(self._study_ids[cell])
+        unsaid = self._unsaid.get(cell)
+        trial_id = unsaid.pop(0) if unsaid else self._storage.create_new_trial(self._study_ids[cell])
         what = {"role": role.value, "trial": trial.number, "config": config.flat(), "started": time.time()}
         self._storage.set_trial_user_attr(trial_id, "what", what)
         return self._refresh(cell, trial_id)

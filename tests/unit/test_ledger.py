@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
+from sweep.records.confirmation import Role
 from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.spec.cells import Cell, cells
@@ -228,6 +229,23 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
                 assert record.outcome is None
             assert record.params == full.trial(record.key).params
             assert record.config == full.trial(record.key).config
+
+
+def test_confirmations_have_the_same_numbers_wherever_the_process_died(tmp_path: Path) -> None:
+    full, (cell, _) = opened(tmp_path / "full")
+    trial = full.finish(asked(full, cell).key, Outcome.COMPLETED)
+    before = len((tmp_path / "full").read_bytes().splitlines())
+    keys = [full.begin_confirmation(trial, role, trial.config).key for role in (Role.FINALIST, Role.CONFIRMATION)]
+    lines = (tmp_path / "full").read_bytes().splitlines(keepends=True)
+    for cut in range(before, len(lines) + 1):
+        path = tmp_path / f"cut-{cut}"
+        path.write_bytes(b"".join(lines[:cut]))
+        ledger, _ = opened(path)
+        known = ledger.confirmations()
+        for role in (Role.FINALIST, Role.CONFIRMATION)[len(known) :]:
+            ledger.begin_confirmation(trial, role, trial.config)
+        assert [each.key for each in ledger.confirmations()] == keys
+        assert [each.key for each in opened(path)[0].confirmations()] == keys
 
 
 def test_a_changed_search_range_is_refused_by_name(journal: Path) -> None:
