@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,8 @@ from sweep.explain.attribution.faithfulness import SHARES, faithfulness, rank_ag
 from sweep.explain.attribution.integrated_gradients import TOLERANCE, integrated_gradients, neutral_token
 from sweep.explain.attribution.near import Examples
 from sweep.explain.attribution.other_models import agreements, randomised
-from sweep.explain.attribution.scores import centred, explained_scores
-from sweep.explain.attribution.subsets import left_out, read_subsets
+from sweep.explain.attribution.scores import ExplainedScores, centred, explained_scores
+from sweep.explain.attribution.subsets import Reader, Subset, left_out, read_subsets
 from sweep.explain.attribution.words import NO_WORD, split_words, tokenised
 from tests.sweeps.tiny_encoders import write_architecture
 from trainable.classifier import Classifier
@@ -204,7 +204,7 @@ def test_steps_are_raised_until_the_words_add_up_and_a_failure_is_told(
 def test_words_left_out_are_left_out_of_the_tokens(tiny_bert: Path) -> None:
     made = classifier(tiny_bert, "linear")
     rows, scores = tokenised(made, TEXTS[:1]), explained_scores(made)
-    (words_KW,) = left_out(scores, rows, [1])
+    (words_KW,) = left_out(Reader(scores), rows, [1])
     whole, without = made.scores([TEXTS[0], "the film was, not awful!"])
     wanted = centred(whole[None], torch.tensor([1])) - centred(without[None], torch.tensor([1]))
     assert words_KW[0, 3] == pytest.approx(float(wanted), abs=1e-5)
@@ -214,11 +214,32 @@ def test_words_left_out_are_left_out_of_the_tokens(tiny_bert: Path) -> None:
     assert nothing[0][0, 0] == pytest.approx(float(centred(empty, torch.tensor([1]))), abs=1e-5)
 
 
+def test_what_is_asked_for_again_is_not_read_again(tiny_bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = classifier(tiny_bert, "linear")
+    rows, scores = tokenised(made, TEXTS[:2]), explained_scores(made)
+    asked = [(rows[0], rows[0].read[::-1], 1), (rows[0], rows[0].read, 1), (rows[0], rows[0].read, 0)]
+    asked += [(rows[1], rows[1].read[:2], 1), (rows[0], rows[0].read[:2], 1)]
+    counts: list[int] = []
+
+    def counting(scores: ExplainedScores, subsets: Sequence[Subset]) -> Any:
+        counts.append(len(subsets))
+        return read_subsets(scores, subsets)
+
+    monkeypatch.setattr("sweep.explain.attribution.subsets.read_subsets", counting)
+    reader = Reader(scores)
+    for subsets in (asked, asked[2:], []):
+        scores_KJ, probability_J = reader.read(subsets)
+        wanted_KJ, wanted_J = read_subsets(scores, subsets)
+        assert scores_KJ == pytest.approx(wanted_KJ, abs=1e-5)
+        assert probability_J == pytest.approx(wanted_J, abs=1e-6)
+    assert counts == [4, 0, 0]
+
+
 def test_faithfulness_is_the_area_over_the_perturbation_curve(tiny_bert: Path) -> None:
     made = classifier(tiny_bert, "linear")
     rows, scores = tokenised(made, TEXTS[2:3]), explained_scores(made)
     ranking_W = np.arange(len(rows[0].words))[::-1].astype(float)
-    (found,) = faithfulness(scores, rows, [0], [ranking_W])
+    (found,) = faithfulness(Reader(scores), rows, [0], [ranking_W])
     assert found is not None
     words = ["the", "red", "red", "green", "don't", "well-known", "film", "is", "poor"]
     whole = float(made.predict_proba([" ".join(words)])[0, 0])
@@ -227,7 +248,7 @@ def test_faithfulness_is_the_area_over_the_perturbation_curve(tiny_bert: Path) -
     alone = made.predict_proba([" ".join(words[:size]) for size in sizes])[:, 0]
     assert found.comprehensiveness == pytest.approx(whole - float(without.mean()), abs=1e-5)
     assert found.sufficiency == pytest.approx(whole - float(alone.mean()), abs=1e-5)
-    assert faithfulness(scores, tokenised(made, ["x"]), [0], [np.ones(1)]) == (None,)
+    assert faithfulness(Reader(scores), tokenised(made, ["x"]), [0], [np.ones(1)]) == (None,)
 
 
 def test_rankings_agree_as_kendall_says() -> None:
@@ -489,7 +510,9 @@ def test_words_named_by_another_model_fail_the_checks(tiny_bert: Path) -> None:
             faithfulness=judged,
             rank_agreement=rank_agreement(attribution.words_KW[0], each.left_out_KW[0], each.read),
         )
-        for each, attribution, judged in zip(found, wrong, faithfulness(scores, rows, labels, rankings), strict=True)
+        for each, attribution, judged in zip(
+            found, wrong, faithfulness(Reader(scores), rows, labels, rankings), strict=True
+        )
     ]
     passed = {each.name: each.passed for each in checks(forged, Known())}
     assert not passed["comprehensiveness"]

@@ -17,7 +17,7 @@ from sweep.explain.attribution.faithfulness import Faithfulness, faithfulness, r
 from sweep.explain.attribution.integrated_gradients import Attribution, integrated_gradients
 from sweep.explain.attribution.near import Centre, Examples, NearRow, centres, embedded, known_centres, near_rows
 from sweep.explain.attribution.scores import ExplainedScores, Kind, explained_scores
-from sweep.explain.attribution.subsets import left_out
+from sweep.explain.attribution.subsets import Reader, left_out
 from sweep.explain.attribution.words import TokenisedText, Word, tokenised
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def explained_predictions(
     rows = tokenised(classifier, texts, pairs)
     centroids_CD = known_centres(classifier, examples)
     scores = explained_scores(classifier, centroids_CD)
+    reader = Reader(scores)
     order_NC = torch.argsort(-decision_NC, dim=1, stable=True)
     said = order_NC[:, 0].tolist()
     unit_ND = embedded(classifier, rows)
@@ -110,11 +111,11 @@ def explained_predictions(
         runner_up=order_NC[:, 1].tolist(),
         probability_NC=torch.softmax(decision_NC / classifier.temperature, dim=1),
         attributions=integrated_gradients(scores, rows, said),
-        left_out=left_out(scores, rows, said),
+        left_out=left_out(reader, rows, said),
         unit_ND=unit_ND,
         centres=centres(classifier, unit_ND, centroids_CD),
     )
-    judged = faithfulness(scores, rows, said, [each.words_KW[0] for each in parts.attributions])
+    judged = faithfulness(reader, rows, said, [each.words_KW[0] for each in parts.attributions])
     return tuple(
         _prediction(scores, parts, examples, place, (text, None if pairs is None else pairs[place]), judged[place])
         for place, text in enumerate(texts)

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.explain.attribution.scores import ExplainedScores
-from sweep.explain.attribution.subsets import Subset, read_subsets
+from sweep.explain.attribution.subsets import Reader, Subset
 from sweep.explain.attribution.words import TokenisedText
 
 __all__ = ["SHARES", "Faithfulness", "faithfulness", "rank_agreement"]
@@ -56,7 +55,7 @@ class Faithfulness:
 
 
 def faithfulness(
-    scores: ExplainedScores,
+    reader: Reader,
     texts: Sequence[TokenisedText],
     classes_N: Sequence[int],
     rankings: Sequence[Floats],
@@ -70,7 +69,7 @@ def faithfulness(
     subsets: list[Subset] = []
     for text, label, ranking_W in zip(texts, classes_N, rankings, strict=True):
         subsets += [(text, kept, label) for kept in _kept(text, ranking_W, rng)]
-    _, probability_J = read_subsets(scores, subsets) if subsets else (None, np.empty(0))
+    _, probability_J = reader.read(subsets)
     found, first = [], 0
     for text in texts:
         end = first + _count(text)
