@@ -42,13 +42,17 @@ def inserted(node: ast.JoinedStr) -> Iterator[str]:
             before += "x"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_what_is_inserted_into_a_command_is_quoted(path: Path) -> None:
+def test_what_is_inserted_into_a_command_is_quoted() -> None:
+    assert [said for path in MODULES for said in _unquoted(path)] == []
+
+
+def _unquoted(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.JoinedStr):
             for expression in inserted(node):
                 quoted = expression.startswith(("shlex.quote(", "shlex.join(")) or expression in SAFE
-                assert quoted or _is_quoted_before(path, expression), f"{path.name}:{node.lineno}: {expression}"
+                if not quoted and not _is_quoted_before(path, expression):
+                    yield f"{path.name}:{node.lineno}: {expression}"
 
 
 def _is_quoted_before(path: Path, name: str) -> bool:
