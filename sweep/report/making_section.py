@@ -52,13 +52,25 @@ def making_section(results: SweepResults) -> Section:
 
 def _trained(results: SweepResults, what: str, named: Callable[[Evaluation], str]) -> Iterator[tuple[str, str]]:
     """The kinds of devices, or the versions, with their numbers of trainings, most first; `cpus`, `platform` and
-    `version` are the driver's."""
-    evaluations = [(trial.key, child.evaluation) for trial in results.trials for child in trial.evaluations]
-    searched = {(key, found.replicate): named(found) for key, found in evaluations if named(found)}
-    confirmed = [named(child.evaluation) for record in results.confirmations for child in record.replicates]
-    kinds = Counter(filter(None, (*searched.values(), *confirmed)))
-    for kind, count in kinds.most_common():
-        yield what, f"{kind}: {count} training{'s' if count > 1 else ''}"
+    `version` are the driver's. A training that was made again after an interruption counts where it ended; that its
+    first points, by which others may have been pruned, come from elsewhere is said too."""
+    trainings: dict[tuple[str, int], list[str]] = {}
+    for trial in results.trials:
+        for each in trial.evaluations:
+            trainings.setdefault((trial.key, each.evaluation.replicate), []).append(named(each.evaluation))
+    confirmed = [[named(each.evaluation)] for record in results.confirmations for each in record.replicates]
+    kinds = [list(filter(None, found)) for found in (*trainings.values(), *confirmed)]
+    ended = Counter(found[-1] for found in kinds if found)
+    begun = Counter(kind for found in kinds for kind in set(found) - set(found[-1:]))
+    for kind in dict.fromkeys([kind for kind, _ in ended.most_common()] + sorted(begun)):
+        yield what, f"{kind}: {', '.join(_counted(ended[kind], begun[kind]))}"
+
+
+def _counted(ended: int, begun: int) -> Iterator[str]:
+    if ended:
+        yield f"{ended} training{'s' if ended > 1 else ''}"
+    if begun:
+        yield f"the first points of {begun} that {'was' if begun == 1 else 'were'} made again elsewhere"
 
 
 def _starts(results: SweepResults) -> Table:

@@ -182,16 +182,17 @@ def test_a_home_that_cannot_be_written_holds_nothing_up(
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", home)
     both = {"recipe": ["frozen", "fine_tune"], "loss": ["cross_entropy"]}
-    user.write(compare={"dataset": ["films"], "shots": [4], **both}, confirm={"draws": 2})
+    one = {"trials_per_cell": 1, "concurrency": 1}
+    user.write(compare={"dataset": ["films"], "shots": [4], **both}, confirm={"draws": 2}, budget=one)
     output = user.run()
-    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 6}
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 2}
     assert "Traceback" not in output
     assert "/dev/null" not in output.replace(str(tmp_path), "")
     assert (tmp_path / "sweeps" / "toy" / "report" / "report.html").exists()
 
 
 def test_ctrl_c_is_clean_and_the_same_command_resumes(user: User) -> None:
-    user.write(budget={"trials_per_cell": 6})
+    user.write(budget={"trials_per_cell": 4})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
     code, output = user.stop(process, signal.SIGINT)
@@ -202,12 +203,12 @@ def test_ctrl_c_is_clean_and_the_same_command_resumes(user: User) -> None:
     assert any(record.outcome is Outcome.INTERRUPTED for record in user.trials)
     assert_mlflow_mirrors_the_ledger(user)
     user.run()
-    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 12}
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 8}
     assert_mlflow_mirrors_the_ledger(user)
 
 
 def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
-    user.write(budget={"trials_per_cell": 6})
+    user.write(budget={"trials_per_cell": 4})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
     stopping = user.start("stop", "toy")
@@ -223,7 +224,7 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
         assert len(record.evaluations) % 2 == 0, "a replicate that ran was interrupted"
     assert_mlflow_mirrors_the_ledger(user)
     user.run()
-    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 12}
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 8}
     assert_mlflow_mirrors_the_ledger(user)
 
 
@@ -252,7 +253,8 @@ def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User
 
 def test_a_sweep_needs_nobody_who_reads_its_output(user: User) -> None:
     """As with `python -m sweep run | head -1`."""
-    user.write(compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]})
+    one = {"trials_per_cell": 1, "concurrency": 1}
+    user.write(compare={"dataset": ["films"], "shots": [4], "loss": ["cross_entropy"]}, budget=one)
     with user.start("run", "spec.yaml") as process:
         assert process.stdout is not None and process.stderr is not None  # noqa: PT018
         first = process.stdout.readline()
@@ -260,7 +262,7 @@ def test_a_sweep_needs_nobody_who_reads_its_output(user: User) -> None:
         errors = process.stderr.read()
     assert first, errors
     assert process.returncode == 0, errors
-    assert [record.outcome for record in user.trials] == [Outcome.COMPLETED] * 3
+    assert [record.outcome for record in user.trials] == [Outcome.COMPLETED]
 
 
 def test_a_second_driver_is_refused(user: User) -> None:
@@ -286,7 +288,7 @@ def test_a_sigterm_while_ray_starts_ends_the_sweep_as_ctrl_c_does(user: User) ->
 def test_trials_that_fail_are_told_and_the_sweep_fails(user: User, tiny_bert: Path) -> None:
     broken = shutil.copytree(tiny_bert, user.folder / "broken-encoder")
     (broken / "model.safetensors").write_bytes(b"no tensors at all")
-    user.write(trial={"encoder": str(broken)}, budget={"trials_per_cell": 1})
+    user.write(trial={"encoder": str(broken)}, budget={"trials_per_cell": 1, "concurrency": 1})
     output = user.run(code=1)
     assert "broken-encoder" in output
     assert "Traceback" not in output

@@ -125,6 +125,24 @@ def test_the_versions_that_trained_stand_there_too(results: SweepResults, found:
     assert ("trained with", "torch 2.12: 3 trainings") in [row for table in making.tables for row in table.rows]
 
 
+def test_the_versions_of_a_training_that_was_made_again_stand_there_too(results: SweepResults, found: Verdict) -> None:
+    """Its first point was not trained once more, and others may have been pruned by it."""
+    first = results.trials[0]
+    assert [each.evaluation.replicate for each in first.evaluations][:2] == [0, 0]
+    names = ["torch 2.12", *["torch 2.13"] * (len(first.evaluations) - 1)]
+    made = (
+        replace(each, evaluation=replace(each.evaluation, trained_with=name))
+        for each, name in zip(first.evaluations, names, strict=True)
+    )
+    known = replace(results, trials=(replace(first, evaluations=tuple(made)), *results.trials[1:]))
+    making = search_sections(known, found, MARKS, "accuracy")[-1]
+    rows = [row for table in making.tables for row in table.rows if row[0] == "trained with"]
+    assert rows == [
+        ("trained with", "torch 2.13: 3 trainings"),
+        ("trained with", "torch 2.12: the first points of 1 that was made again elsewhere"),
+    ]
+
+
 def test_what_trials_started_from_stands_there_too(results: SweepResults, found: Verdict) -> None:
     first = results.trials[0]
     config = first.config.model_copy(update={"encoder": "/home/me/bert", "head": "centroid", "new_layers": 2})
