@@ -20,6 +20,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweep.errors import LedgerError
+from sweep.execution.start_limit import StartLimit
 from sweep.execution.watchdog import StalledError
 from sweep.scheduling.dispatcher import Dispatcher, State
 from trainable.outcomes import Evaluation
@@ -94,11 +95,13 @@ class LedgerScheduler(FIFOScheduler):
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
         self._stopped = stopped
+        self._start_limit = StartLimit(60 * dispatcher.spec.budget.stall_minutes)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """None: Tune starts what is pending anyway. A trial named here, while it waits for the worker that it has asked
         for, would get the next one that falls free instead. Its own would be ended then, while the next trial asks for
         one more: seconds of more than the slots, and a machine that comes for nothing."""
+        self._start_limit.check(tune_controller)
         return None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -108,14 +111,15 @@ class LedgerScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         detail, stall = _traceback(trial), _stall(trial)
-        reason = detail.splitlines()[-1] if stall is None else str(stall)
+        late = self._start_limit.killed(trial.trial_id)
+        reason = self._start_limit.reason if late else detail.splitlines()[-1] if stall is None else str(stall)
         logger.warning("%s: %s", _key(trial), reason if stall is None else detail)
         began = trial.run_metadata.start_time
         running = max(0.0, time.time() - began) if began else 0.0  # not what it waited for a machine
         _recorded(
             self._dispatcher,
             lambda: self._dispatcher.worker_lost(
-                _key(trial), reason, detail, stalled=stall is not None, running=running
+                _key(trial), reason, detail, stalled=late or stall is not None, running=running
             ),
             self._stopped,
         )

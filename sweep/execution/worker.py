@@ -58,7 +58,8 @@ class Worker(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        self.setup(new_config)  # type: ignore[call-arg]  # with_parameters adds the inputs
+        with time_limit(float(new_config["time_limit"])):  # a first `setup` is limited by the driver (`start_limit`)
+            self.setup(new_config)  # type: ignore[call-arg]  # with_parameters adds the inputs
         return True
 
     def cleanup(self) -> None:
