@@ -109,7 +109,7 @@ class Budget(BaseModel):
         gt=0,
         le=100_000,
         description="time limit of one evaluation in minutes, from the start of a replicate or from the evaluation "
-        "before; a worker that takes longer is interrupted and its trial handed out again",
+        "before; a worker that takes longer, or a minute more to start, is interrupted and its trial handed out again",
     )
     concurrency: int | None = Field(
         None, ge=1, le=100_000, description="trials that run at a time; default: as many as the cluster has room for"
