@@ -64,43 +64,40 @@ def read(path: Path = RESULTS) -> Curves:
 
 def predictions(curves: Curves, *, samples: int, draws: int, rows: int, seed: int = 0) -> Iterator[Prediction]:
     """Yield `samples` predictions for each three neighbours of a curve, from so many of its draws and rows."""
-    generator = np.random.default_rng(seed)
-    for (task, method, shots), most_NT in curves.items():
-        fewer_NT, more_NT = curves.get((task, method, shots // 2)), curves.get((task, method, 2 * shots))
-        if fewer_NT is None or more_NT is None:
-            continue
-        real = float(more_NT.mean() - most_NT.mean())
-        count, size = most_NT.shape
-        for _ in range(samples):
-            chosen = np.ix_(
-                generator.choice(count, min(draws, count), replace=False),
-                generator.choice(size, min(rows, size), replace=False),
-            )
-            pair_KNT = np.stack([fewer_NT[chosen], most_NT[chosen]]).astype(np.float64)
-            fewer, most = pair_KNT.mean(axis=(1, 2)).tolist()
-            expected = more_labels(1 - fewer, 1 - most, covariance(pair_KNT))
-            yield Prediction((task, method, shots), expected, most - fewer, real)
+    for curve, pair_KNT, real in _sampled(curves, 1, samples, (draws, rows), seed):
+        fewer, most = pair_KNT.mean(axis=(1, 2)).tolist()
+        expected = more_labels(1 - fewer, 1 - most, covariance(pair_KNT))
+        gain = float(real - curves[curve].mean())
+        yield Prediction(curve, expected, most - fewer, gain)
 
 
 def scores(
     curves: Curves, *, doublings: int, samples: int, draws: int, rows: int, seed: int = 0
 ) -> Iterator[tuple[Expected, float]]:
     """Yield `samples` scores that are expected so many doublings after two neighbours of a curve, with the real."""
+    for _, pair_KNT, real in _sampled(curves, doublings, samples, (draws, rows), seed):
+        fewer, most = pair_KNT.mean(axis=(1, 2)).tolist()
+        yield expected_score(1 - fewer, 1 - most, covariance(pair_KNT), 1, doublings), real
+
+
+def _sampled(
+    curves: Curves, doublings: int, samples: int, size: tuple[int, int], seed: int
+) -> Iterator[tuple[tuple[str, str, int], NDArray[np.float64], float]]:
+    """Yield pair_KNT of two neighbours of a curve, of so many of its draws and rows, and the real score so many
+    doublings after them, on all."""
     generator = np.random.default_rng(seed)
     for (task, method, shots), most_NT in curves.items():
         fewer_NT, later_NT = curves.get((task, method, shots // 2)), curves.get((task, method, 2**doublings * shots))
         if fewer_NT is None or later_NT is None:
             continue
-        count, size = most_NT.shape
         for _ in range(samples):
-            chosen = np.ix_(
-                generator.choice(count, min(draws, count), replace=False),
-                generator.choice(size, min(rows, size), replace=False),
+            places = (
+                generator.choice(most, min(some, most), replace=False)
+                for most, some in zip(most_NT.shape, size, strict=True)
             )
+            chosen = np.ix_(*places)
             pair_KNT = np.stack([fewer_NT[chosen], most_NT[chosen]]).astype(np.float64)
-            fewer, most = pair_KNT.mean(axis=(1, 2)).tolist()
-            expected = expected_score(1 - fewer, 1 - most, covariance(pair_KNT), 1, doublings)
-            yield expected, float(later_NT.mean())
+            yield (task, method, shots), pair_KNT, float(later_NT.mean())
 
 
 def measure(data: Path) -> Iterator[tuple[str, dict[str, Any]]]:
