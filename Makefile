@@ -4,6 +4,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
+# pytest compiles its tests anew in each process unless it may keep what it has compiled: a third of the time to collect.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: quickstart test test-fast coverage test-cluster soak check format environment clean benchmark
 
 quickstart: environment
