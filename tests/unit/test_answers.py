@@ -43,6 +43,7 @@ def test_a_table_of_one_column_is_read_as_it_stands(name: str, folder: Path, tmp
     assert [row["label"] for row in answered(out)] == Classifier.load(folder).predict(READ)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["text\n{}\n", "text,id\n{},7\n"], ids=["one column", "two"])
 def test_a_text_of_a_megabyte_is_answered(columns: str, folder: Path, tmp_path: Path) -> None:
     file, out, long = tmp_path / "in.csv", tmp_path / "out.csv", "a red film " * 100_000

@@ -42,6 +42,7 @@ RECIPES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", RECIPES)
 def test_a_score_is_that_of_all_turns_together(toy_csv: Path, tiny_bert: Path, fields: dict[str, Any]) -> None:
     config = trial(toy_csv, tiny_bert, metric="macro_f1", **fields)

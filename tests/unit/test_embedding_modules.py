@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Dense, Dropout, Normalize, Pooling, Transformer
 
 from sweep.cli.commands import main
 from trainable.config import DatasetConfig, TrialConfig
@@ -27,10 +25,26 @@ TEXTS = ("the film is good", "a", "red green blue red", "was it a great film?", 
 ROWS = Rows(texts=TEXTS, pairs=None, labels_N=np.zeros(len(TEXTS), dtype=np.int64))
 
 
-def saved(folder: Path, encoder: Path, after: Sequence[Any] = (), pooling: str = "mean", **fields: Any) -> Path:
+Layer = Callable[[], Any]
+
+
+def layer(kind: str, *given: Any, **named: Any) -> Layer:
+    """What makes a module of the library, whose import takes seconds: not while tests are collected."""
+
+    def make() -> Any:
+        from sentence_transformers.sentence_transformer import modules
+
+        return getattr(modules, kind)(*given, **named)
+
+    return make
+
+
+def saved(folder: Path, encoder: Path, after: Sequence[Layer] = (), pooling: str = "mean", **fields: Any) -> Path:
     """A folder as the library saves it."""
+    from sentence_transformers import SentenceTransformer
+
     torch.manual_seed(0)
-    modules = [Transformer(str(encoder)), Pooling(32, pooling), *after]
+    modules = [make() for make in (layer("Transformer", str(encoder)), layer("Pooling", 32, pooling), *after)]
     SentenceTransformer(modules=modules, device="cpu", **fields).save_pretrained(str(folder / "saved"))
     return folder / "saved"
 
@@ -45,16 +59,18 @@ def embedded(trial: TrialConfig) -> Any:
 
 
 def by_library(folder: Path, **fields: Any) -> Any:
+    from sentence_transformers import SentenceTransformer
+
     return SentenceTransformer(str(folder), device="cpu").encode(list(TEXTS), **fields)
 
 
-LAYERS: dict[str, list[Any]] = {
+LAYERS: dict[str, list[Layer]] = {
     "none": [],
-    "scaling": [Normalize()],
-    "a dense layer": [Dense(32, 12)],
-    "a dense layer and scaling": [Dense(32, 12, activation_function=torch.nn.GELU()), Normalize()],
-    "without a bias": [Dense(32, 8, bias=False, activation_function=torch.nn.Identity())],
-    "two, of which one adds": [Dense(32, 32, use_residual=True), Dense(32, 16, use_residual=True)],
+    "scaling": [layer("Normalize")],
+    "a dense layer": [layer("Dense", 32, 12)],
+    "a dense layer and scaling": [layer("Dense", 32, 12, activation_function=torch.nn.GELU()), layer("Normalize")],
+    "without a bias": [layer("Dense", 32, 8, bias=False, activation_function=torch.nn.Identity())],
+    "two, of which one adds": [layer("Dense", 32, 32, use_residual=True), layer("Dense", 32, 16, use_residual=True)],
 }
 
 
@@ -129,7 +145,7 @@ def test_the_prompt_stands_before_the_first_text_of_a_pair(tiny_bert: Path) -> N
 
 
 def test_other_modules_are_refused_and_can_be_left_out(tiny_bert: Path, tmp_path: Path) -> None:
-    folder = str(saved(tmp_path, tiny_bert, [Dropout(0.1)]))
+    folder = str(saved(tmp_path, tiny_bert, [layer("Dropout", 0.1)]))
     checks: tuple[Callable[[], object], ...] = (
         lambda: check_encoder(folder, None, 32, "auto"),
         lambda: load_encoder(folder, None, 2).modules_for("auto"),
@@ -155,7 +171,7 @@ def test_other_modules_are_refused_and_can_be_left_out(tiny_bert: Path, tmp_path
 def test_dense_layers_that_cannot_be_used_are_refused(
     changed: dict[str, Any], said: str, tiny_bert: Path, tmp_path: Path
 ) -> None:
-    folder = saved(tmp_path, tiny_bert, [Dense(32, 12)])
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12)])
     path = folder / "2_Dense" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changed))
     with pytest.raises(TrainableError, match=said):
@@ -163,7 +179,7 @@ def test_dense_layers_that_cannot_be_used_are_refused(
 
 
 def test_modules_that_cannot_be_read_are_refused(tiny_bert: Path, tmp_path: Path) -> None:
-    folder = saved(tmp_path, tiny_bert, [Dense(32, 12)])
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12)])
     (folder / "2_Dense" / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(EncoderError, match=r"2_Dense of .* is not .*: save it anew"):
         load_encoder(str(folder), None, 2).modules_for("auto")
@@ -172,7 +188,7 @@ def test_modules_that_cannot_be_read_are_refused(tiny_bert: Path, tmp_path: Path
 def test_dense_layers_are_trained_and_each_replicate_starts_from_their_weights(
     tiny_bert: Path, tmp_path: Path, toy_csv: Path
 ) -> None:
-    folder = saved(tmp_path, tiny_bert, [Dense(32, 12), Normalize()])
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12), layer("Normalize")])
     trial = config(
         folder,
         dataset=DatasetConfig(name="toy", path=str(toy_csv)),
@@ -201,7 +217,7 @@ def test_embeddings_of_other_modules_are_not_taken_for_these(tiny_bert: Path, tm
 
 
 def test_a_sweep_knows_when_the_modules_change(tiny_bert: Path, tmp_path: Path) -> None:
-    folder = saved(tmp_path, tiny_bert, [Dense(32, 12)])
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12)])
     before = embedding_digest(config(folder))
     assert set(before) == {"1_Pooling/config.json", "2_Dense/config.json", "2_Dense/model.safetensors"}
     assert embedding_digest(config(folder, embedding="mean")) == {}
@@ -222,7 +238,7 @@ def test_how_an_embedding_is_made_in_words(fields: dict[str, Any], said: str, ti
     folder = saved(
         tmp_path,
         tiny_bert,
-        [Dense(32, 12), Normalize()],
+        [layer("Dense", 32, 12), layer("Normalize")],
         pooling="lasttoken",
         prompts=PROMPTS,
         default_prompt_name="query",

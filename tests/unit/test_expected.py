@@ -103,6 +103,7 @@ def winner(rows: int, *shots: int, arm: str) -> Winner:
     return train_winner(source, arm=arm, training=lambda *_: kept(rows, 6))
 
 
+@pytest.mark.slow
 def test_a_card_says_what_the_learning_curve_would_reach_with_all_rows() -> None:
     card = winner(6 * 32, 8, 16, arm="trec/16/soft_triple").card(Path("model"))
     (said,) = re.findall(r"The learning curve of the sweep, .*?\.\n", card)
@@ -122,6 +123,7 @@ def test_a_card_says_what_the_learning_curve_would_reach_with_all_rows() -> None
     assert low < mean < high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "shots", "arm"),
     [

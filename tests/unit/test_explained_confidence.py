@@ -129,6 +129,7 @@ def test_draws_without_validation_rows_have_no_temperature() -> None:
     assert [len(table.columns) for table in section.tables] == [4, 4]
 
 
+@pytest.mark.slow
 def test_the_geometry_stands_before_and_after_training() -> None:
     known = material(with_confidences(results(), None), "soft_triple")
     rows = geometry_rows(known)
@@ -147,6 +148,7 @@ def test_the_geometry_stands_before_and_after_training() -> None:
     assert again.rows == chart.rows, "the seed is fixed"
 
 
+@pytest.mark.slow
 def test_without_training_the_geometry_says_so() -> None:
     known = material(results(), "soft_triple")
     rows = geometry_rows(known)

@@ -66,6 +66,7 @@ def learns(module: nn.Module, labels_N: NDArray[np.int64], *, idle: bool) -> boo
     return embeddings_ND.grad is not None and bool(embeddings_ND.grad.abs().sum() > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", METRIC)
 def test_a_trial_is_refused_where_its_loss_could_learn_nothing_in_any_batch_and_only_there(loss: str) -> None:
     entry, data = LOSSES[loss], data_of()

@@ -61,6 +61,7 @@ def test_the_variance_of_a_score_is_that_of_the_delta_method() -> None:
     assert np.hypot(np.std(scores_S), 0.25 * (found.mean - 0.7)) == pytest.approx(error, rel=0.03)
 
 
+@pytest.mark.slow
 def test_a_curve_reaches_from_what_was_compared_to_eight_times_as_many_labels() -> None:
     comparisons = alike(found := verdict(synthetic_results(shots=(8, 16, 64))).comparisons, found[0])
     assert {each.dataset for each in comparisons} == {found[0].dataset}
@@ -116,6 +117,7 @@ def test_equal_trials_promise_nothing() -> None:
     assert more_trials(completed([0.7] * 6)) == 0
 
 
+@pytest.mark.slow
 def test_a_verdict_has_one_for_each_dataset_with_several_numbers_of_labels() -> None:
     found = verdict(synthetic_results(shots=(8, 16, 64), trials=12)).outlooks
     assert [(each.title, each.fewer, each.shots) for each in found] == [

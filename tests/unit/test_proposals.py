@@ -23,6 +23,7 @@ AFTER = ((0, 0), (1, 1), (3, 1), (14, 0), (40, 8), (200, 0), (1000, 8), (2000, 6
 """How many trials a cell has, and how many of them still run."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_the_next_trial_of_a_cell_is_that_of_earlier_versions(space: str) -> None:
     found = _proposals(searched_cell(space))

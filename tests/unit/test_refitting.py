@@ -148,6 +148,7 @@ def test_all_labelled_rows_train_it_unless_a_test_part_was_given(
     assert refit(config(data, tiny_bert, recipe={"name": "frozen"}), shots=3).rows == 3 * len(whole.class_names)
 
 
+@pytest.mark.slow
 def test_rows_that_trained_nothing_tell_what_is_expected(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     trial = config(data, tiny_bert, recipe={"name": "frozen", "C": 100.0})
     answers, test = refit(trial).answers, load(data).test
@@ -186,6 +187,7 @@ def kept_test(data: DatasetConfig, test: Path) -> DatasetConfig:
     return DatasetConfig(name="own", path=data.path, test_path=str(test))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["frozen, logistic regression", "cross_entropy, own head", "mixture"])
 def test_test_rows_change_neither_weights_nor_temperature(
     kind: str, data: DatasetConfig, tiny_bert: Path, tmp_path: Path

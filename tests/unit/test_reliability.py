@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score  # type: ignore[import-untyped]
-from torchmetrics.functional.classification import binary_auroc, multiclass_calibration_error
 
 from sweep.explain.flips import mcnemar_p
 from sweep.explain.judged import Judged
@@ -53,6 +52,8 @@ def test_calibration_is_that_of_torchmetrics_and_scikit_learn(case: tuple[int, i
     classes = case[1]
     probabilities, labels = torch.from_numpy(rows.probabilities_SC), torch.from_numpy(rows.labels_S)
     ece = calibration_parts(rows.right_S, rows.confidence_S, equal_width(rows.confidence_S)).mean()
+    from torchmetrics.functional.classification import multiclass_calibration_error  # its import takes a second
+
     theirs = multiclass_calibration_error(probabilities, labels, num_classes=classes, n_bins=BINS, norm="l1")
     assert ece == pytest.approx(float(theirs), abs=1e-6)
     brier = brier_parts(rows.right_S, rows.confidence_S, rows.true_S, rows.others_S).mean()
@@ -69,6 +70,8 @@ def test_calibration_is_that_of_torchmetrics_and_scikit_learn(case: tuple[int, i
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_detection_of_errors_is_that_of_torchmetrics_and_scikit_learn(case: tuple[int, int, int]) -> None:
+    from torchmetrics.functional.classification import binary_auroc
+
     rows = Rows(*case)
     for score_S in (rows.confidence_S, np.round(rows.confidence_S, 1)):  # with ties too
         found = auroc_parts(rows.right_S, score_S).mean()

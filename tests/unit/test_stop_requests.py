@@ -46,6 +46,7 @@ def test_an_urgent_request_stops_without_a_signal(tmp_path: Path) -> None:
     assert "at once" in told[0]
 
 
+@pytest.mark.slow
 def test_what_an_earlier_driver_did_not_see_stops_nobody(tmp_path: Path) -> None:
     directory, drained = SweepDirectory(tmp_path), threading.Event()
     directory.stop_request.write_text(Stop.NOW)
@@ -53,6 +54,7 @@ def test_what_an_earlier_driver_did_not_see_stops_nobody(tmp_path: Path) -> None
         assert not drained.wait(timeout=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"later"])
 def test_a_request_that_is_none_is_no_request(content: bytes, tmp_path: Path) -> None:
     directory, drained = SweepDirectory(tmp_path), threading.Event()

@@ -466,6 +466,7 @@ def test_beginning_another_trial_ends_the_one_at_work(config: TrialConfig) -> No
     assert _timeless(second) == expected[1:]
 
 
+@pytest.mark.slow
 def test_a_pruned_trial_leaves_no_gradients_and_no_tensors(config: TrialConfig) -> None:
     def tensors() -> int:
         gc.collect()

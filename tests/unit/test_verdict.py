@@ -314,6 +314,7 @@ def test_one_comparison_has_no_mean_gain_and_two_datasets_no_ranks() -> None:
     assert dict(verdict(synthetic_results(losses=TWO, **CLEAR)).ranks) == {}
 
 
+@pytest.mark.slow
 def test_differences_to_one_baseline_go_together() -> None:
     """Methods that are equally noisy share the noise of the baseline: a correlation of a half."""
     found = only(verdict(small(losses=("cross_entropy", "supcon", "proxy_anchor", "soft_triple"), draws=60)))
