@@ -111,8 +111,9 @@ class LedgerScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         detail, stall = _traceback(trial), _stall(trial)
-        late = self._start_limit.killed(trial.trial_id)
-        reason = self._start_limit.reason if late else detail.splitlines()[-1] if stall is None else str(stall)
+        reason = detail.splitlines()[-1] if stall is None else str(stall)
+        if late := self._start_limit.killed(trial.trial_id):
+            reason = self._start_limit.reason
         logger.warning("%s: %s", _key(trial), reason if stall is None else detail)
         began = trial.run_metadata.start_time
         running = max(0.0, time.time() - began) if began else 0.0  # not what it waited for a machine

@@ -90,13 +90,15 @@ def explain_stored(
     comparison, chosen = chosen_arm(found, arm, spec.name, "an explanation is of a confirmed arm")
     check_unchanged(spec, ledger, chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
-    data = load(chosen.confirmation.config.dataset)
     config = chosen.confirmation.config.dataset
+    data = load(config)
     given = None if texts is None else _given(texts, config, draws)
     others = None if unlabelled is None else _read(unlabelled, config)
     _check_rows(data, ledger.sweep().data.get(comparison.dataset), spec.name)
     material = gathered(found, comparison, chosen, data, spec.name)
     folder = out or directory.explanations / _folder_name(chosen.cell)
+    if others is not None:
+        told(f"embedding the {len(others[0]):,} texts without labels")
     worth = worth_labelling(material, others, most)
     predictions = arm_predictions(material, draws, given, told)
     page = _write(material, predictions, worth, folder, spec.name)

@@ -78,8 +78,8 @@ def next_section(found: WorthLabelling | None) -> Section:
             f"Of the {found.texts:,} texts of the file, {found.new:,} are new. They are clustered, and a text weighs "
             "the more, the less sure the frozen classifier is of it; below is the text in the middle of each cluster, "
             "that of the heaviest first. In a replay on four tasks, labels for such texts were worth more than for "
-            "texts at random; labels for those that models are least sure of, or disagree about, were hardly worth "
-            "more, or less. `next_labels.csv` has the texts with an empty column `label`.",
+            "texts at random; labels for those that models are least sure of were worth no more, and for those that "
+            "they disagree about less. `next_labels.csv` has the texts with an empty column `label`.",
         ),
         tables=(
             Table(

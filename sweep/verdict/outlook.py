@@ -1,6 +1,6 @@
 """Labels or search: what twice the labels, and what twice the trials, would bring the best method.
 
-Shapes: N trials, T trials, R replicates.
+Shapes: N scores, T trials, R replicates.
 """
 
 from __future__ import annotations
