@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 __all__ = ["INTERRUPTED", "interruptible"]
@@ -24,7 +23,7 @@ def interruptible() -> Iterator[None]:
     """Within the block, either signal raises KeyboardInterrupt in the main thread, where a shell told a job to ignore
     Ctrl-C too. One that arrives while a destructor runs, where Python prints what is raised and forgets it, is sent
     again."""
-    handlers = [signal.signal(number, _interrupt) for number in _SIGNALS]
+    handlers = [signal.signal(number, signal.default_int_handler) for number in _SIGNALS]
     hook = sys.unraisablehook
 
     def remember(unraisable: Any) -> None:
@@ -40,10 +39,6 @@ def interruptible() -> Iterator[None]:
         sys.unraisablehook = hook
         for number, handler in zip(_SIGNALS, handlers, strict=True):
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.default_int_handler(number, frame)
 
 
 def _send_soon() -> None:
