@@ -106,9 +106,14 @@ def _pass_on(said: Any, told: _Told) -> None:
 
 def _train(inputs: TrialInputs, flat: str, shots: int | None, said: Any) -> _Trained | TrainableError:
     """Train on this node. What is wrong with data or fields is returned: a task that raises is tried again."""
+    import ray
+
     from sweep.execution.worker import hide_unreserved_gpus
     from trainable.quiet import quiet
     from trainable.refitting import refit
+
+    def tell(words: str) -> None:
+        ray.get(said.add.remote(words))  # heard before the result is: Ray keeps no order between two senders
 
     machine = platform.node()
     hidden = hidden_modules()
@@ -116,11 +121,11 @@ def _train(inputs: TrialInputs, flat: str, shots: int | None, said: Any) -> _Tra
         return ConfigError(unfit)
     hide_unreserved_gpus()
     config = TrialConfig.from_flat(json.loads(flat))
-    said.add.remote(f"training on {machine}")
+    tell(f"training on {machine}")
     try:
         inputs.provide_for(config)
         with quiet(), tempfile.TemporaryDirectory(prefix="sweep-refit-") as scratch:
-            found = refit(config, shots=shots, told=said.add.remote)
+            found = refit(config, shots=shots, told=tell)
             found.classifier.save(scratch)
             files = {path.name: path.read_bytes() for path in Path(scratch).iterdir()}
     except TrainableError as error:
