@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.calibration import fitted_temperature
 from trainable.draws import Draw, fold_generator
 from trainable.evaluation.metrics import classification_metrics
 from trainable.folds import stratified_folds
@@ -105,6 +106,7 @@ class _Pooled:
     labels: list[int] = field(default_factory=list)
     predicted: list[int] = field(default_factory=list)
     losses: list[tuple[float, int]] = field(default_factory=list)
+    scores: list[NDArray[np.floating]] = field(default_factory=list)
     found: list[Measurement] = field(default_factory=list)
 
     def add(self, rows: NDArray[np.int64], found: Measurement) -> None:
@@ -112,6 +114,7 @@ class _Pooled:
         self.labels += self.data.pool.labels_N[rows].tolist()
         self.predicted += found.predicted.judged.tolist()
         self.losses.append((found.metrics["test_loss"], len(rows)))
+        self.scores += [] if found.scores_NC is None else [found.scores_NC]
         self.found.append(found)
 
     def measurement(self, new: Sequence[Measurement]) -> Measurement:
@@ -119,6 +122,8 @@ class _Pooled:
         labels_N, predicted_N = np.array(self.labels), np.array(self.predicted)
         scores = classification_metrics(labels_N, predicted_N, len(self.data.class_names))
         scores["loss"] = sum(loss * rows for loss, rows in self.losses) / len(self.labels)
+        if len(self.scores) == len(self.found):  # a recipe need not tell them
+            scores["temperature"] = fitted_temperature(np.concatenate(self.scores).astype(float), labels_N).temperature
         metrics = {f"val_{name}": value for name, value in scores.items()} | _training(self.found, new)
         last = self.found[-1]
         return Measurement(last.step, metrics, last.trained_on)

@@ -131,13 +131,12 @@ def _measurements(run: FineTuning, replicate: int) -> Iterator[Measurement]:
         scored = (
             learner.validate(sample.validation)
             if test is None
-            else learner.assess(sample.validation, test, trial.test_rows(replicate))
+            else learner.assess(sample.validation, test, trial.test_rows(replicate), trial.temperature)
         )
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         counted = {"restarts": float(restarts)} if trial.config.restarts else {}
-        metrics = {**scored.metrics, **means, **times, **counted, "tokens": float(learner.tokens)}
-        where = learner.trained_on
-        yield Measurement(point, metrics, where, scored.confusion, scored.predicted, scored.confidences)
+        told = {**means, **times, **counted, "tokens": float(learner.tokens)}
+        yield Measurement.of(scored, step=point, metrics=told, trained_on=learner.trained_on)
 
 
 def _restarted(run: FineTuning, replicate: int, learner: Learner) -> tuple[Learner, dict[str, float] | None, int]:

@@ -59,8 +59,7 @@ class FrozenClassifier:
             lambda rows, wanted: nearest(self.frozen.embed(rows, wanted)),
         )
         times = {"train_seconds": fitted - began, "eval_seconds": perf_counter() - fitted}
-        metrics, where = {**scored.metrics, **times}, self.frozen.runs_on
-        yield Measurement(0, metrics, where, scored.confusion, scored.predicted, scored.confidences)
+        yield Measurement.of(scored, step=0, metrics=times, trained_on=self.frozen.runs_on)
 
     def _centroids(self, replicate: int) -> Classifier:
         """The classifier of the nearest centroid of the training rows, whatever the recipe fits."""

@@ -159,9 +159,17 @@ class Learner:
         hits = int((self.scorer.by_rule(self.scorer.pool, train_M).argmax(axis=1) == labels_M).sum())
         return hits <= largest < len(labels_M)
 
-    def assess(self, validation_N: NDArray[np.int64], test: TokenisedRows, test_T: NDArray[np.int64]) -> Assessment:
+    def assess(
+        self,
+        validation_N: NDArray[np.int64],
+        test: TokenisedRows,
+        test_T: NDArray[np.int64],
+        temperature: float | None = None,
+    ) -> Assessment:
         """Return the metrics of the test rows at `test_T` by every classification rule; what a rule leaves open is
         chosen on the pool's rows at `validation_N`, or not at all where there are none; and how their embeddings lie.
+
+        temperature: what scores are divided by where there are no validation rows.
 
         Raises DivergedError if a score is not finite.
         """
@@ -169,7 +177,7 @@ class Learner:
         *first, tested = self.scorer.by_all_rules(*wanted, (test, test_T))
         validation = first[0] if first else None
         self._check_scores(finite=tested.are_finite and (validation is None or validation.are_finite))
-        found = assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule)
+        found = assess_test(validation, tested, beta=self.config.beta, rule=self.scorer.rule, temperature=temperature)
         return replace(found, metrics={**found.metrics, **self.scorer.geometry(tested)})
 
     def _check_scores(self, *, finite: bool) -> None:

@@ -71,8 +71,7 @@ class SetFitTraining:
             scored = assess_parts(trial, replicate, lambda rows, wanted: self.scores(fitted, rows, wanted))
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
         where = trained_on(self.body.device, bf16=False)
-        metrics = {**scored.metrics, **fitted.losses, **times}
-        yield Measurement(fitted.step, metrics, where, scored.confusion, scored.predicted, scored.confidences)
+        yield Measurement.of(scored, step=fitted.step, metrics={**fitted.losses, **times}, trained_on=where)
 
     def fitted(self, replicate: int) -> Fitted:
         """Train the pretrained encoder, then the head, on `trial.samples[replicate]`."""

@@ -8,6 +8,8 @@ The metrics of an evaluation:
 - with part "test": the same of the test rows (`test_accuracy`, ...), and what
   `trainable.evaluation.assessment.assess_test` adds; the evaluation then has a confusion, the predicted classes, and
   how sure the classifier was of them;
+- of a draw whose rows take turns to validate: `val_temperature`, with which the scores of the rows that were left out
+  agree best with their classes;
 - means over the steps since the last evaluation: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
   are part of it, and `gradient_norm` (before clipping);
 - seconds since the last evaluation: `train_seconds`, `eval_seconds`;
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,6 +53,7 @@ def replicates(
     first: int = 0,
     initialisation: int = 0,
     part: Part = "validation",
+    temperature: float | None = None,
 ) -> Iterator[Evaluation]:
     """Train on each of `draws`, from position `first` on, and yield an evaluation at each evaluation point.
 
@@ -62,11 +66,12 @@ def replicates(
     initialisation: 0 trains what a search trains; another number trains the same rows from another initial head, with
         other proxies, dropout and batches, so that the two sources of noise can be told apart.
     part: "validation" never reads the test rows; "test" scores those of the draw once, after the last step.
+    temperature: what scores of test rows are divided by, for their confidences, where draws have no validation rows.
 
     Raises TrainableError at once for invalid data, encoder or fields; while iterating, RuntimeError if another iterator
     has been begun, and torch.AcceleratorError if the device fails.
     """
-    trial = _trial(config, draws, initialisation, part)
+    trial = replace(_trial(config, draws, initialisation, part), temperature=temperature)
     check_feasible(config, trial.data)
     if part == "validation" and is_cross_validated(config, trial.data):
         return _evaluations(trial, CrossValidation.begun(trial), first)

@@ -26,12 +26,15 @@ class Judged:
     right_KT: 1 where a draw gets a row right, 0 where not, NaN where it does not test it.
     values: what `trainable.confidences` keeps, by name, in the same shape; those that all draws have.
     temperatures: of each draw; None where no rows told one.
+    out_of_fold: whether they come from the search, in which rows of its draws took turns to be left out, since the
+        draws have no validation rows of their own.
     """
 
     draws: tuple[int, ...]
     right_KT: Values
     values: Mapping[str, Values]
     temperatures: tuple[float | None, ...]
+    out_of_fold: bool = False
 
     def has(self, name: str) -> bool:
         """Whether a value is known of all draws."""
@@ -64,6 +67,7 @@ def judged(confirmation: ConfirmationRecord | None, labels_T: NDArray[np.int64])
         right_KT=right_KT,
         values={name: np.stack([each[name] for each in by_draw]) for name in names},
         temperatures=tuple(each.confidences.temperature for each in known if each.confidences is not None),
+        out_of_fold=not any("val_accuracy" in each.metrics for each in known),
     )
 
 

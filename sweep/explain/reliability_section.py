@@ -86,12 +86,22 @@ def _temperature(own: Judged) -> str:
     known = [each for each in own.temperatures if each is not None]
     if len(known) < len(own.temperatures):
         return (
-            "Its draws have no validation rows of their own, to which a temperature could be fitted; test rows are "
-            "never used for it. `refit` fits one on rows that were left out."
+            "No rows told a temperature of its scores: it was confirmed by an earlier version, or its recipe does not "
+            "tell the scores of rows that it leaves out. Test rows are never used for it. `refit` fits one on rows "
+            "that were left out."
+        )
+    if own.out_of_fold:
+        found = (
+            f"is {median(known):.2f} on all draws, which have no validation rows of their own: it is fitted to the "
+            "rows of the search's draws, each scored by a training that left it out"
+        )
+    else:
+        found = (
+            f"is {median(known):.2f} (median over {len(known)} draws; {min(known):.2f} to {max(known):.2f}), fitted to "
+            "validation rows, never to test rows"
         )
     return (
-        f"The temperature that its scores are divided by is {median(known):.2f} (median over {len(known)} draws; "
-        f"{min(known):.2f} to {max(known):.2f}), fitted to validation rows, never to test rows. Above 1 it lowers "
+        f"The temperature that its scores are divided by {found}. Above 1 it lowers "
         "confidence, below 1 it raises it; predictions stay the same. `refit` does the same to the classifier that it "
         "keeps. Cosines, votes and margins of an SVM have no scale of their own: as probabilities they mean something "
         "only with a temperature."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
@@ -96,6 +97,13 @@ class TrialRecord:
         last = self.config.evaluations
         evaluations = (record.evaluation for record in self.evaluations)
         return tuple(each for each in evaluations if each.point == last or each.outcome is Outcome.DIVERGED)
+
+    @property
+    def temperature(self) -> float | None:
+        """The temperature of its scores, the geometric mean over its draws, where the rows of a draw took turns to
+        validate: fitted to rows that trained nothing. None where draws have validation rows of their own."""
+        known = [end.metrics["val_temperature"] for end in self.ends if "val_temperature" in end.metrics]
+        return geometric_mean(known) if known else None
 
     @property
     def unfinished(self) -> tuple[EvaluationRecord, ...]:

@@ -32,6 +32,7 @@ class Assignment:
     draws: numbers of the draws; None for the trial's own.
     initialisation: which of a draw's initialisations is trained.
     part: the part that is scored.
+    temperature: what scores of test rows are divided by where draws have no validation rows; None if not known.
     """
 
     record: str
@@ -40,6 +41,7 @@ class Assignment:
     draws: tuple[int, ...] | None = None
     initialisation: int = 0
     part: Literal["validation", "test"] = "validation"
+    temperature: float | None = None
 
     @property
     def key(self) -> str:
@@ -62,7 +64,14 @@ class Assignment:
         """Train. Raises what `trainable.training.replicates` does."""
         from trainable.training import replicates  # torch is imported by workers, never by the driver
 
-        return replicates(self.config, self.draws, first=self.first, initialisation=self.initialisation, part=self.part)
+        return replicates(
+            self.config,
+            self.draws,
+            first=self.first,
+            initialisation=self.initialisation,
+            part=self.part,
+            temperature=self.temperature,
+        )
 
     def refused(self, reason: str) -> Evaluation:
         """The evaluation of an assignment that cannot even begin."""

@@ -69,6 +69,7 @@ class Confirmer:
             draws=(replicate.draw,),
             initialisation=replicate.initialisation,
             part="test" if record.role is Role.CONFIRMATION else "validation",
+            temperature=self._trial(record).temperature,
         )
         self._running[assignment.key] = (key, replicate)
         return assignment
@@ -119,6 +120,10 @@ class Confirmer:
                     record = records.get((cell, want.role, want.trial.number))
                     found[cell] = len(want.replicates) - len(want.missing(record))
         return found
+
+    def _trial(self, record: ConfirmationRecord) -> TrialRecord:
+        """What is confirmed: it was wanted before it was handed out."""
+        return next(want.trial for want in self._cells[record.cell] if want.trial.number == record.trial)
 
     def _begin(self, want: Wanted) -> ConfirmationRecord:
         config = want.trial.config.model_copy(update={"evaluations": 1})  # nobody may stop it, so nobody looks earlier

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,27 @@ def test_each_winner_is_tested_on_the_same_fresh_draws(tmp_path: Path) -> None:
         assert record.config == best.config.model_copy(update={"evaluations": 1})
     assert {assignment.part for assignment in done if assignment.draws is not None} == {"test"}
     assert max(assignment.draws or (0,) for assignment in done) < (20_000,)
+
+
+@pytest.mark.parametrize("temperatures", [(0.5, 8.0), ()])
+def test_a_winner_is_tested_with_the_temperature_of_its_search(tmp_path: Path, temperatures: tuple[float, ...]) -> None:
+    """The geometric mean over its draws; none where the search told none. What a search trains needs none."""
+    each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 1}, **THREE)
+    confirmed = []
+    while (assignment := each.next()) is not None:
+        if assignment.draws is not None:
+            confirmed.append(assignment.temperature)
+            work(each, assignment)
+            continue
+        assert assignment.temperature is None
+        for replicate, point in [(0, 1), (0, 2), (1, 1), (1, 2)]:
+            told = {"val_temperature": temperatures[replicate]} if temperatures and point == 2 else {}
+            found = evaluated(replicate, point, 0.5)
+            each.record(assignment.key, replace(found, metrics={**found.metrics, **told}))
+    assert confirmed == [pytest.approx(2.0) if temperatures else None] * len(confirmed)
+    assert len(confirmed) == 8
+    sent = Assignment(record="any", config=each.ledger.trials()[0].config, temperature=2.0)
+    assert Assignment.from_json(sent.to_json()) == sent
 
 
 def test_a_confirmation_begins_as_soon_as_its_own_search_has_ended(tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from trainable.calibration import fitted_temperature
 from trainable.config import TrialConfig
 from trainable.cross_validation import is_cross_validated, turns
 from trainable.datasets import load
 from trainable.draws import Draw, draw_of
 from trainable.evaluation.metrics import classification_metrics
 from trainable.outcomes import Outcome
+from trainable.recipes import RECIPES as ENTRIES
 from trainable.recipes.entry import Trial
 from trainable.training import evaluations, replicates
 
@@ -53,6 +55,7 @@ def test_a_score_is_that_of_all_turns_together(toy_csv: Path, tiny_bert: Path, f
     for evaluation in found:
         draw = draw_of(config, data, evaluation.draw)
         labels: list[int] = []
+        scores: list[np.ndarray] = []
         predicted: list[int] = []
         for train, held in turns(data, draw, evaluation.draw, config.seed):
             assert draw.test is not None
@@ -65,10 +68,17 @@ def test_a_score_is_that_of_all_turns_together(toy_csv: Path, tiny_bert: Path, f
                 samples=(Draw(train, np.arange(0), held),),
                 part="test",
             )
+            (measured,) = ENTRIES[config.recipe.name].begin(alone).measurements(0)
+            assert measured.scores_NC is not None
+            scores.append(measured.scores_NC.astype(float))
             (scored,) = evaluations(alone)
             assert scored.predicted is not None, scored.detail
             predicted += scored.predicted.judged.tolist()
             labels += data.pool.labels_N[held].tolist()
+        scores_NC = np.concatenate(scores)
+        assert scores_NC.argmax(axis=1).tolist() == predicted
+        fitted = fitted_temperature(scores_NC, np.array(labels)).temperature
+        assert evaluation.metrics["val_temperature"] == pytest.approx(fitted)
         wanted = classification_metrics(np.array(labels), np.array(predicted), 2)
         assert {name: evaluation.metrics[f"val_{name}"] for name in wanted} == pytest.approx(wanted)
         assert not {name for name in evaluation.metrics if name.startswith("test_")}
@@ -100,7 +110,7 @@ def test_a_confirmation_trains_on_the_whole_draw_and_tests_its_part(
 ) -> None:
     config = trial(toy_csv, tiny_bert, **fields)
     data = load(config.dataset)
-    (found,) = replicates(config, draws=(10_003,), part="test")
+    (found,) = replicates(config, draws=(10_003,), part="test", temperature=2.5)
     draw = draw_of(config, data, 10_003)
     assert draw.test is not None
     assert found.tested == tuple(draw.test.tolist())
@@ -110,3 +120,8 @@ def test_a_confirmation_trains_on_the_whole_draw_and_tests_its_part(
     assert found.metrics["test_accuracy"] == pytest.approx(right.mean())
     assert not {name for name in found.metrics if name.startswith("val_")}
     assert np.array(found.confusion).sum() == len(draw.test)
+    assert found.confidences is not None
+    assert found.confidences.temperature == 2.5
+    confidence_T, tempered_T = (found.confidences.values()[name] for name in ("confidence", "tempered_confidence"))
+    odds_T, tempered_odds_T = (np.log(values / (1 - values)) for values in (confidence_T, tempered_T))
+    np.testing.assert_allclose(odds_T / 2.5, tempered_odds_T, rtol=1e-2, atol=1e-3)

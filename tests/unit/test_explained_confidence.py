@@ -120,13 +120,41 @@ def test_arms_stand_side_by_side_before_and_after_their_temperature() -> None:
     assert risks.images().svg.startswith("<svg")
 
 
-def test_draws_without_validation_rows_have_no_temperature() -> None:
+def test_what_told_no_temperature_is_shown_as_it_is() -> None:
     known = material(with_confidences(results(), None), "cross_entropy")
     found = reliability(known)
     section = reliability_section(known, found)
     assert {row["scores"] for row in found.rows} == {"as it is"}
-    assert "no validation rows of their own" in section.text[1]
+    assert "No rows told a temperature" in section.text[1]
     assert [len(table.columns) for table in section.tables] == [4, 4]
+
+
+def without_validation(known: SweepResults) -> SweepResults:
+    """The same, as if rows took turns to validate."""
+
+    def stripped(evaluation: Evaluation) -> Evaluation:
+        metrics = {name: value for name, value in evaluation.metrics.items() if not name.startswith("val_")}
+        return replace(evaluation, metrics=metrics)
+
+    return replace(
+        known,
+        confirmations=tuple(
+            replace(
+                record,
+                replicates=tuple(replace(each, evaluation=stripped(each.evaluation)) for each in record.replicates),
+            )
+            for record in known.confirmations
+        ),
+    )
+
+
+@pytest.mark.parametrize(("turns", "said"), [(True, "is 2.00 on all draws"), (False, "fitted to validation rows")])
+def test_the_page_says_which_rows_told_the_temperature(turns: bool, said: str) -> None:
+    known = with_confidences(results(), 2.0)
+    own = material(without_validation(known) if turns else known, "cross_entropy")
+    section = reliability_section(own, reliability(own))
+    assert said in section.text[1]
+    assert [len(table.columns) for table in section.tables] == [6, 4]
 
 
 @pytest.mark.slow

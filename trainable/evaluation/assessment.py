@@ -8,7 +8,7 @@ Shapes: N rows, K nearest training rows (the nearest first), C classes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from itertools import product
 from math import log
 from typing import Any, Literal, TypeAlias
@@ -81,7 +81,7 @@ class Scores:
 
     def at(self, rows: NDArray[np.int64]) -> Scores:
         """Return the scores of the rows at these positions."""
-        parts: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        parts: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         chosen: dict[str, Any] = {name: None if part is None else part[rows] for name, part in parts.items()}
         return Scores(**chosen)
 
@@ -100,12 +100,14 @@ class Assessment:
     predicted: the classes of the scored rows by each rule, the one that counts first; None where there are no test
         rows.
     confidences: how sure the classifier was of these rows by the rule that counts; None likewise.
+    scores_NC: of these rows by that rule; their softmax is its probabilities. Too large to be recorded; None likewise.
     """
 
     metrics: Mapping[str, float]
     confusion: tuple[tuple[int, ...], ...] = ()
     predicted: PredictedClasses | None = None
     confidences: Confidences | None = None
+    scores_NC: Floats | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,12 @@ def assess_scores(
     predicted = PredictedClasses.of({ONLY_RULE: classes_N})
     confidences = Confidences.of(scores_NC, labels_N, temperature=temperature, nearest_NC=nearest_NC)
     confusion = tuple(map(tuple, counts_CC.tolist()))
-    return Assessment(_metrics(prefix, scores_NC, labels_N), confusion, predicted, confidences)
+    return Assessment(_metrics(prefix, scores_NC, labels_N), confusion, predicted, confidences, scores_NC)
 
 
-def assess_test(validation: Scores | None, test: Scores, *, beta: float, rule: Rule) -> Assessment:
+def assess_test(
+    validation: Scores | None, test: Scores, *, beta: float, rule: Rule, temperature: float | None = None
+) -> Assessment:
     """Return the metrics by which a confirmation judges one trained classifier.
 
     - `val_*` and `test_*`: `accuracy`, `macro_f1`, `weighted_f1` and `loss` of the rule that the search uses; its
@@ -166,11 +170,12 @@ def assess_test(validation: Scores | None, test: Scores, *, beta: float, rule: R
     - choices made on the validation rows: `neighbours_k`, `mixture_weight`, `mixture_temperature`. Without validation
       rows, as with cross-validation, there are no `val_*` either, and what is open is 5 neighbours and an even mixture.
 
+    temperature: what scores are divided by where there are no validation rows, from rows that are not scored here.
+
     The confidences are those of the search's rule, with the temperature of the validation rows, if there are any.
     """
     rules, choices = _rules(validation, test, beta)
     metrics: dict[str, float] = {}
-    temperature: float | None = None
     if validation is not None:
         scores_NC = cross_fitted(rule, validation, beta=beta)
         metrics |= _metrics("val_", scores_NC, validation.labels_N)
@@ -181,11 +186,10 @@ def assess_test(validation: Scores | None, test: Scores, *, beta: float, rule: R
         metrics |= {each: scored[each] for each in (f"test_{name}_accuracy", f"test_{name}_macro_f1")}
     classes = {name: rules[name].argmax(axis=1) for name in dict.fromkeys((rule, *rules))}
     counts_CC = confusion_matrix(test.labels_N, classes[rule], test.nearest_NC.shape[1])
-    confidences = Confidences.of(
-        _logits(rule, rules[rule]), test.labels_N, temperature=temperature, nearest_NC=test.nearest_NC
-    )
+    logits_NC = _logits(rule, rules[rule])
+    confidences = Confidences.of(logits_NC, test.labels_N, temperature=temperature, nearest_NC=test.nearest_NC)
     confusion = tuple(map(tuple, counts_CC.tolist()))
-    return Assessment(metrics | choices, confusion, PredictedClasses.of(classes), confidences)
+    return Assessment(metrics | choices, confusion, PredictedClasses.of(classes), confidences, logits_NC)
 
 
 def temperature_of(scores_NC: Floats, labels_N: Labels) -> float | None:

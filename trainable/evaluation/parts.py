@@ -29,7 +29,7 @@ Score: TypeAlias = Callable[["Rows", Indices], NDArray[np.floating]]
 
 def assess_parts(trial: Trial, replicate: int, score: Score, nearest: Score | None = None) -> Assessment:
     """Return the metrics of the validation rows and, with part "test", those of the draw's test rows with confusion,
-    and with confidences whose temperature is that of the validation rows.
+    and with confidences whose temperature is that of the validation rows; where there are none, that of the trial.
 
     score: by the classifier. nearest: by the nearest centroid, if any.
 
@@ -37,7 +37,7 @@ def assess_parts(trial: Trial, replicate: int, score: Score, nearest: Score | No
     """
     data, sample = trial.data, trial.samples[replicate]
     metrics: dict[str, float] = {}
-    temperature: float | None = None
+    temperature = trial.temperature
     if len(sample.validation):  # with cross-validation a draw has none
         scores_NC, labels_N = _checked(score, data.pool, sample.validation), data.pool.labels_N[sample.validation]
         metrics |= assess_validation(scores_NC, labels_N).metrics

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.datasets.text_data import TextData
     from trainable.draws import Draw
+    from trainable.evaluation.assessment import Assessment
     from trainable.losses import LossEntry
     from trainable.predicted_classes import PredictedClasses
 
@@ -78,6 +79,8 @@ class Trial:
     samples: training, validation and test rows of each replicate.
     part: the rows that are scored, validation rows alone or the test part too.
     initialisation: which of each draw's initialisations is trained; 0 is the one of a search.
+    temperature: what the scores of test rows are divided by where a draw has no validation rows that would tell; None
+        if that is not known.
     """
 
     config: TrialConfig
@@ -86,6 +89,7 @@ class Trial:
     samples: tuple[Draw, ...]
     part: Part
     initialisation: int = 0
+    temperature: float | None = None
 
     @property
     def evaluations(self) -> int:
@@ -105,7 +109,8 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The metrics of a replicate after `step` optimiser steps; the other fields are those of an Evaluation."""
+    """The metrics of a replicate after `step` optimiser steps; the other fields are those of an Evaluation, and the
+    scores of an Assessment."""
 
     step: int
     metrics: dict[str, float]
@@ -113,6 +118,20 @@ class Measurement:
     confusion: tuple[tuple[int, ...], ...] = ()
     predicted: PredictedClasses | None = None
     confidences: Confidences | None = None
+    scores_NC: NDArray[np.floating] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, scored: Assessment, *, step: int, metrics: Mapping[str, float], trained_on: str) -> Measurement:
+        """Return what an assessment says. metrics: what is told beside its own, as times and the terms of the loss."""
+        return cls(
+            step,
+            {**scored.metrics, **metrics},
+            trained_on,
+            scored.confusion,
+            scored.predicted,
+            scored.confidences,
+            scored.scores_NC,
+        )
 
 
 class RecipeRun(Protocol):

@@ -157,6 +157,17 @@ class RecipeContract:
                 assert of_the_rule == pytest.approx((classes_N == labels_N).mean())
             check_confidences(each, labels_N)
 
+    def test_rows_that_take_turns_to_validate_tell_a_temperature(
+        self, method: Method, data: dict[str, str], encoder: str
+    ) -> None:
+        config = method.config(dataset=data, encoder=encoder, validation="cross", replicates=1, evaluations=1)
+        (found,) = replicates(config)
+        check_metrics(found, ["val"])
+        assert found.metrics.get("val_temperature", 0) > 0, "Measurement.of hands on the scores of an assessment"
+        (tested,) = replicates(config, [10_000], part="test", temperature=found.metrics["val_temperature"])
+        assert tested.confidences is not None
+        assert tested.confidences.temperature == found.metrics["val_temperature"]
+
     def test_the_same_trial_twice_is_the_same_to_the_last_bit(
         self, method: Method, data: dict[str, str], encoder: str
     ) -> None:

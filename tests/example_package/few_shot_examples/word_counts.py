@@ -57,8 +57,7 @@ class WordCountsRun:
 
         scored = assess_parts(self.trial, replicate, scores)
         times = {"train_seconds": trained - began, "eval_seconds": perf_counter() - trained}
-        metrics = {**scored.metrics, **times}
-        yield Measurement(0, metrics, "cpu", scored.confusion, scored.predicted, scored.confidences)
+        yield Measurement.of(scored, step=0, metrics=times, trained_on="cpu")
 
     def release(self) -> None:
         """Nothing is to be given up."""
