@@ -143,7 +143,7 @@ def _write(
         flip_section(material, arm),
         distance_section(material),
         reliability_section(material, sure),
-        geometry_section(material, lying),
+        geometry_section(material, lying, None if predictions is None else predictions.trained),
         prediction_section(material, predictions),
         check_section(predictions),
         word_section(material, words),

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sweep.explain.maps import Maps, maps
+from sweep.explain.map_chart import map_chart
 from sweep.explain.material import Material
-from sweep.report.chart import Chart, Row, changed, number, text
-from sweep.report.labels import named
+from sweep.report.chart import Row, number, text
 from sweep.report.section import Section, Table
-from sweep.report.style import MUTED, facets, legend, legend_height, marks
 from sweep.verdict import Arm
 from sweep.verdict.statistics import summarise
 from trainable.evaluation.geometry import PREFIX, embedding_geometry
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from sweep.explain.predictions import TrainedEmbeddings
 
 __all__ = ["geometry_rows", "geometry_section"]
 
@@ -30,17 +26,16 @@ _NAMES = {
     "proxies_used": "proxies used",
     "proxy_cosine": "proxies of a class, cosine",
 }
-_CLASSES = 10  # that have a colour of their own
 
 
-def geometry_section(material: Material, rows: Sequence[Row]) -> Section:
+def geometry_section(material: Material, rows: Sequence[Row], trained: TrainedEmbeddings | None = None) -> Section:
     """Numbers of every arm beside those of the frozen encoder, and the test rows in two planes."""
-    found = maps(material.unit_ND[material.tested])
+    chart = map_chart(material, trained)
     return Section(
         anchor="geometry",
         title="How the texts lie",
-        text=tuple(_text(material, rows)),
-        charts=() if found is None else (_chart(material, found),),
+        text=tuple(_text(material, rows, trained)),
+        charts=() if chart is None else (chart,),
         tables=(_table(rows),),
     )
 
@@ -77,7 +72,7 @@ def _row(method: str, name: str, values: Sequence[float]) -> Row:
     }
 
 
-def _text(material: Material, rows: Sequence[Row]) -> Iterator[str]:
+def _text(material: Material, rows: Sequence[Row], trained: TrainedEmbeddings | None) -> Iterator[str]:
     yield (
         "Of two test rows of one class: the ratio of their mean distance to that of the centres of two classes "
         "(smaller: tighter classes), and alignment, their mean squared distance. Uniformity is lower, the more evenly "
@@ -90,8 +85,10 @@ def _text(material: Material, rows: Sequence[Row]) -> Iterator[str]:
             "an earlier version."
         )
     yield (
-        f"The figure shows test rows in embeddings of {material.encoder} before any training. Principal components "
-        "keep distances as far as two numbers can; t-SNE keeps neighbours, and neither distances nor sizes of groups."
+        f"The figure shows test rows in embeddings of {material.encoder} before any training"
+        + (f", and after {material.arm.method} has trained it on one draw" if trained is not None else "")
+        + ". Principal components keep distances as far as two numbers can; t-SNE keeps neighbours, and neither "
+        "distances nor sizes of groups."
     )
 
 
@@ -108,56 +105,3 @@ def _shown(row: Row | None) -> str:
         return "–"
     value = f"{number(row, 'value'):.2f}"
     return value if row["low"] is None else f"{value} ({number(row, 'low'):.2f} to {number(row, 'high'):.2f})"
-
-
-def _chart(material: Material, found: Maps) -> Chart:
-    labels_N = material.data.test.labels_N[found.rows]
-    labels = named(material.data.class_names, "class", 1.3)
-    rows = tuple(
-        {
-            "row": int(material.tested[row]),
-            "class": material.data.class_names[label],
-            "component_1": float(first),
-            "component_2": float(second),
-            "tsne_1": float(third),
-            "tsne_2": float(fourth),
-        }
-        for row, label, (first, second), (third, fourth) in zip(
-            found.rows, labels_N, found.components_N2, found.neighbours_N2, strict=True
-        )
-    )
-    shown = "" if len(found.rows) == len(material.tested) else f" Shown: {len(found.rows)} rows, evenly chosen."
-    return Chart(
-        name="map",
-        title="Test rows before any training",
-        caption=f"Left: principal components, {100 * found.share:.0f} % of the variance. Right: t-SNE with a fixed "
-        f"seed.{shown}",
-        rows=rows,
-        draw=lambda drawn: _draw(drawn, labels),
-        names=changed(labels),
-    )
-
-
-def _draw(rows: tuple[Row, ...], labels: Mapping[str, str]) -> Figure:
-    classes = [text(row, "class") for row in rows]
-    counts = {name: classes.count(name) for name in labels}
-    coloured = sorted(labels, key=lambda name: -counts[name])[:_CLASSES]
-    known = marks([name for name in labels if name in coloured])
-    panels = facets(2, height=2.9, titles=0.3, top=legend_height(len(known)))
-    for axes, (columns, title) in zip(
-        panels,
-        {("component_1", "component_2"): "principal components", ("tsne_1", "tsne_2"): "t-SNE"}.items(),
-        strict=True,
-    ):
-        for name in labels:
-            at = np.array([[number(row, column) for column in columns] for row in rows if row["class"] == name])
-            if len(at):
-                color, marker = (known[name].color, known[name].marker) if name in known else (MUTED, ".")
-                axes.scatter(at[:, 0], at[:, 1], s=9, color=color, marker=marker, linewidths=0, alpha=0.8)
-        axes.set_title(title)
-        axes.set_xticks([])
-        axes.set_yticks([])
-    figure = panels[0].get_figure(root=True)
-    assert figure is not None, "a panel of a figure"
-    legend(figure, {labels[name]: mark for name, mark in known.items()})
-    return figure

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LEAST", "MOST", "Maps", "maps"]
+__all__ = ["LEAST", "MOST", "Maps", "evenly", "maps"]
 
 LEAST, MOST = 5, 600
 """How many rows are drawn: of more than `MOST`, so many at equal distances; of less than `LEAST`, none."""
@@ -24,17 +24,20 @@ Plane = NDArray[np.float64]
 class Maps:
     """Rows in two planes.
 
-    rows: which of the given rows they are.
     components_N2: by principal components.
     share: of the variance that these have.
     neighbours_N2: by t-SNE (van der Maaten & Hinton, 2008, JMLR 9), started at the principal components, with a fixed
         seed.
     """
 
-    rows: NDArray[np.int64]
     components_N2: Plane
     share: float
     neighbours_N2: Plane
+
+
+def evenly(rows_N: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `MOST` of the rows at equal distances, or all where there are no more."""
+    return rows_N[np.linspace(0, len(rows_N) - 1, min(MOST, len(rows_N))).astype(np.int64)]
 
 
 def maps(embeddings_ND: NDArray[np.float64]) -> Maps | None:
@@ -45,16 +48,13 @@ def maps(embeddings_ND: NDArray[np.float64]) -> Maps | None:
 
     if len(embeddings_ND) < LEAST:
         return None
-    rows = np.linspace(0, len(embeddings_ND) - 1, min(MOST, len(embeddings_ND))).astype(np.int64)
-    chosen_ND = embeddings_ND[rows]
     with threadpool_limits(1):  # sums that are split among threads differ in their last bits, and then everywhere
-        components = PCA(n_components=2, svd_solver="full").fit(chosen_ND)
-        perplexity = min(_PERPLEXITY, (len(rows) - 1) / 3)
+        components = PCA(n_components=2, svd_solver="full").fit(embeddings_ND)
+        perplexity = min(_PERPLEXITY, (len(embeddings_ND) - 1) / 3)
         neighbours = TSNE(n_components=2, perplexity=perplexity, init="pca", random_state=_SEED)
-        neighbours_N2 = neighbours.fit_transform(chosen_ND)
+        neighbours_N2 = neighbours.fit_transform(embeddings_ND)
         return Maps(
-            rows=rows,
-            components_N2=components.transform(chosen_ND),
+            components_N2=components.transform(embeddings_ND),
             share=float(components.explained_variance_ratio_.sum()),
             neighbours_N2=np.asarray(neighbours_N2, dtype=np.float64),
         )

@@ -1,6 +1,6 @@
 """Single predictions of an arm: models of its draws trained once more, and what they say of rows that trained none.
 
-Shapes: T test rows, W words.
+Shapes: T test rows, M some of them, W words, D embedding size.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.explain.attribution.checks import Check, Known, checks
+from sweep.explain.maps import evenly
 from sweep.explain.material import Material
 from trainable.errors import ConfigError
+from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
     from sweep.explain.attribution import Prediction
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import Rows
     from trainable.drawn_classifier import DrawnClassifier
 
-__all__ = ["ArmPredictions", "Shown", "Texts", "arm_predictions"]
+__all__ = ["ArmPredictions", "Shown", "Texts", "TrainedEmbeddings", "arm_predictions"]
 
 _ERRORS, _RIGHT, _CLASSES = 8, 2, 6  # rows that are shown: errors, right ones of a class, and of how many classes
 _SAMPLE = 60  # rows that explanations are judged on
@@ -46,6 +48,18 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedEmbeddings:
+    """Rows in embeddings of an encoder that a draw has trained.
+
+    rows: their places in the test part; the draw has trained on none of them.
+    unit_MD: their embeddings, of length 1.
+    """
+
+    rows: NDArray[np.int64]
+    unit_MD: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmPredictions:
     """What was explained of an arm.
 
@@ -57,6 +71,7 @@ class ArmPredictions:
     reproduced: the share of the first draw's recorded test predictions, among those compared, that the model trained
         once more gives again.
     refused: why nothing could be explained; empty where it was.
+    trained: test rows in the first model's embeddings; None where its recipe trains no encoder.
     """
 
     shown: tuple[Shown, ...] = ()
@@ -66,6 +81,7 @@ class ArmPredictions:
     draws: int = 0
     reproduced: float = 1.0
     refused: str = ""
+    trained: TrainedEmbeddings | None = None
 
 
 def arm_predictions(
@@ -139,7 +155,19 @@ def _explained(material: Material, models: Sequence[DrawnClassifier], given: Tex
         rows=len(train_M),
         draws=len(models),
         reproduced=chosen.reproduced,
+        trained=_trained(material, first),
     )
+
+
+def _trained(material: Material, model: Classifier) -> TrainedEmbeddings | None:
+    from sweep.explain.attribution import Examples
+
+    if RECIPES[material.config.recipe.name].embeds_once:
+        return None
+    rows = evenly(np.flatnonzero(material.said[material.arm.method][0] >= 0))
+    part = material.data.test.at(rows)
+    unit_MD = Examples.of(model, part.texts, part.pairs, part.labels_N).unit_MD
+    return TrainedEmbeddings(rows=rows, unit_MD=unit_MD.double().cpu().numpy())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

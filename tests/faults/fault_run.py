@@ -207,7 +207,7 @@ class FaultRun:
                 raise KeyboardInterrupt
             if time.monotonic() > deadline:
                 return False
-            time.sleep(0.03)
+            time.sleep(0.05)
         return True
 
     def begun(self) -> bool:

@@ -113,7 +113,7 @@ def test_every_row_is_ranked_where_draws_test_parts_of_the_rows(
     assert sure["frozen", "brier", "as it is"]["other"] == "cross_entropy"
     lying = {(row["method"], row["measure"]) for row in table(out / "geometry.csv")}
     assert {("before training", "uniformity"), ("cross_entropy", "alignment")} <= lying
-    assert len(table(out / "figures" / "map.csv")) == 98
+    assert [row["training"] for row in table(out / "figures" / "map.csv")] == ["before"] * 98
     for row in table(out / "errors.csv"):
         assert row["label"] != row["said"]
         assert 0 < int(row["draws_saying"]) <= int(row["draws"])
@@ -160,6 +160,10 @@ def test_single_predictions_are_of_rows_that_trained_nothing_and_twice_the_same(
     names = {row["check"] for row in table(out / "checks.csv")}
     assert {"the words add up", "agreement with random weights", "agreement with other draws"} <= names
     assert len(table(out / "figures" / "perturbation.csv")) == 20
+    lying = table(out / "figures" / "map.csv")
+    assert [row["training"] for row in lying] == ["before"] * 25 + ["after"] * 25, "of the quarter that the draw tests"
+    assert [row["row"] for row in lying[:25]] == [row["row"] for row in lying[25:]]
+    assert [row["tsne_1"] for row in lying[:25]] != [row["tsne_1"] for row in lying[25:]]
     page = (out / "explain.html").read_text(encoding="utf-8")
     assert "&lt;</span>" in page or "&lt;script" in page
     assert "<script" not in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 import time
@@ -53,14 +54,28 @@ class Timeline:
 
 
 def reports_in_journal(path: Path) -> Callable[[], int]:
-    """Counts the different reports in a journal file, of trials and of confirmations. One that is torn is none."""
+    """Counts the different reports in a journal file, of trials and of confirmations. One that is torn is none. Only
+    what was added since the last time is read, unless another file has come into its place."""
+    known: set[tuple[bytes, ...]] = set()
+    place, number = 0, -1
+    lock = threading.Lock()
 
     def count() -> int:
+        nonlocal place, number
         try:
-            content = path.read_bytes()
+            with lock, path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                if found.st_ino != number or found.st_size < place:
+                    known.clear()
+                    place, number = 0, found.st_ino
+                file.seek(place)
+                content = file.read()
+                whole = content.rfind(b"\n") + 1
+                known.update(_REPORT.findall(content[:whole]))
+                place += whole
+                return len(known)
         except FileNotFoundError:
             return 0
-        return len(set(_REPORT.findall(content[: content.rfind(b"\n") + 1])))
 
     return count
 

@@ -10,6 +10,7 @@ import pytest
 
 from sweep.explain.geometry_section import geometry_rows, geometry_section
 from sweep.explain.material import Material, kept_classes
+from sweep.explain.predictions import TrainedEmbeddings
 from sweep.explain.reliability_section import reliability, reliability_section
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
@@ -172,8 +173,28 @@ def test_the_geometry_stands_before_and_after_training() -> None:
     (chart,) = section.charts
     assert len(chart.rows) == 500
     assert {row["class"] for row in chart.rows} == {"negative", "positive"}
+    assert {row["training"] for row in chart.rows} == {"before"}
     again = geometry_section(known, rows).charts[0]
     assert again.rows == chart.rows, "the seed is fixed"
+
+
+@pytest.mark.slow
+def test_the_rows_that_a_draw_did_not_train_on_are_shown_before_and_after() -> None:
+    known = material(with_confidences(results(), None), "soft_triple")
+    rows_M = np.arange(3, 303, 3)
+    after_MD = np.eye(2, 3)[known.data.test.labels_N[rows_M]] + 0.01 * np.random.default_rng(1).random((100, 3))
+    section = geometry_section(known, geometry_rows(known), TrainedEmbeddings(rows=rows_M, unit_MD=after_MD))
+    (chart,) = section.charts
+    by_state = {state: [row for row in chart.rows if row["training"] == state] for state in ("before", "after")}
+    assert [len(each) for each in by_state.values()] == [100, 100]
+    assert [row["row"] for row in by_state["before"]] == [row["row"] for row in by_state["after"]]
+    assert [known.rows.labels_N[int(row["row"] or 0)] for row in by_state["after"]] == [
+        known.data.class_names.index(str(row["class"])) for row in by_state["after"]
+    ]
+    first = {str(row["class"]): np.sign(float(row["component_1"] or 0)) for row in by_state["after"]}
+    assert {first[str(row["class"])] == np.sign(float(row["component_1"] or 0)) for row in by_state["after"]} == {True}
+    assert "Shown: 100 rows" in chart.caption
+    assert chart.images().svg.startswith("<svg")
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ Weights are read from safetensors only, and no code of a model repository is eve
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -194,8 +195,11 @@ def forget() -> None:
 def free_accelerator() -> None:
     """Move every loaded encoder to the CPU, and release the memory that the accelerator's allocator has reserved.
 
-    Otherwise a trial that ran out of memory would leave less of it to the next trial and to other processes.
+    Otherwise a trial that ran out of memory would leave less of it to the next trial and to other processes. The driver
+    of a sweep never loads torch, and has nothing to release.
     """
+    if "torch" not in sys.modules:
+        return
     import torch
 
     for encoder in _LOADED.values():
