@@ -57,11 +57,11 @@ def map_chart(material: Material, trained: TrainedEmbeddings | None) -> Chart | 
     if len(known) < len(found):
         return None
     labels = named(material.data.class_names, "class", 1.3)
-    shares = " and ".join(f"{100 * each.share:.0f} % {state}" for state, each in known.items())
+    shares = " and ".join(f"{100 * each.share:.0f} % of the variance {state}" for state, each in known.items())
     return Chart(
         name="map",
         title="Test rows before and after training" if trained else "Test rows before any training",
-        caption=f"Left: principal components, with {shares} training of the variance. Right: t-SNE with a fixed seed."
+        caption=f"Left: principal components, {shares} training. Right: t-SNE with a fixed seed."
         + (" Below: after training on one draw, rows that it has not trained on." if trained else "")
         + ("" if len(rows_M) == len(material.tested) else f" Shown: {len(rows_M)} rows, evenly chosen."),
         rows=tuple(row for state, each in known.items() for row in _rows(material, rows_M, state, each)),
