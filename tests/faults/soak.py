@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
@@ -41,42 +41,53 @@ class Soak:
     deadline: a time of the monotonic clock after which no round begins. lanes: rounds that are played at once."""
 
     folder: Path
-    rounds: Iterator[SoakRound]
     wanted: float = math.inf
     deadline: float = math.inf
     lanes: int = 2
     summary: Summary = field(default_factory=Summary)
+    _material: Material | None = None
+    _rounds: Iterator[SoakRound] = field(default_factory=lambda: iter(()))
+    _places: Iterator[int] = field(default_factory=count)
     _references: dict[bool, Reference] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _over: threading.Event = field(default_factory=threading.Event)
     _began: float = field(default_factory=time.monotonic)
 
-    def run(self) -> None:
-        """Play rounds until there are no more, enough faults have struck, or time is up."""
-        material = Material(self.folder / "material")
-        material.folder.mkdir()
-        material.write()
+    def run(self, rounds: Iterable[SoakRound]) -> None:
+        """Play rounds until there are no more, enough faults have struck, or time is up. What further rounds are
+        compared with is not trained again."""
+        self._rounds = iter(rounds)
+        if self._material is None:
+            self._material = Material(self.folder / "material")
+            self._material.folder.mkdir()
+            self._material.write()
         with ThreadPoolExecutor(self.lanes) as lanes:
             try:
-                for lane in [lanes.submit(self._lane, number, material) for number in range(self.lanes)]:
+                for lane in [lanes.submit(self._lane, self._material) for _ in range(self.lanes)]:
                     lane.result()
-            finally:
+            except BaseException:
                 self._over.set()  # the lanes end what they have started
+                raise
 
-    def _lane(self, number: int, material: Material) -> None:
-        """Rounds one after the other. After one that raised an error, services are started anew."""
-        for start in count(1):
-            with Services.opened(self.folder / f"{number}.{start}", material, self._over) as services:
-                while (drawn := self._next()) is not None:
-                    if not self._round(drawn, services):
-                        break
-                else:
-                    return
+    def _lane(self, material: Material) -> None:
+        """Rounds one after the other. Services are started for the first one, and anew after one that raised an
+        error."""
+        drawn = self._next()
+        while drawn is not None:
+            with Services.opened(self._place(), material, self._over) as services:
+                sound = True
+                while sound and drawn is not None:
+                    sound = self._round(drawn, services)
+                    drawn = self._next()
+
+    def _place(self) -> Path:
+        with self._lock:
+            return self.folder / f"{next(self._places)}"
 
     def _next(self) -> SoakRound | None:
         with self._lock:
             enough = self.summary.struck >= self.wanted or time.monotonic() >= self.deadline
-            return None if enough else next(self.rounds, None)
+            return None if enough else next(self._rounds, None)
 
     def _round(self, drawn: SoakRound, services: Services) -> bool:
         """Play one; whether it came to its end."""
@@ -123,9 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     summary = Summary.continued(options.kept) if options.kept else Summary()
     rounds = (SoakRound.drawn(seed, faults) for seed in count(options.seed) if seed not in summary.seeds)
-    soak = Soak(folder, rounds, options.faults, began + 60 * options.minutes, options.lanes, summary)
+    soak = Soak(folder, options.faults, began + 60 * options.minutes, options.lanes, summary)
     try:
-        soak.run()
+        soak.run(rounds)
     finally:
         print(f"\n{summary.table()}\n\n{summary.sentence()}")
     if summary.problems:

@@ -137,7 +137,7 @@ def each_once(seed: int, faults: Sequence[Fault]) -> list[SoakRound]:
 
 def _spread(faults: Sequence[Fault], seed: int) -> SoakRound:
     rng = Random(seed)
-    shares = [rng.uniform(0.1, 0.5) / (len(faults) - number) for number in range(len(faults))]
+    shares = [rng.uniform(0.1, 0.4) / (len(faults) - number) for number in range(len(faults))]
     planned = (
         PlannedFault(fault, Moment(When.MIDDLE, share, 0.0), seed) for fault, share in zip(faults, shares, strict=True)
     )

@@ -27,11 +27,11 @@ GOES = 5  # a fault whose moment came when its sweep was over gets another
 def summary() -> Iterator[Summary]:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))  # a short path: Ray's sockets lie in it
     found = Summary()
+    soak = Soak(folder, summary=found)
     for go in range(GOES):
         faults = [fault for fault in available() if fault in SHORT and not found.recoveries(fault.name)]
         if faults:
-            (folder / f"{go}").mkdir()
-            Soak(folder / f"{go}", iter(each_once(SEED + 100 * go, faults)), summary=found).run()
+            soak.run(each_once(SEED + 100 * go, faults))
     yield found
     if not found.problems:
         shutil.rmtree(folder)

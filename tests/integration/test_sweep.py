@@ -195,6 +195,8 @@ def test_ctrl_c_is_clean_and_the_same_command_resumes(user: User) -> None:
     user.write(budget={"trials_per_cell": 4})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
+    loaded = Path(f"/proc/{process.pid}/maps").read_text(encoding="utf-8")
+    assert "libtorch" not in loaded, "workers train, and the driver waits: 300 MiB and a second less"
     code, output = user.stop(process, signal.SIGINT)
     assert code == 130, output
     assert "Traceback" not in output
