@@ -7,6 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 __all__ = ["logs_folder", "private_ray"]
@@ -37,7 +38,7 @@ def private_ray() -> Iterator[None]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    with _loopback(), _own_token():
+    with _loopback(), _own_token(), _any_agent_port():
         yield
 
 
@@ -56,6 +57,20 @@ def _loopback() -> Iterator[None]:
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
         del os.environ[_LOOPBACK]
+
+
+@contextmanager
+def _any_agent_port() -> Iterator[None]:
+    """The agent of every Ray on a machine wants port 52365 unless it is told otherwise, which `ray.init` cannot; the
+    second one would try for seconds before it takes another, and would hold up its sweep."""
+    from ray._private import parameter
+
+    before = parameter.RayParams
+    parameter.RayParams = partial(before, dashboard_agent_listen_port=0)  # type: ignore[misc,assignment]
+    try:
+        yield
+    finally:
+        parameter.RayParams = before  # type: ignore[misc]
 
 
 @contextmanager

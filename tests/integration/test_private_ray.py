@@ -25,7 +25,7 @@ def listening():
     for process in [me, *me.children(recursive=True)]:
         for connection in process.net_connections("inet"):
             if connection.status == psutil.CONN_LISTEN:
-                yield connection.laddr.ip
+                yield connection.laddr
 
 def workers():
     words = [process.cmdline() for process in psutil.Process().children(recursive=True)]
@@ -47,7 +47,8 @@ with cluster(None, Resources(), None) as joined:
         "slots": joined.slots,
         "idle": idle,
         "visible": ray.get(visible.options(num_gpus=0).remote()),
-        "addresses": sorted(set(listening())),
+        "addresses": sorted({each.ip for each in listening()}),
+        "ports": sorted({each.port for each in listening()}),
         "token": str(token),
         "modes": [token.stat().st_mode, token.parent.stat().st_mode],
         "guarded": ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN,
@@ -83,6 +84,11 @@ def test_it_listens_on_the_loopback_alone(found: dict[str, Any]) -> None:
     assert all(address in ("127.0.0.1", "::1", "::ffff:127.0.0.1") for address in found["addresses"]), found[
         "addresses"
     ]
+
+
+def test_it_wants_no_port_that_another_one_may_have(found: dict[str, Any]) -> None:
+    """The agents of two of them would quarrel for this one, and the later sweep would wait for seconds."""
+    assert 52365 not in found["ports"]
 
 
 def test_it_asks_for_a_token_that_nobody_else_can_read_and_that_does_not_stay(

@@ -57,7 +57,9 @@ class OwnMachines:
     def up(self) -> None:
         """`ray up`, and wait until the machines with GPUs are there."""
         self.laptop.run(f"cd {ROOT} && ray up ~/{FILE} --yes --no-config-cache", seconds=_TIME_LIMIT)
-        wait_until(lambda: "/2.0 GPU" in self.head.run("ray status", seconds=_TIME_LIMIT), seconds=_TIME_LIMIT)
+        wait_until(
+            lambda: "/2.0 GPU" in self.head.run("ray status", seconds=_TIME_LIMIT), seconds=_TIME_LIMIT, period=2.0
+        )
 
     def down(self) -> None:
         """`ray down`."""

@@ -9,9 +9,12 @@ from typing import Any
 __all__ = ["wait_until"]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 30, what: str = "it happened") -> None:
-    """Ask until it is true. Raises AssertionError, which says what has not come about in so many seconds."""
+def wait_until(
+    condition: Callable[[], Any], seconds: float = 30, what: str = "it happened", *, period: float = 0.05
+) -> None:
+    """Ask every `period` seconds until it is true. Raises AssertionError, which says what has not come about in so many
+    seconds."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"waited {seconds:g} s without success until {what}"
-        time.sleep(0.05)
+        time.sleep(period)
