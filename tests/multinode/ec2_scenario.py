@@ -133,7 +133,7 @@ class Ec2Scenario:
             datasets={"films": {"path": "films.csv"}},
             compare={"dataset": ["films"], "shots": [4], "loss": list(LOSSES)},
             trial={"encoder": "./encoder", "embedding": "mean", "max_length": 16},
-            protocol={"replicates": 4, "evaluations": 2, "steps": 100, "validation": 20},
+            protocol={"replicates": 4, "evaluations": 2, "steps": 50, "validation": 20},
             budget={"trials_per_cell": 1},
             confirm={"draws": 2},
             tracking={"experiment": EXPERIMENT},
