@@ -21,6 +21,7 @@ from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger
 from sweep.records.sweep import LOOKS_BEFORE, SweepRecord, SweepState
 from sweep.refitting import Training, here, keep_winners
+from sweep.report.preparation import report_prepared
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
@@ -128,7 +129,7 @@ def _run(
                     joined = ray.enter_context(cluster(address, spec.resources, spec.budget.concurrency))
                     logger.info("joined Ray: %s", joined)
                     training = here if joined.alone else refit_on(joined)
-                    with display.showing(ledger, dispatcher):
+                    with display.showing(ledger, dispatcher), report_prepared():
                         train(dispatcher, joined)
             aborted = False
         except KeyboardInterrupt:

@@ -96,7 +96,7 @@ def user(tmp_path: Path, tiny_bert: Path, toy_csv: Path) -> User:
         "search": {"encoder_lr": {"low": 5e-4, "high": 2e-3, "log": True}},
         "trial": {"encoder": str(tiny_bert), "embedding": "mean", "max_length": 16},
         "protocol": {"replicates": 2, "evaluations": 2, "steps": 8, "validation": 20},
-        "budget": {"trials_per_cell": 3},
+        "budget": {"trials_per_cell": 3, "concurrency": 1},
         "pruning": {"rule": "none"},
         "confirm": {"draws": 0},
         "tracking": {"experiment": "toys"},
@@ -310,7 +310,7 @@ def test_trec_and_cr_at_two_shot_counts_with_three_losses(user: User) -> None:
         },
         trial={**yaml.safe_load((user.folder / "spec.yaml").read_text())["trial"], "sampling": "random"},
         protocol={"replicates": 1, "evaluations": 2, "steps": 4, "validation": 100},
-        budget={"trials_per_cell": 1},
+        budget={"trials_per_cell": 1, "concurrency": 1},
     )
     user.run()
     assert len(user.trials) == 12

@@ -1,0 +1,38 @@
+"""Loading of what a report is made with, which takes two seconds, while workers train and the driver waits."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
+
+__all__ = ["report_prepared"]
+
+_LOADED = (
+    "scipy.stats",
+    "matplotlib.figure",
+    "matplotlib.font_manager",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
+_LONGEST = 5.0  # seconds that the end of the context waits for it
+
+
+@contextmanager
+def report_prepared() -> Iterator[None]:
+    """Load it in a thread for as long as the context is open, so that the report is written soon after its end."""
+    loading = threading.Thread(target=_load, name="report", daemon=True)
+    loading.start()
+    try:
+        yield
+    finally:
+        loading.join(_LONGEST)
+
+
+def _load() -> None:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    with suppress(Exception):  # whoever writes the report will meet it too, and tells
+        for name in _LOADED:
+            import_module(name)
