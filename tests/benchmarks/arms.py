@@ -99,7 +99,7 @@ def _times(learning_rate: float, metrics: Sequence[Mapping[str, float]]) -> dict
     }
 
 
-def _assembled_command(padding: str, protocol: Protocol, folder: Path) -> Sequence[str]:
+def _assembled_command(padding: str, protocol: Protocol, folder: Path, *, expert: bool = False) -> Sequence[str]:
     config = protocol.configs()[0]
     options = {
         "model": _packaged_folder(config.encoder),
@@ -113,7 +113,8 @@ def _assembled_command(padding: str, protocol: Protocol, folder: Path) -> Sequen
         "padding": padding,
         "out": folder / "results.json",
     }
-    return [sys.executable, str(ASSEMBLED), *(f"--{name}={value}" for name, value in options.items())]
+    words = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, str(ASSEMBLED), *words, *(["--expert"] if expert else [])]
 
 
 def _packaged_folder(encoder: str) -> Path:
@@ -139,5 +140,10 @@ ARMS: Mapping[str, Arm] = {
     ),
     "assembled-batch": Arm(
         "assembled from the docs, rows padded to the batch", partial(_assembled_command, "batch"), _assembled_trials
+    ),
+    "expert": Arm(
+        "assembled by an expert: like lengths together, workers reused, rows tokenised once",
+        partial(_assembled_command, "batch", expert=True),
+        _assembled_trials,
     ),
 }
