@@ -121,7 +121,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=count, default=12)
     parser.add_argument("--slots", type=count, default=2, help="trials at once, each on one thread (default: 2)")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data" / "senteval", metavar="DIR")
-    parser.add_argument("--arms", type=_arms, default=["sweep", "bare", "assembled", "expert"], help=f"among {','.join(ARMS)}")
+    parser.add_argument(
+        "--arms", type=_arms, default=["sweep", "bare", "assembled", "expert"], help=f"among {','.join(ARMS)}"
+    )
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "benchmark", metavar="DIR")
     parser.add_argument("--keep", action="store_true", help=f"also write {KEPT.relative_to(ROOT)}/trials.json")
     return parser

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -199,7 +200,8 @@ def test_the_winner_is_trained_on_a_worker_and_comes_to_the_laptop(cluster: OwnM
         f"python -m sweep refit toy {arm} --dir undisturbed --out near",
         seconds=TIME_LIMIT,
     )
-    assert "refit      training on gpu2" in told
+    # The autoscaler has started Ray again on the machine that was lost, if that is half a minute ago.
+    assert re.search(r"refit      training on gpu[12]\n", told), told
     assert "films/4/soft_triple: Expected accuracy: " in told
     far, near = (cluster.laptop.home / name for name in ("model", "near"))
     for name in ("classifier.json", "classifier.safetensors", "model.safetensors"):
