@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from sweep.cli.interrupts import INTERRUPTED
+from sweep.cli.interrupts import INTERRUPTED, interruptible
 from sweep.cli.parser import command_parser
 from sweep.display.lossy_output import LossyOutput
 from sweep.errors import SpecError, SweepError, SweepFailedError
@@ -218,7 +218,8 @@ def _ui(options: argparse.Namespace, console: Console) -> int:
     from sweep.tracking import tracking_uri
     from sweep.tracking.browse import browse
 
-    return browse(tracking_uri(None), options.port or 5000, console)
+    with interruptible(closed=True):
+        return browse(tracking_uri(None), options.port or 5000, console)
 
 
 def _fetch(options: argparse.Namespace, console: Console) -> int:

@@ -19,11 +19,16 @@ _SOON = 0.05  # seconds: the destructor is left by then, or the next attempt fin
 
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(*, closed: bool = False) -> Iterator[None]:
     """Within the block, either signal raises KeyboardInterrupt in the main thread, where a shell told a job to ignore
     Ctrl-C too. One that arrives while a destructor runs, where Python prints what is raised and forgets it, is sent
-    again."""
-    handlers = [signal.signal(number, signal.default_int_handler) for number in _SIGNALS]
+    again.
+
+    closed: whether the end of the terminal does so too, unless `nohup` told that it shall not."""
+    heard = [*_SIGNALS]
+    if closed and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heard.append(signal.SIGHUP)
+    handlers = [signal.signal(number, signal.default_int_handler) for number in heard]
     hook = sys.unraisablehook
 
     def remember(unraisable: Any) -> None:
@@ -37,7 +42,7 @@ def interruptible() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = hook
-        for number, handler in zip(_SIGNALS, handlers, strict=True):
+        for number, handler in zip(heard, handlers, strict=True):
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 

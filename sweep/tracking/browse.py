@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,9 +17,15 @@ from sweep.tracking.store import explain, open_client
 
 __all__ = ["browse"]
 
+_GRACE = 10.0  # seconds
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # eight processes of 240 MB each, which no sweep uses
+}
+
 
 def browse(uri: str, port: int, console: Console) -> int:
-    """Serve the store at `uri` on this machine's loopback until Ctrl-C, or print the address of its own server.
+    """Serve the store at `uri` on this machine's loopback until KeyboardInterrupt, or print where it has a server.
 
     Returns the exit code. Raises TrackingError if the port is taken, the store cannot be opened, or the server ends.
     """
@@ -32,16 +39,29 @@ def browse(uri: str, port: int, console: Console) -> int:
         console.print(f"  {name}: http://127.0.0.1:{port}{page}", markup=False, soft_wrap=True)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     # An address may hold a password, which must not appear on a command line.
-    environment = {**os.environ, "MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
-    try:
-        code = subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  # our own program, no shell
-    except KeyboardInterrupt:
-        return 0
+    environment = {**_ENVIRONMENT, **os.environ, "MLFLOW_BACKEND_STORE_URI": uri}
+    # Ctrl-C in a terminal is not for the server: it hands on what its worker has heard already, which then takes it for
+    # a second one, and ends in a traceback.
+    with subprocess.Popen(command, env=environment, start_new_session=True) as server:  # noqa: S603  # our own program
+        try:
+            code = server.wait()
+        except KeyboardInterrupt:
+            _end(server)
+            return 0
     _check_free(port)  # another program may have been faster
     raise TrackingError(
         f"MLflow's server must run at 127.0.0.1:{port} until Ctrl-C; it ended by itself with code {code}; see what it "
         "says above, or give another --port"
     )
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """Tell the server to end, and end it with its worker if it does not, or if it is to end at once."""
+    server.terminate()
+    try:
+        server.wait(_GRACE)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        os.killpg(server.pid, signal.SIGKILL)
 
 
 def _check_free(port: int) -> None:

@@ -64,7 +64,6 @@ def started(folder: Path, port: int) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "sweep", "ui", "--port", str(port)],
         cwd=folder,
-        env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -75,15 +74,21 @@ def started(folder: Path, port: int) -> subprocess.Popen[str]:
 def end(process: subprocess.Popen[str]) -> None:
     """What is left of a server when its test has failed."""
     if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            each.kill()
         process.communicate()
 
 
 @pytest.mark.parametrize(
     ("number", "code", "says"),
-    [(signal.SIGINT, 0, "until Ctrl-C"), (signal.SIGKILL, 2, r"ended by itself|need a free port")],
+    [
+        (signal.SIGINT, 0, "until Ctrl-C"),
+        (signal.SIGTERM, 0, "until Ctrl-C"),
+        (signal.SIGHUP, 0, "until Ctrl-C"),  # the terminal is closed
+        (signal.SIGKILL, 2, r"ended by itself|need a free port"),
+    ],
 )
-def test_the_server_ends_with_ctrl_c_alone(
+def test_the_server_ends_with_its_command(
     number: signal.Signals, code: int, says: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     port = free_port()
@@ -92,14 +97,17 @@ def test_the_server_ends_with_ctrl_c_alone(
     process = started(tmp_path, port)
     request.addfinalizer(lambda: end(process))
     wait_until(Server(tmp_path, "", port).answers, seconds=200)
-    if number == signal.SIGINT:
+    servers = psutil.Process(process.pid).children(recursive=True)
+    assert len(servers) <= 3, "MLflow has a server and its worker, no jobs"
+    if number != signal.SIGKILL:
         os.killpg(process.pid, number)
     else:
-        for each in reversed(psutil.Process(process.pid).children(recursive=True)):
+        for each in reversed(servers):
             each.kill()
     output, _ = process.communicate(timeout=60)
     assert process.returncode == code, output
     page = f"http://127.0.0.1:{port}/#/experiments/{number_of}/runs?workflowType=machine_learning"
     assert f"  mine: {page}\n" in output
     assert re.search(says, output), output  # a worker of a server that was killed may hold the port a little longer
-    assert "Traceback" not in output.split("until Ctrl-C")[0]
+    assert "Traceback" not in output
+    assert not psutil.wait_procs(servers, timeout=20)[1]
