@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 __all__ = ["logs_folder", "private_ray"]
 
@@ -20,6 +21,14 @@ _SETTINGS = {
     "RAY_gcs_rpc_server_reconnect_timeout_s": "10",
     # No worker for each CPU at the start: trials have an environment of their own, and would leave them all idle.
     "RAY_prestart_worker_first_driver": "0",
+}
+_LEAN: dict[str, Any] = {
+    # The agent of every Ray on a machine wants port 52365 unless it is told otherwise; the second one would try for
+    # seconds before it does without, and would hold up its sweep.
+    "dashboard_agent_listen_port": 0,
+    # Two processes less: nobody reads what workers print, which lies in files, and one machine does not grow.
+    "include_log_monitor": False,
+    "no_monitor": True,
 }
 _TOKENS = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
@@ -38,7 +47,7 @@ def private_ray() -> Iterator[None]:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
-    with _loopback(), _own_token(), _any_agent_port():
+    with _loopback(), _own_token(), _lean():
         yield
 
 
@@ -60,13 +69,12 @@ def _loopback() -> Iterator[None]:
 
 
 @contextmanager
-def _any_agent_port() -> Iterator[None]:
-    """The agent of every Ray on a machine wants port 52365 unless it is told otherwise, which `ray.init` cannot; the
-    second one would try for seconds before it takes another, and would hold up its sweep."""
+def _lean() -> Iterator[None]:
+    """What `ray.init` has no argument for."""
     from ray._private import parameter
 
     before = parameter.RayParams
-    parameter.RayParams = partial(before, dashboard_agent_listen_port=0)  # type: ignore[misc,assignment]
+    parameter.RayParams = partial(before, **_LEAN)  # type: ignore[misc,assignment]
     try:
         yield
     finally:
