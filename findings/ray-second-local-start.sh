@@ -7,8 +7,8 @@
 # ray.init(address="local", include_dashboard=False, num_cpus=1). The first one stays while the second one
 # starts. Two notebooks, two sweeps, or a test suite with two workers do the same.
 #
-# What a good guess expects: address="local" takes free ports for everything ("ports are chosen" is all that
-# is to be seen), and without a dashboard nothing of it runs. So both starts take the same time.
+# What a good guess expects: address="local" takes free ports for everything, and without a dashboard nothing
+# of it runs. So both starts take the same time.
 #
 # What is seen: the agent of the dashboard is started all the same, on every node, and wants port 52365.
 # The second one is refused it six times, with pauses that double (0.1 s to 1.6 s, three seconds in all), then
@@ -66,5 +66,5 @@ print(f"second Ray: {second:4.1f} s, its agent was refused its port {refused_aga
 if refused != 0 or refused_again < 5 or second - first < 2:
     raise SystemExit("no longer so: the second start is not held up by the port of the first one's agent")
 PY
-"$work/venv/bin/python" "$work/seen.py"
+RAY_TMPDIR="$work/r" "$work/venv/bin/python" "$work/seen.py"
 echo "still so: the second Ray on a machine waits for a port that the first one has"
