@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.explain.attribution.checks import Check, Known, checks
-from sweep.explain.maps import evenly
+from sweep.explain.maps import LEAST, evenly
 from sweep.explain.material import Material
 from trainable.errors import ConfigError
 from trainable.recipes import RECIPES
@@ -71,7 +71,8 @@ class ArmPredictions:
     reproduced: the share of the first draw's recorded test predictions, among those compared, that the model trained
         once more gives again.
     refused: why nothing could be explained; empty where it was.
-    trained: test rows in the first model's embeddings; None where its recipe trains no encoder.
+    trained: test rows in the first model's embeddings; None where its recipe trains no encoder, or the draw tests too
+        few rows to be drawn.
     """
 
     shown: tuple[Shown, ...] = ()
@@ -162,9 +163,9 @@ def _explained(material: Material, models: Sequence[DrawnClassifier], given: Tex
 def _trained(material: Material, model: Classifier) -> TrainedEmbeddings | None:
     from sweep.explain.attribution import Examples
 
-    if RECIPES[material.config.recipe.name].embeds_once:
-        return None
     rows = evenly(np.flatnonzero(material.said[material.arm.method][0] >= 0))
+    if RECIPES[material.config.recipe.name].embeds_once or len(rows) < LEAST:
+        return None
     part = material.data.test.at(rows)
     unit_MD = Examples.of(model, part.texts, part.pairs, part.labels_N).unit_MD
     return TrainedEmbeddings(rows=rows, unit_MD=unit_MD.double().cpu().numpy())
