@@ -6,17 +6,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib import import_module
 
 __all__ = ["report_prepared"]
 
-_LOADED = (
-    "scipy.stats",
-    "matplotlib.figure",
-    "matplotlib.font_manager",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.backends.backend_svg",
-)
 _LONGEST = 5.0  # seconds that the end of the context waits for it
 
 
@@ -34,5 +26,8 @@ def report_prepared() -> Iterator[None]:
 def _load() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     with suppress(Exception):  # whoever writes the report will meet it too, and tells
-        for name in _LOADED:
-            import_module(name)
+        import matplotlib.backends.backend_agg
+        import matplotlib.backends.backend_svg
+        import matplotlib.figure
+        import matplotlib.font_manager  # noqa: F401
+        import scipy.stats  # noqa: F401

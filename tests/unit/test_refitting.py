@@ -242,8 +242,8 @@ class Refused:
             raise ImportError(name)
 sys.meta_path.insert(0, Refused())
 for folder in sorted(Path(".").iterdir()):
-    spec = importlib.util.spec_from_file_location(f"classifier_{folder}", folder / "classifier.py")
-    own = importlib.util.module_from_spec(spec)
+    spec = importlib.util.spec_from_file_location(f"classifier_{folder.name}", folder / "classifier.py")
+    own = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(own)
     print(json.dumps(own.Classifier.load(folder).predict_proba(json.loads(sys.argv[1])).tolist()))
 """

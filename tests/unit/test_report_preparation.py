@@ -7,7 +7,6 @@ import sys
 
 import pytest
 
-import sweep.report.preparation
 from sweep.report.preparation import report_prepared
 
 
@@ -29,7 +28,7 @@ def test_what_a_report_loads_late_is_there_at_the_end_of_the_context() -> None:
 def test_what_cannot_be_loaded_stops_nothing(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sweep.report.preparation, "_LOADED", ("no.such.module",))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with report_prepared():
         pass
     assert capsys.readouterr().err == ""
