@@ -73,14 +73,17 @@ def tokenised(config: dict[str, Any]) -> tuple[Any, Any]:
     return tokenizer, load_dataset("csv", data_files=files).map(tokenize, batched=True)
 
 
-def tokenised_once(config: dict[str, Any], known: list[Any] = []) -> tuple[Any, Any]:  # noqa: B006  # on purpose: kept
-    """The same for an expert: once in a process, with the validation rows in order of their lengths."""
-    if not known:
+KNOWN: list[tuple[Any, Any]] = []  # to a worker, over its trials
+
+
+def tokenised_once(config: dict[str, Any]) -> tuple[Any, Any]:
+    """The same for an expert: once in a worker, with the validation rows in order of their lengths."""
+    if not KNOWN:
         tokenizer, dataset = tokenised(config)
         lengths = dataset["validation"].map(lambda row: {"length": len(row["input_ids"])})
         dataset["validation"] = lengths.sort("length").remove_columns("length")
-        known += [tokenizer, dataset]
-    return known[0], known[1]
+        KNOWN.append((tokenizer, dataset))
+    return KNOWN[0]
 
 
 def train_classifier(config: dict[str, Any]) -> None:

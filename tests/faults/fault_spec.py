@@ -25,7 +25,7 @@ def fault_spec(run: FaultRun, ledger: str | None) -> dict[str, Any]:
         "datasets": {"films": {"path": str(run.data)}},
         "compare": {"dataset": ["films"], "shots": [4], "loss": ["cross_entropy", "soft_triple"]},
         **_encoders(run),
-        "protocol": {"replicates": 2, "evaluations": 2, "steps": 30, "validation": 20},
+        "protocol": {"replicates": 2, "evaluations": 2, "steps": run.services.material.steps, "validation": 20},
         "budget": {"trials_per_cell": TRIALS, "concurrency": 1, **limit},
         "pruning": {"rule": "asha", "reduction_factor": 3},
         "confirm": {"draws": 2, "reseeded": 1, "finalists": 2, "finalist_draws": 1},

@@ -30,9 +30,10 @@ _HEALTH_CHECKS = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeou
 @dataclass(frozen=True, slots=True)
 class Material:
     """What all runs read: sentences, a sound encoder, one with a NaN among its weights, an empty MLflow store, and
-    the library that moves clocks and refuses memory, where there is a compiler."""
+    the library that moves clocks and refuses memory, where there is a compiler. steps: of each training."""
 
     folder: Path
+    steps: int
 
     @property
     def sentences(self) -> Path:

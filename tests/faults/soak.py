@@ -38,12 +38,14 @@ _TOLD = 12  # problems of a round that are printed
 @dataclass
 class Soak:
     """Rounds, played in lanes. folder: for everything; what went wrong stays there. wanted: how many faults are enough.
-    deadline: a time of the monotonic clock after which no round begins. lanes: rounds that are played at once."""
+    deadline: a time of the monotonic clock after which no round begins. lanes: rounds that are played at once. steps:
+    of each training."""
 
     folder: Path
     wanted: float = math.inf
     deadline: float = math.inf
     lanes: int = 2
+    steps: int = 120
     summary: Summary = field(default_factory=Summary)
     _material: Material | None = None
     _rounds: Iterator[SoakRound] = field(default_factory=lambda: iter(()))
@@ -58,7 +60,7 @@ class Soak:
         compared with is not trained again."""
         self._rounds = iter(rounds)
         if self._material is None:
-            self._material = Material(self.folder / "material")
+            self._material = Material(self.folder / "material", self.steps)
             self._material.folder.mkdir()
             self._material.write()
         with ThreadPoolExecutor(self.lanes) as lanes:
@@ -134,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))
     summary = Summary.continued(options.kept) if options.kept else Summary()
     rounds = (SoakRound.drawn(seed, faults) for seed in count(options.seed) if seed not in summary.seeds)
-    soak = Soak(folder, options.faults, began + 60 * options.minutes, options.lanes, summary)
+    soak = Soak(folder, options.faults, began + 60 * options.minutes, options.lanes, summary=summary)
     try:
         soak.run(rounds)
     finally:
