@@ -27,7 +27,7 @@ GOES = 5  # a fault whose moment came when its sweep was over gets another
 def summary() -> Iterator[Summary]:
     folder = Path(tempfile.mkdtemp(prefix="faults-"))  # a short path: Ray's sockets lie in it
     found = Summary()
-    soak = Soak(folder, lanes=1, steps=30, summary=found)  # other tests run beside it
+    soak = Soak(folder, steps=30, summary=found)
     for go in range(GOES):
         faults = [fault for fault in available() if fault in SHORT and not found.recoveries(fault.name)]
         if faults:
