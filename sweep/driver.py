@@ -18,7 +18,7 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
-from sweep.ledger.stored import ledger_place, open_ledger
+from sweep.ledger.stored import ledger_place, open_ledger, suggested
 from sweep.records.sweep import LOOKS_BEFORE, SweepRecord, SweepState
 from sweep.refitting import Training, here, keep_winners
 from sweep.report.preparation import report_prepared
@@ -98,7 +98,8 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         check_inputs(grid)
         provenance = {**environment(), **_looks_before(known, spec)}
         notes = tuple(_notes(ledger, known, provenance))
-        ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid))
+        first = suggested(spec, ledger.begins(grid), directory.path.parent)
+        ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, display)
         result = replace(result, notes=(*notes, *result.notes))

@@ -15,6 +15,7 @@ from sweep.execution.machine import allotted_cpus
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
+from sweep.search.warm_start import most_first_trials
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import check_inputs, data_notes, with_rates
@@ -69,6 +70,7 @@ def print_plan(
     _print_resolution(console, spec, grid)
     _print_encoders(console, grid)
     _print_spaces(console, grid)
+    _print_warm_start(console, spec)
     _print_pruning(console, spec, grid)
     if training_seconds is not None:
         _print_estimate(console, spec, cluster, work_of(grid, spec, _given(grid, training_seconds)), measured=False)
@@ -191,6 +193,16 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
                     table.add_row(*row, str(first.get(name, "-")))
     console.print(table)
     console.print()
+
+
+def _print_warm_start(console: Console, spec: SweepSpec) -> None:
+    if spec.warm_start:
+        most = most_first_trials(spec.budget.trials_per_cell)
+        console.print(
+            f"warm start: after its defaults, each cell tries up to {most} of the best configurations of the same "
+            f"recipe, loss and encoder in {' and '.join(spec.warm_start)}\n",
+            soft_wrap=True,
+        )
 
 
 def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:

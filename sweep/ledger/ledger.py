@@ -27,6 +27,7 @@ from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord, SweepRecord, SweepState
 from sweep.records.trial import DiscardedWork, TrialRecord
+from sweep.search.warm_start import FirstTrial
 from sweep.spec.cells import Cell
 from sweep.spec.inputs import Digests
 from trainable.config import TrialConfig
@@ -66,6 +67,11 @@ class Ledger:
         with self._lock:
             return self._trials.without_digests()
 
+    def begins(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells that are not on record yet."""
+        with self._lock:
+            return self._trials.begins(cells)
+
     def inputs(self, key: str) -> Digests:
         """What the inputs of a cell consist of; nothing where no digests were taken."""
         with self._lock:
@@ -78,10 +84,12 @@ class Ledger:
         provenance: Mapping[str, str],
         data: Mapping[str, DataRecord] | None = None,
         inputs: Mapping[str, Digests] = MappingProxyType({}),
+        first: Mapping[str, Sequence[FirstTrial]] = MappingProxyType({}),
     ) -> SweepRecord:
         """Create the sweep, or resume it with its cells.
 
         inputs: by cell, what its dataset and encoders consist of.
+        first: by cell, what a new one tries after its defaults.
 
         Raises LedgerError if a cell's search space, protocol or inputs are not those recorded, naming what changed.
         """
@@ -95,7 +103,7 @@ class Ledger:
             root.set_user_attr("facts", dict(provenance))
             root.set_user_attr("data", {name: record.to_json() for name, record in (data or {}).items()})
             root.set_user_attr("state", SweepState.RUNNING)
-            self._trials.begin(cells, inputs)
+            self._trials.begin(cells, inputs, first)
             self._confirmations.read(cells)
             self._own = self._read()
             return self._own

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ from sweep.errors import StoredSweepError
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
-from sweep.spec.cells import cells
+from sweep.search.warm_start import FirstTrial, first_trials
+from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import digest_inputs
 from sweep.spec.model import SweepSpec
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 
-__all__ = ["check_unchanged", "find_stored", "ledger_place", "open_ledger", "read_stored"]
+__all__ = ["check_unchanged", "find_stored", "ledger_place", "open_ledger", "read_stored", "suggested"]
 
 
 def open_ledger(spec: SweepSpec, directory: SweepDirectory, *, write: bool) -> Ledger:
@@ -40,6 +41,20 @@ def read_stored(name: str, root: Path) -> tuple[SweepSpec, Ledger]:
     ledger = open_ledger(spec, directory, write=False)
     ledger.read()
     return spec, ledger
+
+
+def suggested(spec: SweepSpec, new: Sequence[Cell], root: Path) -> Mapping[str, tuple[FirstTrial, ...]]:
+    """By cell, what the sweeps of `search.warm_start` suggest to try first in new cells.
+
+    Raises StoredSweepError if one of these sweeps is not in the folder `root`, LedgerError if it cannot be read.
+    """
+    if not new:
+        return {}
+    try:
+        earlier = {name: read_stored(name, root)[1].trials() for name in spec.warm_start}
+    except StoredSweepError as error:
+        raise StoredSweepError(f"search.warm_start: {error}") from error
+    return {cell.key: first_trials(cell, earlier, spec.budget.trials_per_cell) for cell in new}
 
 
 def check_unchanged(spec: SweepSpec, ledger: Ledger, key: str) -> None:

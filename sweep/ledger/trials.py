@@ -1,10 +1,11 @@
 """The part of the ledger that holds the trials of the search: one Optuna study for each cell.
 
-study NAME/CELL          user attributes: protocol and inputs, what must not change under the same name; run/NUMBER, the
-                         MLflow run of a trial (here, because a finished trial cannot be written any more)
+study NAME/CELL          user attributes: protocol and inputs, what must not change under the same name; first, what
+                         other sweeps suggest to try after the defaults; run/NUMBER, the MLflow run of a trial (here,
+                         because a finished trial cannot be written any more)
   trial                  parameters; intermediate value n = score at evaluation n; state
-    user attributes      config, params, started, attempts, losses (crashes in a row), lost (discarded work),
-                         report/0001 ... (evaluations), outcome, reason, detail, ended
+    user attributes      config, params, origin (of a suggested one), started, attempts, losses (crashes in a row), lost
+                         (discarded work), report/0001 ... (evaluations), outcome, reason, detail, ended
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from types import MappingProxyType
 from typing import Any
 
 import optuna
@@ -21,9 +23,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import LedgerError
-from sweep.records.trial import DiscardedWork, EvaluationRecord, TrialRecord
+from sweep.ledger.stored_trial import trial_record
+from sweep.records.trial import DiscardedWork, TrialRecord
 from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
+from sweep.search.warm_start import FirstTrial
 from sweep.spec.cells import Cell
 from sweep.spec.fingerprint import changes, protocol_fingerprint
 from sweep.spec.inputs import Digests, input_changes
@@ -52,6 +56,7 @@ class TrialLedger:
         self._prefix = f"{name}/"
         self._begun: dict[str, Cell] = {}  # cells that this object may write to
         self._studies: dict[str, optuna.Study] = {}
+        self._first: dict[str, tuple[FirstTrial, ...]] = {}
         self._common: dict[str, IntersectionSearchSpace] = {}  # by cell, what `propose` remembers
         self._records: dict[str, TrialRecord] = {}
         self._keys: dict[str, list[str]] = {}  # of the trials of each cell
@@ -87,12 +92,22 @@ class TrialLedger:
                 "give the changed sweep another name (`--set name=...`), or undo the change"
             )
 
-    def begin(self, cells: Sequence[Cell], inputs: Mapping[str, Digests]) -> None:
-        """Create the studies of new cells, and read those that the storage holds."""
+    def begin(
+        self,
+        cells: Sequence[Cell],
+        inputs: Mapping[str, Digests],
+        first: Mapping[str, Sequence[FirstTrial]] = MappingProxyType({}),
+    ) -> None:
+        """Create the studies of new cells, and read those that the storage holds.
+
+        first: by cell, what a new one tries after its defaults.
+        """
         recorded = set(self._recorded_cells())
         for cell in cells:
             study = self._load(cell.key) if cell.key in recorded else self._create(cell.key)
             attrs = study.user_attrs
+            if "protocol" not in attrs and first.get(cell.key):
+                study.set_user_attr("first", [asdict(each) for each in first[cell.key]])
             if "protocol" not in attrs:
                 study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
             if "inputs" not in attrs and cell.key in inputs:
@@ -104,6 +119,11 @@ class TrialLedger:
         """Whether a recorded cell was begun by a version that took no digests of its data and encoders."""
         attributes = (self._load(key).user_attrs for key in self._recorded_cells())
         return any("protocol" in attrs and "inputs" not in attrs for attrs in attributes)
+
+    def begins(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The cells that the storage does not hold yet."""
+        recorded = set(self._recorded_cells())
+        return [cell for cell in cells if cell.key not in recorded]
 
     def inputs(self, key: str) -> Digests:
         """What the inputs of a cell consist of; nothing where no digests were taken, or without such a cell."""
@@ -128,12 +148,17 @@ class TrialLedger:
         return self._records[key]
 
     def ask(self, cell: Cell, *, seed: int, budget: int) -> TrialRecord:
-        """A new trial of `cell`, with values proposed by TPE; the first one has the published defaults."""
+        """A new trial of `cell`, with values proposed by TPE; the first ones have the published defaults, and then
+        what other sweeps suggest."""
         study = self._studies[cell.key]
         common = self._common.setdefault(cell.key, IntersectionSearchSpace(include_pruned=True))
-        trial, params = propose(cell, study.get_trials(deepcopy=False), seed=seed, budget=budget, common=common)
+        earlier, first = study.get_trials(deepcopy=False), self._first.get(cell.key, ())
+        suggested = [each.params for each in first]
+        trial, params = propose(cell, earlier, seed=seed, budget=budget, common=common, first=suggested)
         config = cell.config(params).flat()
         trial.user_attrs = {"started": time.time(), "attempts": 1, "params": params, "config": config}
+        if 0 < len(earlier) <= len(first):
+            trial.user_attrs["origin"] = first[len(earlier) - 1].origin
         return self._refresh(cell.key, self._storage.create_new_trial(study._study_id, template_trial=trial))
 
     def restart(self, key: str) -> TrialRecord:
@@ -205,7 +230,9 @@ class TrialLedger:
 
     def _read_cell(self, key: str) -> None:
         study = self._studies[key] = self._load(key)
-        runs = {name: value for name, value in study.user_attrs.items() if name.startswith("run/")}
+        attrs = study.user_attrs
+        self._first[key] = tuple(FirstTrial(**each) for each in attrs.get("first", ()))
+        runs = {name: value for name, value in attrs.items() if name.startswith("run/")}
         for trial in study.get_trials(deepcopy=False):
             record = self._complete(key, trial)
             self._records[record.key] = replace(record, run_id=runs.get(f"run/{record.number}"))
@@ -243,7 +270,7 @@ class TrialLedger:
     def _refresh(self, cell: str, trial_id: int) -> TrialRecord:
         trial = self._storage.get_trial(trial_id)
         known = self._records.get(f"{cell}#{trial.number}")
-        record = _record(cell, trial, known.config if known else self._config(cell, trial.user_attrs["config"]))
+        record = trial_record(cell, trial, known.config if known else self._config(cell, trial.user_attrs["config"]))
         if known is None:
             self._keys.setdefault(cell, []).append(record.key)
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
@@ -254,44 +281,3 @@ class TrialLedger:
 
 def _json(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-def _record(cell_key: str, trial: FrozenTrial, config: TrialConfig) -> TrialRecord:
-    """The record of `trial`, whose configuration is `config`."""
-    attrs = trial.user_attrs
-    evaluations = _evaluation_records(trial, config)
-    outcome = attrs.get("outcome")
-    ended = trial.state.is_finished() or outcome == Outcome.INTERRUPTED
-    return TrialRecord(
-        cell=cell_key,
-        number=trial.number,
-        params=attrs["params"],
-        config=config,
-        started=attrs["started"],
-        ended=attrs.get("ended") if ended else None,
-        outcome=Outcome(outcome) if ended and outcome else None,
-        reason=attrs.get("reason", "") if ended else "",
-        detail=attrs.get("detail", "") if ended else "",
-        score=evaluations[-1].score if evaluations else None,
-        evaluations=evaluations,
-        attempts=attrs["attempts"],
-        discarded=tuple(DiscardedWork(**each) for each in attrs.get("lost", ())),
-    )
-
-
-def _evaluation_records(trial: FrozenTrial, config: TrialConfig) -> tuple[EvaluationRecord, ...]:
-    """The trial's evaluations in order, each with the score at it: a function of the evaluations alone."""
-    records: list[EvaluationRecord] = []
-    finals: list[float] = []
-    for key in sorted(key for key in trial.user_attrs if key.startswith("report/")):
-        attrs = dict(trial.user_attrs[key])
-        recorded = attrs.pop("time")
-        evaluation = Evaluation.from_json(attrs)
-        value = evaluation.metrics.get(f"val_{config.metric}")
-        if value is not None and evaluation.point == config.evaluations:
-            finals.append(value)
-        running = value if evaluation.replicate == 0 else None
-        score = sum(finals) / len(finals) if finals else running
-        number = int(key.removeprefix("report/"))
-        records.append(EvaluationRecord(number=number, time=recorded, score=score, evaluation=evaluation))
-    return tuple(records)

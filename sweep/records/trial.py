@@ -60,6 +60,7 @@ class TrialRecord:
     score: its last score; None before the first evaluation with metrics.
     evaluations: all that are recorded, in order.
     attempts: how often a worker began it.
+    origin: the trial of another sweep that suggested its values (`search.warm_start`), as `SWEEP/CELL#NUMBER`.
     discarded: work interrupted by the death of a worker or of the driver, or by the end of a run.
     run_id: id of its MLflow run, once known.
     """
@@ -76,6 +77,7 @@ class TrialRecord:
     score: float | None = None
     evaluations: tuple[EvaluationRecord, ...] = ()
     attempts: int = 1
+    origin: str = ""
     discarded: tuple[DiscardedWork, ...] = ()
     run_id: str | None = None
 

@@ -12,10 +12,11 @@ from typing import Any
 from sweep.addresses import redacted
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DataRecord
+from sweep.records.trial import TrialRecord
 from sweep.report.section import Section, Table
 from sweep.report.wording import percent
 from trainable.config import TrialConfig
-from trainable.outcomes import Evaluation
+from trainable.outcomes import Evaluation, Outcome
 from trainable.recipes import RECIPES
 
 __all__ = ["making_section"]
@@ -45,7 +46,12 @@ def making_section(results: SweepResults) -> Section:
             "To do it again, save the spec below as spec.yaml, with your own folders where it names some by `…`, and "
             f"run `python -m sweep run spec.yaml`{f' at commit {commit}' if commit else ''}.",
         ),
-        tables=(*((_data_table(list(sweep.data.values())),) if sweep.data else ()), _starts(results), provenance),
+        tables=(
+            *_data(list(sweep.data.values())),
+            *_suggested(results),
+            _starts(results),
+            provenance,
+        ),
         listing=_spec_yaml(sweep.spec),
     )
 
@@ -73,6 +79,18 @@ def _counted(ended: int, begun: int) -> Iterator[str]:
         yield f"the first points of {begun} that {'was' if begun == 1 else 'were'} made again elsewhere"
 
 
+def _suggested(results: SweepResults) -> Iterator[Table]:
+    """The trials whose values come from other sweeps, if there are any."""
+    rows = tuple((trial.key, trial.origin, _score(trial)) for trial in results.trials if trial.origin)
+    if rows:
+        columns = ("trial", "suggested by", "validation score, %")
+        yield Table(title="Configurations of other sweeps", columns=columns, rows=rows, words=2, folded=True)
+
+
+def _score(trial: TrialRecord) -> str:
+    return percent(trial.score) if trial.score is not None and trial.outcome is Outcome.COMPLETED else "–"
+
+
 def _starts(results: SweepResults) -> Table:
     """From what each trial, and each replicate of a confirmation, started."""
     confirmed = (record.config for record in results.confirmations for _ in record.replicates)
@@ -94,7 +112,9 @@ def _start(config: TrialConfig) -> tuple[str, str, str]:
 _HEADS = {"checkpoint": "new, at random", "centroid": "new, at the centroids of the classes"}
 
 
-def _data_table(data: Sequence[DataRecord]) -> Table:
+def _data(data: Sequence[DataRecord]) -> Iterator[Table]:
+    if not data:
+        return
     rows = tuple(
         (
             dataset.name,
@@ -107,7 +127,7 @@ def _data_table(data: Sequence[DataRecord]) -> Table:
         for dataset in data
     )
     columns = ("dataset", "notes", "classes", "rows to draw from", "test rows", "majority class, % of test")
-    return Table(title="Data", columns=columns, rows=rows, words=2)
+    yield Table(title="Data", columns=columns, rows=rows, words=2)
 
 
 def _spec_yaml(spec: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import optuna
 from optuna.search_space import IntersectionSearchSpace
@@ -23,6 +23,7 @@ def propose(
     seed: int,
     budget: int,
     common: IntersectionSearchSpace | None = None,
+    first: Sequence[Mapping[str, Scalar]] = (),
 ) -> tuple[FrozenTrial, dict[str, Scalar]]:
     """The next trial of a cell, as Optuna's trial and as values by flat name.
 
@@ -31,6 +32,7 @@ def propose(
     seed: of the sweep.
     budget: number of trials that the cell may have.
     common: remembers from call to call what the trials of the cell have in common, and saves time alone.
+    first: configurations that are tried right after the defaults, by flat name.
 
     It is proposed on a study in memory, so that the ledger records it as a whole: had a killed driver recorded only
     some of its values, a resumed one would draw the others from another state of the random generator.
@@ -39,8 +41,8 @@ def propose(
     if common is not None and isinstance(chosen, optuna.samplers.TPESampler):
         chosen._search_space = common  # a new sampler compares the ranges of all trials anew
     study = _study_of(earlier, chosen)
-    if not earlier:
-        study.enqueue_trial(_defaults(cell))
+    if len(earlier) <= len(first):
+        study.enqueue_trial(_in_optunas_names(cell, (cell.default_params(), *first)[len(earlier)]))
     trial = study.ask()
     params = suggest(trial, cell)
     return study._storage.get_trial(trial._trial_id), params
@@ -93,9 +95,7 @@ def suggest(trial: optuna.Trial, cell: Cell) -> dict[str, Scalar]:
     return params
 
 
-def _defaults(cell: Cell) -> dict[str, Scalar]:
-    """The published defaults of the cell, under Optuna's names."""
-    params = cell.default_params()
+def _in_optunas_names(cell: Cell, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
     loss = str(params.get("loss", next(iter(cell.spaces))))
     return {name if name == "loss" else _optuna_name(cell, loss, name): value for name, value in params.items()}
 

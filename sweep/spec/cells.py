@@ -56,9 +56,12 @@ class Cell:
         fixed = self._fixed_for(flat)
         return {**flat, **{name: fixed[name] for name in PLACES if name in flat and name in fixed}}
 
-    def default_params(self) -> dict[str, Scalar]:
-        """The defaults that the papers publish, moved into the ranges: the first trial of a cell tries them."""
-        loss = next(iter(self.spaces))
+    def default_params(self, loss: str | None = None) -> dict[str, Scalar]:
+        """The defaults that the papers publish, moved into the ranges: the first trial of a cell tries them.
+
+        loss: a key of `spaces`; the first of them by default.
+        """
+        loss = next(iter(self.spaces)) if loss is None else loss
         return {**self._chosen(loss), **self._first(loss)}
 
     def default_config(self) -> TrialConfig:

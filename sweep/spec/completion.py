@@ -5,6 +5,7 @@ Values are checked on the way by the rules of their fields (`sweep.spec.fields`)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,6 +16,7 @@ from sweep.spec.fields import (
     PROTOCOL_FIELDS,
     TRIAL_FIELDS,
     UNSEARCHABLE,
+    WARM_START,
     FieldRule,
     kind_of,
     remedy_for_unknown,
@@ -40,6 +42,7 @@ REQUIRED: Mapping[str, str] = {
 }
 """The fields of a trial that have no default, each with the remedy where it is missing."""
 _BOUNDS = ("low", "high", "log")
+_SWEEP = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
@@ -53,6 +56,8 @@ def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
     for name in (name for name in _BLOCKS[:-1] if name in malformed):
         remedy = f"write `{name}:` and indented `field: value`"
         completion.refuse((name,), "must be a mapping of fields", given[name], remedy)
+    if WARM_START in given:
+        completion.refuse((WARM_START,), "unknown key", remedy=remedy_for_unknown(WARM_START, "", ()))
     completed = completion.blocks()
     if "protocol" in malformed:
         completed["protocol"] = given["protocol"]  # its model refuses it
@@ -85,6 +90,7 @@ class _Completion:
             "datasets": datasets,
             "compare": compare,
             "search": filled_search(search, recipes, losses, elsewhere | set(trial)),
+            WARM_START: tuple(self._warm_start()),
             "trial": filled_trial(trial, recipes, elsewhere),
             "protocol": protocol,
         }
@@ -150,6 +156,8 @@ class _Completion:
     def _searches(self) -> Iterator[tuple[str, Any]]:
         for name, value in self._block("search").items():
             place = ("search", name)
+            if name == WARM_START:
+                continue
             if name in OWN_FIELDS:
                 yield name, dict(self._own_searches(name, value, place))
             elif name in UNSEARCHABLE:
@@ -161,8 +169,21 @@ class _Completion:
             elif name in TRIAL_FIELDS:
                 yield from self._searched(TRIAL_FIELDS[name], value, place)
             else:
-                allowed = [*(field for field in TRIAL_FIELDS if field not in UNSEARCHABLE), *OWN_FIELDS]
+                allowed = [*(field for field in TRIAL_FIELDS if field not in UNSEARCHABLE), *OWN_FIELDS, WARM_START]
                 self.refuse(place, "unknown field, recipe or loss", remedy=remedy_for_unknown(name, "search", allowed))
+
+    def _warm_start(self) -> Iterator[str]:
+        """The names of the sweeps whose best trials are tried first."""
+        given = self._block("search").get(WARM_START, ())
+        place = ("search", WARM_START)
+        for number, name in enumerate(names := given if isinstance(given, list | tuple) else [given]):
+            if not isinstance(name, str) or not _SWEEP.fullmatch(name):
+                remedy = "`python -m sweep status` lists the sweeps of a folder"
+                self.refuse((*place, number), "must be the name of a sweep", name, remedy)
+            elif name in names[:number]:
+                self.refuse((*place, number), "a list of values must not repeat one", name, "remove it")
+            else:
+                yield name
 
     def _own_searches(self, owner: str, fields: Any, place: Place) -> Iterator[tuple[str, Searched]]:
         """The fields of a recipe or of a loss."""

@@ -30,6 +30,7 @@ __all__ = [
     "RECIPE_FIELDS",
     "TRIAL_FIELDS",
     "UNSEARCHABLE",
+    "WARM_START",
     "FieldRule",
     "is_used",
     "kind_of",
@@ -147,6 +148,9 @@ RECIPE_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
 OWN_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType({**RECIPE_FIELDS, **LOSS_FIELDS})
 """The fields that stand under the name of a recipe or of a loss in `search`."""
 
+WARM_START = "warm_start"
+"""The key of `search` that is no field: other sweeps, whose best trials are tried first."""
+
 _SCORED_ALIKE = "trials of one cell compete, so they must be scored alike"
 UNSEARCHABLE: Mapping[str, str] = MappingProxyType(
     {
@@ -188,6 +192,8 @@ def kind_of(name: str) -> Literal["loss", "recipe"]:
 def remedy_for_unknown(key: object, block: str, allowed: Iterable[str]) -> str:
     """The remedy for an unknown key: the block where it belongs, or else the keys that its own block allows."""
     homes = [name for name, model in BLOCKS.items() if key in model.model_fields]
+    if key == WARM_START:
+        homes = ["search"]
     if not homes and key in TRIAL_FIELDS:
         homes = ["compare", "trial"] if key in UNSEARCHABLE else ["compare", "search", "trial"]
     if not homes and key in OWN_FIELDS:

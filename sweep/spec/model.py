@@ -23,7 +23,7 @@ from sweep.addresses import has_password
 from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, price_table
 from sweep.spec.completion import Searched, complete
 from sweep.spec.consistency import contradictions
-from sweep.spec.fields import NEW_READING, remedy_for_unknown
+from sweep.spec.fields import NEW_READING, WARM_START, remedy_for_unknown
 from sweep.spec.mistakes import Mistake, Place, refusal
 from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
@@ -55,6 +55,11 @@ class SweepSpec(BaseModel):
     )
     search: SkipValidation[Mapping[str, Searched | Mapping[str, Searched]]] = Field(
         {}, description="what the trials of a cell differ in: a range or a list of choices per field; a value fixes it"
+    )
+    warm_start: SkipValidation[tuple[str, ...]] = Field(
+        (),
+        description="names of sweeps in the same folder; each cell tries their best configurations of the same recipe, "
+        "loss and encoder right after its defaults, as up to half of those that it would draw at random",
     )
     trial: SkipValidation[Mapping[str, Scalar]] = Field({}, description="fields of a trial that all trials share")
     protocol: Protocol = Field(Protocol(), description="how each trial is trained and scored")
@@ -150,6 +155,8 @@ class SweepSpec(BaseModel):
             name: config.model_dump(mode="json", exclude={"name"}, exclude_none=True)
             for name, config in self.datasets.items()
         }
+        if warm_start := data.pop(WARM_START):
+            data["search"] = {**data["search"], WARM_START: warm_start}
         elsewhere = {*self.compare, *self.search}
         data["protocol"] = {name: value for name, value in data["protocol"].items() if name not in elsewhere}
         return data
@@ -214,7 +221,10 @@ def _model_at(place: Place) -> tuple[type[BaseModel], int]:
 
 
 def _keys(model: type[BaseModel]) -> list[str]:
-    return [name for name in model.model_fields if not (model is DatasetConfig and name == "name")]
+    return [name for name in model.model_fields if (model, name) not in _UNWRITTEN]
+
+
+_UNWRITTEN = ((DatasetConfig, "name"), (SweepSpec, WARM_START))  # fields that stand elsewhere in a spec
 
 
 def _deduplicated(mistakes: Any) -> list[Mistake]:

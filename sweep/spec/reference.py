@@ -15,7 +15,15 @@ from sweep.spec.blocks import BLOCKS
 from sweep.spec.completion import REQUIRED
 from sweep.spec.defaults import RANGE_SOURCES
 from sweep.spec.document import MAX_BYTES
-from sweep.spec.fields import LOSS_FIELDS, NEW_READING, PROTOCOL_FIELDS, RECIPE_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
+from sweep.spec.fields import (
+    LOSS_FIELDS,
+    NEW_READING,
+    PROTOCOL_FIELDS,
+    RECIPE_FIELDS,
+    TRIAL_FIELDS,
+    UNSEARCHABLE,
+    WARM_START,
+)
 from sweep.spec.model import SweepSpec
 from sweep.spec.presets import PRESETS
 from sweep.spec.reader import load_spec
@@ -172,7 +180,8 @@ def _keys() -> Iterator[str]:
         f"Only the fields {listed(REQUIRED)} are required, under `compare` or another key that may hold them. Where "
         "a table gives no default, the description says what applies."
     )
-    rows = [(_link(name), str(info.description)) for name, info in SweepSpec.model_fields.items()]
+    fields = SweepSpec.model_fields
+    rows = [(_link(name), str(info.description)) for name, info in fields.items() if name != WARM_START]
     yield table(("key", "description"), rows)
     yield "## `datasets`"
     hub = [name for name, config in DATASETS.items() if config.hub is not None]
@@ -193,6 +202,7 @@ def _trial_fields() -> Iterator[str]:
         "[`protocol`](#protocol) may be compared too, and `steps` may be searched."
     )
     yield trial_table([rule for name, rule in TRIAL_FIELDS.items() if name not in PROTOCOL_FIELDS])
+    yield f"`search` has one more key, `{WARM_START}`: {SweepSpec.model_fields[WARM_START].description}."
     yield "Why these ranges:"
     yield "\n".join(f"- `{name}`: {source}" for name, source in RANGE_SOURCES.items())
     yield "Why some fields may be compared but never searched:"

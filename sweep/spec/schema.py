@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from sweep.spec.blocks import BLOCKS
 from sweep.spec.defaults import AUTO
-from sweep.spec.fields import NEW_READING, OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, FieldRule
+from sweep.spec.fields import NEW_READING, OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, WARM_START, FieldRule
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS
@@ -31,7 +32,7 @@ def json_schema() -> dict[str, Any]:
         "description": {"type": "string", "maxLength": 5000},
         "datasets": {"type": "object", "additionalProperties": _dataset()},
         "compare": _mapping({name: _axis(rule) for name, rule in TRIAL_FIELDS.items()}),
-        "search": _mapping({**_searched_fields(), **_own_fields()}),
+        "search": _mapping({**_searched_fields(), **_own_fields(), WARM_START: _names(fields[WARM_START])}),
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
         **{name: _block(model) for name, model in BLOCKS.items()},
         "refit": {"type": "boolean", "default": False},
@@ -110,6 +111,11 @@ def _own_fields() -> dict[str, Any]:
         owner: _described(_mapping({name: _searched(rule) for name, rule in rules.items()}), described[owner])
         for owner, rules in OWN_FIELDS.items()
     }
+
+
+def _names(field: FieldInfo) -> dict[str, Any]:
+    name = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,63}$"}
+    return {"description": field.description, "anyOf": [name, {**_list_of(name), "minItems": 0}]}
 
 
 def _list_of(value: Mapping[str, Any]) -> dict[str, Any]:

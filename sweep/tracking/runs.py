@@ -9,6 +9,7 @@ This is the contract with everybody who reads the runs:
             artifacts spec.yaml, report/ and explain/; metrics trials/OUTCOME and best_score/CELL (step: trials that
             have ended), and confirmed/CELL, the mean test score of the winner; its datasets as inputs
     trial   tags mlflow.parentRunId, sweep.role=trial, sweep.name, sweep.id, sweep.cell, sweep.trial, sweep.attempts,
+            sweep.origin (the trial of another sweep that suggested it, if one did),
             sweep.reports (the number of evaluations), sweep.trained_on (device and precision), sweep.trained_with
             (versions of code and libraries), sweep.lost_seconds (the discarded work, if any), and once it ended
             sweep.outcome and sweep.reason; the flat configuration as parameters; metrics `score` and those of the
@@ -175,7 +176,12 @@ def _trial_run(record: TrialRecord) -> WantedRun:
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),
-        tags={ROLE_TAG: TRIAL_ROLE, "sweep.trial": str(record.number), "sweep.attempts": str(record.attempts)},
+        tags={
+            ROLE_TAG: TRIAL_ROLE,
+            "sweep.trial": str(record.number),
+            "sweep.attempts": str(record.attempts),
+            **({"sweep.origin": record.origin} if record.origin else {}),
+        },
         params=_params(record.config),
         texts=_failure(record.detail if record.outcome is Outcome.FAILED else ""),
     )

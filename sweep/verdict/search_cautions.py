@@ -49,8 +49,21 @@ def search_cautions(results: SweepResults, spec: SweepSpec, groups: Sequence[Gro
             f"the search ended where more trials were not worthwhile: {named(stopped)}; they could have gained at most "
             f"{100 * gain:.1f} points, and the confirmation resolves nothing under {100 * resolved:.1f}"
         )
+    yield from _warm_starts(trials, groups)
     if rest := [key for key in short if key not in (*reached, *lost, *stopped)]:
         yield f"the search is unfinished: {named(rest)}; the same command resumes it"
+
+
+def _warm_starts(trials: Mapping[str, Sequence[TrialRecord]], groups: Sequence[Group]) -> Iterator[str]:
+    """Which arms of a comparison had configurations of other sweeps to begin with, if some had none."""
+    for group in groups:
+        warm = {cell.key: any(trial.origin for trial in trials[cell.key]) for cell in group.cells if cell.size() > 1}
+        if len(set(warm.values())) > 1:
+            had, lacked = ([key for key, with_origin in warm.items() if with_origin is each] for each in (True, False))
+            yield (
+                f"searches began with the best configurations of other sweeps: {some(had)}; these had none: "
+                f"{some(lacked)}; part of a difference between them may be that the first were searched before"
+            )
 
 
 def _enough(

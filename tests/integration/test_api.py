@@ -97,6 +97,16 @@ def result(spec: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> sw
         os.chdir(before)
 
 
+def test_a_sweep_begins_with_what_an_earlier_one_found(spec: dict[str, Any], result: sweep.Result) -> None:
+    budget = {"trials_per_cell": 3, "concurrency": 1}
+    again = sweep.run(
+        {**spec, "name": "again", "search": {"warm_start": ["films"]}, "budget": budget}, data=FRAME, progress=False
+    )
+    origins = [trial.origin for trial in again.records.trials]
+    assert origins[0] == ""
+    assert origins[1].startswith("films/")
+
+
 def state() -> dict[str, Any]:
     """What a program would notice of a sweep that has run in it."""
     return {

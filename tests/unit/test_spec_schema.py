@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE
+from sweep.spec.fields import OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, WARM_START
 from sweep.spec.model import SweepSpec
 from sweep.spec.presets import PRESETS
 from sweep.spec.reader import json_schema, load_spec
@@ -33,9 +33,13 @@ def test_it_takes_the_presets_as_written_and_as_resolved(preset: str) -> None:
 
 def test_it_names_every_field_with_its_meaning() -> None:
     properties = json_schema()["properties"]
-    assert list(properties) == list(SweepSpec.model_fields)
+    assert list(properties) == [name for name in SweepSpec.model_fields if name != WARM_START]
     assert set(properties["compare"]["properties"]) == set(properties["trial"]["properties"]) == set(TRIAL_FIELDS)
-    assert set(properties["search"]["properties"]) == {*(set(TRIAL_FIELDS) - set(UNSEARCHABLE)), *OWN_FIELDS}
+    assert set(properties["search"]["properties"]) == {
+        *(set(TRIAL_FIELDS) - set(UNSEARCHABLE)),
+        *OWN_FIELDS,
+        WARM_START,
+    }
     for owner, rules in OWN_FIELDS.items():
         assert set(properties["search"]["properties"][owner]["properties"]) == set(rules)
     for block in properties.values():
