@@ -20,6 +20,7 @@ from trainable.ranges import Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
 
 __all__ = [
+    "FORMER_DEFAULTS",
     "LOSS_FIELDS",
     "NEW_DEFAULTS",
     "NEW_READING",
@@ -109,10 +110,13 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
 
 
 NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
-    {"embedding": "auto", "prompt": "auto", "head": "centroid", "proxy_start": "centroids", "restarts": 1}
+    {"embedding": "auto", "prompt": "auto", "head": "centroid", "restarts": 1}
 )
 """Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
 trained it: training starts where the frozen encoder stands, and is begun anew if it learned nothing."""
+
+FORMER_DEFAULTS: Mapping[str, Scalar] = MappingProxyType({"proxy_start": "centroids"})
+"""What a spec that says nothing meant for some time. A sweep that began so is resumed so."""
 
 NEW_READING: Mapping[str, Scalar] = MappingProxyType({"holdout": "auto"})
 """The same of a dataset: few rows without a test part are all tested, each by some draws."""

@@ -47,6 +47,22 @@ METHODS: Mapping[str, Mapping[str, Any]] = {
     "cross_entropy": {"loss": {"name": "cross_entropy"}},
     "supcon": {"loss": {"name": "supcon"}, "beta": 0.5},
     "soft_triple": {"loss": {"name": "soft_triple"}, "beta": 0.5, "proxy_start": "centroids"},
+    "proxy_anchor": {"loss": {"name": "proxy_anchor"}, "beta": 0.5, "proxy_start": "centroids"},
+    "proxy_nca": {"loss": {"name": "proxy_nca"}, "beta": 0.5, "proxy_start": "centroids"},
+    "metric_then_head+soft_triple": {
+        "recipe": {"name": "metric_then_head"},
+        "loss": {"name": "soft_triple"},
+        "proxy_start": "centroids",
+        "head": "checkpoint",
+        "head_lr": None,
+    },
+    "metric_then_head+proxy_anchor": {
+        "recipe": {"name": "metric_then_head"},
+        "loss": {"name": "proxy_anchor"},
+        "proxy_start": "centroids",
+        "head": "checkpoint",
+        "head_lr": None,
+    },
     "metric_then_head+supcon": {
         "recipe": {"name": "metric_then_head"},
         "loss": {"name": "supcon"},
@@ -73,6 +89,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "batches balanced": {"batches": "balanced"},
     "projection 128": {"projection": 128},
     "schedule constant": {"schedule": "constant"},
+    "proxy_start random": {"proxy_start": "random"},
     "head checkpoint": {"head": "checkpoint"},
     "temperature 0.05": {"loss": {"name": "supcon", "temperature": 0.05}},
     "temperature 0.2": {"loss": {"name": "supcon", "temperature": 0.2}},
@@ -145,8 +162,9 @@ def _fields(method: str, change: Mapping[str, Any]) -> dict[str, Any] | None:
     recipe = own.get("recipe", {"name": "fine_tune"})["name"]
     if any(part in change and change[part]["name"] != own.get(part, {}).get("name") for part in ("loss", "recipe")):
         return None
+    proxies_alone = "proxy_start" in change and "proxy_start" not in own
     pairs_alone = "projection" in change and own["loss"]["name"] != "supcon"
-    if pairs_alone or (recipe == "metric_then_head" and {"head", "head_lr"} & set(change)):
+    if proxies_alone or pairs_alone or (recipe == "metric_then_head" and {"head", "head_lr"} & set(change)):
         return None
     base = {name: value for name, value in BASE.items() if name in _READ.get(recipe, BASE)}
     return {**base, **own, **change}
