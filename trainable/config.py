@@ -107,9 +107,10 @@ class TrialConfig(BaseModel):
     proxy_lr: float | None = Field(
         None, gt=0, le=10, description="peak learning rate of the loss's proxies; default: 0.01 for losses with proxies"
     )
-    proxy_start: Literal["random", "centroids"] = Field(
+    proxy_start: Literal["auto", "random", "centroids"] = Field(
         "random",
-        description="where the loss's proxies start: at random, or at the centroids of their classes in the draw",
+        description="where the loss's proxies start: at random, or at the centroids of their classes in the draw; "
+        "`auto`: where the loss does best, which is at random for all but proxy_anchor",
     )
     layer_decay: float = Field(
         1.0, gt=0, le=1, description="learning rate of a layer of the encoder, as a share of that of the layer above it"

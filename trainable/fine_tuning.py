@@ -208,7 +208,8 @@ def _head_and_loss(
         if config.projection is not None:
             metric_loss = ProjectedLoss(metric_loss, size, config.projection)
         metric_loss.to(device)
-    placed = metric_loss is not None and run.entry.has_proxies and config.proxy_start == "centroids"
+    start = run.entry.proxy_start if config.proxy_start == "auto" else config.proxy_start
+    placed = metric_loss is not None and run.entry.has_proxies and start == "centroids"
     if config.head == "checkpoint" and not placed:
         return None, metric_loss
     embeddings_MD, labels_M = _pretrained_embeddings(run, replicate, device)

@@ -110,7 +110,7 @@ def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:
 
 
 NEW_DEFAULTS: Mapping[str, Scalar] = MappingProxyType(
-    {"embedding": "auto", "prompt": "auto", "head": "centroid", "restarts": 1}
+    {"embedding": "auto", "prompt": "auto", "head": "centroid", "proxy_start": "auto", "restarts": 1}
 )
 """Where a spec that says nothing differs from a configuration that says nothing, which is read as earlier versions
 trained it: training starts where the frozen encoder stands, and is begun anew if it learned nothing."""

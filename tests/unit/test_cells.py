@@ -257,6 +257,7 @@ def test_a_trial_is_what_the_spec_says() -> None:
             "prompt": "auto",
             "head": "centroid",
             "head_lr": 0.001,
+            "proxy_start": "auto",
             "restarts": 1,
             "sampling": "random",
             "metric": "macro_f1",
@@ -432,7 +433,7 @@ def test_a_sweep_of_before_keeps_the_defaults_that_it_began_with(given: dict[str
 def test_a_sweep_that_began_with_proxies_at_centroids_keeps_them_where_its_spec_says_nothing() -> None:
     spec = spec_of(loss="soft_triple")
     recorded = spec.resolved() | {"trial": spec.resolved()["trial"] | {"proxy_start": "centroids"}}
-    assert cells(spec)[0].default_config().proxy_start == "random"
+    assert cells(spec)[0].default_config().proxy_start == "auto"
     assert cells(as_begun(spec, recorded))[0].default_config().proxy_start == "centroids"
     assert as_begun(spec, spec.resolved()) == spec
 

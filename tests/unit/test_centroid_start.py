@@ -188,3 +188,13 @@ def test_an_encoder_whose_weights_are_not_finite_diverges(config: TrialConfig, l
     (evaluation,) = replicates(changed(config, encoder=str(folder), loss={"name": loss}, beta=beta))
     assert (evaluation.outcome, evaluation.step) == (Outcome.DIVERGED, 0)
     assert "not finite" in evaluation.reason
+
+
+@pytest.mark.parametrize(("loss", "start"), [("soft_triple", "random"), ("proxy_anchor", "centroids")])
+def test_auto_starts_the_proxies_where_the_loss_does_best(config: TrialConfig, loss: str, start: str) -> None:
+    own = {"loss": {"name": loss}, "beta": 0.5, "steps": 2}
+    auto, chosen, other = (
+        metrics_of(changed(config, **own, proxy_start=value))[-1]["train_metric_loss"]
+        for value in ("auto", start, "centroids" if start == "random" else "random")
+    )
+    assert auto == chosen != other

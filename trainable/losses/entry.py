@@ -56,6 +56,8 @@ class LossEntry:
     proxies: module -> the same scores in numbers alone, up to what is the same for all classes, so that a classifier
         can be kept that reads by proxies. None if the loss learns none, or scores by them in another way; then such a
         classifier cannot be kept.
+    proxy_start: where its proxies start with `proxy_start: auto`: at random, as published, or at the centroids of their
+        classes, which `tests.benchmarks.fields` has to show to be better.
     paired_classes: the number of classes of which a batch must hold at least two rows, beside a row of another class,
         since without them the loss has no gradient or moves rows only apart or only together; 0 for a loss that
         compares rows with proxies, to which one row is enough.
@@ -69,6 +71,7 @@ class LossEntry:
     build: Callable[[Any, int, int], nn.Module] | None
     class_scores: Callable[[nn.Module, Tensor], Tensor] | None = None
     proxies: Callable[[Any], Proxies] | None = None
+    proxy_start: Literal["random", "centroids"] = "random"
     paired_classes: int = 0
     paper: str
     equation: str

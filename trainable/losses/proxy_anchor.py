@@ -50,6 +50,7 @@ ENTRY = LossEntry(
     build=build,
     class_scores=class_scores,
     proxies=proxies,
+    proxy_start="centroids",  # at random, of two classes, some trainings end below the frozen encoder
     paper="Kim et al., 2020 (arXiv:2003.13911), equation 4",
     equation="mean over p in P+ of log(1 + sum_{x of p} exp(-alpha (s(x, p) - delta))) "
     "+ mean over all p of log(1 + sum_{x not of p} exp(alpha (s(x, p) + delta))); s = cosine, P+ = proxies with rows",
