@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from sweep.cli.plan import print_plan
 from sweep.errors import SpecError, StoredSweepError
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
@@ -208,6 +211,13 @@ def test_a_report_names_what_was_suggested_and_warns_where_not_all_searches_were
     ]
     assert [row[1] for row in table.rows] == [origin]
     assert not [each for each in making_section(results).tables if "other sweeps" in str(each.title)]
+
+
+def test_a_plan_says_what_is_tried_first() -> None:
+    out = io.StringIO()
+    print_plan(Console(file=out, width=200), load_spec("quickstart", ["search.warm_start=[old, older]"]), timed=False)
+    assert "warm start: after its defaults, each cell tries up to 2 of the best configurations" in out.getvalue()
+    assert "in old and older\n" in out.getvalue()
 
 
 def test_mlflow_names_the_trial_that_suggested_one() -> None:
