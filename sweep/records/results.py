@@ -82,7 +82,8 @@ def _sweep_data(record: SweepRecord) -> dict[str, Any]:
 
 def _trial_data(record: TrialRecord) -> dict[str, Any]:
     evaluations = [_data(child, evaluation=child.evaluation.to_json()) for child in record.evaluations]
-    return _data(record, **_common_data(record), evaluations=evaluations)
+    data = _data(record, **_common_data(record), evaluations=evaluations)
+    return data if record.origin else {name: value for name, value in data.items() if name != "origin"}
 
 
 def _confirmation_data(record: ConfirmationRecord) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sweep.errors import SpecError, StoredSweepError
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.ledger.stored import suggested
+from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.report.making_section import making_section
 from sweep.search.warm_start import FirstTrial, first_trials
@@ -218,6 +219,13 @@ def test_a_plan_says_what_is_tried_first() -> None:
     print_plan(Console(file=out, width=200), load_spec("quickstart", ["search.warm_start=[old, older]"]), timed=False)
     assert "warm start: after its defaults, each cell tries up to 2 of the best configurations" in out.getvalue()
     assert "in old and older\n" in out.getvalue()
+
+
+def test_results_keep_what_suggested_a_trial() -> None:
+    results = synthetic_results(datasets=("trec",))
+    warm = replace(results, trials=(replace(results.trials[0], origin="old/x#3"), *results.trials[1:]))
+    assert SweepResults.from_json(warm.to_json()).trials == warm.trials
+    assert '"origin"' not in results.to_json(), "earlier versions read it"
 
 
 def test_mlflow_names_the_trial_that_suggested_one() -> None:
