@@ -98,7 +98,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         check_inputs(grid)
         provenance = {**environment(), **_looks_before(known, spec)}
         notes = tuple(_notes(ledger, known, provenance))
-        first = suggested(spec, ledger.begins(grid), directory.path.parent)
+        first = suggested(spec, ledger.new_cells(grid), directory.path.parent)
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, display)

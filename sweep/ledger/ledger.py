@@ -67,10 +67,10 @@ class Ledger:
         with self._lock:
             return self._trials.without_digests()
 
-    def begins(self, cells: Sequence[Cell]) -> list[Cell]:
+    def new_cells(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells that are not on record yet."""
         with self._lock:
-            return self._trials.begins(cells)
+            return self._trials.new_cells(cells)
 
     def inputs(self, key: str) -> Digests:
         """What the inputs of a cell consist of; nothing where no digests were taken."""

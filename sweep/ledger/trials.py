@@ -106,9 +106,9 @@ class TrialLedger:
         for cell in cells:
             study = self._load(cell.key) if cell.key in recorded else self._create(cell.key)
             attrs = study.user_attrs
-            if "protocol" not in attrs and first.get(cell.key):
-                study.set_user_attr("first", [asdict(each) for each in first[cell.key]])
             if "protocol" not in attrs:
+                if first.get(cell.key):
+                    study.set_user_attr("first", [asdict(each) for each in first[cell.key]])
                 study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
             if "inputs" not in attrs and cell.key in inputs:
                 study.set_user_attr("inputs", _json(inputs[cell.key]))
@@ -120,7 +120,7 @@ class TrialLedger:
         attributes = (self._load(key).user_attrs for key in self._recorded_cells())
         return any("protocol" in attrs and "inputs" not in attrs for attrs in attributes)
 
-    def begins(self, cells: Sequence[Cell]) -> list[Cell]:
+    def new_cells(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells that the storage does not hold yet."""
         recorded = set(self._recorded_cells())
         return [cell for cell in cells if cell.key not in recorded]

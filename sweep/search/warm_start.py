@@ -13,10 +13,10 @@ from pathlib import PurePath
 
 from sweep.records.trial import TrialRecord
 from sweep.search.sampler import startup_trials
-from sweep.spec.cells import Cell
+from sweep.spec.cells import Cell, nearest
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
-from trainable.ranges import Choice, IntRange, Range, Scalar
+from trainable.ranges import Choice, Range, Scalar
 
 __all__ = ["FirstTrial", "first_trials", "most_first_trials"]
 
@@ -97,7 +97,7 @@ def _moved_into(cell: Cell, config: TrialConfig) -> dict[str, Scalar] | None:
     if space is None or cell.fixed[key]["recipe"] != flat["recipe"] or not _has_encoder(cell.fixed[key], config):
         return None
     first = cell.default_params(key)
-    moved = {name: _nearest(values, flat.get(name, first[name])) for name, values in space.items()}
+    moved = {name: _offered(values, flat.get(name, first[name])) for name, values in space.items()}
     usable = {name: value for name, value in moved.items() if value is not None}
     return {**first, **usable} if len(usable) == len(moved) else None
 
@@ -107,11 +107,6 @@ def _has_encoder(fixed: Mapping[str, Scalar], config: TrialConfig) -> bool:
     return "encoder" not in fixed or PurePath(str(fixed["encoder"])).name == PurePath(config.encoder or "").name
 
 
-def _nearest(values: Range, value: Scalar) -> Scalar | None:
-    """The value if the range has it, else the nearest end of the range; None if there is no nearest one."""
-    if isinstance(values, Choice):
-        return value if value in values.values else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    moved = min(max(value, values.low), values.high)
-    return round(moved) if isinstance(values, IntRange) else float(moved)
+def _offered(values: Range, value: Scalar) -> Scalar | None:
+    """The value of the range that is nearest to this one; None for a choice that it lacks."""
+    return None if isinstance(values, Choice) and value not in values.values else nearest(values, value)

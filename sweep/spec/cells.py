@@ -21,7 +21,7 @@ from trainable.shots import CROSS_FOLDS, selected_by, training_rows
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
 
-__all__ = ["Cell", "cells", "combinations", "grid"]
+__all__ = ["Cell", "cells", "combinations", "grid", "nearest"]
 
 _NAMED = ("dataset", "shots", "recipe", "loss")  # every key begins with their values
 _SEARCHED = "searched"  # the loss in the key of a cell that searches over several
@@ -99,7 +99,7 @@ class Cell:
         published = dict(_published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss))
         if isinstance(rates := self.spaces[loss].get("encoder_lr"), FloatRange):
             published |= dict.fromkeys(("encoder_lr", "head_lr"), _middle(rates))
-        return {name: _nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
+        return {name: nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""
@@ -255,7 +255,7 @@ def _middle(values: FloatRange) -> float:
     return float(f"{middle:.2g}")
 
 
-def _nearest(values: Range, default: Any) -> Scalar:
+def nearest(values: Range, default: Any) -> Scalar:
     """The value of a range that is nearest to the default; its first value if there is no number to compare."""
     if not isinstance(values, Choice):
         low, high = values.low, values.high

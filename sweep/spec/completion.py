@@ -14,6 +14,7 @@ from sweep.spec.defaults import AUTO, filled_search, filled_trial
 from sweep.spec.fields import (
     OWN_FIELDS,
     PROTOCOL_FIELDS,
+    SWEEP_NAME,
     TRIAL_FIELDS,
     UNSEARCHABLE,
     WARM_START,
@@ -42,7 +43,6 @@ REQUIRED: Mapping[str, str] = {
 }
 """The fields of a trial that have no default, each with the remedy where it is missing."""
 _BOUNDS = ("low", "high", "log")
-_SWEEP = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
 def complete(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Mistake]]:
@@ -177,8 +177,8 @@ class _Completion:
         given = self._block("search").get(WARM_START, ())
         place = ("search", WARM_START)
         for number, name in enumerate(names := given if isinstance(given, list | tuple) else [given]):
-            if not isinstance(name, str) or not _SWEEP.fullmatch(name):
-                remedy = "`python -m sweep status` lists the sweeps of a folder"
+            if not isinstance(name, str) or not re.fullmatch(SWEEP_NAME, name):
+                remedy = "that of its folder in `sweeps`, or in what `--dir` gives"
                 self.refuse((*place, number), "must be the name of a sweep", name, remedy)
             elif name in names[:number]:
                 self.refuse((*place, number), "a list of values must not repeat one", name, "remove it")

@@ -29,6 +29,7 @@ __all__ = [
     "PROTOCOL_FIELDS",
     "READINGS",
     "RECIPE_FIELDS",
+    "SWEEP_NAME",
     "TRIAL_FIELDS",
     "UNSEARCHABLE",
     "WARM_START",
@@ -152,6 +153,8 @@ RECIPE_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType(
 OWN_FIELDS: Mapping[str, Mapping[str, FieldRule]] = MappingProxyType({**RECIPE_FIELDS, **LOSS_FIELDS})
 """The fields that stand under the name of a recipe or of a loss in `search`."""
 
+SWEEP_NAME = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+"""What the name of a sweep matches."""
 WARM_START = "warm_start"
 """The key of `search` that is no field: other sweeps, whose best trials are tried first."""
 

@@ -23,7 +23,7 @@ from sweep.addresses import has_password
 from sweep.spec.blocks import BLOCKS, Budget, Confirm, Protocol, Pruning, Resources, Tracking, price_table
 from sweep.spec.completion import Searched, complete
 from sweep.spec.consistency import contradictions
-from sweep.spec.fields import NEW_READING, WARM_START, remedy_for_unknown
+from sweep.spec.fields import NEW_READING, SWEEP_NAME, WARM_START, remedy_for_unknown
 from sweep.spec.mistakes import Mistake, Place, refusal
 from sweep.spec.wording import in_words, shown
 from trainable.config import DatasetConfig
@@ -42,7 +42,7 @@ class SweepSpec(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Strict()] = Field(
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$",
+        pattern=SWEEP_NAME,
         description="name of the sweep, its folder and its run: 1 to 64 of a-z, 0-9, `.`, `_` and `-`, beginning with "
         "a letter or digit; default: the name of the file",
     )

@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from sweep.spec.blocks import BLOCKS
 from sweep.spec.defaults import AUTO
-from sweep.spec.fields import NEW_READING, OWN_FIELDS, TRIAL_FIELDS, UNSEARCHABLE, WARM_START, FieldRule
+from sweep.spec.fields import NEW_READING, OWN_FIELDS, SWEEP_NAME, TRIAL_FIELDS, UNSEARCHABLE, WARM_START, FieldRule
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig
 from trainable.datasets import DATASETS
@@ -28,7 +28,7 @@ def json_schema() -> dict[str, Any]:
     """
     fields = SweepSpec.model_fields
     properties: dict[str, Mapping[str, Any]] = {
-        "name": {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,63}$"},
+        "name": _SWEEP,
         "description": {"type": "string", "maxLength": 5000},
         "datasets": {"type": "object", "additionalProperties": _dataset()},
         "compare": _mapping({name: _axis(rule) for name, rule in TRIAL_FIELDS.items()}),
@@ -47,6 +47,7 @@ def json_schema() -> dict[str, Any]:
     }
 
 
+_SWEEP: Mapping[str, Any] = {"type": "string", "pattern": SWEEP_NAME}
 _PRICE: Mapping[str, Any] = {"type": "number", "minimum": 0}
 _PRICES: Mapping[str, Any] = {"type": "array", "items": _PRICE, "minItems": 2, "maxItems": 2}
 
@@ -114,8 +115,7 @@ def _own_fields() -> dict[str, Any]:
 
 
 def _names(field: FieldInfo) -> dict[str, Any]:
-    name = {"type": "string", "pattern": r"^[a-z0-9][a-z0-9._-]{0,63}$"}
-    return {"description": field.description, "anyOf": [name, {**_list_of(name), "minItems": 0}]}
+    return {"description": field.description, "anyOf": [_SWEEP, {**_list_of(_SWEEP), "minItems": 0}]}
 
 
 def _list_of(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,32 +43,17 @@ BASE: Mapping[str, Any] = {
 }
 """What every training has that a change does not name."""
 
+_HEAD_AFTER: Mapping[str, Any] = {"recipe": {"name": "metric_then_head"}, "head": "checkpoint", "head_lr": None}
+
 METHODS: Mapping[str, Mapping[str, Any]] = {
     "cross_entropy": {"loss": {"name": "cross_entropy"}},
     "supcon": {"loss": {"name": "supcon"}, "beta": 0.5},
     "soft_triple": {"loss": {"name": "soft_triple"}, "beta": 0.5, "proxy_start": "centroids"},
     "proxy_anchor": {"loss": {"name": "proxy_anchor"}, "beta": 0.5, "proxy_start": "centroids"},
     "proxy_nca": {"loss": {"name": "proxy_nca"}, "beta": 0.5, "proxy_start": "centroids"},
-    "metric_then_head+soft_triple": {
-        "recipe": {"name": "metric_then_head"},
-        "loss": {"name": "soft_triple"},
-        "proxy_start": "centroids",
-        "head": "checkpoint",
-        "head_lr": None,
-    },
-    "metric_then_head+proxy_anchor": {
-        "recipe": {"name": "metric_then_head"},
-        "loss": {"name": "proxy_anchor"},
-        "proxy_start": "centroids",
-        "head": "checkpoint",
-        "head_lr": None,
-    },
-    "metric_then_head+supcon": {
-        "recipe": {"name": "metric_then_head"},
-        "loss": {"name": "supcon"},
-        "head": "checkpoint",
-        "head_lr": None,
-    },
+    "metric_then_head+soft_triple": {**_HEAD_AFTER, "loss": {"name": "soft_triple"}, "proxy_start": "centroids"},
+    "metric_then_head+proxy_anchor": {**_HEAD_AFTER, "loss": {"name": "proxy_anchor"}, "proxy_start": "centroids"},
+    "metric_then_head+supcon": {**_HEAD_AFTER, "loss": {"name": "supcon"}},
     "frozen": {"recipe": {"name": "frozen"}},
     "frozen centroid": {"recipe": {"name": "frozen", "head": "centroid"}},
     "setfit": {"recipe": {"name": "setfit"}},

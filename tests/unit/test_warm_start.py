@@ -147,7 +147,7 @@ def test_suggestions_are_tried_after_the_defaults_and_a_resumed_sweep_knows_them
     assert (defaults.params, defaults.origin) == (cell().default_params(), "")
     assert [second.params, third.params] == [each.params for each in suggestions]
     assert [second.origin, third.origin, fourth.origin] == ["old/x#7", "old/x#8", ""]
-    assert again.begins(grid()) == []
+    assert again.new_cells(grid()) == []
     other = next(each for each in grid() if each.method == "cross_entropy")
     assert {again.ask(other, seed=0, budget=16).origin for _ in range(3)} == {""}
 
