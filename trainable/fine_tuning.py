@@ -155,7 +155,8 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
     attempt has streams of its own."""
     import torch
 
-    from trainable.encoder.graphs import graphed
+    from trainable.encoder.graphs import GraphedModel, graphed
+    from trainable.encoder.packing import packed
 
     trial, encoder = run.trial, run.encoder
     config = trial.config
@@ -172,8 +173,8 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
     head, metric_loss = _head_and_loss(run, replicate, device, proxy_seed)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
     scorer = _scorer(run, replicate, metric_loss, head, device)
-    model = graphed(encoder.model)
     padding = config.published and run.embedding == "tokens" and metric_loss is not None
+    model = graphed(encoder.model) if padding else packed(encoder.model, encoder.behaviour.first_position)
     weights_C = _class_weights(run, replicate, device)
     return Learner(
         config=config,
@@ -184,7 +185,7 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
         scorer=scorer,
         optimiser=build_optimiser(config, encoder, metric_loss, head),
         batches=_batches(run, scorer, order_seed),
-        width=_width(scorer, padding=padding, captured=model is not encoder.model),
+        width=_width(scorer, padding=padding, captured=isinstance(model, GraphedModel)),
     )
 
 

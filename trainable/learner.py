@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from trainable.batching import Batch, TokenisedRows
     from trainable.config import TrialConfig
     from trainable.encoder.graphs import GraphedModel
+    from trainable.encoder.packing import PackedModel
     from trainable.evaluation.scoring import Scorer
     from trainable.objective import Objective
 
@@ -49,7 +50,7 @@ class Learner:
     """The training state of one replicate.
 
     config: the trial's configuration.
-    model: the encoder as training calls it, eagerly or through CUDA graphs.
+    model: the encoder as training calls it, eagerly, through CUDA graphs or without padding.
     objective: computes the loss of a batch.
     scorer: scores rows; it also holds the draw's training rows, the device and the precision.
     optimiser: updates encoder, head and proxies.
@@ -64,7 +65,7 @@ class Learner:
     """
 
     config: TrialConfig
-    model: PreTrainedModel | GraphedModel
+    model: PreTrainedModel | GraphedModel | PackedModel
     objective: Objective
     scorer: Scorer
     optimiser: torch.optim.Optimizer

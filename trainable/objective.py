@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from trainable.batching import Batch
     from trainable.encoder.graphs import GraphedModel
+    from trainable.encoder.packing import PackedModel
 
 __all__ = ["Embedding", "Objective", "Terms", "autocast", "forward", "sentence_embeddings"]
 
@@ -57,7 +58,7 @@ class Objective:
     padding: bool = False
     weights_C: Tensor | None = None
 
-    def __call__(self, model: PreTrainedModel | GraphedModel, batch: Batch, *, bf16: bool) -> Terms:
+    def __call__(self, model: PreTrainedModel | GraphedModel | PackedModel, batch: Batch, *, bf16: bool) -> Terms:
         """Return the terms of `batch`.
 
         Both losses are computed in fp32, since proxy losses would permanently cast their proxies to the precision of
@@ -88,7 +89,9 @@ def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=bf16)
 
 
-def forward(model: PreTrainedModel | GraphedModel, batch: Batch, *, hidden: bool) -> tuple[Tensor, Tensor | None]:
+def forward(
+    model: PreTrainedModel | GraphedModel | PackedModel, batch: Batch, *, hidden: bool
+) -> tuple[Tensor, Tensor | None]:
     """Return logits_BC of the head and, if `hidden`, the encoder's last hidden state_BTD, else None."""
     outputs = model(**batch.inputs, output_hidden_states=hidden)
     return outputs.logits, outputs.hidden_states[-1] if hidden else None

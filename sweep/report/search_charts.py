@@ -152,13 +152,19 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
 def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float) -> None:
     numbers = [number(row, "trial") + aside for row in trials]
     axes.plot(numbers, [number(row, "best") for row in trials], color=mark.color, drawstyle="steps-post", linewidth=1.2)
+    completed: list[tuple[float, float]] = []
+    others: list[tuple[float, float]] = []
+    lost: list[float] = []
     for row, place in zip(trials, numbers, strict=True):
         if row["score"] is None:
-            if row["outcome"] in ("diverged", "failed"):
-                axes.plot(place, 0.03, "x", color=mark.color, markersize=5, transform=axes.get_xaxis_transform())
-            continue
-        face = mark.color if row["outcome"] == "completed" else PAPER
-        axes.plot(place, number(row, "score"), mark.marker, color=mark.color, markerfacecolor=face, markersize=4)
+            lost += [place] if row["outcome"] in ("diverged", "failed") else []
+        else:
+            (completed if row["outcome"] == "completed" else others).append((place, number(row, "score")))
+    # One artist for all that look alike: an artist for each trial takes minutes to draw a large search.
+    axes.plot(lost, [0.03] * len(lost), "x", color=mark.color, markersize=5, transform=axes.get_xaxis_transform())
+    for face, points in ((PAPER, others), (mark.color, completed)):
+        places, scores = zip(*points, strict=True) if points else ((), ())
+        axes.plot(places, scores, mark.marker, color=mark.color, markerfacecolor=face, markersize=4)
 
 
 def _draw_survival(rows: Sequence[Row], *, known: Marks) -> Figure:

@@ -80,6 +80,24 @@ def test_the_history_follows_the_best_completed_trial(results: SweepResults, fou
     assert own[-1]["best"] == max(score for score in completed if isinstance(score, float))
 
 
+@pytest.mark.parametrize("name", ["history", "parallel"])
+def test_a_search_of_any_length_is_drawn_with_the_same_number_of_artists(name: str) -> None:
+    """matplotlib takes milliseconds for each, and a report has each figure twice."""
+
+    def artists(trials: int) -> int:
+        results = synthetic_results(datasets=("trec",), losses=("cross_entropy", "soft_triple"), trials=trials, draws=0)
+        known = marks(["cross_entropy", "soft_triple"])
+        every = {
+            "history": lambda: search_charts.history(results, verdict(results), known, "accuracy"),
+            "parallel": lambda: parallel(results, known),
+        }
+        chart = every[name]()
+        assert chart is not None
+        return sum(len(axes.get_children()) for axes in chart.draw(chart.rows).axes)
+
+    assert artists(20) == artists(60)
+
+
 def test_rungs_count_who_reached_them_and_who_continued(results: SweepResults, found: Verdict) -> None:
     cell = cell_rungs(results, found)[0]
     after_one_replicate = next(rung for rung in cell.rungs if rung.rung == 2)

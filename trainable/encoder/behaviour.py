@@ -38,10 +38,13 @@ class Behaviour:
 
     embedding_size: size D of a token's last hidden state.
     first_token_sees: whether the first token's state depends on the text after it; in a causal decoder it does not.
+    first_position: the position of a row's first token, where rows can be packed without their padding
+        (`packing.PackedModel`); None where they cannot.
     """
 
     embedding_size: int
     first_token_sees: bool
+    first_position: int | None = None
 
 
 def observe(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lengths: Sequence[int]) -> Behaviour:
@@ -58,7 +61,9 @@ def observe(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
             rows = _rows(tokenizer, lengths)
             together = _outputs(model, rows, *range(len(lengths)))
             alone = [_outputs(model, rows, row) for row in range(len(lengths) - 1)]
-            behaviour = Behaviour(int(together[1].shape[2]), _first_token_sees(model, rows))
+            behaviour = Behaviour(
+                int(together[1].shape[2]), _first_token_sees(model, rows), _first_position(model, rows, together)
+            )
         except MemoryError:
             raise
         except Exception as error:  # each architecture has code of its own
@@ -134,6 +139,31 @@ def _first_token_sees(model: PreTrainedModel, rows: TokenisedRows) -> bool:
     ids_L[1 : rows.starts[1]] = ids_L[rows.starts[1] + 1]  # a word of the next row
     before, after = (_outputs(model, each, 0)[1][0, 0] for each in (rows, replace(rows, ids_L=ids_L)))
     return bool((after - before).abs().max() > _SIGHT * before.abs().max())
+
+
+def _first_position(model: PreTrainedModel, rows: TokenisedRows, padded: tuple[Tensor, Tensor]) -> int | None:
+    """Return the first position with which packed rows have the outputs of the padded ones, or None.
+
+    padded: logits_NC and hidden_NTD of all rows.
+    """
+    import torch
+
+    from trainable.encoder.packing import PackedModel
+
+    batch = rows.batch(np.arange(len(rows.labels_N)), torch.device("cpu"))
+    wanted_NC, wanted_MD = padded[0], padded[1].flatten(0, 1)[batch.real_M]
+    for first in (0, rows.pad_id + 1):  # as BERT and as RoBERTa number them
+        try:
+            logits_NC, hidden_NTD = forward(PackedModel(model, first), batch, hidden=True)
+            assert hidden_NTD is not None, "it was asked for"
+            moved_NC, moved_MD = logits_NC - wanted_NC, hidden_NTD.flatten(0, 1)[batch.real_M] - wanted_MD
+        except MemoryError:
+            raise
+        except Exception:  # noqa: S112  # each architecture has code of its own, and this only makes it faster
+            continue
+        if max(_share(moved_NC, wanted_NC), _share(moved_MD, wanted_MD)) <= 1:
+            return first
+    return None
 
 
 def _leak(alone: Sequence[tuple[Tensor, Tensor]], together: tuple[Tensor, Tensor]) -> float:
