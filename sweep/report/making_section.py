@@ -80,8 +80,11 @@ def _counted(ended: int, begun: int) -> Iterator[str]:
 
 
 def _suggested(results: SweepResults) -> Iterator[Table]:
-    """The trials whose values come from other sweeps, if there are any."""
-    rows = tuple((trial.key, trial.origin, _score(trial)) for trial in results.trials if trial.origin)
+    """The trials whose values come from other sweeps, cell by cell, if there are any."""
+    suggested = sorted(
+        (trial for trial in results.trials if trial.origin), key=lambda trial: (trial.cell, trial.number)
+    )
+    rows = tuple((trial.key, trial.origin, _score(trial)) for trial in suggested)
     if rows:
         columns = ("trial", "suggested by", "validation score, %")
         yield Table(title="Configurations of other sweeps", columns=columns, rows=rows, words=2, folded=True)
@@ -96,8 +99,8 @@ def _starts(results: SweepResults) -> Table:
     confirmed = (record.config for record in results.confirmations for _ in record.replicates)
     found = Counter(map(_start, (*(trial.config for trial in results.trials), *confirmed)))
     rows = tuple((*start, str(count)) for start, count in found.most_common())
-    columns = ("recipe", "encoder", "head", "trials and confirmations")
-    return Table(title="What each of them started from", columns=columns, rows=rows, words=3, folded=True)
+    columns = ("recipe", "encoder", "head", "how many")
+    return Table(title="What trials and confirmations started from", columns=columns, rows=rows, words=3, folded=True)
 
 
 def _start(config: TrialConfig) -> tuple[str, str, str]:

@@ -148,7 +148,7 @@ def test_what_trials_started_from_stands_there_too(results: SweepResults, found:
     config = first.config.model_copy(update={"encoder": "/home/me/bert", "head": "centroid", "new_layers": 2})
     known = replace(results, trials=(replace(first, config=config), *results.trials[1:]))
     making = search_sections(known, found, MARKS, "accuracy")[-1]
-    (started,) = [table for table in making.tables if table.title == "What each of them started from"]
+    (started,) = [table for table in making.tables if table.title == "What trials and confirmations started from"]
     assert started.rows[-1] == (
         "fine_tune",
         "…/bert, its last 2 layers new",

@@ -211,6 +211,11 @@ def test_a_report_names_what_was_suggested_and_warns_where_not_all_searches_were
         each for each in making_section(replace(results, trials=warm)).tables if "other sweeps" in str(each.title)
     ]
     assert [row[1] for row in table.rows] == [origin]
+    every = tuple(replace(trial, origin=origin) for trial in reversed(warm))
+    (table,) = [
+        each for each in making_section(replace(results, trials=every)).tables if "other sweeps" in str(each.title)
+    ]
+    assert [row[0] for row in table.rows] == sorted(trial.key for trial in warm), "cell by cell"
     assert not [each for each in making_section(results).tables if "other sweeps" in str(each.title)]
 
 
