@@ -134,7 +134,10 @@ def trained(folder: Path, **fields: Any) -> tuple[str, dict[str, float]]:
     return kind, dict(last.metrics)
 
 
-@pytest.mark.parametrize("fields", [{}, {"head": "centroid", "embedding": "mean"}, {"beta": 0.0}, {"views": 2}])
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"head": "centroid", "embedding": "mean"}, {"beta": 0.0}, {"views": 2}, {"precision": "bf16"}],
+)
 def test_a_training_leaves_padding_out(
     fields: dict[str, Any], folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +148,7 @@ def test_a_training_leaves_padding_out(
     kind, wanted = trained(still, **fields)
     assert kind == "BertForSequenceClassification"
     for name in ("train_loss", "gradient_norm", "val_loss", "tokens"):
-        assert metrics[name] == pytest.approx(wanted[name], rel=1e-4)
+        assert metrics[name] == pytest.approx(wanted[name], rel=0.03 if "precision" in fields else 1e-4)
 
 
 def test_a_loss_that_sees_padding_is_trained_with_it(folders: dict[str, Path]) -> None:
