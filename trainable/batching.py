@@ -61,6 +61,10 @@ class TokenisedRows:
         """Return the number of tokens of each of the rows at `rows_B`."""
         return self.starts[rows_B + 1] - self.starts[rows_B]
 
+    def ids(self, rows_B: Indices) -> NDArray[np.int32]:
+        """Return the token ids of the rows at `rows_B`, one after the other."""
+        return np.concatenate([self.ids_L[self.starts[row] : self.starts[row + 1]] for row in rows_B])
+
     def batch(self, rows_B: Indices, device: torch.device, width: int = 0) -> Batch:
         """Return the rows at `rows_B` in that order, padded on the right to the longest and at least to `width`."""
         import torch

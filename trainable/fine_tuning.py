@@ -21,7 +21,7 @@ from trainable.evaluation.inference import run_encoder
 from trainable.evaluation.scoring import Scorer
 from trainable.learner import DivergedError, Learner
 from trainable.losses import LOSSES
-from trainable.objective import Objective
+from trainable.objective import Objective, balancing_weights
 from trainable.optimiser import build_optimiser, layer_rates
 from trainable.precision import accelerator, uses_bf16
 from trainable.recipes.entry import Measurement
@@ -157,6 +157,7 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
 
     from trainable.encoder.graphs import GraphedModel, graphed
     from trainable.encoder.packing import packed
+    from trainable.encoder.used_tokens import used_tokens
 
     trial, encoder = run.trial, run.encoder
     config = trial.config
@@ -175,7 +176,9 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
     scorer = _scorer(run, replicate, metric_loss, head, device)
     padding = config.published and run.embedding == "tokens" and metric_loss is not None
     model = graphed(encoder.model) if padding else packed(encoder.model, encoder.behaviour.first_position)
-    weights_C = _class_weights(run, replicate, device)
+    labels_M, classes = scorer.pool.labels_N[scorer.train_M], len(trial.data.class_names)
+    weights_C = None if config.class_weights == "none" else balancing_weights(labels_M, classes, device)
+    used = None if config.published else used_tokens(encoder.model, scorer.pool.ids(scorer.train_M), scorer.pool.pad_id)
     return Learner(
         config=config,
         model=model,
@@ -183,9 +186,10 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
             config.beta, run.embedding, metric_loss, head, run.modules, padding=padding, weights_C=weights_C
         ),
         scorer=scorer,
-        optimiser=build_optimiser(config, encoder, metric_loss, head),
+        optimiser=build_optimiser(config, encoder, metric_loss, head, used),
         batches=_batches(run, scorer, order_seed),
         width=_width(scorer, padding=padding, captured=isinstance(model, GraphedModel)),
+        used=used,
     )
 
 
@@ -263,18 +267,6 @@ def _scorer(
         balanced=trial.config.class_weights == "balanced",
         penalty=recipe.C if isinstance(recipe, MetricThenHead) else 1.0,
     )
-
-
-def _class_weights(run: FineTuning, replicate: int, device: torch.device) -> Tensor | None:
-    """Return weights_C, whose mean over the draw's rows is 1; a class without rows has none to be weighed."""
-    import torch
-
-    if run.trial.config.class_weights == "none":
-        return None
-    labels_M = run.trial.data.pool.labels_N[run.trial.samples[replicate].train]
-    rows_C = np.bincount(labels_M, minlength=len(run.trial.data.class_names))
-    weights_C = len(labels_M) / np.maximum(1, rows_C) / np.count_nonzero(rows_C)
-    return torch.from_numpy(weights_C.astype(np.float32)).to(device)
 
 
 def _batches(run: FineTuning, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int64]]:

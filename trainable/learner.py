@@ -6,6 +6,7 @@ Shapes: N rows to score, M training rows, S steps since the last evaluation, K t
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.encoder.graphs import GraphedModel
     from trainable.encoder.packing import PackedModel
+    from trainable.encoder.used_tokens import UsedTokens
     from trainable.evaluation.scoring import Scorer
     from trainable.objective import Objective
 
@@ -56,6 +58,7 @@ class Learner:
     optimiser: updates encoder, head and proxies.
     batches: endless positions of rows within the draw, one array for each step.
     width: the number of tokens that every batch is padded to at least.
+    used: what is trained of the token embeddings; None for all of them, or none.
     step: optimiser steps done.
     tokens: real tokens trained on.
     names: the K terms that are logged at each step.
@@ -71,6 +74,7 @@ class Learner:
     optimiser: torch.optim.Optimizer
     batches: Iterator[NDArray[np.int64]]
     width: int
+    used: UsedTokens | None = None
     step: int = 0
     tokens: int = 0
     names: tuple[str, ...] = ()
@@ -91,11 +95,12 @@ class Learner:
         self.scorer.encoder.model.train()
         self.terms.clear()
         checked = 0
-        while self.step < point:
-            self._train_step()
-            if self.step == point or self.step % _CHECK_EVERY[self.scorer.device.type] == 0:
-                self._check_finite(checked)
-                checked = len(self.terms)
+        with self.used.training() if self.used is not None else nullcontext():
+            while self.step < point:
+                self._train_step()
+                if self.step == point or self.step % _CHECK_EVERY[self.scorer.device.type] == 0:
+                    self._check_finite(checked)
+                    checked = len(self.terms)
         return dict(zip(self.names, _stacked(self.terms).mean(axis=0).tolist(), strict=True))
 
     def _train_step(self) -> None:
@@ -104,6 +109,8 @@ class Learner:
         factor = learning_rate_factor(self.config, self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
+            if self.used is not None and any(weight is self.used.weight for weight in group["params"]):
+                self.used.decay(group)
         batch = self._next_batch()
         terms = self.objective(self.model, batch, bf16=self.scorer.bf16)
         terms.loss.backward()  # type: ignore[no-untyped-call]

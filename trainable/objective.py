@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from trainable.encoder.graphs import GraphedModel
     from trainable.encoder.packing import PackedModel
 
-__all__ = ["Embedding", "Objective", "Terms", "autocast", "forward", "sentence_embeddings"]
+__all__ = ["Embedding", "Objective", "Terms", "autocast", "balancing_weights", "forward", "sentence_embeddings"]
 
 Embedding = Literal["cls", "mean", "last", "tokens"]
 
@@ -80,6 +83,15 @@ class Objective:
         if cross_entropy is None:
             return Terms(metric_loss, None, metric_loss)
         return Terms(self.beta * cross_entropy + (1 - self.beta) * metric_loss, cross_entropy, metric_loss)
+
+
+def balancing_weights(labels_M: NDArray[np.int64], classes: int, device: torch.device) -> Tensor:
+    """Return weights_C, whose mean over the draw's rows is 1; a class without rows has none to be weighed."""
+    import torch
+
+    rows_C = np.bincount(labels_M, minlength=classes)
+    weights_C = len(labels_M) / np.maximum(1, rows_C) / np.count_nonzero(rows_C)
+    return torch.from_numpy(weights_C.astype(np.float32)).to(device)
 
 
 def autocast(device: torch.device, *, bf16: bool) -> torch.autocast:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from trainable.config import TrialConfig
     from trainable.encoder import Encoder
+    from trainable.encoder.used_tokens import UsedTokens
 
 __all__ = ["PUBLISHED_STEPS", "build_optimiser", "layer_rates", "learning_rate_factor", "parameter_groups"]
 
@@ -23,12 +24,23 @@ PUBLISHED_STEPS = 120
 
 
 def build_optimiser(
-    config: TrialConfig, encoder: Encoder, metric_loss: nn.Module | None, head: nn.Module | None = None
+    config: TrialConfig,
+    encoder: Encoder,
+    metric_loss: nn.Module | None,
+    head: nn.Module | None = None,
+    used: UsedTokens | None = None,
 ) -> torch.optim.AdamW:
-    """Return bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021) over `parameter_groups`."""
+    """Return bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021) over `parameter_groups`.
+
+    used: what is trained of the token embeddings, in their place.
+    """
     import torch
 
-    return torch.optim.AdamW(parameter_groups(config, encoder, metric_loss, head), fused=True)
+    groups = parameter_groups(config, encoder, metric_loss, head)
+    if used is not None:
+        for group in groups:
+            group["params"] = [used.weight if each is used.table.weight else each for each in group["params"]]
+    return torch.optim.AdamW(groups, fused=True)
 
 
 def parameter_groups(
