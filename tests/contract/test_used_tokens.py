@@ -109,6 +109,8 @@ def test_the_encoder_is_as_it_was_after_an_error(folders: dict[str, Path]) -> No
     def interrupted() -> None:
         with used.training():
             assert not table.weight.requires_grad
+            with pytest.raises(IndexError):
+                table(torch.tensor([[3, 20]]))  # 20 is none of the nine
             used.weight.data.add_(1.0)
             raise ZeroDivisionError
 

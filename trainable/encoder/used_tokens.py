@@ -59,7 +59,7 @@ class UsedTokens:
         self.table = table
         self.weight = nn.Parameter(table.weight.detach()[used_U].clone())
         self._used_U = used_U
-        self._place_V = torch.zeros(table.num_embeddings, dtype=torch.int64)
+        self._place_V = torch.full((table.num_embeddings,), -1)  # another token is an error, and no wrong embedding
         self._place_V[used_U] = torch.arange(len(used_U))
         padding = table.padding_idx
         known = padding is not None and bool((used_U == padding).any())
