@@ -47,11 +47,20 @@ class Behaviour:
     first_position: int | None = None
 
 
-def observe(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, lengths: Sequence[int]) -> Behaviour:
+def observe(
+    name: str,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    lengths: Sequence[int],
+    *,
+    packed: bool = False,
+) -> Behaviour:
     """Score rows of `lengths` tokens, the longest last, alone and together: without dropout, in fp32, on the CPU.
 
     The longest row is never padded, so it is scored only together with the others. A row that is too long raises an
     error on the CPU, but ends a process that uses a GPU.
+
+    packed: whether to try the rows without their padding too, for `first_position`.
 
     Raises EncoderError if the encoder cannot score them, or if a row's outputs depend on the rows beside it.
     """
@@ -61,9 +70,8 @@ def observe(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
             rows = _rows(tokenizer, lengths)
             together = _outputs(model, rows, *range(len(lengths)))
             alone = [_outputs(model, rows, row) for row in range(len(lengths) - 1)]
-            behaviour = Behaviour(
-                int(together[1].shape[2]), _first_token_sees(model, rows), _first_position(model, rows, together)
-            )
+            first = _first_position(model, rows, together) if packed else None
+            behaviour = Behaviour(int(together[1].shape[2]), _first_token_sees(model, rows), first)
         except MemoryError:
             raise
         except Exception as error:  # each architecture has code of its own

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["PackedModel", "packed"]
 
 _NAME = "rows_apart"
-_MASK: ContextVar[Tensor] = ContextVar("mask_BT")
-"""Which tokens of the padded batch are real, for the layers of the pass that is going on."""
+_PLACES: ContextVar[tuple[Tensor, Tensor]] = ContextVar("places")
+"""For the layers of the pass that goes on: mask_BT, which tokens of the padded batch are real, and real_M, where."""
 
 
 def packed(model: PreTrainedModel, first_position: int | None) -> PreTrainedModel | GraphedModel | PackedModel:
@@ -70,7 +70,7 @@ class PackedModel:
         tokens = {name: values_BT.flatten()[real_M][None] for name, values_BT in inputs.items()}
         positions_M = real_M % attention_mask.shape[1] + self._first_position
         found: list[Tensor] = []
-        with _apart(self._model, attention_mask.bool()):
+        with _apart(self._model, attention_mask.bool(), real_M):
             behind = self._layers.register_forward_hook(partial(_put_back, found=found))
             try:
                 outputs = self._model(**tokens, position_ids=positions_M[None])
@@ -90,15 +90,15 @@ def _stack(model: PreTrainedModel) -> nn.Module:
 
 
 @contextmanager
-def _apart(model: PreTrainedModel, mask_BT: Tensor) -> Iterator[None]:
+def _apart(model: PreTrainedModel, mask_BT: Tensor, real_M: Tensor) -> Iterator[None]:
     before = model.config._attn_implementation
-    token = _MASK.set(mask_BT)
+    token = _PLACES.set((mask_BT, real_M))
     model.set_attn_implementation(_NAME)
     try:
         yield
     finally:
         model.set_attn_implementation(before)
-        _MASK.reset(token)
+        _PLACES.reset(token)
 
 
 def _put_back(module: nn.Module, inputs: Any, outputs: Any, *, found: list[Tensor]) -> Any:
@@ -115,18 +115,19 @@ def _attend(
     query_BHTE, key_BHTE, value_BHTE = (
         _padded(each[0].transpose(0, 1)).transpose(1, 2) for each in (query_1HME, key_1HME, value_1HME)
     )
-    mask_BT, others["is_causal"] = _MASK.get(), False
+    mask_BT, real_M = _PLACES.get()
+    others["is_causal"] = False
     attended_BTHE, _ = sdpa_attention_forward(
         module, query_BHTE, key_BHTE, value_BHTE, mask_BT[:, None, None, :], **others
     )
-    return attended_BTHE.flatten(0, 1).index_select(0, mask_BT.flatten().nonzero()[:, 0])[None], None
+    return attended_BTHE.flatten(0, 1).index_select(0, real_M)[None], None
 
 
 def _padded(values_Mx: Tensor) -> Tensor:
     """What real tokens have, of any shape, as an array_BTx with zeros at padding."""
-    mask_BT = _MASK.get()
+    mask_BT, real_M = _PLACES.get()
     empty = values_Mx.new_zeros(mask_BT.numel(), *values_Mx.shape[1:])
-    padded = empty.index_copy(0, mask_BT.flatten().nonzero()[:, 0], values_Mx)
+    padded = empty.index_copy(0, real_M, values_Mx)
     return padded.view(*mask_BT.shape, *values_Mx.shape[1:])
 
 
