@@ -35,7 +35,7 @@ __all__ = ["PackedModel", "packed"]
 
 _NAME = "rows_apart"
 _PLACES: ContextVar[tuple[Tensor, Tensor]] = ContextVar("places")
-"""For the layers of the pass that goes on: mask_BT, which tokens of the padded batch are real, and real_M, where."""
+"""For the layers of one pass: mask_BT, which tokens of the padded batch are real, and real_M, where."""
 
 
 def packed(model: PreTrainedModel, first_position: int | None) -> PreTrainedModel | GraphedModel | PackedModel:
