@@ -169,8 +169,8 @@ class TrialConfig(BaseModel):
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
-        description="precision of training and scoring; auto: bf16 autocast on GPU, fp32 on CPU, where bf16 is faster "
-        "too if the processor multiplies it (`amx_bf16` in `lscpu`)",
+        description="precision of training and scoring; auto: bf16 autocast where it is faster and the encoder bears "
+        "it (on a GPU, and on a processor with AMX from embeddings of 256 numbers on), otherwise fp32",
     )
 
     compatibility: Literal["none", "published"] = Field(

@@ -28,7 +28,7 @@ from trainable.encoder import load_encoder
 from trainable.encoder.digest import encoder_digest
 from trainable.evaluation.inference import run_encoder
 from trainable.learner import DivergedError
-from trainable.precision import accelerator, trained_on, uses_bf16
+from trainable.precision import accelerator, trained_on
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +88,7 @@ class FrozenEncoder:
             embedding=encoder.embedding_for(config.embedding),
             max_length=config.max_length,
             device=device,
-            bf16=uses_bf16(config.precision, device),
+            bf16=encoder.uses_bf16(config.precision, device),
             prompt=encoder.prompt(config.prompt),
             modules=encoder.modules_for(config.embedding),
         )

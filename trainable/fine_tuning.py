@@ -23,7 +23,7 @@ from trainable.learner import DivergedError, Learner
 from trainable.losses import LOSSES
 from trainable.objective import Objective, balancing_weights
 from trainable.optimiser import build_optimiser, layer_rates
-from trainable.precision import accelerator, uses_bf16
+from trainable.precision import accelerator
 from trainable.recipes.entry import Measurement
 from trainable.recipes.metric_then_head import MetricThenHead
 
@@ -233,7 +233,7 @@ def _pretrained_embeddings(run: FineTuning, replicate: int, device: torch.device
 
     config, pool = run.trial.config, run.trial.data.pool
     train_M = run.trial.samples[replicate].train
-    tokens, bf16 = run.tokens(pool), uses_bf16(config.precision, device)
+    tokens, bf16 = run.tokens(pool), run.encoder.uses_bf16(config.precision, device)
     outputs = run_encoder(
         run.encoder.model, tokens, train_M, device=device, bf16=bf16, embedding=run.embedding, modules=run.modules
     )
@@ -263,7 +263,7 @@ def _scorer(
         train_M=trial.samples[replicate].train,
         num_classes=len(trial.data.class_names),
         device=device,
-        bf16=uses_bf16(trial.config.precision, device),
+        bf16=run.encoder.uses_bf16(trial.config.precision, device),
         balanced=trial.config.class_weights == "balanced",
         penalty=recipe.C if isinstance(recipe, MetricThenHead) else 1.0,
     )

@@ -205,12 +205,12 @@ def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
     from trainable.batching import tokenise
     from trainable.encoder import load_encoder
     from trainable.evaluation.inference import padded_tokens, run_encoder
-    from trainable.precision import accelerator, uses_bf16
+    from trainable.precision import accelerator
 
     encoder, device = load_encoder(config.encoder, config.encoder_revision, len(data.class_names)), accelerator()
     prompt = encoder.prompt(config.prompt)
     tokens = partial(padded_tokens, device=_device())
-    bf16 = uses_bf16(config.precision, device)
+    bf16 = encoder.uses_bf16(config.precision, device)
     few, share = _spread(data.pool, _SCORED[_device()])
     pool = tokenise(few, encoder, config.max_length, prompt)
     all_N = np.arange(len(few))

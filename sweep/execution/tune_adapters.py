@@ -20,6 +20,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from sweep.errors import LedgerError
+from sweep.execution.idle_workers import IdleWorkers
 from sweep.execution.start_limit import StartLimit
 from sweep.execution.watchdog import StalledError
 from sweep.scheduling.dispatcher import Dispatcher, State
@@ -88,20 +89,24 @@ class LedgerSearcher(Searcher):
 
 
 class LedgerScheduler(FIFOScheduler):
-    """Records every result, and stops the trials that the dispatcher ends. stopped: what is raised to end Tune's
-    loop."""
+    """Records every result, and stops the trials that the dispatcher ends.
 
-    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException]) -> None:
+    stopped: what is raised to end Tune's loop. slots: trials that run at once.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException], slots: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
         self._stopped = stopped
         self._start_limit = StartLimit(60 * dispatcher.spec.budget.stall_minutes)
+        self._idle_workers = IdleWorkers(slots)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """None: Tune starts what is pending anyway. A trial named here, while it waits for the worker that it has asked
         for, would get the next one that falls free instead. Its own would be ended then, while the next trial asks for
         one more: seconds of more than the slots, and a machine that comes for nothing."""
         self._start_limit.check(tune_controller)
+        self._idle_workers.check(tune_controller, more=not self._dispatcher.exhausted)
         return None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:

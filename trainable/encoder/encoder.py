@@ -26,6 +26,7 @@ from trainable.encoder.requirements import (
     stated_positions,
 )
 from trainable.errors import ConfigError
+from trainable.precision import is_faster_in_bf16
 from trainable.quiet import quiet
 
 if TYPE_CHECKING:
@@ -119,6 +120,15 @@ class Encoder:
                 f"does not see what follows it; received embedding: {asked}: set embedding: mean"
             )
         return asked
+
+    def uses_bf16(self, precision: Literal["auto", "fp32", "bf16"], device: torch.device) -> bool:
+        """Return whether the field `precision` means mixed precision of bfloat16 and fp32 on a device.
+
+        For "auto" it does where it is faster, and was seen to change the outputs by no more than rounding.
+        """
+        if precision != "auto":
+            return precision == "bf16"
+        return self.behaviour.bears_bf16 and is_faster_in_bf16(device, self.embedding_size)
 
     def check_length(self, max_length: int) -> None:
         """Score a row of exactly `max_length` tokens beside a short one, unless a longer one was tried.
@@ -269,7 +279,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     ensure_padding(name, model, tokenizer)
     lengths = [min(length, longest_input(model, tokenizer)) for length in _TRIED]
     with quiet():
-        behaviour = observe(name, model, tokenizer, lengths, packed=True)
+        behaviour = observe(name, model, tokenizer, lengths, faster=True)
     new = new_parameters(model, missing, mismatched, num_classes)
     return Encoder(
         name=name,
