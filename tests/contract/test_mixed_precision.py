@@ -21,7 +21,7 @@ from trainable.training import replicates
 CPU = torch.device("cpu")
 MIXES_TYPES = {"deberta"}
 """Architectures whose code in transformers raises an error in mixed precision: the first DeBERTa masks a tensor in
-bfloat16 with the lowest number of fp32."""
+bfloat16 with the lowest number of fp32 (issue 35332 of huggingface/transformers; 5.23)."""
 
 
 @pytest.fixture
