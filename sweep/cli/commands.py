@@ -25,15 +25,11 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
     options = command_parser().parse_args(arguments)  # before anything is imported that takes time
-    from rich.console import Console
-
+    from sweep.display.console import CommandConsole
     from trainable.plugins import check_plugins
 
-    # A pipe has no width: long lines are better there than folded ones.
-    # Names come from specs and folders: brackets in them are no markup.
-    width = None if sys.stdout.isatty() else 200
     output = LossyOutput(sys.stdout) if options.command == "run" else sys.stdout  # a sweep needs no reader
-    console = Console(file=cast(TextIO, output), highlight=False, markup=False, emoji=False, width=width)
+    console = CommandConsole(cast(TextIO, output))
     try:
         _check_folder()
         check_plugins()

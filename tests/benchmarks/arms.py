@@ -99,7 +99,7 @@ def _times(learning_rate: float, metrics: Sequence[Mapping[str, float]]) -> dict
     }
 
 
-def _assembled_command(padding: str, protocol: Protocol, folder: Path, *, expert: bool = False) -> Sequence[str]:
+def _assembled_command(padding: str, protocol: Protocol, folder: Path, *, flags: Sequence[str] = ()) -> Sequence[str]:
     config = protocol.configs()[0]
     options = {
         "model": _packaged_folder(config.encoder),
@@ -114,7 +114,7 @@ def _assembled_command(padding: str, protocol: Protocol, folder: Path, *, expert
         "out": folder / "results.json",
     }
     words = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, str(ASSEMBLED), *words, *(["--expert"] if expert else [])]
+    return [sys.executable, str(ASSEMBLED), *words, *flags]
 
 
 def _packaged_folder(encoder: str) -> Path:
@@ -143,7 +143,12 @@ ARMS: Mapping[str, Arm] = {
     ),
     "expert": Arm(
         "assembled by an expert: like lengths together, workers reused, rows tokenised once",
-        partial(_assembled_command, "batch", expert=True),
+        partial(_assembled_command, "batch", flags=["--expert"]),
+        _assembled_trials,
+    ),
+    "expert-bf16": Arm(
+        "the same in mixed precision",
+        partial(_assembled_command, "batch", flags=["--expert", "--bf16"]),
         _assembled_trials,
     ),
 }

@@ -8,7 +8,8 @@ OptunaSearch's first points. `--padding max_length` pads every row while tokenis
 loss is cross-entropy, as in the other arms. Only the timers in `ReportToTune` are here for the benchmark's sake.
 
 `--expert` is how somebody writes it who knows these libraries well: batches padded to their longest row, rows of like
-length together in training and evaluation, workers that Tune reuses, and rows tokenised once in each of them.
+length together in training and evaluation, workers that Tune reuses, and rows tokenised once in each of them. `--bf16`
+is mixed precision, which `precision: auto` is on a processor with AMX.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ def train_classifier(config: dict[str, Any]) -> None:
         save_strategy="no",
         train_sampling_strategy="group_by_length" if config["expert"] else "random",
         report_to="none",
+        bf16=config["bf16"],
     )
     trainer = Trainer(
         model=model,
@@ -153,6 +155,7 @@ def _options() -> argparse.Namespace:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--padding", choices=("max_length", "batch"), required=True)
     parser.add_argument("--expert", action="store_true")
+    parser.add_argument("--bf16", action="store_true")
     parser.add_argument("--out", type=Path, required=True)
     return parser.parse_args()
 

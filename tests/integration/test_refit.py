@@ -139,7 +139,7 @@ def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.Capt
     out = tmp_path / "model"
     assert command(folder, "--out", str(out), "--arm", "toy/4/frozen") == 0
     assert main(["predict", str(out), str(file)]) == 2
-    assert "read from the column 'text', which it has not; its columns are body: name one by" in capsys.readouterr().err
+    assert "read from the column 'text', which it has not; its columns are body: rename" in capsys.readouterr().err
 
 
 def test_changed_data_are_not_trained_on(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,22 @@ def test_status_reads_and_changes_nothing(dead_sweep: SweepDirectory, capsys: py
         assert "1 completed, 1 running" in output
         assert "0.500" in output
     assert dead_sweep.journal.read_bytes() == before
+
+
+def test_a_reader_that_leaves_is_no_failure(dead_sweep: SweepDirectory) -> None:
+    """As `python -m sweep status small | head -1` where the pipe is closed before all is written."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "sweep", "status", "small"],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_sync_fills_an_empty_store_and_closes_what_died(

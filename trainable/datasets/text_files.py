@@ -67,5 +67,5 @@ def _cells(file: Path, column: str, values: Sequence[object]) -> list[str]:
 def _lacks(file: Path, column: str, names: Sequence[str]) -> DataError:
     return DataError(
         f"{file}: texts are read from the column {column!r}, which it has not; its columns are {', '.join(names)}: "
-        "name one by --text"
+        "rename one of them, or name it by --text where the command takes that"
     )
