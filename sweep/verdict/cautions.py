@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from sweep.records.confirmation import Role
+from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.sweep import LOOKS_BEFORE, DataRecord
 from sweep.search.rung_agreement import rung_agreement
@@ -21,6 +21,7 @@ from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.search_cautions import search_cautions
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
+from trainable.recipes import RECIPES
 from trainable.shots import in_words, selected_by
 
 __all__ = ["cautions"]
@@ -158,12 +159,24 @@ def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
     """Kinds of devices compute sums in different orders, and some in a different precision."""
     unlike = []
     for comparison in comparisons:
-        kinds = {arm.method: arm.confirmation.trained_on for arm in comparison.arms if arm.confirmation is not None}
-        if len(set(filter(None, kinds.values()))) > 1:
-            devices = (f"{method} on {' and '.join(sorted(names))}" for method, names in kinds.items() if names)
+        records = {arm.method: arm.confirmation for arm in comparison.arms if arm.confirmation is not None}
+        trained = {method: record for method, record in records.items() if record.trained_on}
+        if _differ(tuple(trained.values())):
+            devices = (f"{method} on {' and '.join(sorted(each.trained_on))}" for method, each in trained.items())
             unlike.append(f"{comparison.title} ({', '.join(devices)})")
     if unlike:
         yield f"methods were trained on different devices: {some(unlike, '; ')}; one kind of machine treats all alike"
+
+
+def _differ(records: Sequence[ConfirmationRecord]) -> bool:
+    """Whether devices differ, or the precision where `precision` decides it: for one encoder, and recipes that read the
+    field. SetFit, say, trains in its own precision on every machine."""
+    devices = {frozenset(kind.rpartition(" (")[0] for kind in record.trained_on) for record in records}
+    kinds: dict[tuple[str, str | None], set[frozenset[str]]] = {}
+    for config, trained_on in ((record.config, record.trained_on) for record in records):
+        if "precision" in RECIPES[config.recipe.name].fields:
+            kinds.setdefault((config.encoder, config.encoder_revision), set()).add(trained_on)
+    return max(map(len, [devices, *kinds.values()])) > 1
 
 
 def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:

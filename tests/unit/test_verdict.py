@@ -28,6 +28,7 @@ from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START
 from trainable.evaluation.metrics import classification_metrics
 from trainable.outcomes import Evaluation, Outcome
+from trainable.recipes.setfit import SetFit
 
 TWO = ("cross_entropy", "soft_triple")
 CLEAR: dict[str, Any] = {"gain": {"soft_triple": 0.1}, "noise_sd": 0.01, "quality_sd": 0.0}
@@ -564,6 +565,26 @@ def test_losses_that_were_trained_on_different_devices(kinds: tuple[tuple[str, .
     warnings = " ".join(verdict(replace(results, confirmations=records)).warnings)
     assert ("different devices" in warnings) == bool(told)
     assert told in warnings
+
+
+@pytest.mark.parametrize(
+    ("changed", "kinds", "told"),
+    [
+        ({"recipe": SetFit()}, ("L4 (bf16)", "L4 (fp32)"), False),  # in fp32 on every machine
+        ({"recipe": SetFit()}, ("L4 (bf16)", "T4 (fp32)"), True),
+        ({"encoder": "narrow"}, ("cpu (bf16)", "cpu (fp32)"), False),  # `auto` is what is faster
+        ({"encoder": "narrow"}, ("cpu (bf16)", "L4 (bf16)"), True),
+        ({}, ("cpu (bf16)", "cpu (fp32)"), True),
+    ],
+)
+def test_a_precision_of_a_methods_own_is_no_other_device(
+    changed: dict[str, Any], kinds: tuple[str, str], told: bool
+) -> None:
+    results = small()
+    first, second = (trained_on(record, kind) for record, kind in zip(results.confirmations, kinds, strict=True))
+    second = replace(second, config=second.config.model_copy(update=changed))
+    warnings = " ".join(verdict(replace(results, confirmations=(first, second))).warnings)
+    assert ("different devices" in warnings) == told
 
 
 def trained_with(record: ConfirmationRecord, *versions: str) -> ConfirmationRecord:
