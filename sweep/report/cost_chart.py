@@ -78,6 +78,9 @@ def _draw(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mapping[str,
     return figure
 
 
+_APART = 1.2  # as many times the seconds: labels of nearer arms would lie upon each other
+
+
 def _set_scale(axes: Axes, seconds: Sequence[float]) -> None:
     """A logarithmic scale with a label at the cheapest and the dearest arm: powers of ten may lie far apart."""
     from matplotlib.ticker import FixedLocator, NullLocator
@@ -85,7 +88,7 @@ def _set_scale(axes: Axes, seconds: Sequence[float]) -> None:
     low, high = min(seconds), max(seconds)
     axes.set_xscale("log")
     axes.set_xlim(low / (high / low) ** 0.15 / 1.2, high * (high / low) ** 0.15 * 1.2)
-    axes.xaxis.set_major_locator(FixedLocator([low, high] if high / low > 2 else [(low * high) ** 0.5]))
+    axes.xaxis.set_major_locator(FixedLocator([low, high] if high / low > _APART else [(low * high) ** 0.5]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.2g}" if value < 10 else f"{value:,.0f}")
 
