@@ -12,17 +12,14 @@ mixed precision, both without padding; needs a processor with AMX. Every trainin
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import nullcontext
-from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from unittest.mock import patch
 
 from sweep.verdict.statistics import paired_difference
-from tests.benchmarks.defaults import FIRST_DRAW, Training, configuration, read
+from tests.benchmarks.defaults import FIRST_DRAW, Training, append, configuration, read
 from tests.benchmarks.options import count
 
 __all__ = ["PAIRS", "main", "table", "train"]
@@ -52,12 +49,7 @@ def train(data: str, training: Training) -> Training:
 
 def measure(options: argparse.Namespace) -> None:
     """Train what the file lacks, both ways of a draw one after the other, and append each training as it ends."""
-    known = {each.key for each in read(RESULTS)}
-    asked = [Training(*key) for key in _keys(PAIRS[options.pair], options.tasks, options.draws) if key not in known]
-    with ProcessPoolExecutor(options.processes) as pool, RESULTS.open("a", encoding="utf-8") as file:
-        for future in as_completed([pool.submit(train, options.data, each) for each in asked]):
-            file.write(json.dumps(asdict(future.result())) + "\n")
-            file.flush()
+    append(RESULTS, train, options, _keys(PAIRS[options.pair], options.tasks, options.draws))
 
 
 def _keys(pair: Sequence[str], tasks: Sequence[str], draws: int) -> Iterator[tuple[str, str, int]]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -27,7 +27,7 @@ from sweep.verdict.statistics import paired_difference
 from tests.benchmarks.options import count
 from trainable.config import TrialConfig
 
-__all__ = ["HEADS", "METHODS", "TASKS", "Training", "configuration", "read", "table"]
+__all__ = ["HEADS", "METHODS", "TASKS", "Training", "append", "configuration", "read", "table"]
 
 RESULTS = Path(__file__).parent / "results" / "defaults.jsonl"
 TASKS = ("support", "trec", "cr", "mr")
@@ -103,9 +103,19 @@ def read(path: Path = RESULTS) -> list[Training]:
 
 def measure(options: argparse.Namespace) -> None:
     """Train what the file lacks, draw by draw, and append each training as it ends."""
-    known = {each.key for each in read()}
-    asked = [Training(*key) for key in _keys(options.tasks, options.methods, options.draws) if key not in known]
-    with ProcessPoolExecutor(options.processes) as pool, RESULTS.open("a", encoding="utf-8") as file:
+    append(RESULTS, train, options, _keys(options.tasks, options.methods, options.draws))
+
+
+def append(
+    path: Path,
+    train: Callable[[str, Training], Training],
+    options: argparse.Namespace,
+    keys: Iterable[tuple[str, str, int]],
+) -> None:
+    """Train those of `keys` that a file lacks, in `options.processes`, and append each training as it ends."""
+    known = {each.key for each in read(path)}
+    asked = [Training(*key) for key in keys if key not in known]
+    with ProcessPoolExecutor(options.processes) as pool, path.open("a", encoding="utf-8") as file:
         for future in as_completed([pool.submit(train, options.data, each) for each in asked]):
             file.write(json.dumps(asdict(future.result())) + "\n")
             file.flush()
