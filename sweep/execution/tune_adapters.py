@@ -89,17 +89,15 @@ class LedgerSearcher(Searcher):
 
 
 class LedgerScheduler(FIFOScheduler):
-    """Records every result, and stops the trials that the dispatcher ends.
+    """Records every result, and stops the trials that the dispatcher ends. stopped: what is raised to end Tune's
+    loop."""
 
-    stopped: what is raised to end Tune's loop. slots: trials that run at once.
-    """
-
-    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException], slots: int) -> None:
+    def __init__(self, dispatcher: Dispatcher, stopped: type[BaseException]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._dispatcher = dispatcher
         self._stopped = stopped
         self._start_limit = StartLimit(60 * dispatcher.spec.budget.stall_minutes)
-        self._idle_workers = IdleWorkers(slots)
+        self._idle_workers = IdleWorkers(dispatcher.slots)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """None: Tune starts what is pending anyway. A trial named here, while it waits for the worker that it has asked

@@ -89,7 +89,7 @@ def _tune_run(dispatcher: Dispatcher, joined: Cluster, inputs: TrialInputs, scra
         worker,
         name="sweep",
         search_alg=LedgerSearcher(dispatcher, stopped),
-        scheduler=LedgerScheduler(dispatcher, stopped, joined.slots),
+        scheduler=LedgerScheduler(dispatcher, stopped),
         callbacks=[StopCallback(dispatcher, stopped)],
         num_samples=-1,
         resources_per_trial={"cpu": joined.cpu, "gpu": joined.gpu},
