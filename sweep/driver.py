@@ -6,14 +6,15 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import yaml
 
 from sweep.errors import SweepFailedError
+from sweep.execution import tune_run
 from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
-from sweep.execution.tune_run import train
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment, version_changes
@@ -28,7 +29,7 @@ from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
-from sweep.tracking import Projection, Tracker, tracking_uri
+from sweep.tracking import Projection, Tracker, check_address, tracking_uri
 from sweep.verdict import summary
 from trainable.inputs import forget_inputs
 
@@ -118,20 +119,24 @@ def _run(
 ) -> RunResult:
     tracker, uri = _tracker(spec, ledger)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
-    tracker.start()
     trained, aborted, signalled = False, True, False
     training: Training = here
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
         try:
             with obeying(directory, drain=dispatcher.drain, stop=dispatcher.stop):
                 dispatcher.start()
-                if not dispatcher.exhausted:
+                if dispatcher.exhausted:
+                    tracker.start()
+                else:
                     trained = True
-                    joined = ray.enter_context(cluster(address, spec.resources, spec.budget.concurrency))
+                    wanted = (address, spec.resources, spec.budget.concurrency)
+                    joined = ray.enter_context(cluster(*wanted, tune_run.load, tracker.start))
                     logger.info("joined Ray: %s", joined)
                     training = here if joined.alone else refit_on(joined)
-                    with display.showing(ledger, dispatcher), report_prepared():
-                        train(dispatcher, joined)
+                    evaluated = partial(_evaluated, ledger)
+                    with display.showing(ledger, dispatcher), report_prepared(evaluated):
+                        tune_run.train(dispatcher, joined)
+                    joined.begin_to_leave()
             aborted = False
         except KeyboardInterrupt:
             logger.info("stopped by a signal")
@@ -151,8 +156,10 @@ def _run(
 
 
 def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:
-    """What pushes to MLflow, and its address."""
+    """What pushes to MLflow, and its address. Raises TrackingError for one that is no address."""
     uri = tracking_uri(spec.tracking.uri)
+    if spec.tracking.required:
+        check_address(uri)
     return Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required), uri
 
 
@@ -211,6 +218,10 @@ def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> Repo
     tracker.log_artifact(directory.report)
     tracker.describe(summary(report.verdict))
     return report
+
+
+def _evaluated(ledger: Ledger) -> bool:
+    return any(record.evaluations for record in ledger.trials())
 
 
 def _wants_pages(spec: SweepSpec, ending: Ending) -> bool:

@@ -9,15 +9,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.addresses import redacted
 from sweep.errors import ClusterError
 from sweep.execution.machine import allotted_cpus
 from sweep.execution.private_ray import logs_folder, private_ray
+from trainable.loading import meanwhile
 
 if TYPE_CHECKING:
     from sweep.spec.blocks import Resources
@@ -50,6 +51,7 @@ class Cluster:
     nodes: what the cluster consists of, for the log.
     alone: whether it is Ray on this machine, started for this sweep, and ends with it.
     stays: whether this process had joined it before, and does not leave it.
+    begin_to_leave: has Ray that ends with the sweep shut down, and does not wait for that.
     """
 
     slots: int
@@ -58,30 +60,55 @@ class Cluster:
     nodes: Mapping[str, str]
     alone: bool
     stays: bool = False
+    begin_to_leave: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @contextmanager
-def cluster(address: str | None, resources: Resources, concurrency: int | None) -> Iterator[Cluster]:
+def cluster(
+    address: str | None, resources: Resources, concurrency: int | None, *loads: Callable[[], object]
+) -> Iterator[Cluster]:
     """Join the cluster at `address` (or RAY_ADDRESS), else start Ray on this machine; leave it at the end. Without an
     address, Ray that this process has joined before is used, and is not left.
 
-    Raises ClusterError if it cannot be joined, or if no node can hold a trial.
+    loads: what is loaded meanwhile, one after the other, and has been loaded when the context is entered.
+
+    Raises ClusterError if it cannot be joined, or if no node can hold a trial, and whatever a load raises.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # at its import it advises a notebook to install widgets
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        for load in loads:
+            load()
         yield _joined_before(address, resources, concurrency)
         return
     place = address or os.environ.get("RAY_ADDRESS")
     with private_ray() if place is None else nullcontext():
         import ray
 
-        _join(place)
+        _load_what_ray_loads()
+        leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
         try:
-            yield _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
+            with meanwhile(*loads, _load_what_shutdown_loads):
+                _join(place)
+            joined = _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
+            yield replace(joined, begin_to_leave=leaving.start) if joined.alone else joined
         finally:
-            _leave()
+            _leave(leaving)
+
+
+def _load_what_ray_loads() -> None:
+    """Load here what `ray.init` would load while another thread loads other things."""
+    import ray._common.usage.usage_lib
+    import ray._private.runtime_env.uv_runtime_env_hook
+    import ray._private.thirdparty.pynvml
+
+    with suppress(ImportError):  # Ray without its dashboard
+        import ray.dashboard.optional_deps  # noqa: F401
+
+
+def _load_what_shutdown_loads() -> None:
+    import ray.dag.compiled_dag_node  # noqa: F401
 
 
 def _joined_before(address: str | None, resources: Resources, concurrency: int | None) -> Cluster:
@@ -154,12 +181,11 @@ def _own_sigterm() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def _leave() -> None:
-    """Shut Ray down, or give up after a while: a cluster whose head has died does not answer."""
-    import ray
-
-    leaving = threading.Thread(target=ray.shutdown, daemon=True)
-    leaving.start()
+def _leave(leaving: threading.Thread) -> None:
+    """Shut Ray down, unless that has begun, and wait for it for a while: a cluster whose head has died does not
+    answer."""
+    if leaving.ident is None:
+        leaving.start()
     leaving.join(timeout=20)
     if leaving.is_alive():
         logger.warning("Ray did not shut down within 20 seconds; its processes end by themselves")

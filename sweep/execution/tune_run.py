@@ -18,9 +18,15 @@ from sweep.scheduling.dispatcher import Dispatcher, State
 if TYPE_CHECKING:
     from sweep.execution.trial_inputs import TrialInputs
 
-__all__ = ["train"]
+__all__ = ["load", "train"]
 
 logger = logging.getLogger(__name__)
+
+
+def load() -> None:
+    """Load Tune, and what joins it to a sweep."""
+    import sweep.execution.tune_adapters
+    import sweep.execution.worker  # noqa: F401
 
 
 def train(dispatcher: Dispatcher, joined: Cluster) -> None:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+from trainable.loading import meanwhile
 
 __all__ = ["report_prepared"]
 
-_LONGEST = 5.0  # seconds that the end of the context waits for it
+_PERIOD = 0.5  # seconds between two looks at whether there is an evaluation
 
 
 @contextmanager
-def report_prepared() -> Iterator[None]:
-    """Load it in a thread for as long as the context is open, so that the report is written soon after its end."""
-    loading = threading.Thread(target=_load, name="report", daemon=True)
-    loading.start()
-    try:
-        yield
-    finally:
-        loading.join(_LONGEST)
+def report_prepared(evaluated: Callable[[], bool]) -> Iterator[None]:
+    """Load it in a thread while the context is open, so that the report is written soon after its end.
+
+    evaluated: whether a training has been evaluated. Until then workers load libraries of their own, and have the
+    machine to themselves.
+    """
+    ended = threading.Event()
+
+    def load() -> None:
+        while not (evaluated() or ended.wait(_PERIOD)):
+            pass
+        _load()
+
+    with meanwhile(load):
+        try:
+            yield
+        finally:
+            ended.set()
 
 
 def _load() -> None:

@@ -9,6 +9,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from sweep.errors import SweepError, TrackingError
+from trainable.loading import uncollected
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 from sweep.addresses import redacted
 from sweep.tracking.database import DIALECTS, open_database
 
-__all__ = ["UploadError", "explain", "is_refusal", "open_client", "tracking_uri"]
+__all__ = ["UploadError", "check_address", "explain", "is_refusal", "open_client", "tracking_uri"]
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
@@ -51,11 +52,15 @@ def open_client(uri: str) -> MlflowClient:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    _check_address(uri)
+    check_address(uri)
     with warnings.catch_warnings():
         # Raised where MLflow 3.17 defines its tables under SQLAlchemy 2.1.
         warnings.filterwarnings("ignore", message=r"The ``noload`` loader strategy is deprecated")
-        import mlflow
+        with uncollected():
+            import mlflow
+
+            if _dialect(uri) in DIALECTS:
+                import mlflow.store.tracking.sqlalchemy_store
 
         for name in ("mlflow", "alembic", "urllib3.connectionpool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the tracker reports problems itself
@@ -116,7 +121,7 @@ def _dialect(uri: str) -> str:
     return scheme.partition("+")[0]
 
 
-def _check_address(uri: str) -> None:
+def check_address(uri: str) -> None:
     """Raise TrackingError at once for an address that MLflow would refuse late, in a traceback or after its retries."""
     dialect = _dialect(uri)
     if dialect in ("", "file") and uri != "databricks" and not _file_stores_allowed():

@@ -15,10 +15,28 @@ import pytest
 pytestmark = pytest.mark.timeout(180)
 
 PROGRAM = """
-import json, os, psutil, time
+import json, os, psutil, sys, threading, time
 from pathlib import Path
+from sweep.execution import ray_cluster, tune_run
 from sweep.execution.ray_cluster import cluster
 from sweep.spec.blocks import Resources
+
+class Watch:
+    # Notes what the main thread looks for while Ray starts; what it does not find are libraries of other accelerators.
+
+    starting, looked_for = False, []
+
+    def find_spec(self, name, path=None, target=None):
+        if self.starting and threading.current_thread() is threading.main_thread():
+            self.looked_for.append(name)
+
+def watched(place, join=ray_cluster._join):
+    watch.starting = True
+    join(place)
+    watch.starting = False
+
+watch, ray_cluster._join = Watch(), watched
+sys.meta_path.insert(0, watch)
 
 def listening():
     me = psutil.Process()
@@ -31,8 +49,9 @@ def workers():
     words = [process.cmdline() for process in psutil.Process().children(recursive=True)]
     return [each for each in words if any(word.endswith(("default_worker.py", "ray::IDLE")) for word in each)]
 
-with cluster(None, Resources(), None) as joined:
+with cluster(None, Resources(), None, tune_run.load) as joined:
     import ray
+    tune = "ray.tune" in sys.modules
     from sweep.execution.worker import hide_unreserved_gpus
 
     @ray.remote
@@ -44,6 +63,8 @@ with cluster(None, Resources(), None) as joined:
     idle = workers()
     token = Path(os.environ["RAY_AUTH_TOKEN_PATH"])
     found = {
+        "loaded_meanwhile": tune,
+        "loaded_beside": [name for name in watch.looked_for if name in sys.modules],
         "slots": joined.slots,
         "idle": idle,
         "visible": ray.get(visible.options(num_gpus=0).remote()),
@@ -53,6 +74,9 @@ with cluster(None, Resources(), None) as joined:
         "modes": [token.stat().st_mode, token.parent.stat().st_mode],
         "guarded": ray._raylet.get_authentication_mode() == ray._raylet.AuthenticationMode.TOKEN,
     }
+    before = set(sys.modules)
+    joined.begin_to_leave()
+found["loaded_at_the_end"] = sorted(set(sys.modules) - before)
 print(json.dumps(found))
 """
 
@@ -98,6 +122,13 @@ def test_it_asks_for_a_token_that_nobody_else_can_read_and_that_does_not_stay(
     assert [stat.S_IMODE(mode) for mode in found["modes"]] == [0o600, 0o700]
     assert not Path(found["token"]).exists()
     assert not (home / ".ray").exists(), "nothing is left in HOME"
+
+
+def test_tune_is_loaded_while_it_starts_and_nothing_beside_tune(found: dict[str, Any]) -> None:
+    """Two threads that load large libraries at once can wait for each other for ever."""
+    assert found["loaded_meanwhile"]
+    assert found["loaded_beside"] == []
+    assert found["loaded_at_the_end"] == []
 
 
 def test_it_uses_the_cpus_that_are_allotted(found: dict[str, Any]) -> None:
