@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager
 
-__all__ = ["meanwhile", "uncollected"]
+__all__ = ["load_training_libraries", "meanwhile", "uncollected"]
 
 _LONGEST = 5.0  # seconds that an error of the block waits for what is loaded
 
@@ -24,6 +24,14 @@ def uncollected() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def load_training_libraries() -> None:
+    """Load torch and the models of transformers, seconds of work in a new process, unless they are loaded."""
+    with uncollected():
+        import torch  # noqa: F401
+        import transformers.modeling_layers
+        import transformers.models.auto.modeling_auto  # noqa: F401
 
 
 @contextmanager

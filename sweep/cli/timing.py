@@ -20,6 +20,7 @@ from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
+from trainable.loading import load_training_libraries
 from trainable.outcomes import Evaluation, Outcome
 from trainable.recipes import RECIPES
 from trainable.recipes.entry import Trial
@@ -102,6 +103,7 @@ def _in_words(config: TrialConfig, ended: Evaluation) -> str:
 
 def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
     """The costs of a configuration, or the evaluation in which its training ended too early."""
+    load_training_libraries()
     from trainable.training import evaluations
 
     if config.loss is None:

@@ -21,7 +21,7 @@ from sweep.execution.watchdog import grace, log_place, time_limit
 from sweep.hiding import hidden_modules
 from sweep.scheduling.assignment import Assignment, refusal
 from trainable.errors import TrainableError
-from trainable.loading import uncollected
+from trainable.loading import load_training_libraries
 from trainable.outcomes import Evaluation, Outcome
 
 __all__ = ["Worker", "hide_unreserved_gpus"]
@@ -46,9 +46,7 @@ class Worker(tune.Trainable):
         assignment = Assignment.from_json(config["assignment"])
         guard(max(_LEAST_SILENCE, self._time_limit + 2 * grace(self._time_limit)))
         hide_unreserved_gpus()
-        with uncollected():  # slow, and no part of a step whose time is limited
-            import torch  # noqa: F401
-            import transformers.models.auto.modeling_auto  # noqa: F401
+        load_training_libraries()  # slow, and no part of a step whose time is limited
 
         inputs.provide_for(assignment.config)
         self._evaluations = _evaluations(assignment)

@@ -1,24 +1,27 @@
 """How long a person waits: for the help, a plan of large files, the first training, and after the last one.
 
-    python -m tests.benchmarks.start_and_end
+    python -m tests.benchmarks.start_and_end [--against CHECKOUT]
 
 - `python -m sweep --help`, as a median of nine.
 - `python -m sweep plan` of 30,000 rows to draw from and 60,000 to test on: until it says what it times, and to its end.
 - `python -m sweep run quickstart` with two trials in each cell and four draws: from the start of the command to the
   moment at which the first training begins, and from the last evaluation on record to the end of the command, within
   which the report is written and MLflow gets the rest. The second of two such sweeps: what the first one left in the
-  caches of the system and of the embeddings is there, as on a machine that is used.
+  caches of the system and of the embeddings is there, as on a machine that is used. With `--against`, the same of
+  another checkout, by turns.
 
 Kept in `tests/benchmarks/results/start_and_end.json`. Two minutes on two cores, with nothing beside it.
 """
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,8 +40,11 @@ POOL, TEST = 30_000, 60_000
 _SMALL = ("budget.trials_per_cell=2", "confirm.draws=4")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and keep it."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.start_and_end", description=__doc__)
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="another checkout, whose sweeps run by turns")
+    other = parser.parse_args(arguments).against
     with tempfile.TemporaryDirectory(prefix="start-and-end-") as folder:
         scratch = Path(folder)
         environment = clean_environment(scratch / "home", ROOT)
@@ -47,7 +53,10 @@ def main() -> None:
             "help_s": _help(environment),
             "plan": _plan(scratch, environment),
         }
-        found["run"] = [_run(scratch / f"run-{number}", environment) for number in (1, 2)]
+        checkouts = {"run": ROOT} | ({"run_of_the_other": other.resolve()} if other else {})
+        for number, (arm, checkout) in product((1, 2), checkouts.items()):
+            environment = clean_environment(scratch / "home", checkout)
+            found.setdefault(arm, []).append(_run(scratch / f"{arm}-{number}", environment))
     write_results(KEPT, found)
 
 

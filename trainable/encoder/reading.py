@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from trainable.encoder.files import check_config, check_index
 from trainable.encoder.places import CHOICES, place_of
 from trainable.errors import EncoderError
+from trainable.loading import load_training_libraries
 from trainable.quiet import quiet
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def read(
     name: str, revision: str | None, num_classes: int
 ) -> tuple[PreTrainedTokenizerBase, PreTrainedModel, Mapping[str, Any]]:
     """Return tokenizer and model, and what transformers says of the loading. Raises EncoderError if it cannot be."""
+    load_training_libraries()
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     source: dict[str, Any] = {"trust_remote_code": False}
