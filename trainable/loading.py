@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 __all__ = ["load_training_libraries", "meanwhile", "uncollected"]
 
-_LONGEST = 5.0  # seconds that an error of the block waits for what is loaded
+_LONGEST = 1.0  # seconds that an error of the block, such as Ctrl-C, waits for what is being loaded
 
 
 @contextmanager
@@ -42,12 +42,14 @@ def meanwhile(*loads: Callable[[], object]) -> Iterator[None]:
     The block itself must import nothing large: two threads that load at once can wait for each other.
     """
     loaded: Future[None] = Future()
+    wanted = True
 
     def work() -> None:
         try:
             with uncollected():
                 for load in loads:
-                    load()
+                    if wanted:
+                        load()
         except BaseException as error:
             loaded.set_exception(error)
         else:
@@ -57,6 +59,7 @@ def meanwhile(*loads: Callable[[], object]) -> Iterator[None]:
     try:
         yield
     except BaseException:
+        wanted = False
         wait([loaded], _LONGEST)
         raise
     loaded.result()

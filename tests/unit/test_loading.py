@@ -37,6 +37,13 @@ def test_an_error_of_the_block_is_raised_before_one_of_a_load() -> None:
         raise KeyboardInterrupt
 
 
+def test_an_error_of_the_block_keeps_what_is_still_to_be_loaded_from_being_loaded() -> None:
+    begun, loaded = threading.Event(), list[str]()
+    with pytest.raises(KeyboardInterrupt), meanwhile(lambda: begun.wait(0.2), lambda: loaded.append("second")):
+        raise KeyboardInterrupt
+    assert loaded == []
+
+
 def test_the_collector_is_afterwards_as_it_was() -> None:
     assert gc.isenabled()
     with uncollected():
