@@ -29,7 +29,7 @@ from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
 from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
-from sweep.tracking import Projection, Tracker, check_address, tracking_uri
+from sweep.tracking import Projection, Tracker, tracking_uri
 from sweep.verdict import summary
 from trainable.inputs import forget_inputs
 
@@ -119,24 +119,22 @@ def _run(
 ) -> RunResult:
     tracker, uri = _tracker(spec, ledger)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
+    tracker.start()
     trained, aborted, signalled = False, True, False
     training: Training = here
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
         try:
             with obeying(directory, drain=dispatcher.drain, stop=dispatcher.stop):
                 dispatcher.start()
-                if dispatcher.exhausted:
-                    tracker.start()
-                else:
+                if not dispatcher.exhausted:
                     trained = True
                     wanted = (address, spec.resources, spec.budget.concurrency)
-                    joined = ray.enter_context(cluster(*wanted, tune_run.load, tracker.start))
+                    joined = ray.enter_context(cluster(*wanted, tune_run.load))
                     logger.info("joined Ray: %s", joined)
                     training = here if joined.alone else refit_on(joined)
                     evaluated = partial(_evaluated, ledger)
                     with display.showing(ledger, dispatcher), report_prepared(evaluated):
                         tune_run.train(dispatcher, joined)
-                    joined.begin_to_leave()
             aborted = False
         except KeyboardInterrupt:
             logger.info("stopped by a signal")
@@ -156,10 +154,8 @@ def _run(
 
 
 def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:
-    """What pushes to MLflow, and its address. Raises TrackingError for one that is no address."""
+    """What pushes to MLflow, and its address."""
     uri = tracking_uri(spec.tracking.uri)
-    if spec.tracking.required:
-        check_address(uri)
     return Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required), uri
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweep.addresses import redacted
@@ -51,7 +51,6 @@ class Cluster:
     nodes: what the cluster consists of, for the log.
     alone: whether it is Ray on this machine, started for this sweep, and ends with it.
     stays: whether this process had joined it before, and does not leave it.
-    begin_to_leave: has Ray that ends with the sweep shut down, and does not wait for that.
     """
 
     slots: int
@@ -60,7 +59,6 @@ class Cluster:
     nodes: Mapping[str, str]
     alone: bool
     stays: bool = False
-    begin_to_leave: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @contextmanager
@@ -87,14 +85,12 @@ def cluster(
         import ray
 
         _load_what_ray_loads()
-        leaving = threading.Thread(target=ray.shutdown, name="leaving", daemon=True)
         try:
-            with meanwhile(*loads, _load_what_shutdown_loads):
+            with meanwhile(*loads):
                 _join(place)
-            joined = _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
-            yield replace(joined, begin_to_leave=leaving.start) if joined.alone else joined
+            yield _measure(ray.nodes(), resources, concurrency, place)  # type: ignore[no-untyped-call]
         finally:
-            _leave(leaving)
+            _leave()
 
 
 def _load_what_ray_loads() -> None:
@@ -105,10 +101,6 @@ def _load_what_ray_loads() -> None:
 
     with suppress(ImportError):  # Ray without its dashboard
         import ray.dashboard.optional_deps  # noqa: F401
-
-
-def _load_what_shutdown_loads() -> None:
-    import ray.dag.compiled_dag_node  # noqa: F401
 
 
 def _joined_before(address: str | None, resources: Resources, concurrency: int | None) -> Cluster:
@@ -181,11 +173,12 @@ def _own_sigterm() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def _leave(leaving: threading.Thread) -> None:
-    """Shut Ray down, unless that has begun, and wait for it for a while: a cluster whose head has died does not
-    answer."""
-    if leaving.ident is None:
-        leaving.start()
+def _leave() -> None:
+    """Shut Ray down, or give up after a while: a cluster whose head has died does not answer."""
+    import ray
+
+    leaving = threading.Thread(target=ray.shutdown, daemon=True)
+    leaving.start()
     leaving.join(timeout=20)
     if leaving.is_alive():
         logger.warning("Ray did not shut down within 20 seconds; its processes end by themselves")

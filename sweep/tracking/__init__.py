@@ -7,7 +7,7 @@ pushed. So an outage of any length, or the death of the driver, loses nothing: t
 
 from sweep.tracking.download import fetch_results
 from sweep.tracking.projector import Ledger
-from sweep.tracking.store import check_address, tracking_uri
+from sweep.tracking.store import tracking_uri
 from sweep.tracking.tracker import Projection, Tracker, sync
 
-__all__ = ["Ledger", "Projection", "Tracker", "check_address", "fetch_results", "sync", "tracking_uri"]
+__all__ = ["Ledger", "Projection", "Tracker", "fetch_results", "sync", "tracking_uri"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 from sweep.addresses import redacted
 from sweep.tracking.database import DIALECTS, open_database
 
-__all__ = ["UploadError", "check_address", "explain", "is_refusal", "open_client", "tracking_uri"]
+__all__ = ["UploadError", "explain", "is_refusal", "open_client", "tracking_uri"]
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 
@@ -52,7 +52,7 @@ def open_client(uri: str) -> MlflowClient:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    check_address(uri)
+    _check_address(uri)
     with warnings.catch_warnings():
         # Raised where MLflow 3.17 defines its tables under SQLAlchemy 2.1.
         warnings.filterwarnings("ignore", message=r"The ``noload`` loader strategy is deprecated")
@@ -121,7 +121,7 @@ def _dialect(uri: str) -> str:
     return scheme.partition("+")[0]
 
 
-def check_address(uri: str) -> None:
+def _check_address(uri: str) -> None:
     """Raise TrackingError at once for an address that MLflow would refuse late, in a traceback or after its retries."""
     dialect = _dialect(uri)
     if dialect in ("", "file") and uri != "databricks" and not _file_stores_allowed():
