@@ -46,10 +46,9 @@ def meanwhile(*loads: Callable[[], object]) -> Iterator[None]:
 
     def work() -> None:
         try:
-            with uncollected():
-                for load in loads:
-                    if wanted:
-                        load()
+            for load in loads:
+                if wanted:
+                    load()
         except BaseException as error:
             loaded.set_exception(error)
         else:

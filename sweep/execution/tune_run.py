@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.execution.ray_cluster import Cluster
 from sweep.scheduling.dispatcher import Dispatcher, State
+from trainable.loading import uncollected
 
 if TYPE_CHECKING:
     from sweep.execution.trial_inputs import TrialInputs
@@ -25,8 +26,9 @@ logger = logging.getLogger(__name__)
 
 def load() -> None:
     """Load Tune, and what joins it to a sweep."""
-    import sweep.execution.tune_adapters
-    import sweep.execution.worker  # noqa: F401
+    with uncollected():
+        import sweep.execution.tune_adapters
+        import sweep.execution.worker  # noqa: F401
 
 
 def train(dispatcher: Dispatcher, joined: Cluster) -> None:

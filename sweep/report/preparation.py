@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from trainable.loading import meanwhile
+from trainable.loading import meanwhile, uncollected
 
 __all__ = ["report_prepared"]
 
@@ -24,8 +24,9 @@ def report_prepared(evaluated: Callable[[], bool]) -> Iterator[None]:
     ended = threading.Event()
 
     def load() -> None:
-        while not (evaluated() or ended.wait(_PERIOD)):
-            pass
+        with suppress(Exception):  # a ledger that cannot be read is told elsewhere
+            while not (evaluated() or ended.wait(_PERIOD)):
+                pass
         _load()
 
     with meanwhile(load):
@@ -37,7 +38,7 @@ def report_prepared(evaluated: Callable[[], bool]) -> Iterator[None]:
 
 def _load() -> None:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    with suppress(Exception):  # whoever writes the report will meet it too, and tells
+    with uncollected(), suppress(Exception):  # whoever writes the report will meet it too, and tells
         import matplotlib.backends.backend_agg
         import matplotlib.backends.backend_svg
         import matplotlib.figure
