@@ -21,7 +21,8 @@ __all__ = ["exhaust_memory", "hang_loader", "kill_worker", "meet_nan", "stop_wor
 
 _STALLED = f"no evaluation within {STALL_MINUTES:g} minutes"
 _KILLED = 5 * 60 * STALL_MINUTES  # seconds within which a worker that is stopped must have been killed
-_LEASE = 45.0  # seconds after which the kernel lets others open a file all the same
+_START = 120.0  # seconds within which a new worker comes to its encoder, on a machine that is slow or busy
+_LEASE = 45.0  # seconds from then on after which the kernel lets it open the file all the same
 
 
 def kill_worker(run: FaultRun, rng: Random) -> None:
@@ -87,7 +88,7 @@ def hang_loader(run: FaultRun, rng: Random) -> None:
             worker.kill()
     known, began, progress = _stalls(run), time.monotonic(), run.progress
     with _unopenable(run.encoder / "config.json"):
-        told = run.wait(lambda: _stalls(run) > known, _LEASE)
+        told = run.wait(lambda: _stalls(run) > known, _START + _LEASE)
     if told:
         run.strike()
         run.strikes[-1].time, run.strikes[-1].progress = began, progress

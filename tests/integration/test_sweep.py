@@ -239,10 +239,11 @@ def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User
     log_file = user.folder / "sweeps" / "toy" / "sweep.log"
     while "no evaluation within" not in log_file.read_text():  # it was met between two reports
         (worker,) = (each for each in workers(process) if each.status() != psutil.STATUS_ZOMBIE)
+        before = reports(user)
         worker.suspend()
         time.sleep(13)
         worker.resume()
-        time.sleep(2)
+        wait_for(lambda: "no evaluation within" in log_file.read_text() or reports(user) > before, process)
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 0, output + errors
     log = log_file.read_text()
