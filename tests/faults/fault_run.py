@@ -28,10 +28,12 @@ from tests.services.postgres_server import execute
 from tests.services.sessions import Session, workers
 from tests.sweeps.progress import Timeline, reports_in_journal, reports_in_postgres
 
-__all__ = ["FaultRun"]
+__all__ = ["PATIENCE", "FaultRun"]
+
+PATIENCE = 180.0  # seconds for what takes a few on an idle machine: a worker or a trial that is due
 
 _DISK = "12m"
-_TIME_LIMIT = 240.0  # seconds for a command to end
+_TIME_LIMIT = 400.0  # seconds for a command to end
 
 
 @dataclass
@@ -214,7 +216,8 @@ class FaultRun:
         """Wait until the driver has the sweep's lock and its ledger. Returns whether that came to pass."""
         lock, own = self.directory.path / "driver.lock", f'"pid": {self.driver.process.pid}}}'
         return self.wait(
-            lambda: lock.exists() and own in lock.read_text(encoding="utf-8") and self.directory.spec.exists(), 60.0
+            lambda: lock.exists() and own in lock.read_text(encoding="utf-8") and self.directory.spec.exists(),
+            PATIENCE,
         )
 
     def sleep(self, seconds: float) -> None:

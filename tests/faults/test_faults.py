@@ -15,7 +15,7 @@ from tests.faults.soak import Soak
 from tests.faults.soak_round import available, each_once
 from tests.faults.summary import Summary
 
-pytestmark = pytest.mark.timeout(2700)  # the first test waits for all sweeps, minutes on two idle cores
+pytestmark = pytest.mark.timeout(4000)  # the first test waits for all sweeps, minutes on two idle cores
 
 SEED = 0
 INTEGRATION = Path(__file__).parents[1] / "integration"

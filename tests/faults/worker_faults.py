@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.faults.fault_run import FaultRun
+from tests.faults.fault_run import PATIENCE, FaultRun
 from tests.faults.fault_spec import STALL_MINUTES
 from trainable.outcomes import Outcome
 
@@ -21,8 +21,7 @@ __all__ = ["exhaust_memory", "hang_loader", "kill_worker", "meet_nan", "stop_wor
 
 _STALLED = f"no evaluation within {STALL_MINUTES:g} minutes"
 _KILLED = 5 * 60 * STALL_MINUTES  # seconds within which a worker that is stopped must have been killed
-_START = 120.0  # seconds within which a new worker comes to its encoder, on a machine that is slow or busy
-_LEASE = 45.0  # seconds from then on after which the kernel lets it open the file all the same
+_LEASE = 45.0  # seconds after which the kernel lets others open a file all the same
 
 
 def kill_worker(run: FaultRun, rng: Random) -> None:
@@ -44,7 +43,7 @@ def stop_worker(run: FaultRun, rng: Random) -> None:
         worker.suspend()
         run.sleep(60 * STALL_MINUTES + rng.uniform(1.0, 5.0))
         worker.resume()
-    noticed = run.wait(lambda: _stalls(run) > known or run.progress > progress, 60.0)
+    noticed = run.wait(lambda: _stalls(run) > known or run.progress > progress, PATIENCE)
     run.expect(noticed or not run.running, "nobody has noticed that the worker was stopped")
 
 
@@ -67,7 +66,7 @@ def exhaust_memory(run: FaultRun, rng: Random) -> None:
         return
     failed = _ended(run, Outcome.FAILED)
     run.switch(refused=worker.pid)
-    if run.wait(lambda: not worker.is_running() or _ended(run, Outcome.FAILED) > failed, 60.0):
+    if run.wait(lambda: not worker.is_running() or _ended(run, Outcome.FAILED) > failed, PATIENCE):
         run.strike()
     run.switch()
 
@@ -75,7 +74,7 @@ def exhaust_memory(run: FaultRun, rng: Random) -> None:
 def meet_nan(run: FaultRun, rng: Random) -> None:
     """Wait for one of the trials whose encoder has a NaN."""
     diverged = _ended(run, Outcome.DIVERGED)
-    if run.wait(lambda: _ended(run, Outcome.DIVERGED) > diverged, 60.0):
+    if run.wait(lambda: _ended(run, Outcome.DIVERGED) > diverged, PATIENCE):
         run.strike()
 
 
@@ -88,7 +87,7 @@ def hang_loader(run: FaultRun, rng: Random) -> None:
             worker.kill()
     known, began, progress = _stalls(run), time.monotonic(), run.progress
     with _unopenable(run.encoder / "config.json"):
-        told = run.wait(lambda: _stalls(run) > known, _START + _LEASE)
+        told = run.wait(lambda: _stalls(run) > known, PATIENCE + _LEASE)
     if told:
         run.strike()
         run.strikes[-1].time, run.strikes[-1].progress = began, progress
@@ -98,7 +97,7 @@ def hang_loader(run: FaultRun, rng: Random) -> None:
 
 def _worker(run: FaultRun) -> psutil.Process | None:
     """The process that trains, waiting for it if the driver is just starting one."""
-    run.wait(lambda: bool(run.workers), 60.0)
+    run.wait(lambda: bool(run.workers), PATIENCE)
     return next(iter(run.workers), None)
 
 

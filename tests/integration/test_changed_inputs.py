@@ -15,7 +15,7 @@ import yaml
 from tests.integration.test_sweep import User, reports, wait_for
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 Rows = list[tuple[str, str]]
 

@@ -28,7 +28,7 @@ from trainable.config import TrialConfig
 from trainable.field_conflicts import PUBLISHED
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 WRITTEN = Path(__file__).parent / "written_by_491215f"
 

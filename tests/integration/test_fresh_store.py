@@ -14,7 +14,7 @@ from sweep.errors import TrackingError
 from sweep.tracking.database import _known_versions
 from sweep.tracking.store import open_client
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 _BEGIN = """
 import sys

@@ -13,7 +13,7 @@ from sweep.tracking.store import open_client
 from trainable.config import DatasetConfig
 from trainable.datasets import load
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 
 def _run(folder: Path) -> subprocess.CompletedProcess[str]:

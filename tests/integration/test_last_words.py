@@ -14,7 +14,7 @@ from trainable.outcomes import Outcome
 
 __all__ = ["user"]
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 PROGRAM = """
 import os, sys

@@ -302,8 +302,8 @@ def test_what_a_killed_driver_held_is_free_at_once(postgres_url: str) -> None:
         other.send_signal(signal.SIGKILL)
         other.wait()
         began = time.monotonic()
-        wait_until(lambda: free(postgres_url), seconds=5)
-        assert time.monotonic() - began < 2
+        wait_until(lambda: free(postgres_url), seconds=20)
+        assert time.monotonic() - began < 5
 
 
 def free(url: str) -> bool:

@@ -15,7 +15,7 @@ import yaml
 from sweep.tracking.store import open_client
 from tests.services.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def begun(folder: Path, encoder: Path, data: Path) -> subprocess.Popen[str]:

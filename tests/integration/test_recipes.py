@@ -21,7 +21,7 @@ from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 
 TRIALS = 4
 DRAWS = 3

@@ -28,7 +28,7 @@ from trainable.classifier import Classifier
 from trainable.config import DatasetConfig
 from trainable.datasets import load
 
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tests.services.command_line import is_worker
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 SENTEVAL = Path(__file__).parents[3] / "shared" / "data" / "senteval"
 
@@ -57,7 +58,7 @@ class User:
         """Send a signal as a terminal or a scheduler does, to every process of the group; exit code and all output."""
         os.killpg(process.pid, number)
         try:
-            output, errors = process.communicate(timeout=60)
+            output, errors = process.communicate(timeout=200)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -105,7 +106,7 @@ def user(tmp_path: Path, tiny_bert: Path, toy_csv: Path) -> User:
     return User(tmp_path)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 200) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, "".join(process.communicate())
@@ -116,6 +117,12 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seco
 def reports(user: User) -> int:
     journal = user.folder / "sweeps" / "toy" / "ledger.journal"
     return journal.read_bytes().count(b'"report/') if journal.exists() else 0
+
+
+def interrupted_or_reported(user: User, reported: int) -> bool:
+    """Whether a step was interrupted, or more is on record than so many reports."""
+    log = user.folder / "sweeps" / "toy" / "sweep.log"
+    return "no evaluation within" in log.read_text() or reports(user) > reported
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -214,11 +221,11 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
     stopping = user.start("stop", "toy")
-    told, errors = stopping.communicate(timeout=60)
+    told, errors = stopping.communicate(timeout=200)
     assert stopping.returncode == 0, told + errors
     assert f"process {process.pid} on" in told
     assert "the command that began it resumes" in told
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=200)
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
     assert all(record.outcome is not None for record in user.trials)
@@ -239,11 +246,10 @@ def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User
     log_file = user.folder / "sweeps" / "toy" / "sweep.log"
     while "no evaluation within" not in log_file.read_text():  # it was met between two reports
         (worker,) = (each for each in workers(process) if each.status() != psutil.STATUS_ZOMBIE)
-        before = reports(user)
         worker.suspend()
         time.sleep(13)
         worker.resume()
-        wait_for(lambda: "no evaluation within" in log_file.read_text() or reports(user) > before, process)
+        wait_for(partial(interrupted_or_reported, user, reports(user)), process)
     output, errors = process.communicate(timeout=200)
     assert process.returncode == 0, output + errors
     log = log_file.read_text()
@@ -282,7 +288,7 @@ def test_a_sigterm_while_ray_starts_ends_the_sweep_as_ctrl_c_does(user: User) ->
     family = psutil.Process(process.pid)
     wait_for(lambda: any(each.name() == "gcs_server" for each in family.children(recursive=True)), process)
     process.send_signal(signal.SIGTERM)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=200)
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
     assert {run.info.status for run in user.mlflow_runs()} == {"KILLED"}

@@ -128,7 +128,7 @@ def test_a_server_that_dies_and_returns_gets_everything(server: Server, url: str
     later = ledger.ask()
     for key in (before, during, later):
         tracker.notify(key)
-    assert time.monotonic() - began < 0.1, "an outage must not hold up the sweep"
+    assert time.monotonic() - began < 1, "an outage must not hold up the sweep"
     wait_until(lambda: tracker.problem)
     server.start()
     ledger.record(later, 0.75)
@@ -228,7 +228,7 @@ def test_a_server_that_fails_for_a_while_loses_nothing(
 def test_a_server_that_takes_long_costs_the_sweep_nothing(
     server: Server, line: Line, url: str, experiment: str
 ) -> None:
-    line.delay = lambda path: 0.3
+    line.delay = lambda path: 1.0
     ledger = MemoryLedger()
     tracker = Tracker(ledger, experiment=experiment, uri=url, required=False)
     began = time.monotonic()
@@ -236,11 +236,11 @@ def test_a_server_that_takes_long_costs_the_sweep_nothing(
     keys = [complete(ledger, 0.25, 0.5) for _ in range(8)]
     for key in keys:
         tracker.notify(key)
-    assert time.monotonic() - began < 0.3, "nobody waits for an answer"
+    assert time.monotonic() - began < 1, "nobody waits for an answer"
     ledger.end(SweepState.FINISHED)
     began = time.monotonic()
     projection = tracker.close(timeout=3)
-    assert time.monotonic() - began < 3.5
+    assert time.monotonic() - began < 5
     assert projection.pushed < 8
     assert projection.left == (*keys[projection.pushed :], "the sweep's own run")
     assert f"left: {keys[projection.pushed]}, " in str(projection)
@@ -354,7 +354,7 @@ def test_a_server_that_is_never_there_loses_nothing(
     ledger.end(SweepState.FINISHED)
     began = time.monotonic()
     projection = tracker.close(timeout=30)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert (projection.pushed, projection.missing) == (0, 2)
     assert str(projection).startswith("0 of 2 runs are in MLflow; left: ")
     assert "(the MLflow store must answer; http://***@" in str(projection)
@@ -363,7 +363,7 @@ def test_a_server_that_is_never_there_loses_nothing(
 
 
 def test_a_server_that_hangs_holds_nobody_up(experiment: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
     ledger = MemoryLedger()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -372,10 +372,10 @@ def test_a_server_that_hangs_holds_nobody_up(experiment: str, monkeypatch: pytes
         tracker = Tracker(ledger, experiment=experiment, uri=uri, required=False)
         began = time.monotonic()
         tracker.start()
-        assert time.monotonic() - began < 0.5, "a store that is not required is not waited for"
+        assert time.monotonic() - began < 1.5, "a store that is not required is not waited for"
         complete(ledger, 0.5)
         assert tracker.close(timeout=1.5).missing == 1
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 6
 
 
 @pytest.mark.parametrize(

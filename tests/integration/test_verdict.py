@@ -19,7 +19,7 @@ from trainable.outcomes import Outcome
 
 __all__ = ["user"]  # a fixture
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 CONFIRM = {"draws": 3, "reseeded": 1, "finalists": 2, "finalist_draws": 1}
 

@@ -33,7 +33,7 @@ _NEEDED = {
 }
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PLACES = (Path(__file__).parents[2], Path(sys.prefix).resolve(), Path(sys.base_prefix))  # seen wherever they lie
-_TIME_LIMIT = 60.0  # seconds for what takes a fraction of one on an idle machine
+_TIME_LIMIT = 150.0  # seconds for what takes a fraction of one on an idle machine
 
 # The number of the first process, as its creator sees it: /proc is still the creator's.
 _OWN_NUMBER = "read -r number _ < /proc/self/stat"

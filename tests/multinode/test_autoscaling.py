@@ -24,10 +24,10 @@ from tests.services.waiting import wait_until
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(400)  # a minute and a half on two cores
+pytestmark = pytest.mark.timeout(800)  # a minute and a half on two cores
 
 LOSSES = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon", "triplet")
-TIME_LIMIT = 120.0  # seconds for whatever is waited for
+TIME_LIMIT = 240.0  # seconds for whatever is waited for
 STORE = 100 * 2**20  # bytes of shared memory for each node; sweeps hardly use it
 HEAD = "f" * 51 + "00000"  # the id by which the provider knows the head
 

@@ -21,7 +21,7 @@ from tests.multinode.files import CLUSTER
 from tests.services.mlflow_server import free_port
 from tests.services.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass(frozen=True, slots=True)

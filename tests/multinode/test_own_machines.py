@@ -22,7 +22,7 @@ from tests.services.waiting import wait_until
 from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 
-pytestmark = pytest.mark.timeout(500)  # two minutes on two cores
+pytestmark = pytest.mark.timeout(1000)  # two minutes on two cores
 
 TIME_LIMIT = 200.0  # seconds for a sweep
 GPU1 = "10.77.0.12"

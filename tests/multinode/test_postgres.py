@@ -28,7 +28,7 @@ from tests.sweeps.progress import reports_in_postgres
 from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 
-pytestmark = pytest.mark.timeout(400)  # three sweeps and a server of MLflow: a minute on two cores
+pytestmark = pytest.mark.timeout(800)  # three sweeps and a server of MLflow: a minute on two cores
 
 ROOT = Path(__file__).parents[2]
 TIME_LIMIT = 200.0  # seconds for sweeps that share two cores with others

@@ -21,11 +21,11 @@ from tests.multinode.own_machines import knock, ports
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 HEAD, GPU = "10.77.0.11", "10.77.0.12"
 TOKEN = "c0ffee" * 10
-TIME_LIMIT = 120.0  # seconds for a command
+TIME_LIMIT = 240.0  # seconds for a command
 START = "ray start --num-gpus=0 --object-store-memory=104857600"
 
 # Ends the greeting as soon as the port has shown who it is; says who vouches for it.

@@ -14,7 +14,7 @@ __all__ = ["RayCluster"]
 
 _NODES = 2
 _ATTEMPTS = 3
-_TIME_LIMIT = 90.0  # seconds for a node to start
+_TIME_LIMIT = 180.0  # seconds for a node to start
 _RAY = str(Path(sys.executable).parent / "ray")
 _COMMON = ("--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0")
 _STORE = 100 * 2**20  # bytes of shared memory for each node; sweeps hardly use it

@@ -16,7 +16,7 @@ from tests.services.command_line import is_worker
 
 __all__ = ["Session", "workers"]
 
-_TIME_LIMIT = 20.0  # seconds for processes that were killed to be gone
+_TIME_LIMIT = 60.0  # seconds for processes that were killed to be gone
 
 
 @dataclass(frozen=True, slots=True)

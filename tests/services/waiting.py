@@ -10,7 +10,7 @@ __all__ = ["wait_until"]
 
 
 def wait_until(
-    condition: Callable[[], Any], seconds: float = 30, what: str = "it happened", *, period: float = 0.05
+    condition: Callable[[], Any], seconds: float = 90, what: str = "it happened", *, period: float = 0.05
 ) -> None:
     """Ask every `period` seconds until it is true. Raises AssertionError, which says what has not come about in so many
     seconds."""
