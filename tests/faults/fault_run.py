@@ -28,9 +28,9 @@ from tests.services.postgres_server import execute
 from tests.services.sessions import Session, workers
 from tests.sweeps.progress import Timeline, reports_in_journal, reports_in_postgres
 
-__all__ = ["PATIENCE", "FaultRun"]
+__all__ = ["DUE_WITHIN", "FaultRun"]
 
-PATIENCE = 180.0  # seconds for what takes a few on an idle machine: a worker or a trial that is due
+DUE_WITHIN = 180.0  # seconds for what takes a few on an idle machine: a worker or a trial that is due
 
 _DISK = "12m"
 _TIME_LIMIT = 400.0  # seconds for a command to end
@@ -217,7 +217,7 @@ class FaultRun:
         lock, own = self.directory.path / "driver.lock", f'"pid": {self.driver.process.pid}}}'
         return self.wait(
             lambda: lock.exists() and own in lock.read_text(encoding="utf-8") and self.directory.spec.exists(),
-            PATIENCE,
+            DUE_WITHIN,
         )
 
     def sleep(self, seconds: float) -> None:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from random import Random
 
-from tests.faults.fault_run import PATIENCE, FaultRun
+from tests.faults.fault_run import DUE_WITHIN, FaultRun
 from tests.faults.mlflow_checks import mlflow_runs
 from tests.faults.refusals import refused, whole_records
 
@@ -55,7 +55,7 @@ def delete_folder(run: FaultRun, rng: Random) -> None:
 def _delete(run: FaultRun, place: Path) -> None:
     """The driver ends in words, and so do its runs in MLflow. The same command then begins anew, so nothing of what was
     on record is to be found again."""
-    if not run.begun() or not run.wait(lambda: bool(run.workers), PATIENCE) or not run.running:
+    if not run.begun() or not run.wait(lambda: bool(run.workers), DUE_WITHIN) or not run.running:
         return
     shown = _statuses(run)
     run.strike()

@@ -7,7 +7,7 @@ from random import Random
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.faults.fault_run import PATIENCE, FaultRun
+from tests.faults.fault_run import DUE_WITHIN, FaultRun
 from tests.services.sessions import Session, workers
 
 __all__ = ["kill_gcs", "kill_head", "kill_node", "kill_raylet", "stop_raylet"]
@@ -64,7 +64,7 @@ def stop_raylet(run: FaultRun, rng: Random) -> None:
 def _kill_of_own_ray(run: FaultRun, name: str) -> None:
     """The driver ends with its last words; one that was just starting Ray may start it once more instead. An agent of
     Ray's seeks its GCS for a minute more: that it ends too is checked at the end of the round."""
-    if not run.wait(lambda: bool(_processes(run.driver, name)), PATIENCE):
+    if not run.wait(lambda: bool(_processes(run.driver, name)), DUE_WITHIN):
         return
     session = run.driver
     run.strike()

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _FAULTS = 5  # of a round
-_CROWD = 6  # at most, where each fault comes once
+_CROWD = 8  # at most, where each fault comes once
 _ENOUGH = 30  # starts of a run's driver
 _STUCK = 400.0  # seconds without any progress
 _START_UP = 12.0  # seconds from the start of a driver to its first report, more or less

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import psutil  # type: ignore[import-untyped]
 
-from tests.faults.fault_run import PATIENCE, FaultRun
+from tests.faults.fault_run import DUE_WITHIN, FaultRun
 from tests.faults.fault_spec import STALL_MINUTES
 from trainable.outcomes import Outcome
 
@@ -43,7 +43,7 @@ def stop_worker(run: FaultRun, rng: Random) -> None:
         worker.suspend()
         run.sleep(60 * STALL_MINUTES + rng.uniform(1.0, 5.0))
         worker.resume()
-    noticed = run.wait(lambda: _stalls(run) > known or run.progress > progress, PATIENCE)
+    noticed = run.wait(lambda: _stalls(run) > known or run.progress > progress, DUE_WITHIN)
     run.expect(noticed or not run.running, "nobody has noticed that the worker was stopped")
 
 
@@ -66,7 +66,7 @@ def exhaust_memory(run: FaultRun, rng: Random) -> None:
         return
     failed = _ended(run, Outcome.FAILED)
     run.switch(refused=worker.pid)
-    if run.wait(lambda: not worker.is_running() or _ended(run, Outcome.FAILED) > failed, PATIENCE):
+    if run.wait(lambda: not worker.is_running() or _ended(run, Outcome.FAILED) > failed, DUE_WITHIN):
         run.strike()
     run.switch()
 
@@ -74,7 +74,7 @@ def exhaust_memory(run: FaultRun, rng: Random) -> None:
 def meet_nan(run: FaultRun, rng: Random) -> None:
     """Wait for one of the trials whose encoder has a NaN."""
     diverged = _ended(run, Outcome.DIVERGED)
-    if run.wait(lambda: _ended(run, Outcome.DIVERGED) > diverged, PATIENCE):
+    if run.wait(lambda: _ended(run, Outcome.DIVERGED) > diverged, DUE_WITHIN):
         run.strike()
 
 
@@ -87,7 +87,7 @@ def hang_loader(run: FaultRun, rng: Random) -> None:
             worker.kill()
     known, began, progress = _stalls(run), time.monotonic(), run.progress
     with _unopenable(run.encoder / "config.json"):
-        told = run.wait(lambda: _stalls(run) > known, PATIENCE + _LEASE)
+        told = run.wait(lambda: _stalls(run) > known, DUE_WITHIN + _LEASE)
     if told:
         run.strike()
         run.strikes[-1].time, run.strikes[-1].progress = began, progress
@@ -97,7 +97,7 @@ def hang_loader(run: FaultRun, rng: Random) -> None:
 
 def _worker(run: FaultRun) -> psutil.Process | None:
     """The process that trains, waiting for it if the driver is just starting one."""
-    run.wait(lambda: bool(run.workers), PATIENCE)
+    run.wait(lambda: bool(run.workers), DUE_WITHIN)
     return next(iter(run.workers), None)
 
 
