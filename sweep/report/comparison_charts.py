@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, text
 from sweep.report.labels import named
-from sweep.report.style import GRID, MUTED, PANEL, PAPER, Mark, facets, legend, legend_height, new_figure
+from sweep.report.style import GRID, MUTED, PANEL, PAPER, Mark, facets, legend, legend_height, new_figure, title_line
 from sweep.verdict import Arm, Comparison, Verdict
 
 if TYPE_CHECKING:
@@ -275,8 +275,7 @@ def _listing(groups: Mapping[str, Sequence[Row]], titles: Mapping[str, str], lin
     for title, own in groups.items():
         if place:
             axes.axhline(place - 0.5, color=GRID, linewidth=0.7)
-        transform = axes.get_yaxis_transform()
-        axes.text(0.005, place, titles[title], transform=transform, weight="bold", va="center", fontsize=8.5)
+        title_line(axes, place, titles[title])
         place += len(own) + 1
     return axes
 

@@ -12,7 +12,7 @@ from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, 
 from sweep.report.importance import FEW_TRIALS, importances
 from sweep.report.labels import named
 from sweep.report.rungs import CellRungs
-from sweep.report.style import PANEL, PAPER, Mark, facets, legend, legend_height, new_figure
+from sweep.report.style import PANEL, PAPER, Mark, facets, legend, legend_height, new_figure, title_line
 from sweep.verdict import Arm, Verdict
 from trainable.outcomes import Outcome
 
@@ -194,7 +194,7 @@ def _draw_importance(rows: Sequence[Row], *, known: Marks) -> Figure:
     place, ticks = 0, []
     for method, own in groups.items():
         title = f"{method}  ({own[0]['trials']} trials)"
-        axes.text(0.005, place, title, transform=axes.get_yaxis_transform(), weight="bold", va="center", fontsize=8.5)
+        title_line(axes, place, title)
         for offset, row in enumerate(own, start=place + 1):
             axes.barh(offset, 100 * number(row, "importance"), height=0.65, color=known[method].color)
             ticks.append((offset, text(row, "field")))

@@ -35,6 +35,7 @@ __all__ = [
     "marks",
     "new_figure",
     "styled",
+    "title_line",
     "to_png",
     "to_svg",
 ]
@@ -160,6 +161,20 @@ def legend(figure: Figure, known: Mapping[str, Mark]) -> None:
 
     handles = [Line2D([], [], color=mark.color, marker=mark.marker, label=method) for method, mark in known.items()]
     figure.legend(handles=handles, loc="upper left", ncols=LEGEND_COLUMNS, fontsize=8, columnspacing=1.2, borderpad=0.2)
+
+
+def title_line(axes: Axes, place: float, title: str) -> None:
+    """Write the title of the rows below it on a line of its own, at this height. No line of the axes shows through."""
+    axes.text(
+        0.005,
+        place,
+        title,
+        transform=axes.get_yaxis_transform(),
+        weight="bold",
+        va="center",
+        fontsize=8.5,
+        bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 1.0},
+    )
 
 
 def legend_height(count: int) -> float:
