@@ -61,8 +61,8 @@ def check_stored(
 
     new, old: names or folders. margin: in points. arm, old_arm: cells to compare instead.
 
-    Raises StoredSweepError for sweeps, arms or comparisons that are not there, and for other test rows or metrics, on
-    which scores cannot be compared.
+    Raises StoredSweepError for sweeps, arms or comparisons that are not there, and for other test rows, draws or
+    metrics, on which scores cannot be compared.
     """
     ours, theirs = _Side.read(new, root), _Side.read(old, root)
     pairs = list(_pairs(ours, theirs, arm, old_arm))
@@ -74,8 +74,14 @@ def check_stored(
     refusals = [refusal for pair in pairs for refusal in _refusals(ours, theirs, *pair)]
     if refusals:
         raise StoredSweepError("\n".join(dict.fromkeys(refusals)))
-    found = [check(mine, other, margin / 100) for mine, other in pairs]
-    return tuple(each for each in found if each is not None)
+    found = [(check(mine, other, margin / 100), mine[0].title) for mine, other in pairs]
+    if lacking := [title for each, title in found if each is None]:
+        raise StoredSweepError(
+            f"a check needs draws that both sweeps have tested on the same rows; {ours.name!r} and {theirs.name!r} "
+            f"have none of {'; '.join(lacking)}: give both the same `protocol.seed` and, where each draw cuts its test "
+            "part out of the data, the same name under `datasets`, or a test file (`datasets.NAME.test_path`)"
+        )
+    return tuple(each for each, _ in found if each is not None)
 
 
 def _pairs(

@@ -27,7 +27,7 @@ from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import as_begun, check_inputs, digest_inputs, pinned, with_rates
+from sweep.spec.inputs import as_begun, check_inputs, cut_notes, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 from sweep.verdict import summary
@@ -98,7 +98,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         grid = cells(spec)
         check_inputs(grid)
         provenance = {**environment(), **_looks_before(known, spec)}
-        notes = tuple(_notes(ledger, known, provenance))
+        notes = (*_notes(ledger, known, provenance), *_cut(grid))
         first = suggested(spec, ledger.new_cells(grid), directory.path.parent)
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
@@ -190,6 +190,11 @@ def _notes(ledger: Ledger, known: SweepRecord | None, here: Mapping[str, str]) -
     changed = version_changes(known.provenance, here) if known is not None else []
     if changed:
         yield f"versions have changed since the last run ({'; '.join(changed)}), and may compute otherwise"
+
+
+def _cut(grid: Sequence[Cell]) -> Iterator[str]:
+    """Which data are longer than what trials read of them: a method at chance may owe it to that alone."""
+    yield from (f"{name}: {note}" for name, notes in cut_notes(grid).items() for note in notes)
 
 
 def _looks_before(known: SweepRecord | None, spec: SweepSpec) -> dict[str, str]:

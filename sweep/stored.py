@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweep.errors import FolderError
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import find_stored, ledger_place, open_ledger, read_stored
@@ -18,7 +19,7 @@ from trainable.outcomes import Outcome
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
 
-__all__ = ["report_stored", "stop_stored", "sync_stored"]
+__all__ = ["is_abandoned", "report_stored", "stop_stored", "sync_stored"]
 
 
 def sync_stored(name: str, root: Path) -> str:
@@ -33,6 +34,15 @@ def sync_stored(name: str, root: Path) -> str:
         found = summary(verdict(ledger.results())) if ledger.sweep().state is SweepState.FINISHED else ""
         projection = sync(ledger, experiment=spec.tracking.experiment, uri=uri, files=files, verdict=found)
     return f"{spec.name}: {projection}"
+
+
+def is_abandoned(name: str, root: Path) -> bool:
+    """Whether a sweep is on record as running though no driver holds its folder, as after one that was killed."""
+    directory, ledger = find_stored(name, root)[0], read_stored(name, root)[1]
+    try:
+        return ledger.sweep().state is SweepState.RUNNING and directory.driver() is None
+    except FolderError:  # of somebody else, where no lock can be looked at
+        return False
 
 
 def report_stored(name: str, root: Path, out: Path | None) -> ReportFiles:

@@ -154,6 +154,8 @@ class DatasetConfig(BaseModel):
     def _one_place(self) -> Self:
         if self.hub is not None and self.path is not None:
             raise ValueError(f"give `hub` or `path`, not both; received hub={self.hub!r} and path={self.path!r}")
+        if self.text_pair == self.text:
+            raise ValueError(f"`text_pair` names a column of its own; received {self.text!r}, which is `text` too")
         if self.senteval is not None and self.path is None:
             raise ValueError("`senteval` names the task of a local folder: give the folder as `path`")
         for name, value in (("encoding", self.encoding), ("delimiter", self.delimiter)):

@@ -26,7 +26,9 @@ from sweep.api.classifier import Classifier, refit
 from sweep.api.result import Result
 from sweep.api.running import run
 from sweep.verdict import Verdict
-from trainable.dataset_config import FEW_ROWS
+from trainable.dataset_config import FEW_ROWS, DatasetConfig
+from trainable.datasets.classes import equally_spelled
+from trainable.datasets.table import Table, part_of
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -108,6 +110,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, pairs = _texts(X)
         labels = column_or_1d(y, warn=True)
         check_consistent_length(texts, labels)
+        _check_known(labels)
         check_classification_targets(labels)
         self.classes_, places_N = np.unique(labels, return_inverse=True)
         names = _names(self.classes_)
@@ -212,15 +215,34 @@ def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.D
     return pd.DataFrame({"text": texts, **({} if pairs is None else {"pair": pairs}), "label": labels})
 
 
+def _check_known(labels: NDArray[Any]) -> None:
+    import pandas as pd
+
+    missing = np.flatnonzero(pd.isna(labels))
+    if len(missing):
+        raise ValueError(
+            f"y must hold the label of each text; received {labels[missing[0]]!r} in row {missing[0]}, the first of "
+            f"{len(missing)}: leave such rows out, or label them"
+        )
+
+
 def _names(classes: NDArray[Any]) -> list[str]:
-    """The names of the classes, as a table of data spells them."""
-    return [str(int(each)) if isinstance(each, float) and each.is_integer() else str(each) for each in classes.tolist()]
+    """The names of the classes, as they are read from data. Raises ValueError for classes that are read alike."""
+    values = [each if isinstance(each, str | int | float) else str(each) for each in classes.tolist()]
+    table = Table("y", ("text", "label"), {"text": values, "label": values})
+    read, _, _ = equally_spelled(part_of(table, DatasetConfig(name="y")), None)
+    counts = Counter(read.labels)
+    if alike := [value for value, name in zip(values, read.labels, strict=True) if name is None or counts[name] > 1]:
+        raise ValueError(
+            f"classes must differ in more than spaces and the spelling of numbers and truth values, and none is blank; "
+            f"received {alike}: give them other labels"
+        )
+    return [str(name) for name in read.labels]
 
 
 def _check_labels(found: Sequence[str], names: Sequence[str]) -> None:
     if set(found) != set(names):
         missing = sorted(set(names) - set(found))
         raise ValueError(
-            f"classes must differ in more than case and spaces, and each must have rows of its own; {missing} have "
-            "not: join these labels, or correct their rows"
+            f"each class must have rows whose texts no other class has; {missing} have none: correct their labels"
         )

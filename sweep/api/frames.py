@@ -9,12 +9,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from sweep.errors import FolderError, SpecError
 from sweep.spec.layers import Layers, value_layer
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import validated
 from trainable.config import DatasetConfig
-from trainable.datasets.table import Part, Table, part_of
+from trainable.datasets.table import Part, Table, check_names, part_of, wanted_columns
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -89,17 +91,19 @@ def _named(layers: Layers, block: str) -> list[Any]:
 
 def _part(table: pd.DataFrame, config: DatasetConfig, field: str) -> Part:
     """The texts and labels of a table, read by the rules of files."""
-    wanted = (config.text, config.text_pair, config.label)
-    columns = {str(name): _values(table[name]) for name in table.columns if name in wanted}
     place = f"the DataFrame of `{config.name}`" + (" (test part)" if field == "test_path" else "")
-    return part_of(Table(place, tuple(map(str, table.columns)), columns), config)
+    names = tuple(map(str, table.columns))
+    check_names(place, names, config)
+    wanted = wanted_columns(config).values()
+    columns = {name: _values(table.iloc[:, number]) for number, name in enumerate(names) if name in wanted}
+    return part_of(Table(place, names, columns), config)
 
 
 def _values(column: pd.Series[Any]) -> list[object]:
     """Plain Python values, None where one is missing."""
     present = column.notna().tolist()
     return [
-        (value.item() if hasattr(value, "item") else value) if there else None
+        (value.item() if isinstance(value, np.generic) else value) if there else None
         for value, there in zip(column.tolist(), present, strict=True)
     ]
 

@@ -46,6 +46,8 @@ def run(
     """
     if not isinstance(spec, str | Path | Mapping):
         raise SpecError([f"a spec is a path, the name of a preset, or a mapping; received {type(spec).__name__}"])
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise SpecError([f"overrides are a mapping from fields to values; received {type(overrides).__name__}"])
     given = [f"{name}={_text(name, value)}" for name, value in (overrides or {}).items()]
     with undisturbed():
         checked = spec_with(read_layers(spec, given), data, test, Path(root))

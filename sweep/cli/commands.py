@@ -91,9 +91,13 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     from sweep.display.cells_table import print_cells
     from sweep.ledger.stored import read_stored
     from sweep.spec.cells import cells
+    from sweep.stored import is_abandoned
 
     spec, ledger = read_stored(options.sweep, Path(options.dir))
     print_cells(console, ledger.results(), [cell.key for cell in cells(spec)])
+    if is_abandoned(options.sweep, Path(options.dir)):
+        why = "it was killed, or runs on another machine"
+        console.print(f"note: no driver holds this folder: {why}; the command that began it resumes it", soft_wrap=True)
     return 0
 
 

@@ -33,6 +33,7 @@ from sweep.report.files import prepare_folder, write_figure, write_file
 from sweep.report.layout import render_document
 from sweep.verdict import verdict
 from sweep.verdict.chosen import chosen_arm
+from sweep.verdict.wording import METRICS
 from trainable.config import DatasetConfig
 from trainable.datasets import load
 from trainable.datasets.text_data import TextData
@@ -179,11 +180,13 @@ def _write(
 def _sentence(material: Material) -> str:
     disputed = sum(each.disputed for each in material.doubtful)
     assert material.arm.summary is not None, "the arm is confirmed"
+    assert material.arm.winner is not None, "a confirmed arm has a winner"
+    metric = METRICS[material.arm.winner.config.metric]
     mean = 100 * material.arm.summary.mean
     return (
         f"{disputed:,} of {len(material.rows):,} labels are not what models that have not trained on the row say most "
         "often. "
-        f"The arm scores {mean:.1f} % on {material.arm.tested or len(material.data.test):,} test rows."
+        f"The arm's {metric} is {mean:.1f} % on {material.arm.tested or len(material.data.test):,} test rows."
     )
 
 

@@ -105,6 +105,8 @@ def _calibration(refitted: Refitted) -> Iterator[str]:
         yield "They are not calibrated: no class has two rows, so that one could be left out to do it on."
         return
     losses = f"{found.loss_before + 0.0:.3f} before and {found.loss_after + 0.0:.3f} after"
+    if found.loss_after > found.loss_before:
+        losses += " (the fit allows for a wrong label, which costs a little where none is)"
     errors = f"{100 * found.error_before:.1f} and {100 * found.error_after:.1f} %"
     yield (
         f"Calibrated by a temperature of {found.temperature:.3g}, fitted to {found.rows:,} rows that were left out of "

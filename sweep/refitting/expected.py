@@ -15,9 +15,10 @@ import numpy as np
 
 from sweep.verdict import Arm, Comparison
 from sweep.verdict.contributions import contributions
-from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.learning_curve import Expected, LearningCurve
+from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, Summary
+from sweep.verdict.wording import METRICS
 
 if TYPE_CHECKING:
     from trainable.left_out import Answers
@@ -25,14 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["expected", "expected_score", "extrapolated"]
 
-_METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
-
 
 def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
     """What is expected of it, and what was confirmed in the comparison, in sentences."""
     assert arm.summary is not None, "the arm is confirmed"
     assert arm.winner is not None, "a confirmed arm has a winner"
-    metric = _METRICS[arm.winner.config.metric]
+    metric = METRICS[arm.winner.config.metric]
     tested = f" and {arm.tested:,} test rows" if arm.tested else ""
     confirmed = f"{_shown(arm.summary)} with {comparison.subtitle} on {arm.summary.n} draws{tested}"
     answers = refitted.answers
@@ -59,7 +58,9 @@ def expected_score(metric: str, answers: Answers, classes: int) -> Summary:
     trainings = np.unique(answers.training_N)
     if len(trainings) > 1:
         values_KN = np.where(answers.training_N == trainings[:, None], values_N, np.nan)
-        return crossed_summary(values_KN)
+        mean, reach = float(values_N.mean()), RepeatedParts.of(values_KN, of="arm").reach(LEVEL)
+        sd = float(np.nanmean(values_KN, axis=1).std(ddof=1))
+        return Summary(n=len(trainings), mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
     mean, sd = float(values_N.mean()), float(values_N.std(ddof=1)) if len(values_N) > 1 else 0.0
     reach = _reach(len(values_N), sd)
     return Summary(n=1, mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))

@@ -47,7 +47,7 @@ def parallel(results: SweepResults, known: Marks) -> Chart | None:
         name="parallel",
         title="Configurations and scores",
         caption="One line for each trial, from field to field to its score relative to the mean of its cell, in "
-        "points. In colour: the best third.",
+        "points. Thick lines: the best third.",
         rows=rows,
         draw=partial(_draw_parallel, known=known),
     )

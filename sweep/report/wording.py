@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sweep.records.results import SweepResults
+from sweep.verdict.wording import METRICS
 from trainable.ranges import Scalar
 
 __all__ = ["MINUS", "configuration", "duration", "interval", "metric_name", "p_value", "percent", "points", "share"]
 
 MINUS = "\N{MINUS SIGN}"
-_METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 
 
 def percent(value: float | None) -> str:
@@ -55,7 +55,7 @@ def configuration(params: Mapping[str, Scalar]) -> str:
 def metric_name(results: SweepResults) -> str:
     """The name of the metric that a sweep's scores are."""
     name = str(results.sweep.spec.get("protocol", {}).get("metric", "accuracy"))
-    return _METRICS.get(name, name)
+    return METRICS.get(name, name)
 
 
 def interval(low: float, high: float, *, signed: bool = True) -> str:

@@ -29,6 +29,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udff
 """Characters that YAML allows in no file, although an escape such as "\\e" can put them into a text."""
 
 
+_ZEROS_FIRST = re.compile("[-+]?0[0-9]")
+"""Begins what YAML reads as a number, and what a person may mean as the text of a class or a name: 01 would be 1."""
+
+
 class _ExcessError(Exception):
     """A document has more values, or nests them deeper, than any spec."""
 
@@ -164,6 +168,9 @@ class _Reading:
     def _scalar(self, node: yaml.ScalarNode, kind: str, place: Place) -> Any:
         if kind == "int" and len(node.value) > _MAX_DIGITS:
             return self._refuse(node, place, f"whole numbers have at most {_MAX_DIGITS} digits", shown(node.value), "")
+        if kind == "int" and _ZEROS_FIRST.match(node.value):
+            remedy = f"write {shown(node.value)} in quotes for the text, or {int(node.value)} for the number"
+            self._refuse(node, place, "a number has no zeros in front", shown(node.value), remedy)
         if len(node.value) > _MAX_TEXT:
             return self._refuse(node, place, f"text has at most {_MAX_TEXT} characters", f"{len(node.value)}", "cut it")
         if found := _CONTROL.search(node.value):

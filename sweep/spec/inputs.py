@@ -16,6 +16,7 @@ from trainable.datasets.digest import data_digest
 from trainable.draws import draw_notes, draw_of
 from trainable.encoder.digest import encoder_digest
 from trainable.encoder.rates import rate_range
+from trainable.lengths import length_notes
 from trainable.ranges import FloatRange
 from trainable.recipes import RECIPES
 
@@ -23,6 +24,7 @@ __all__ = [
     "Digests",
     "as_begun",
     "check_inputs",
+    "cut_notes",
     "data_notes",
     "digest_inputs",
     "input_changes",
@@ -137,11 +139,24 @@ def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
     """By dataset, what was dropped or assumed in reading it, and what recipes have to say of it. Raises TrainableError
     for one that cannot be read."""
     notes: dict[str, dict[str, None]] = {}
+    cut = cut_notes(grid)
     for config in (cell.default_config() for cell in grid):
-        data = load(config.dataset)
-        said = (*data.notes, *draw_notes(config, data), *RECIPES[config.recipe.name].notes(config, data))
+        data, name = load(config.dataset), config.dataset.name
+        own = (*draw_notes(config, data), *RECIPES[config.recipe.name].notes(config, data))
+        said = (*data.notes, *cut.get(name, ()), *own)
         notes.setdefault(config.dataset.name, {}).update(dict.fromkeys(said))
     return {name: tuple(said) for name, said in notes.items()}
+
+
+def cut_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
+    """By dataset, notes on rows that are longer than what trials keep of them."""
+    configs = [cell.default_config() for cell in grid]
+    lengths = {(each.dataset, each.max_length): each for each in configs if each.encoder}  # many cells have the same
+    notes: dict[str, tuple[str, ...]] = {}
+    for config in lengths.values():
+        name = config.dataset.name
+        notes[name] = (*notes.get(name, ()), *length_notes(config, load(config.dataset)))
+    return notes
 
 
 def input_changes(old: Digests, new: Digests) -> list[str]:

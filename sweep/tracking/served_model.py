@@ -61,6 +61,10 @@ def _texts(table: pd.DataFrame, column: str) -> list[str]:
         raise MlflowException.invalid_parameter_value(
             f"texts are read from the column `{column}`; the request has {found or 'none'}"
         )
+    if list(table.columns).count(column) > 1:
+        raise MlflowException.invalid_parameter_value(
+            f"columns must have different names; the request has `{column}` twice"
+        )
     texts: list[str] = table[column].tolist()
     for row, text in enumerate(texts, start=1):
         if not isinstance(text, str):

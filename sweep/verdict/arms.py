@@ -168,18 +168,20 @@ def _failures(records: CellRecords) -> Failures:
 def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     """True if training reached its end, but neither accuracy nor, beyond chance, mean recall is higher than that of
     always answering one class. A classifier that learned from balanced draws may be less accurate than that on an
-    unbalanced test part, yet it tells the classes apart."""
+    unbalanced test part, yet it tells the classes apart. Where all test rows are of one class, nobody can tell."""
     if data is None or evaluation.outcome is not None:
         return False
     if not evaluation.confusion:
         accuracy = evaluation.metrics.get("test_accuracy")
-        return accuracy is not None and accuracy <= data.majority_share
+        return accuracy is not None and accuracy <= data.majority_share < 1
     confusion_CC = np.array(evaluation.confusion)
+    rows_C = confusion_CC.sum(axis=1)
+    present = rows_C > 0
+    if np.count_nonzero(present) < 2:
+        return False
     if evaluation.tested:  # a part of few rows, on which a classifier may be as bad as that by chance
         return int(np.count_nonzero(confusion_CC.sum(axis=0))) == 1
     accurate = float(confusion_CC.trace() / confusion_CC.sum()) > data.majority_share
-    rows_C = confusion_CC.sum(axis=1)
-    present = rows_C > 0
     recalls = confusion_CC.diagonal()[present] / rows_C[present]
     error = float(np.sqrt((recalls * (1 - recalls) / rows_C[present]).sum())) / present.sum()
     return bool(not accurate and recalls.mean() <= 1 / present.sum() + _CHANCE * error)

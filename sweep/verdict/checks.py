@@ -33,8 +33,8 @@ class Check:
     """The comparison of two arms of different sweeps, or of one.
 
     title: of what is compared, as `trec, 8 labels per class`.
-    new, old: the arms.
-    difference: of the new arm to the old one, over the draws that both have.
+    new, old: the arms, with the draws that both have scores of.
+    difference: of the new arm to the old one, over these.
     margin: how much worse the new arm may be, a share.
     """
 
@@ -97,17 +97,20 @@ class Check:
 
 
 def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: float) -> Check | None:
-    """Compare two arms, each with its comparison; None if they have no draw in common.
+    """Compare two arms, each with its comparison, on the draws that both have scores of; None if there is none, or if
+    the same draws have tested other rows.
 
     margin: how much worse the new arm may be, a share.
     """
-    draws = [draw for draw in new[0].draws if draw in old[0].draws]
+    known = (dict(zip(comparison.draws, arm.scores, strict=True)) for comparison, arm in (new, old))
+    scored = [{draw for draw, score in scores.items() if score is not None} for scores in known]
+    draws = [draw for draw in new[0].draws if all(draw in each for each in scored)]
     ours, theirs = (_on(draws, comparison, arm) for comparison, arm in (new, old))
     found = arm_difference(ours, theirs)
     if found is None:
         return None
     allowing = allowing_for_collapses(found, ours, theirs)
-    return Check(title=new[0].title, new=new[1], old=old[1], difference=allowing, margin=margin)
+    return Check(title=new[0].title, new=ours, old=theirs, difference=allowing, margin=margin)
 
 
 def _on(draws: Sequence[int], comparison: Comparison, arm: Arm) -> Arm:
@@ -119,5 +122,4 @@ def _on(draws: Sequence[int], comparison: Comparison, arm: Arm) -> Arm:
 
 
 def _percent(arm: Arm) -> str:
-    known = [score for score in arm.scores if score is not None]
-    return f"{100 * np.mean(known):.1f} %"
+    return f"{100 * np.mean([score for score in arm.scores if score is not None]):.1f} %"

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.verdict.repeated import RepeatedParts, repeated_covariance
+from sweep.verdict.repeated import RepeatedParts, least_rows, least_variance, repeated_covariance
 from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
 
 __all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "difference_components", "likely_best"]
@@ -72,12 +72,12 @@ class Components:
 
     @property
     def _least(self) -> float:
-        """The variance of a mean of T rows, of which a share 1 / (T + 2) differs by 1 from the others; 0 where they are
-        seen to differ."""
-        if self.row_square > 1e-12:
-            return 0.0
-        share = 1 / (self.rows + 2)
-        return share * (1 - share) / self.rows
+        """The variance that a mean of T rows has at least where none is seen to differ."""
+        return 0.0 if self._rows_differ else least_variance(self.rows)
+
+    @property
+    def _rows_differ(self) -> bool:
+        return self.row_square > 1e-12
 
     @property
     def freedom(self) -> float:
@@ -106,21 +106,22 @@ class Components:
     def variance_with(self, draws: int) -> float:
         """The variance that the mean of so many draws, on as many rows, is expected to have."""
         rest, by_draw, by_row = self._effects
-        return by_draw / draws + by_row / self.rows + rest / (draws * self.rows)
+        return max(by_draw / draws + by_row / self.rows + rest / (draws * self.rows), self._least)
 
     def draws_for(self, variance: float) -> float:
         """The number of draws, on as many rows, with which the mean would have this variance; infinite if rows alone
         leave more."""
         rest, by_draw, by_row = self._effects
         left = variance - by_row / self.rows
-        return (by_draw + rest / self.rows) / left if left > 0 else np.inf
+        return (by_draw + rest / self.rows) / left if left > 0 and variance >= self._least else np.inf
 
     def rows_for(self, variance: float) -> float:
         """The number of rows, with as many draws, with which the mean would have this variance; infinite if draws alone
         leave more."""
         rest, by_draw, by_row = self._effects
         left = variance - by_draw / self.draws
-        return (by_row + rest / self.draws) / left if left > 0 else np.inf
+        least = 0.0 if self._rows_differ else least_rows(variance)
+        return max((by_row + rest / self.draws) / left, least) if left > 0 else np.inf
 
     @property
     def _effects(self) -> tuple[float, float, float]:

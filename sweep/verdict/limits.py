@@ -94,8 +94,8 @@ def _shared_rows(results: SweepResults, comparisons: Sequence[Comparison]) -> It
     shared = [name for name in sorted(names) if name in results.sweep.data and results.sweep.data[name].folds]
     if shared:
         yield (
-            f"the labels that test a winner have also chosen it, on other draws: {some(shared)}; among 6 "
-            "configurations that flattered by 1 to 2 points in simulations, and more of them flatter more"
+            f"the labels that test a winner have also chosen it, on other draws: {some(shared)}; in simulations that "
+            "flattered the best of 6 configurations by 1 to 2 points, and more of them flatter more"
         )
 
 

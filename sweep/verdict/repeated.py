@@ -24,7 +24,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RepeatedParts", "arm_inflation", "difference_inflation", "repeated_covariance"]
+__all__ = [
+    "RepeatedParts",
+    "arm_inflation",
+    "difference_inflation",
+    "least_rows",
+    "least_variance",
+    "repeated_covariance",
+]
 
 Values = NDArray[np.float64]
 
@@ -64,9 +71,11 @@ class RepeatedParts:
     @property
     def variance(self) -> float:
         """V, the variance of the mean; where all rows agree, at least what it would be if one of T + 2 did not."""
-        share = 1 / (self.rows + 2)
-        least = 0.0 if self.by_row > 1e-12 else share * (1 - share) / self.rows
-        return max(self.by_row / self.rows + self.by_draw / self.draws, least)
+        return max(self.by_row / self.rows + self.by_draw / self.draws, self._least)
+
+    @property
+    def _least(self) -> float:
+        return 0.0 if self.by_row > 1e-12 else least_variance(self.rows)
 
     @property
     def freedom(self) -> float:
@@ -83,18 +92,31 @@ class RepeatedParts:
 
     def variance_with(self, draws: int) -> float:
         """The variance that the mean of so many draws of the same rows is expected to have."""
-        return self.by_row / self.rows + self.by_draw / draws
+        return max(self.by_row / self.rows + self.by_draw / draws, self._least)
 
     def draws_for(self, variance: float) -> float:
         """The number of draws with which the mean would have this variance; infinite if these rows leave more."""
         left = variance - self.by_row / self.rows
-        return self.by_draw / left if left > 0 else np.inf
+        return self.by_draw / left if left > 0 and variance >= self._least else np.inf
 
     def rows_for(self, variance: float) -> float:
         """The number of labelled rows with which the mean would have this variance on as many draws; infinite if the
         draws leave more. That more rows train better classifiers is left out."""
         left = variance - self.by_draw / self.draws
-        return self.by_row / left if left > 0 else np.inf
+        least = least_rows(variance) if self._least else 0.0
+        return max(self.by_row / left, least) if left > 0 else np.inf
+
+
+def least_variance(rows: int) -> float:
+    """The variance of a mean of T rows which all agree: what it would be if one of T + 2 differed by 1 from the others,
+    (T + 1) / (T (T + 2)^2)."""
+    share = 1 / (rows + 2)
+    return share * (1 - share) / rows
+
+
+def least_rows(variance: float) -> float:
+    """The number of rows with which `least_variance` is at most this one, since that is below 1 / T^2."""
+    return float(1 / np.sqrt(variance))
 
 
 def arm_inflation(share: float) -> float:

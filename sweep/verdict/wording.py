@@ -17,9 +17,9 @@ from sweep.verdict.statistics import Summary
 from trainable.config import TrialConfig
 from trainable.shots import selected_by
 
-__all__ = ["selection", "sentence"]
+__all__ = ["METRICS", "selection", "sentence"]
 
-_METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
+METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 _CHEAP = 0.5  # a share of the other's time that is worth a word
 _UNTRAINED = ("frozen", "label_names", "predictions")  # the methods that train no encoder
 _RULES = {
@@ -62,7 +62,7 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
 def selection(groups: Sequence[Group], confirm: Confirm, data: Mapping[str, DataRecord]) -> str:
     """The sentence that says how the winners of all cells were chosen. data: by the name of the dataset."""
     configs = [group.config for group in groups]
-    metrics = _listed(_METRICS[config.metric] for config in configs)
+    metrics = _listed(METRICS[config.metric] for config in configs)
     draws = _listed(str(config.replicates) for config in configs)
     rows = _listed(_selecting_rows(config, data.get(config.dataset.name)) for config in configs)
     chosen = (
@@ -143,6 +143,9 @@ def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], fa
     """The sentence where no method is significantly better, and those of `open_arms` are not significantly worse."""
     result = "No method is shown to be better than" if some_worse else "No method can be told from"
     first = max(open_arms, key=lead)
+    if abs(lead(first)) < 0.0005:  # which would be shown as a lead of 0.0 points
+        same = f"{first.method}, the best of the others, has the same mean, {percent(mean.mean)}"
+        return f"{result} {base.method}: {same} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
     if best is base:
         text = (
             f"{result} {base.method}, which has the highest mean, {percent(mean.mean)}: {first.method}, the next, is "

@@ -85,7 +85,7 @@ def test_a_pickle_answers_the_same_and_holds_no_code(fitted: FewShotClassifier) 
     assert restored.verdict_.comparisons[0].sentence == fitted.verdict_.comparisons[0].sentence
 
 
-@pytest.mark.parametrize("labels", [[1.0, 2.0], [True, False]])  # scikit-learn's checks bring whole numbers
+@pytest.mark.parametrize("labels", [["1.0", "2.0"], [True, False]])  # scikit-learn's checks bring whole numbers
 def test_labels_keep_their_type(small: FewShotClassifier, labels: list[Any]) -> None:
     names = dict(zip(("bad", "good"), labels, strict=True))
     wanted = np.array([names[label] for label in LABELS])
@@ -130,7 +130,9 @@ def test_the_same_call_resumes_in_a_folder_of_ones_own(small: FewShotClassifier,
         (TEXTS, np.linspace(0, 1, 72), "Unknown label type"),
         (TEXTS, ["a"] * 72, "at least two classes"),
         (TEXTS, ["a"] + ["b"] * 71, "rows"),
-        (TEXTS, ["a ", "a", "b"] * 24, "must differ in more than case"),
+        (TEXTS, [None, *LABELS[1:]], "y must hold the label of each text; received None in row 0"),
+        (TEXTS, ["1.0", "1", "2"] * 24, "must differ in more than spaces and the spelling of numbers"),
+        (TEXTS, ["a ", "a", "b"] * 24, "must differ in more than spaces"),
     ],
 )
 def test_bad_input_is_a_value_error(small: FewShotClassifier, texts: Any, labels: Any, said: str) -> None:

@@ -84,6 +84,7 @@ def test_every_row_is_ranked_where_draws_test_parts_of_the_rows(
     said = capsys.readouterr().out
     out = folder / "sweeps" / "mine" / "explain" / "few__4__frozen"
     assert str(out / "explain.html") in said
+    assert "The arm's accuracy is " in said
     rows = table(out / "doubtful_labels.csv")
     assert len(rows) == 98
     assert [int(row["rank"]) for row in rows] == list(range(1, 99))

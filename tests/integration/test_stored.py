@@ -49,8 +49,17 @@ def test_status_reads_and_changes_nothing(dead_sweep: SweepDirectory, capsys: py
         assert main(["status", place]) == 0
         output = capsys.readouterr().out
         assert "1 completed, 1 running" in output
+        assert "note: no driver holds this folder: it was killed, or runs on another machine" in output
         assert "0.500" in output
     assert dead_sweep.journal.read_bytes() == before
+
+
+def test_status_of_a_sweep_that_runs_says_nothing_of_its_driver(
+    dead_sweep: SweepDirectory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with dead_sweep.locked():
+        assert main(["status", "small"]) == 0
+    assert "note:" not in capsys.readouterr().out
 
 
 def test_a_reader_that_leaves_is_no_failure(dead_sweep: SweepDirectory) -> None:

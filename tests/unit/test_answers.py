@@ -85,6 +85,7 @@ def test_the_file_that_is_read_is_never_written(folder: Path, tmp_path: Path) ->
         ("in.csv", "", "is empty"),
         ("in.csv", "text\na\x00b\n", "binary data (NUL bytes)"),
         ("in.jsonl", '{"text": null}\n', "must hold a text in every row; received 'None' in row 1"),
+        ("in.jsonl", '{"text": NaN}\n', "must hold a text in every row; received 'nan' in row 1"),
     ],
     ids=[
         "a row without it",
@@ -97,6 +98,7 @@ def test_the_file_that_is_read_is_never_written(folder: Path, tmp_path: Path) ->
         "nothing",
         "NUL",
         "null",
+        "NaN",
     ],
 )
 def test_what_cannot_be_read_is_refused(name: str, content: str, said: str, folder: Path, tmp_path: Path) -> None:
@@ -120,3 +122,18 @@ def test_wrong_places_are_refused(folder: Path, tmp_path: Path) -> None:
         answer(folder, tmp_path / "in.csv", tmp_path / "no" / "out.csv")
     with pytest.raises(FolderError, match="give that folder"):
         answer(tmp_path, tmp_path / "in.csv", tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("name", ["in.csv", "new texts (1).csv", "in[2].tsv"])
+def test_a_blank_row_has_an_answer_in_its_place(name: str, folder: Path, tmp_path: Path) -> None:
+    sign = "\t" if name.endswith(".tsv") else ","
+    lines = ["text,note", "hello,", ",", "  ,  ", "a card,seen"]
+    (tmp_path / name).write_text("\n".join(lines).replace(",", sign) + "\n")
+    answer(folder, tmp_path / name, tmp_path / "out.csv")
+    assert [row["text"] for row in answered(tmp_path / "out.csv")] == ["hello", "", "  ", "a card"]
+
+
+def test_a_number_is_read_as_where_it_was_trained_on(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": 3.0}\n{"text": 2.5}\n')
+    answer(folder, tmp_path / "in.jsonl", tmp_path / "out.csv")
+    assert [row["text"] for row in answered(tmp_path / "out.csv")] == ["3", "2.5"]

@@ -137,6 +137,8 @@ def test_overrides_are_refused_in_the_words_of_the_command_line(
     assert capsys.readouterr().err.startswith(str(raised.value))
     with pytest.raises(sweep.SweepError, match=r"--set budget: a value is .*received set"):
         sweep.run("quickstart", overrides={"budget": {1}}, root=tmp_path)
+    with pytest.raises(sweep.SweepError, match="overrides are a mapping from fields to values; received list"):
+        sweep.run("quickstart", overrides=["budget"], root=tmp_path)  # type: ignore[arg-type]
 
 
 def test_unknown_sweeps_are_refused(tmp_path: Path) -> None:
@@ -167,6 +169,12 @@ def test_a_frame_has_the_name_and_columns_that_the_spec_gives(tmp_path: Path) ->
     assert "junk" not in Path(str(spec.datasets["films"].path)).read_text()
 
 
+def test_columns_may_have_numbers_for_names(tmp_path: Path) -> None:
+    frame = pd.DataFrame(FRAME.to_numpy())
+    spec = spec_of({"mine": frame}, tmp_path, datasets={"mine": {"text": "0", "label": "1"}})
+    assert len({*load(spec.datasets["mine"]).pool.texts}) == 12
+
+
 def test_frames_by_name_with_test_parts_and_pairs(tmp_path: Path) -> None:
     pairs = FRAME.assign(second=[f"other {number}" for number in range(12)])
     test = pd.DataFrame({"text": ["x", "y"], "label": ["a", "b"]})
@@ -195,6 +203,8 @@ def test_labels_of_any_type_have_names(labels: Any, tmp_path: Path) -> None:
     [
         (FRAME.rename(columns={"label": "intent"}), "no column `label`.*`intent`"),
         (FRAME.assign(text=[b"bytes"] * 12), "must hold text or numbers; received a bytes"),
+        (FRAME.assign(label=[np.zeros(2)] * 12), "must hold text or numbers; received a ndarray"),
+        (pd.concat([FRAME, FRAME["text"]], axis=1), "columns must have different names; `text` stands twice"),
         ([("text", "label")], "data must be a DataFrame"),
         ({"mine": FRAME.to_dict()}, "data must be a DataFrame"),
     ],

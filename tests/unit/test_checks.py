@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,11 @@ def test_a_loss_as_large_as_the_margin_passes_in_a_twentieth_of_all_checks() -> 
 # ---- stored sweeps ---------------------------------------------------------------------------------------------------
 
 
-def stored(root: Path, name: str, right: float, *, digest: str = "sha256:1", metric: str = "accuracy") -> None:
-    """A finished sweep of one cell, whose confirmation answers a share of its 200 test rows right."""
+def stored(
+    root: Path, name: str, right: float, *, digest: str = "sha256:1", metric: str = "accuracy", first: int = 0
+) -> None:
+    """A finished sweep of one cell, whose confirmation answers a share of its 200 test rows right on six draws, from
+    the one of this number on."""
     given = spec(name=name, compare={"loss": ["cross_entropy"]}, protocol={"metric": metric}, confirm={"draws": 6})
     (cell,) = grid = cells(given)
     directory = SweepDirectory(root / name)
@@ -118,7 +122,7 @@ def stored(root: Path, name: str, right: float, *, digest: str = "sha256:1", met
     confirmation = ledger.begin_confirmation(
         record, Role.CONFIRMATION, record.config.model_copy(update={"evaluations": 1})
     ).key
-    for number in range(6):
+    for number in range(first, first + 6):
         wrong = np.random.default_rng(number).random(200) >= right
         ledger.record_replicate(confirmation, answered(number, labels, np.where(wrong, (labels + 1) % 4, labels)))
     ledger.finish_confirmation(confirmation, Outcome.COMPLETED)
@@ -157,6 +161,25 @@ def test_other_test_rows_and_other_metrics_are_refused(tmp_path: Path) -> None:
         check_stored("other-rows", "old", tmp_path, margin=1)
     with pytest.raises(StoredSweepError, match="'other-metric' was judged by macro_f1, 'old' by accuracy"):
         check_stored("other-metric", "old", tmp_path, margin=1)
+
+
+def test_nothing_passes_that_was_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Draws of the same number which test other rows, as where data without a test part have another name."""
+    stored(tmp_path, "old", 0.8)
+    stored(tmp_path, "later", 0.8, first=6)
+    assert main(["check", "later", "--against", "old", "--dir", str(tmp_path)]) == 2
+    assert "draws that both sweeps have tested on the same rows; 'later' and 'old' have none" in capsys.readouterr().err
+
+
+def test_scores_are_shown_of_the_draws_that_both_have(tmp_path: Path) -> None:
+    stored(tmp_path, "old", 0.8)
+    stored(tmp_path, "later", 0.8, first=3)
+    (found,) = check_stored("later", "old", tmp_path, margin=1)
+    assert found.difference.n == len(found.new.scores) == len(found.old.scores) == 3
+    shown = re.findall(r"([0-9.]+) %", found.sentence.split(": ")[1])
+    assert len(shown) == 2
+    assert len(set(shown)) == 1
+    assert found.difference.mean == 0
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

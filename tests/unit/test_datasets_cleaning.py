@@ -11,14 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from trainable import DatasetConfig
+from trainable.config import TrialConfig
 from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import Rows, TextData, load
 from trainable.datasets.cleaning import row_key
 from trainable.datasets.splits import held_out
 from trainable.datasets.table import Part
 from trainable.errors import DataError
+from trainable.lengths import length_notes
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -200,6 +203,15 @@ def test_rows_are_equal_by_words_and_not_by_case(first: str, second: str) -> Non
         (_numbered(4, "x"), (), {"test_split": "train"}, "must differ; both are `train`"),
         (_numbered(4, "x"), (), {"test_split": "tset"}, "no split `tset` for `test_split`"),
         (_numbered(4, "x"), [("a", "-1")], {"test_split": "test"}, "those of `test` are hidden"),
+        (_numbered(4, "x"), [("a", "-1")], {}, "every row of .*heldout.csv has -1 or none"),
+        (
+            _numbered(4, "x") + _numbered(4, "y"),
+            _numbered(3, "x") + _numbered(4, "y"),
+            {},
+            "; .*they stand in the test",
+        ),
+        (_numbered(20, "x") + _numbered(20, "y"), (), {"test_share": 0.7, "holdout": "auto"}, "1 of 1; .* 0.05 to 0.5"),
+        (_numbered(20, "x") + _numbered(20, "y"), (), {"test_share": 0.01, "holdout": "auto"}, "which is 1 of 100"),
     ],
 )
 def test_what_is_wrong_with_the_rows_is_said(
@@ -233,7 +245,7 @@ def test_too_many_classes(tmp_path: Path) -> None:
         ("fixed", 50, 0.25, 0),
         ("repeated", FEW_ROWS + 100, 0.25, 4),
         ("auto", 50, 0.1, 10),
-        ("auto", 50, 0.9, 2),
+        ("auto", 50, 0.5, 2),
     ],
 )
 def test_every_row_of_few_may_test(tmp_path: Path, holdout: str, rows: int, share: float, folds: int) -> None:
@@ -252,3 +264,28 @@ def test_a_given_test_part_is_the_test_part(tmp_path: Path) -> None:
     assert _load(tmp_path, *parts, holdout="auto").folds == 0
     with pytest.raises(DataError, match=r"`holdout: repeated` .* received a test part of 6 rows too; leave one"):
         _load(tmp_path, *parts, holdout="repeated")
+
+
+def test_both_texts_of_a_pair_have_columns_of_their_own() -> None:
+    with pytest.raises(ValidationError, match="names a column of its own; received 'question'"):
+        DatasetConfig(name="data", path="pairs.csv", text="question", text_pair="question")
+
+
+# ---- texts that are longer than what is read of them
+
+
+@pytest.mark.parametrize(("long", "said"), [(0, False), (1, True), (50, True)])
+def test_rows_that_are_certainly_cut_are_counted(tmp_path: Path, long: int, said: bool) -> None:
+    words = [" ".join(["word"] * 70 + [str(number)]) if number < long else f"text {number}" for number in range(50)]
+    data = _load(tmp_path, [(text, "xy"[number % 2]) for number, text in enumerate(words)], holdout="auto")
+    config = TrialConfig.model_validate({"dataset": {"name": "data"}, "shots": 4, "encoder": "tiny", "max_length": 64})
+    notes = length_notes(config, data)
+    assert notes == (
+        (
+            f"{long} of 50 rows have more than 64 words, and at least these are cut: a trial reads their "
+            "first 64 tokens (`max_length`)",
+        )
+        if said
+        else ()
+    )
+    assert not length_notes(config.model_copy(update={"max_length": 71}), data)

@@ -59,6 +59,16 @@ def test_the_interval_of_several_trainings_is_wider_than_of_as_many_independent_
     assert wide.high - wide.low > 1.1 * (narrow.high - narrow.low)
 
 
+def test_a_score_is_the_share_of_all_rows_however_many_each_training_left_out() -> None:
+    training_N = np.repeat([0, 1, 2], [13, 13, 4])
+    right_N = np.arange(30) >= 2
+    labels_N = np.zeros(30, dtype=np.int64)
+    given = Answers(labels_N=labels_N, predicted_N=1 - right_N, training_N=training_N, trained=20, kept=False)
+    found = expected_score("accuracy", given, 2)
+    assert found.mean == pytest.approx(28 / 30)
+    assert found.low < found.mean < found.high
+
+
 def test_one_classifier_has_the_interval_of_students_t() -> None:
     given = answers(60, 1)
     right_N = (given.labels_N == given.predicted_N).astype(float)

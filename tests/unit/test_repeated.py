@@ -11,10 +11,10 @@ from scipy import stats
 
 from sweep.records.results import SweepResults
 from sweep.verdict import verdict
-from sweep.verdict.crossed import crossed_difference, crossed_summary, likely_best
+from sweep.verdict.crossed import Components, crossed_difference, crossed_summary, likely_best
 from sweep.verdict.outlook import outlooks
 from sweep.verdict.power import resolving
-from sweep.verdict.repeated import RepeatedParts, repeated_covariance
+from sweep.verdict.repeated import RepeatedParts, least_variance, repeated_covariance
 from sweep.verdict.statistics import LEVEL, equivalence_p
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.folds import stratified_folds
@@ -164,6 +164,19 @@ def test_a_training_collapsed_where_it_answers_one_class_to_the_rows_of_its_draw
     )
     (comparison,) = verdict(replace(results, confirmations=(replace(record, replicates=replicates),))).comparisons
     assert comparison.arms[0].failures.majority == 2
+
+
+def test_where_all_rows_agree_more_draws_do_not_help_and_more_rows_do() -> None:
+    values_NT = np.zeros((4, 40))
+    values_NT[np.arange(40) % 4 != np.arange(4)[:, None]] = np.nan
+    for found in (Components.of(np.zeros((4, 40))), RepeatedParts.of(values_NT, of="difference")):
+        margin = found.variance / 10
+        assert found.draws_for(margin) == np.inf
+        assert found.variance_with(1000) == found.variance
+        needed = int(np.ceil(found.rows_for(margin)))
+        assert needed > 40
+        assert least_variance(needed) <= margin < least_variance(int(0.95 * needed))
+        assert found.draws_for(found.variance) == 0, "it has this variance now"
 
 
 def test_what_would_help_is_more_labels() -> None:

@@ -37,13 +37,23 @@ def test_it_is_defined_without_a_warning() -> None:
         runpy.run_path(str(registry._SERVED))
 
 
+def test_a_column_that_stands_twice_is_refused() -> None:
+    """As after a merge of two tables: neither of them is the one that is meant."""
+    import pandas as pd  # type: ignore[import-untyped]
+    from mlflow.exceptions import MlflowException
+
+    texts = runpy.run_path(str(registry._SERVED))["_texts"]
+    with pytest.raises(MlflowException, match="columns must have different names; the request has `text` twice"):
+        texts(pd.DataFrame([["a", "b"]], columns=["text", "text"]), "text")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_it_answers_as_the_classifier_whatever_the_recipe(
     toy_csv: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
 
     monkeypatch.chdir(tmp_path)  # where a new store keeps its files
     uri, data = f"sqlite:///{tmp_path}/mlflow.db", DatasetConfig(name="toy", path=str(toy_csv))

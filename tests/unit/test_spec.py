@@ -209,6 +209,19 @@ def test_numbers_in_every_notation(number: str) -> None:
     assert loaded(GOOD + f"search: {{encoder_lr: {number}}}\n").search["encoder_lr"] == 1e-5
 
 
+@pytest.mark.parametrize("number", ["01", "-007", "+00"])
+def test_a_number_with_zeros_in_front_may_be_meant_as_a_text(number: str) -> None:
+    """A class is called so, and YAML would make another one of it."""
+    for text, overrides in (
+        (GOOD, [f"budget.trials_per_cell={number}"]),
+        (GOOD + f"search: {{steps: [{number}]}}\n", []),
+    ):
+        with pytest.raises(SpecError) as caught:
+            loaded(text, *overrides)
+        assert "a number has no zeros in front" in str(caught.value)
+        assert f"write '{number}' in quotes for the text, or {int(number)} for the number" in str(caught.value)
+
+
 @pytest.mark.parametrize("text", ["no", "on", "2024-01-01", "12:30:00", "1_000", "0x10", "null and void"])
 def test_text_that_older_yaml_takes_for_something_else(text: str) -> None:
     assert loaded(GOOD, f"description={text}").description == text

@@ -404,6 +404,18 @@ def test_a_classifier_that_tells_classes_apart_did_not_go_wrong_however_rare_the
     assert [_is_majority(each, data) for each in (told_apart, guessed, by_chance)] == [False, True, True]
 
 
+@pytest.mark.parametrize("tested", [(), (0, 1, 2)])
+@pytest.mark.parametrize("row", [(3, 0), (2, 1), (0, 3)])
+def test_nobody_can_tell_who_went_wrong_on_test_rows_of_one_class(
+    row: tuple[int, int], tested: tuple[int, ...]
+) -> None:
+    data = DataRecord(name="own", class_names=("usual", "rare"), pool=50, test=3, test_counts=(3, 0))
+    evaluation = Evaluation(draw=1, replicate=0, point=1, step=1, confusion=(row, (0, 0)), tested=tested)
+    assert not _is_majority(evaluation, data)
+    without_matrix = replace(evaluation, confusion=(), metrics={"test_accuracy": row[0] / 3})
+    assert not _is_majority(without_matrix, data)
+
+
 def test_a_small_test_part_is_said() -> None:
     results = small()
     few = {name: replace(each, test=12, labels=None) for name, each in results.sweep.data.items()}

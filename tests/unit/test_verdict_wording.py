@@ -124,7 +124,9 @@ def test_the_largest_of_several_differences_flatters() -> None:
 
 
 def test_a_difference_of_nothing_has_no_sign() -> None:
-    assert "is behind by 0.0 points (95 % interval -2.1 to 2.1," in told(("proxy_anchor", -0.001, 1.0))
+    assert "the best of the others, has the same mean, 70.0 % (95 % interval -2.1 to 2.1," in told(
+        ("proxy_anchor", -0.001, 1.0)
+    )
 
 
 def test_what_is_within_the_margin_is_said() -> None:

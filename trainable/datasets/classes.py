@@ -82,8 +82,18 @@ def without_rare(train: Part, test: Part | None, config: DatasetConfig) -> _Spli
     return _kept(train, test, config, lambda label: counts[label] >= least, notes)
 
 
-def check_classes(part: Part) -> None:
-    """Raise DataError unless the rows have 2 to 1000 classes with at least two rows each."""
+def check_classes(part: Part, left_out: Sequence[str] = ()) -> None:
+    """Raise DataError unless the rows have 2 to 1000 classes with at least two rows each.
+
+    left_out: notes on rows that are not among them any more, which may be why.
+    """
+    try:
+        _check_counts(part)
+    except DataError as error:
+        raise DataError("; ".join([str(error), *left_out])) from None
+
+
+def _check_counts(part: Part) -> None:
     counts = Counter(str(label) for label in part.labels)
     if not counts:
         raise DataError(

@@ -22,11 +22,14 @@ _SEP_LINE = re.compile(r"sep=(.)\r?\n")  # Excel's way to name the delimiter
 _Row = tuple[int, list[str]]  # line number in the file, cells
 
 
-def read_delimited(path: Path, text: str, notes: tuple[str, ...], config: DatasetConfig, usual: str) -> Table:
+def read_delimited(
+    path: Path, text: str, notes: tuple[str, ...], config: DatasetConfig, usual: str, *, blank: bool = False
+) -> Table:
     """Return the columns of a csv or tsv file that `config` names.
 
     The delimiter is `config.delimiter`, or what a line `sep=;` names; without one, or where only another one does, it
     is the one that makes the columns that `config` names of the header, else `usual`, which the file's ending says.
+    blank: whether lines of nothing but delimiters are rows too.
 
     Raises DataError if several delimiters do, and for malformed lines, by number.
     """
@@ -34,9 +37,9 @@ def read_delimited(path: Path, text: str, notes: tuple[str, ...], config: Datase
     if delimiter != usual:
         notes += (f"{path.name}: cells are separated by {_shown(delimiter)}",)
     if delimiter == "\t":
-        rows, quote_notes = _tab_rows(path, text)
+        rows, quote_notes = _tab_rows(path, text, blank=blank)
     else:
-        rows, quote_notes = _checked(path, _rows(path, text, delimiter, quoted=True), delimiter), ()
+        rows, quote_notes = _checked(path, _rows(path, text, delimiter, quoted=True, blank=blank), delimiter), ()
     header, rows, header_notes = _header(path, rows, config)
     return Table(
         place=str(path),
@@ -85,32 +88,36 @@ def _shown(delimiter: str) -> str:
     return "tabs" if delimiter == "\t" else f"`{shortened(delimiter)}`"
 
 
-def _tab_rows(path: Path, text: str) -> tuple[list[_Row], tuple[str, ...]]:
+def _tab_rows(path: Path, text: str, *, blank: bool) -> tuple[list[_Row], tuple[str, ...]]:
     """Return the rows of a file with tabs, whose quotes are plain characters in some files (MRPC) and csv's in others.
 
     They are read as csv's quotes if every cell that begins with one is a well-formed quoted cell, or if all lines have
     the same number of cells only when they are read so.
     """
-    plain = _rows(path, text, "\t", quoted=False)
+    plain = _rows(path, text, "\t", quoted=False, blank=blank)
     if _ragged(plain):
         try:
-            return _checked(path, _rows(path, text, "\t", quoted=True), "\t"), ()
+            return _checked(path, _rows(path, text, "\t", quoted=True, blank=blank), "\t"), ()
         except DataError:
             return _checked(path, plain, "\t"), ()
     opening = [cell for _, cells in plain for cell in cells if cell.startswith('"')]
     if opening and all(_QUOTED_CELL.fullmatch(cell) for cell in opening):
-        return _rows(path, text, "\t", quoted=True), ()
+        return _rows(path, text, "\t", quoted=True, blank=blank), ()
     return plain, (f"{path.name}: quotes are read as plain characters",) if opening else ()
 
 
-def _rows(path: Path, text: str, delimiter: str, *, quoted: bool) -> list[_Row]:
-    """Return the rows that are not blank, each with the number of its last line."""
+def _rows(path: Path, text: str, delimiter: str, *, quoted: bool, blank: bool) -> list[_Row]:
+    """Return the rows, each with the number of its last line. blank: also those of delimiters alone."""
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a cell may hold a whole book
     lines = io.StringIO(text, newline="")
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     try:
-        rows = [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        rows = [
+            (reader.line_num, cells)
+            for cells in reader
+            if any(cell.strip() for cell in cells) or (blank and len(cells) > 1)
+        ]
     except csv.Error as error:
         raise DataError(
             f"{path}, line {reader.line_num}: malformed line ({error}); a text with commas, tabs or line breaks stands "

@@ -44,8 +44,10 @@ _CONTENTS = (
 )
 
 
-def read_table(path: Path, config: DatasetConfig) -> Table:
+def read_table(path: Path, config: DatasetConfig, *, blank: bool = False) -> Table:
     """Return the columns of one file that `config` names.
+
+    blank: whether lines of nothing but delimiters, as at the end of many a spreadsheet, are rows too.
 
     Raises DataError for an unknown format, an unreadable, empty or binary file, and malformed lines, by number.
     """
@@ -61,7 +63,8 @@ def read_table(path: Path, config: DatasetConfig) -> Table:
         return _parquet(path, config)
     text, notes = decoded(path, config.encoding)
     if suffix.startswith((".csv", ".tsv")):
-        return read_delimited(path, text, notes, config, usual="\t" if suffix.startswith(".tsv") else ",")
+        usual = "\t" if suffix.startswith(".tsv") else ","
+        return read_delimited(path, text, notes, config, usual, blank=blank)
     return read_records(path, text, notes, config)
 
 

@@ -77,9 +77,19 @@ def load(config: DatasetConfig) -> TextData:
 
 
 def _folds(train: Part, config: DatasetConfig) -> int:
-    """Return into how many parts the rows are cut, of which a draw tests one; 0 for one test part for all draws."""
-    repeated = config.holdout == "repeated" or (config.holdout == "auto" and len(train) < FEW_ROWS)
-    return max(2, round(1 / config.test_share)) if repeated else 0
+    """Return into how many parts the rows are cut, of which a draw tests one; 0 for one test part for all draws. Raises
+    DataError for a share that cannot be such a part."""
+    if config.holdout == "fixed" or (config.holdout == "auto" and len(train) >= FEW_ROWS):
+        return 0
+    folds = round(1 / config.test_share)
+    if not 2 <= folds <= len(train) // 2:
+        raise DataError(
+            f"dataset `{config.name}`: each draw holds out its own 1 of k of the {len(train)} rows to test on, with k "
+            f"from 2 on and two rows or more; received `test_share: {config.test_share:g}`, which is 1 of {folds}; "
+            f"choose a share from {1 / (len(train) // 2):.2g} to 0.5, or set `holdout: fixed` for one test part of all "
+            "draws"
+        )
+    return folds
 
 
 def _repeated(train: Part, folds: int) -> tuple[Part, Part, str]:
@@ -121,7 +131,7 @@ def _beside_test_part(train: Part, test: Part, config: DatasetConfig) -> tuple[P
     pool, overlap_notes = without_texts_of(train, test)
     pool, kept, rare_notes = without_rare(pool, test, config)
     assert kept is not None
-    check_classes(pool)
+    check_classes(pool, overlap_notes)
     return pool, kept, test_notes + overlap_notes + rare_notes + check_test_classes(pool, kept)
 
 

@@ -66,6 +66,11 @@ def _check_names(parts: Mapping[str, Part], config: DatasetConfig) -> None:
             f"dataset `{config.name}`: `train_split` and `test_split` must differ; both are `{config.test_split}`; "
             "leave `test_split` out to hold out a share of the rows"
         )
+    if config.test_path is not None and "test" in parts and _is_hidden(parts["test"]):
+        mistakes.append(
+            f"dataset `{config.name}`: a test file needs labels; every row of {config.test_path} has -1 or none, as "
+            "hidden labels are written; give another `test_path`, or leave it out"
+        )
     if config.test_split in parts and _is_hidden(parts[str(config.test_split)]):
         mistakes.append(
             f"dataset `{config.name}`: the test part needs labels; those of `{config.test_split}` are hidden (-1 or "

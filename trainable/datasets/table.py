@@ -24,6 +24,7 @@ __all__ = [
     "part_of",
     "said",
     "shortened",
+    "spelled",
     "wanted_columns",
 ]
 
@@ -123,12 +124,12 @@ def _split_notes(table: Table, config: DatasetConfig) -> tuple[str, ...]:
     )
 
 
-def check_names(path: Path, names: Sequence[str], config: DatasetConfig) -> None:
+def check_names(place: object, names: Sequence[str], config: DatasetConfig) -> None:
     """Raise DataError if a column that `config` names stands twice in a file; others may."""
     counts = Counter(names)
     twice = sorted(name for name in set(wanted_columns(config).values()) if counts[name] > 1)
     if twice:
-        raise DataError(f"{path}: columns must have different names; {listing(twice)} stands twice; rename one")
+        raise DataError(f"{place}: columns must have different names; {listing(twice)} stands twice; rename one")
 
 
 def malformed(
@@ -193,15 +194,21 @@ def _strings(values: Sequence[object], place: str, column: str) -> tuple[str | N
     return tuple(_string(value, place, column, row) for row, value in enumerate(values, start=1))
 
 
-def _string(value: object, place: str, column: str, row: int) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
+def spelled(value: object) -> str | None:
+    """How a value of a table is read as text: a whole number without its point, what JSON has no character for as `?`.
+    None for one that is missing, and for what is neither text nor number."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, str | int | float):
+    if not isinstance(value, str | int | float) or (isinstance(value, float) and math.isnan(value)):
+        return None  # NaN is how programs write what is missing
+    # A lone surrogate, which JSON can spell, is no character: no tokenizer and no hash takes it.
+    return str(value).encode("utf-8", errors="replace").decode()
+
+
+def _string(value: object, place: str, column: str, row: int) -> str | None:
+    if value is not None and not isinstance(value, str | int | float):
         raise DataError(
             f"{place}, row {row}: column `{column}` must hold text or numbers; received a {type(value).__name__}; "
             "name another column, or write one string in each row"
         )
-    # A lone surrogate, which JSON can spell, is no character: no tokenizer and no hash takes it.
-    return str(value).strip().encode("utf-8", errors="replace").decode() or None
+    return (spelled(value) or "").strip() or None

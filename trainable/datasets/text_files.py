@@ -9,6 +9,7 @@ from pathlib import Path
 
 from trainable.config import DatasetConfig
 from trainable.datasets.files import decoded, read_table, split_suffix
+from trainable.datasets.table import spelled
 from trainable.errors import DataError
 
 __all__ = ["read_texts"]
@@ -31,8 +32,8 @@ def read_texts(file: Path, text: str, pair: str | None) -> tuple[list[str], list
         columns: Mapping[str, Sequence[object]] = _only_column(file, lines)
         names: Sequence[str] = list(columns)
     else:
-        config = DatasetConfig(name=file.stem or "file", path=str(file), text=text, text_pair=pair, label=text)
-        table = read_table(file, config)
+        config = DatasetConfig(name="texts", path=str(file), text=text, text_pair=pair, label=text)
+        table = read_table(file, config, blank=True)  # answers stand in the order of the lines
         columns, names = table.columns, table.names
     for column in (each for each in (text, pair) if each is not None and each not in columns):
         raise _lacks(file, column, names)
@@ -53,7 +54,8 @@ def _only_column(file: Path, lines: str) -> Mapping[str, Sequence[str]]:
 
 def _cells(file: Path, column: str, values: Sequence[object]) -> list[str]:
     """The texts of a column. Raises DataError for values that are neither text nor number, by their rows."""
-    wrong = [place for place, value in enumerate(values, start=1) if not isinstance(value, str | int | float)]
+    texts = [value if isinstance(value, str) else spelled(value) for value in values]
+    wrong = [place for place, text in enumerate(texts, start=1) if text is None]
     if wrong:
         rows = ", ".join(map(str, wrong[:5])) + (f" and {len(wrong) - 5} more" if len(wrong) > 5 else "")
         shown = values[wrong[0] - 1]
@@ -61,7 +63,7 @@ def _cells(file: Path, column: str, values: Sequence[object]) -> list[str]:
             f"{file}: the column {column!r} must hold a text in every row; received {str(shown)[:80]!r} in row {rows}: "
             "correct or remove these rows"
         )
-    return [str(value) for value in values]
+    return [text for text in texts if text is not None]
 
 
 def _lacks(file: Path, column: str, names: Sequence[str]) -> DataError:

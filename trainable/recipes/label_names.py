@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trainable.encoder.digest import embedding_digest
 from trainable.ranges import Choice
@@ -19,16 +20,29 @@ if TYPE_CHECKING:
 __all__ = ["ENTRY", "LabelNames"]
 
 
+_ONE_PLACE = re.compile(r"^[^{}]*\{\}[^{}]*$")
+
+
 class LabelNames(RecipeConfig):
     """Fields of a classifier that knows the classes by their names."""
 
     name: Literal["label_names"] = "label_names"
     template: str = Field(
         "{}",
-        pattern=r"^[^{}]*\{\}[^{}]*$",
         max_length=200,
         description="text of a class that has no description; its name stands in the place of `{}`",
+        json_schema_extra={"pattern": _ONE_PLACE.pattern},
     )
+
+    @field_validator("template")
+    @classmethod
+    def _has_one_place(cls, template: str) -> str:
+        if not _ONE_PLACE.fullmatch(template):
+            raise ValueError(
+                f"`template` has `{{}}` once, where the name of the class stands, and no other brace, as `a text about "
+                f"{{}}`; received {template!r}"
+            )
+        return template
 
 
 def begin(trial: Trial) -> RecipeRun:

@@ -1,0 +1,34 @@
+"""Texts that are longer than what a trial keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainable.config import TrialConfig
+    from trainable.datasets.text_data import Rows, TextData
+
+__all__ = ["length_notes"]
+
+_WORTH_A_WORD = 0.01  # share of the rows
+
+
+def length_notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
+    """Return a note on the rows that are certainly cut, where they are one in a hundred: a word between spaces is at
+    least one token. No tokenizer is loaded for it, so that there may be more of them."""
+    parts = (data.pool,) if data.folds else (data.pool, data.test)
+    words = [count for part in parts for count in _words(part)]
+    cut = sum(count > config.max_length for count in words)
+    if cut < _WORTH_A_WORD * len(words):
+        return ()
+    return (
+        f"{cut:,} of {len(words):,} rows have more than {config.max_length} words, and at least these are cut: a trial "
+        f"reads their first {config.max_length} tokens (`max_length`)",
+    )
+
+
+def _words(rows: Rows) -> Iterator[int]:
+    for text, pair in zip(rows.texts, rows.pairs or repeat(""), strict=False):
+        yield len(text.split()) + len(pair.split())
