@@ -37,8 +37,8 @@ def _text(material: Material, shown: int, disputed: int) -> Iterator[str]:
     yield (
         f"Of {len(material.rows):,} labels, {disputed:,} are not what models that have not trained on the row say "
         "most often: the confirmed arms of this dataset, each on the test rows of its draws, and a logistic regression "
-        f"on the embeddings of {material.encoder} that is fitted to other rows, again and again. Each arm counts once. "
-        "Models err too: read the text."
+        f"on the embeddings of {material.encoder} that is fitted to other rows, again and again. Each arm counts once, "
+        "however many models it has, and so does the logistic regression. Models err too: read the text."
     )
     yield (
         f"First are the labels that fewest models say and that are least probable out of fold. "
@@ -52,8 +52,8 @@ def _facts(material: Material, each: Doubtful) -> Iterator[tuple[str, str]]:
     assert each.said is not None, "something is said of a row that is shown"
     names = material.data.class_names
     yield "its label", names[each.label]
-    said = f"{each.saying} of {each.models} models, {each.arms_saying} of {each.arms} arms"
-    yield "models say", f"{names[each.said]} ({said})"
+    said = f"{each.arms_saying} of {each.arms} arms, {each.saying} of {each.models} models"
+    yield "models say", f"{names[each.said]}{', too' if each.said == each.label else ''} ({said})"
     if each.probability is not None:
         yield "its label's probability", f"{each.probability:.2f} out of fold{_flag(material, each.row)}"
     for label in dict.fromkeys((each.label, each.said)):

@@ -101,10 +101,10 @@ def _temperature(own: Judged) -> str:
             "validation rows, never to test rows"
         )
     return (
-        f"The temperature that its scores are divided by {found}. Above 1 it lowers "
-        "confidence, below 1 it raises it; predictions stay the same. `refit` does the same to the classifier that it "
-        "keeps. Cosines, votes and margins of an SVM have no scale of their own: as probabilities they mean something "
-        "only with a temperature."
+        f"The temperature that its scores are divided by {found}. Above 1 it lowers confidence, below 1 it raises it; "
+        "predictions stay the same. The classifier that `refit` keeps has its own, fitted to rows that trainings "
+        "like it left out. Cosines, votes and margins of an SVM have no scale of their own: as probabilities they mean "
+        "something only with a temperature."
     )
 
 

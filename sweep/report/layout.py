@@ -60,8 +60,19 @@ def render_layout(template: str, sections: Sequence[Section], images: Mapping[st
         lstrip_blocks=True,
     )
     environment.filters["with_code"] = _with_code
+    environment.filters["with_gap"] = _with_gap
     filled = [section for section in sections if not section.empty]
     return environment.get_template(f"{template}.html.j2").render(sections=filled, figure=figure, **values)
+
+
+def _with_gap(cell: str) -> Markup:
+    """The escaped number, which may be broken into two lines before the interval in brackets behind it."""
+    from markupsafe import Markup, escape
+
+    number, _, interval = cell.partition(" (")
+    if " to " not in interval:
+        return escape(cell)
+    return escape(number) + Markup('<span class="gap"> </span>') + escape(f"({interval}")
 
 
 def _with_code(text: str) -> Markup:

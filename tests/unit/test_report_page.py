@@ -10,6 +10,7 @@ import pytest
 
 from sweep.records.results import SweepResults
 from sweep.records.trial import DiscardedWork
+from sweep.report.layout import render_document
 from sweep.report.page import render_page
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Case, Section, Table
@@ -226,3 +227,11 @@ def test_the_spec_is_shown_without_passwords_and_folders(results: SweepResults, 
     assert "SetFit/subj" in listing
     assert "sqlite:///…/ledger.db" in listing
     assert "replicates: 3" in listing
+
+
+def test_a_wide_table_breaks_its_cells_before_an_interval_and_nowhere_else() -> None:
+    table = Table(title="t", columns=("method", "score", "cost"), rows=(("x", "9.7 (<1 to 17.7)", "95 s of 3 (2 %)"),))
+    section = Section(anchor="s", title="s", tables=(table,))
+    html = render_document(title="t", lead="", notes=(), sections=(section,), images={}, files="")
+    assert '<td class="number">9.7<span class="gap"> </span>(&lt;1 to 17.7)</td>' in html
+    assert '<td class="number">95 s of 3 (2 %)</td>' in html
