@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -212,8 +212,10 @@ def _hashes(place: Path) -> dict[str, str]:
 
 def _check(texts: Sequence[str], pairs: Sequence[str] | None) -> None:
     for given in (texts, pairs if pairs is not None else ()):
-        wrong = [text for text in given if not isinstance(text, str)] if not isinstance(given, str) else [given]
-        if wrong:
+        # The names of a table's columns are texts too, a set has no order, and what is read once is then at its end.
+        if isinstance(given, str | Mapping | Set | Iterator) or hasattr(given, "columns"):
+            raise TypeError(f"a list of texts is classified; received {type(given).__name__}: {str(given)[:80]!r}")
+        if wrong := [text for text in given if not isinstance(text, str)]:
             raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
         broken = [text for text in given if any("\ud800" <= letter <= "\udfff" for letter in text)]
         if broken:

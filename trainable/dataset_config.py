@@ -133,7 +133,8 @@ class DatasetConfig(BaseModel):
             drop = _names_in(drop)
         if not isinstance(drop, list | tuple):
             return drop
-        names = [str(name) if isinstance(name, int | float) else name for name in drop]
+        whole = [int(name) if isinstance(name, float) and name.is_integer() else name for name in drop]  # as in data
+        names = [str(name) if isinstance(name, int | float) else name for name in whole]
         return sorted(set(names)) if all(isinstance(name, str) for name in names) else names
 
     @field_validator("descriptions", mode="before")

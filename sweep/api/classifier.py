@@ -6,7 +6,7 @@ Shapes: N texts, C classes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,5 +175,6 @@ def _of_files(files: Mapping[str, bytes]) -> Classifier:
 
 
 def _listed(texts: Sequence[Any]) -> Sequence[Any]:
-    """Texts of an array or a Series as a list; a single text stays one, and is refused."""
-    return texts if isinstance(texts, str | list | tuple) else list(texts)
+    """Texts of an array or a Series as a list; what is none, as a single text or a table, stays so, and is refused."""
+    other = isinstance(texts, str | Mapping | Set | Iterator) or hasattr(texts, "columns")
+    return texts if other else list(texts)

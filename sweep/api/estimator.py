@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -191,7 +191,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _texts(X: Any) -> tuple[list[str], list[str] | None]:
     """The texts, and the second texts of pairs. Raises ValueError for anything else."""
-    if isinstance(X, str) or not hasattr(X, "__iter__"):
+    if isinstance(X, str | Mapping | Set) or not hasattr(X, "__iter__"):
         raise ValueError(f"X must be a list of texts; received {type(X).__name__}: give one text as a list too")
     rows = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
     shape: tuple[int, ...] = rows.shape if isinstance(rows, np.ndarray) else (len(rows),)

@@ -14,6 +14,7 @@ from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import affordable
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, noninferiority_p
+from sweep.verdict.wording import METRICS
 
 __all__ = ["Check", "Finding", "check"]
 
@@ -65,10 +66,10 @@ class Check:
     def sentence(self) -> str:
         """What was compared, found, and what would decide an open question."""
         found, margin = self.difference, f"{100 * self.margin:g} point{'s' if self.margin != 0.01 else ''}"
-        text = (
-            f"{self.title}: {self.new.method} {_percent(self.new)} against {self.old.method} {_percent(self.old)}: "
-            f"{100 * found.mean:+.1f} points"
-        )
+        metric = None if self.new.winner is None else self.new.winner.config.metric
+        named = "" if metric in (None, "accuracy") else f", {METRICS[metric]}"
+        new, old = (f"{arm.method} {_percent(arm)}" for arm in (self.new, self.old))
+        text = f"{self.title}{named}: {new} against {old}: {100 * found.mean:+.1f} points"
         text += (
             f" (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}, {found.n} draws)" if found.n > 1 else ""
         )

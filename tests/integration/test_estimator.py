@@ -122,6 +122,8 @@ def test_the_same_call_resumes_in_a_folder_of_ones_own(small: FewShotClassifier,
     ("texts", "labels", "said"),
     [
         ("one text", ["a"], "X must be a list of texts"),
+        (dict.fromkeys(TEXTS), LABELS, "X must be a list of texts; received dict"),
+        (set(TEXTS), LABELS, "X must be a list of texts; received set"),
         (TEXTS, None, "requires y to be passed"),
         (TEXTS, LABELS[:-1], "inconsistent numbers of samples"),
         ([*TEXTS[:-1], 3.0], LABELS, "received float in row 71"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -422,7 +423,10 @@ def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, t
     classifier = refit(config(data, tiny_bert, recipe={"name": "frozen"})).classifier
     assert classifier.predict([]) == []
     assert len(classifier.predict(["", "red " * 100_000, "\x00", "é", "text"])) == 5
-    for wrong in ("a text", [1], [None], [["a"]]):
+    table = pd.DataFrame({"text": ["a", "b"]})
+    assert classifier.predict(table["text"]) == classifier.predict(["a", "b"])
+    once = (text for text in ("a", "b"))
+    for wrong in ("a text", [1], [None], [["a"]], [float("nan")], table, {"text": "a"}, {"a", "b"}, once):
         with pytest.raises(TypeError, match="a list of texts is classified; received"):
             classifier.predict(wrong)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="texts must be valid Unicode"):
