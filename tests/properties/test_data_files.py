@@ -45,7 +45,7 @@ FIELDS = st.fixed_dictionaries(
         "test_split": st.sampled_from(["test", "train", "dev"]),
         "test_share": st.sampled_from([0.001, 0.5, 0.999]),
     },
-)
+).filter(lambda fields: fields.get("text_pair") != fields.get("text", "text"))  # refused before a file is read
 
 
 SOME_FIELDS: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {}, {}, None]).flatmap(
