@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError
+from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import find_stored, ledger_place, open_ledger, read_stored
@@ -36,13 +37,14 @@ def sync_stored(name: str, root: Path) -> str:
     return f"{spec.name}: {projection}"
 
 
-def is_abandoned(name: str, root: Path) -> bool:
+def is_abandoned(ledger: Ledger, directory: SweepDirectory) -> bool:
     """Whether a sweep is on record as running though no driver holds its folder, as after one that was killed."""
-    directory, ledger = find_stored(name, root)[0], read_stored(name, root)[1]
     try:
-        return ledger.sweep().state is SweepState.RUNNING and directory.driver() is None
+        if ledger.sweep().state is not SweepState.RUNNING or directory.driver() is not None:
+            return False
     except FolderError:  # of somebody else, where no lock can be looked at
         return False
+    return ledger.sweep().state is SweepState.RUNNING  # once more: a driver may just have ended it and gone
 
 
 def report_stored(name: str, root: Path, out: Path | None) -> ReportFiles:

@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-__all__ = ["Classifier"]
+__all__ = ["Classifier", "listed"]
 
 FORMAT = 1
 _BATCH = 32
@@ -94,8 +94,10 @@ class Classifier:
         if self.paired != (pairs is not None):
             needed = "pairs of texts" if self.paired else "single texts"
             raise ValueError(f"this classifier takes {needed}; received {'single texts' if self.paired else 'pairs'}")
-        _check(texts, pairs)
-        if not len(texts):
+        texts, pairs = listed(texts), None if pairs is None else listed(pairs)
+        if pairs is not None and len(pairs) != len(texts):
+            raise ValueError(f"as many second texts as first ones are needed; received {len(pairs)} for {len(texts)}")
+        if not texts:
             return torch.zeros(0, len(self.labels))
         parts, device = [], next(self.model.parameters()).device
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
@@ -210,18 +212,21 @@ def _hashes(place: Path) -> dict[str, str]:
     return found
 
 
-def _check(texts: Sequence[str], pairs: Sequence[str] | None) -> None:
-    for given in (texts, pairs if pairs is not None else ()):
-        # The names of a table's columns are texts too, a set has no order, and what is read once is then at its end.
-        if isinstance(given, str | Mapping | Set | Iterator) or hasattr(given, "columns"):
-            raise TypeError(f"a list of texts is classified; received {type(given).__name__}: {str(given)[:80]!r}")
-        if wrong := [text for text in given if not isinstance(text, str)]:
-            raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
-        broken = [text for text in given if any("\ud800" <= letter <= "\udfff" for letter in text)]
-        if broken:
-            raise ValueError(f"texts must be valid Unicode; received half of a character in {broken[0][:80]!r}")
-    if pairs is not None and len(pairs) != len(texts):
-        raise ValueError(f"as many second texts as first ones are needed; received {len(pairs)} for {len(texts)}")
+def listed(texts: Sequence[str]) -> list[str]:
+    """Return the texts of a list, an array or a Series as a list, in their order.
+
+    Raises TypeError for anything else: the names of a table's columns and the keys of a mapping are texts too, a set
+    has no order, and what can be read only once may have been. Raises ValueError for texts that are no valid Unicode.
+    """
+    if isinstance(texts, str | Mapping | Set | Iterator) or hasattr(texts, "columns"):
+        raise TypeError(f"a list of texts is classified; received {type(texts).__name__}: {str(texts)[:80]!r}")
+    found = list(texts)
+    if wrong := [text for text in found if not isinstance(text, str)]:
+        raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
+    broken = [text for text in found if any("\ud800" <= letter <= "\udfff" for letter in text)]
+    if broken:
+        raise ValueError(f"texts must be valid Unicode; received half of a character in {broken[0][:80]!r}")
+    return found
 
 
 def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, pooling: str) -> Tensor:

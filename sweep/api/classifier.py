@@ -6,7 +6,7 @@ Shapes: N texts, C classes.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,7 @@ class Classifier:
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.str_]:
         """The label of each text, or of each pair of texts: labels_N. A list, an array or a Series is taken."""
-        return np.array(self.model.predict(_listed(texts), None if pairs is None else _listed(pairs)), dtype=np.str_)
+        return np.array(self.model.predict(texts, pairs), dtype=np.str_)
 
     def predict_proba(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float64]:
         """The probabilities of the classes for each text, or each pair of texts: probabilities_NC.
@@ -53,7 +53,7 @@ class Classifier:
         Raises TypeError for anything but texts, and ValueError for pairs where single texts are classified or the other
         way round.
         """
-        probabilities_NC = self.model.predict_proba(_listed(texts), None if pairs is None else _listed(pairs))
+        probabilities_NC = self.model.predict_proba(texts, pairs)
         converted_NC: NDArray[np.float64] = probabilities_NC.double().numpy()
         return converted_NC
 
@@ -76,12 +76,13 @@ class Classifier:
         TrainableError for an encoder whose reading cannot be followed.
         """
         from sweep.explain.attribution import Explanations, explained_predictions  # imported late: they load torch
+        from trainable.classifier import listed
         from trainable.quiet import quiet
 
         with undisturbed(), quiet():
             rows = _examples(self.model, examples, labels)
-            seconds = None if pairs is None else _listed(pairs)
-            return Explanations(predictions=explained_predictions(self.model, _listed(texts), seconds, rows))
+            firsts, seconds = listed(texts), None if pairs is None else listed(pairs)
+            return Explanations(predictions=explained_predictions(self.model, firsts, seconds, rows))
 
     def save(self, folder: str | Path) -> None:
         """Write the classifier into a folder, as `python -m sweep refit --out` does; one that is there is replaced.
@@ -153,7 +154,7 @@ def _examples(model: Model, examples: Sequence[Any] | None, labels: Sequence[Any
 
     if examples is None and labels is None:
         return None
-    rows, names = ([] if given is None else _listed(given) for given in (examples, labels))
+    rows, names = ([] if given is None else list(given) for given in (examples, labels))
     unknown = sorted({str(label) for label in names} - set(model.labels))
     if len(rows) != len(names) or unknown or not rows:
         received = f"the unknown {', '.join(unknown[:5])}" if unknown else f"{len(rows)} and {len(names)}"
@@ -172,9 +173,3 @@ def _of_files(files: Mapping[str, bytes]) -> Classifier:
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
         return Classifier.load(Path(scratch) / "model")
-
-
-def _listed(texts: Sequence[Any]) -> Sequence[Any]:
-    """Texts of an array or a Series as a list; what is none, as a single text or a table, stays so, and is refused."""
-    other = isinstance(texts, str | Mapping | Set | Iterator) or hasattr(texts, "columns")
-    return texts if other else list(texts)

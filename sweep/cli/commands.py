@@ -89,13 +89,13 @@ def _status(options: argparse.Namespace, console: Console) -> int:
     if options.cluster:
         return _on_cluster(options, console, "status", options.sweep)
     from sweep.display.cells_table import print_cells
-    from sweep.ledger.stored import read_stored
+    from sweep.ledger.stored import find_stored, read_stored
     from sweep.spec.cells import cells
     from sweep.stored import is_abandoned
 
     spec, ledger = read_stored(options.sweep, Path(options.dir))
     print_cells(console, ledger.results(), [cell.key for cell in cells(spec)])
-    if is_abandoned(options.sweep, Path(options.dir)):
+    if is_abandoned(ledger, find_stored(options.sweep, Path(options.dir))[0]):
         why = "it was killed, or runs on another machine"
         console.print(f"note: no driver holds this folder: {why}; the command that began it resumes it", soft_wrap=True)
     return 0

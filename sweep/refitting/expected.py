@@ -55,15 +55,14 @@ def expected_score(metric: str, answers: Answers, classes: int) -> Summary:
     one trained the others: their variance is raised as in `sweep.verdict.repeated`.
     """
     values_N = contributions(metric, answers.labels_N, answers.predicted_N, classes)
-    trainings = np.unique(answers.training_N)
+    trainings, mean = np.unique(answers.training_N), float(values_N.mean())
     if len(trainings) > 1:
         values_KN = np.where(answers.training_N == trainings[:, None], values_N, np.nan)
-        mean, reach = float(values_N.mean()), RepeatedParts.of(values_KN, of="arm").reach(LEVEL)
-        sd = float(np.nanmean(values_KN, axis=1).std(ddof=1))
-        return Summary(n=len(trainings), mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
-    mean, sd = float(values_N.mean()), float(values_N.std(ddof=1)) if len(values_N) > 1 else 0.0
-    reach = _reach(len(values_N), sd)
-    return Summary(n=1, mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
+        sd, reach = float(np.nanmean(values_KN, axis=1).std(ddof=1)), RepeatedParts.of(values_KN, of="arm").reach(LEVEL)
+    else:
+        sd = float(values_N.std(ddof=1)) if len(values_N) > 1 else 0.0
+        reach = _reach(len(values_N), sd)
+    return Summary(n=len(trainings), mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
 
 
 def extrapolated(refitted: Refitted, curve: LearningCurve | None) -> str:

@@ -144,7 +144,7 @@ def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
         data, name = load(config.dataset), config.dataset.name
         own = (*draw_notes(config, data), *RECIPES[config.recipe.name].notes(config, data))
         said = (*data.notes, *cut.get(name, ()), *own)
-        notes.setdefault(config.dataset.name, {}).update(dict.fromkeys(said))
+        notes.setdefault(name, {}).update(dict.fromkeys(said))
     return {name: tuple(said) for name, said in notes.items()}
 
 

@@ -70,9 +70,8 @@ class Check:
         named = "" if metric in (None, "accuracy") else f", {METRICS[metric]}"
         new, old = (f"{arm.method} {_percent(arm)}" for arm in (self.new, self.old))
         text = f"{self.title}{named}: {new} against {old}: {100 * found.mean:+.1f} points"
-        text += (
-            f" (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}, {found.n} draws)" if found.n > 1 else ""
-        )
+        if found.n > 1:
+            text += f" (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}, {found.n} draws)"
         return f"{text}: {self.finding}{self._meaning(margin)}"
 
     def _meaning(self, margin: str) -> str:

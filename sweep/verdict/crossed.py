@@ -73,11 +73,7 @@ class Components:
     @property
     def _least(self) -> float:
         """The variance that a mean of T rows has at least where none is seen to differ."""
-        return 0.0 if self._rows_differ else least_variance(self.rows)
-
-    @property
-    def _rows_differ(self) -> bool:
-        return self.row_square > 1e-12
+        return 0.0 if self.row_square > 1e-12 else least_variance(self.rows)
 
     @property
     def freedom(self) -> float:
@@ -120,7 +116,7 @@ class Components:
         leave more."""
         rest, by_draw, by_row = self._effects
         left = variance - by_draw / self.draws
-        least = 0.0 if self._rows_differ else least_rows(variance)
+        least = least_rows(variance) if self._least else 0.0
         return max((by_row + rest / self.draws) / left, least) if left > 0 else np.inf
 
     @property

@@ -163,6 +163,12 @@ def test_other_test_rows_and_other_metrics_are_refused(tmp_path: Path) -> None:
         check_stored("other-metric", "old", tmp_path, margin=1)
 
 
+def test_a_metric_that_is_not_accuracy_is_named(tmp_path: Path) -> None:
+    stored(tmp_path, "old", 0.8, metric="macro_f1")
+    (found,) = check_stored("old", "old", tmp_path, margin=1)
+    assert found.sentence.startswith("support, 4 labels per class, macro F1: cross_entropy ")
+
+
 def test_nothing_passes_that_was_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Draws of the same number which test other rows, as where data without a test part have another name."""
     stored(tmp_path, "old", 0.8)

@@ -143,5 +143,5 @@ def test_descriptions_keep_their_form_and_refuse_what_is_no_class(toy_csv: Path)
 
 @pytest.mark.parametrize("template", ["", "no place", "{} and {}", "{name}", "{} {"])
 def test_a_template_has_one_place_for_the_name(template: str, tiny_bert: Path, toy_csv: Path) -> None:
-    with pytest.raises(ValueError, match="template"):
+    with pytest.raises(ValueError, match=r"`template` has `\{\}` once, where the name of the class stands"):
         _config(tiny_bert, toy_csv, {"name": "label_names", "template": template})

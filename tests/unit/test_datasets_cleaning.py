@@ -266,6 +266,10 @@ def test_a_given_test_part_is_the_test_part(tmp_path: Path) -> None:
         _load(tmp_path, *parts, holdout="repeated")
 
 
+def test_a_dropped_number_is_spelled_as_in_data() -> None:
+    assert DatasetConfig(name="data", path="rows.csv", drop=[1.0, 2.5, 3]).drop == ("1", "2.5", "3")
+
+
 def test_both_texts_of_a_pair_have_columns_of_their_own() -> None:
     with pytest.raises(ValidationError, match="names a column of its own; received 'question'"):
         DatasetConfig(name="data", path="pairs.csv", text="question", text_pair="question")

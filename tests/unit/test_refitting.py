@@ -425,6 +425,8 @@ def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, t
     assert len(classifier.predict(["", "red " * 100_000, "\x00", "é", "text"])) == 5
     table = pd.DataFrame({"text": ["a", "b"]})
     assert classifier.predict(table["text"]) == classifier.predict(["a", "b"])
+    texts = pd.Series(["red", "a blue film", "it"], index=[2, 0, 1])  # as after a shuffle
+    torch.testing.assert_close(classifier.scores(texts), classifier.scores(texts.tolist()), rtol=0, atol=0)
     once = (text for text in ("a", "b"))
     for wrong in ("a text", [1], [None], [["a"]], [float("nan")], table, {"text": "a"}, {"a", "b"}, once):
         with pytest.raises(TypeError, match="a list of texts is classified; received"):
