@@ -82,7 +82,8 @@ def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark) -> None:
     fields = list(grouped(rows, "field"))
     scales = {name: _scale([row["value"] for row in rows if row["field"] == name]) for name in fields}
     scores = _scale([row["score"] for row in rows])
-    trials = sorted(_by_trial(rows).values(), key=lambda own: number(own[0], "score"))
+    # Of equal trials the earliest is the best, as where a cell's winner is chosen.
+    trials = sorted(_by_trial(rows).values(), key=lambda own: (number(own[0], "score"), -number(own[0], "trial")))
     best = len(trials) - max(1, len(trials) // 3)
     lines = [_line(own, scales, scores) for own in trials]
     # One artist for all that look alike: an artist for each trial takes minutes to draw a large search.
