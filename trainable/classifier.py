@@ -212,15 +212,23 @@ def _hashes(place: Path) -> dict[str, str]:
     return found
 
 
+def ordered(values: Sequence[Any], rule: str) -> list[Any]:
+    """Return the values of a list, an array or a Series as a list, in their order.
+
+    rule: what is asked for, in words. Raises TypeError with it for anything else: the names of a table's columns and
+    the keys of a mapping are values too, a set has no order, and what can be read only once may have been.
+    """
+    if isinstance(values, str | Mapping | Set | Iterator) or hasattr(values, "columns"):
+        raise TypeError(f"{rule}; received {type(values).__name__}: {str(values)[:80]!r}")
+    return list(values)
+
+
 def listed(texts: Sequence[str]) -> list[str]:
     """Return the texts of a list, an array or a Series as a list, in their order.
 
-    Raises TypeError for anything else: the names of a table's columns and the keys of a mapping are texts too, a set
-    has no order, and what can be read only once may have been. Raises ValueError for texts that are no valid Unicode.
+    Raises TypeError for anything else, and ValueError for texts that are no valid Unicode.
     """
-    if isinstance(texts, str | Mapping | Set | Iterator) or hasattr(texts, "columns"):
-        raise TypeError(f"a list of texts is classified; received {type(texts).__name__}: {str(texts)[:80]!r}")
-    found = list(texts)
+    found = ordered(texts, "a list of texts is classified")
     if wrong := [text for text in found if not isinstance(text, str)]:
         raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
     broken = [text for text in found if any("\ud800" <= letter <= "\udfff" for letter in text)]

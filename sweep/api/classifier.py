@@ -151,10 +151,12 @@ def _training_at(address: str) -> Training:
 
 def _examples(model: Model, examples: Sequence[Any] | None, labels: Sequence[Any] | None) -> Examples | None:
     from sweep.explain.attribution import Examples
+    from trainable.classifier import ordered
 
     if examples is None and labels is None:
         return None
-    rows, names = ([] if given is None else list(given) for given in (examples, labels))
+    rule = "examples and their labels come as lists"
+    rows, names = ([] if given is None else ordered(given, rule) for given in (examples, labels))
     unknown = sorted({str(label) for label in names} - set(model.labels))
     if len(rows) != len(names) or unknown or not rows:
         received = f"the unknown {', '.join(unknown[:5])}" if unknown else f"{len(rows)} and {len(names)}"

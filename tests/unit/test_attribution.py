@@ -371,7 +371,7 @@ def test_a_program_gets_tables_and_a_notebook_marked_words_without_what_a_text_w
     assert (len(kept.explain([])), repr(kept.explain([]))) == (0, "<no text>")
 
 
-@pytest.mark.parametrize("given", [list, tuple, np.array, pd.Series, pd.Categorical, lambda each: iter(list(each))])
+@pytest.mark.parametrize("given", [list, tuple, np.array, pd.Series, pd.Categorical])
 def test_labelled_examples_come_as_texts_do(tiny_bert: Path, given: Callable[[list[str]], Any]) -> None:
     from sweep.api.classifier import Classifier as Kept
 
@@ -402,6 +402,19 @@ def test_examples_without_as_many_known_labels_are_refused(
     kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", "good", "odd")), card="")
     with pytest.raises(ValueError, match=f"examples need a label each, of bad, good, odd; received {received}"):
         kept.explain(TEXTS, examples=examples, labels=labels)
+
+
+@pytest.mark.parametrize("given", [iter, set, dict.fromkeys, lambda each: pd.DataFrame({name: [0] for name in each})])
+def test_examples_and_labels_without_a_known_order_are_refused(
+    tiny_bert: Path, given: Callable[[list[str]], Any]
+) -> None:
+    from sweep.api.classifier import Classifier as Kept
+
+    kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", "good", "odd")), card="")
+    labels = ["bad", "good"]
+    for wrong in ({"examples": given(["a", "b"]), "labels": labels}, {"examples": ["a", "b"], "labels": given(labels)}):
+        with pytest.raises(TypeError, match="examples and their labels come as lists; received"):
+            kept.explain(TEXTS, **wrong)
 
 
 WORDS = ("red", "green", "blue", "film", "the", "was", "is", "a")
