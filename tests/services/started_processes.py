@@ -14,14 +14,14 @@ __all__ = ["pytest_runtest_setup", "pytest_runtest_teardown"]
 
 _FAST = ("tests/unit/", "tests/contract/", "tests/oracle/")
 _EVENTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
-_PROCESSOR = ["uname", "-p"]  # of `platform.processor`, which MLflow asks when it is imported
+_OF_IMPORTS = ("uname", "fc-list")  # MLflow asks for the processor; matplotlib for fonts, the first time on a machine
 _started: list[str] = []
 
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
-    named = arguments[1] if len(arguments) > 1 else None
-    if event in _EVENTS and named != _PROCESSOR:
-        _started.append(f"{event}: {arguments[1] if len(arguments) > 1 else arguments}")
+    named = arguments[1] if len(arguments) > 1 else arguments
+    if event in _EVENTS and not (isinstance(named, list) and named[0] in _OF_IMPORTS):
+        _started.append(f"{event}: {named}")
 
 
 sys.addaudithook(_audit)
