@@ -31,8 +31,10 @@ def power(difference: float, sd: float, draws: int, level: float = LEVEL) -> flo
 
     if draws < 2:
         return 0.0
+    if not difference:  # scipy 1.17.1 computes a negative probability here (its issue 26188)
+        return level
     if abs(difference) >= 1e3 * sd:  # detected with certainty, where the distribution may overflow
-        return 1.0 if difference else level
+        return 1.0
     critical = stats.t.isf(level / 2, draws - 1)
     return float(stats.ncf.sf(critical**2, 1, draws - 1, draws * (difference / sd) ** 2))
 
@@ -62,9 +64,7 @@ def resolving(
 
     By the normal approximation: the variance of the mean must fall to (mean / (z of the level + z of the power))^2.
     """
-    from scipy import stats
-
-    reach = float(stats.norm.isf(level / 2) + stats.norm.isf(1 - wanted))
+    reach = _z(level / 2) + _z(1 - wanted)
     variance = (found.mean / reach) ** 2
     draws, rows = (found.draws_for(variance), found.rows_for(variance)) if variance > 0 else (inf, inf)
     return _whole(draws), _whole(rows)
@@ -74,25 +74,26 @@ def affordable(found: Components | RepeatedParts, margin: float, level: float = 
     """The draws, on the present test rows, and the test rows, with the present draws, with which equal arms would be
     shown to differ by less than `margin`, a share, by a one-sided test at `level` with a power of 80 %; None where
     100,000 do not suffice."""
-    from scipy import stats
-
-    variance = (margin / float(stats.norm.isf(level) + stats.norm.isf(1 - POWER))) ** 2
+    variance = (margin / (_z(level) + _z(1 - POWER))) ** 2
     return _whole(found.draws_for(variance)), _whole(found.rows_for(variance))
 
 
 def smallest_seen(variance: float, level: float = LEVEL, wanted: float = POWER) -> float:
     """The smallest mean difference that a test at `level` finds with the power `wanted`, where its estimate has this
     variance; by the normal approximation, as `resolving`."""
-    from scipy import stats
-
-    return float(stats.norm.isf(level / 2) + stats.norm.isf(1 - wanted)) * sqrt(variance)
+    return (_z(level / 2) + _z(1 - wanted)) * sqrt(variance)
 
 
 def within(share: float, rows: int, inflation: float = 1.0) -> float:
     """Half of the 95 % interval of an accuracy on so many rows, if it is `share`."""
-    from scipy import stats
+    return _z(LEVEL / 2) * sqrt(inflation * share * (1 - share) / rows)
 
-    return float(stats.norm.isf(LEVEL / 2)) * sqrt(inflation * share * (1 - share) / rows)
+
+def _z(tail: float) -> float:
+    """The value of a standard normal variable that is exceeded with this probability."""
+    from scipy import special  # not scipy.stats, which takes a second to load, before the first line of a plan
+
+    return -float(special.ndtri(tail))
 
 
 def _whole(count: float) -> int | None:

@@ -1,4 +1,5 @@
-"""Do the defaults win? The first trial of every method's cell, as a sweep would train it, against frozen encoders.
+"""Do the defaults win? The first trial of every method's cell, as a sweep would train it, against frozen encoders and
+SetFit at its own defaults.
 
     python -m tests.benchmarks.defaults measure --data DIR --tasks trec,cr --draws 20
     python -m tests.benchmarks.defaults table
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -31,10 +32,12 @@ __all__ = ["HEADS", "METHODS", "TASKS", "Training", "append", "configuration", "
 
 RESULTS = Path(__file__).parent / "results" / "defaults.jsonl"
 TASKS = ("support", "trec", "cr", "mr")
-METHODS = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon", "metric_then_head+supcon")
+METHODS = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon", "metric_then_head+supcon", "setfit")
+_WITHOUT_LOSS = ("frozen", "setfit")
 HEADS = ("frozen logistic_regression", "frozen centroid", "frozen neighbours", "frozen linear_svm")
 FIRST_DRAW = 50_000  # no draw of a search or of a confirmation
 SHOTS = 8
+_FEWEST_DRAWS = 5  # of which two methods' difference is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def configuration(data: str, task: str, method: str) -> TrialConfig:
     """Return the first trial of a method's cell, as a sweep without any ranges or fields of its own begins it."""
     place = {} if task == "support" else {"path": f"{data}/{task.upper()}", "senteval": task.upper()}
     recipe, _, own = method.partition("+" if "+" in method else " ")
-    loss = own if "+" in method else method
+    loss = None if recipe in _WITHOUT_LOSS else own or method
     spec = SweepSpec.model_validate(
         {
             "name": "defaults",
@@ -67,7 +70,7 @@ def configuration(data: str, task: str, method: str) -> TrialConfig:
                 "dataset": [task],
                 "shots": [SHOTS],
                 "recipe": [recipe if recipe != loss else "fine_tune"],
-                **({} if recipe == "frozen" else {"loss": [loss]}),
+                **({"loss": [loss]} if loss else {}),
             },
             "trial": {"encoder": "all-MiniLM-L6-v2"},
             "protocol": {"replicates": 1, "validation": 40},
@@ -128,8 +131,13 @@ def _keys(tasks: Sequence[str], methods: Sequence[str], draws: int) -> Iterator[
 
 
 def table(known: Sequence[Training]) -> str:
-    """Return the mean accuracy of each method, and its paired difference to the best frozen head, with its interval."""
-    lines = ["| task | method | draws | accuracy | to the best frozen head | seconds |", "|---|---|---:|---:|---|---:|"]
+    """Return the mean accuracy of each method, and its paired differences, with intervals, to the best frozen head
+    and to SetFit.
+    """
+    lines = [
+        "| task | method | draws | accuracy | to the best frozen head | to SetFit | seconds |",
+        "|---|---|---:|---:|---|---|---:|",
+    ]
     for task in dict.fromkeys(each.task for each in known):
         scores: dict[str, dict[int, float]] = {}
         for each in (each for each in known if each.task == task):
@@ -137,15 +145,18 @@ def table(known: Sequence[Training]) -> str:
         best = max((name for name in HEADS if name in scores), key=lambda name: fmean(scores[name].values()))
         for method, by_draw in scores.items():
             seconds = fmean(each.seconds for each in known if (each.task, each.method) == (task, method))
-            lead = "" if method == best else _lead(by_draw, scores[best])
+            accuracy, frozen, setfit = fmean(by_draw.values()), *(_lead(scores, method, to) for to in (best, "setfit"))
             lines.append(
-                f"| {task} | {method} | {len(by_draw)} | {fmean(by_draw.values()):.1f} | {lead} | {seconds:.1f} |"
+                f"| {task} | {method} | {len(by_draw)} | {accuracy:.1f} | {frozen} | {setfit} | {seconds:.1f} |"
             )
     return "\n".join(lines)
 
 
-def _lead(ours: dict[int, float], theirs: dict[int, float]) -> str:
+def _lead(scores: Mapping[str, Mapping[int, float]], method: str, other: str) -> str:
+    ours, theirs = scores[method], scores.get(other, {})
     both = sorted(ours.keys() & theirs.keys())
+    if method == other or len(both) < _FEWEST_DRAWS:
+        return ""
     found = paired_difference([ours[draw] / 100 for draw in both], [theirs[draw] / 100 for draw in both])
     return f"{100 * found.mean:+.1f} ({100 * found.low:.1f} to {100 * found.high:.1f}, p = {found.p_value:.3f})"
 

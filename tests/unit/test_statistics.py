@@ -166,6 +166,12 @@ def test_power_of_a_textbook_case() -> None:
     assert power(3, 6, 34) == pytest.approx(0.808, abs=0.001)
 
 
+@pytest.mark.parametrize("draws", [2, 3, 20, 10_000])
+@pytest.mark.parametrize("level", [0.05, 0.05 / 273])
+def test_what_is_not_there_is_seen_as_often_as_the_level_says(draws: int, level: float) -> None:
+    assert power(0, 6, draws, level) == pytest.approx(level)
+
+
 @pytest.mark.parametrize("level", [0.05, 0.05 / 6, 0.05 / 273])
 @pytest.mark.parametrize("difference", [0.009, -0.03, 0.1])
 def test_the_draws_needed_are_the_fewest(difference: float, level: float) -> None:
