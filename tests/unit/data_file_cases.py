@@ -180,6 +180,8 @@ _LABELS = (
     _one("Labels and classes", "labels in different case", "rows.csv",
          table(labelled("Billing", "Billing", "billing", "billing")),
          labelled("Billing", "Billing", "billing", "billing")),
+    _one("Labels and classes", "codes with and without their leading zeros", "rows.csv",
+         table(labelled("007", "007", "7", "7", "B12", "B12")), labelled("007", "007", "7", "7", "B12", "B12")),
     _two("different case in the test file", table(), table((("new", "A"),)), None),
     _two("a class in the test file only", table(), table((("new", "c"),)), None),
     _two("another column name in the test file", table(), table((("new", "a"),), header=("text", "Label")), None),
