@@ -60,6 +60,7 @@ def measure_pace(grid: Sequence[Cell], told: Callable[[str], None] = lambda what
     costs: dict[str, TrainingSeconds] = {}
     said: dict[str, Outcome | None] = {}
     seen: set[tuple[object, ...]] = set()  # datasets that have been encoded for an earlier cell
+    loaded: set[tuple[object, ...]] = set()  # recipes and encoders, with their libraries
     for cell in grid:
         config = cell.default_config()
         like = (
@@ -73,7 +74,8 @@ def measure_pace(grid: Sequence[Cell], told: Callable[[str], None] = lambda what
         )
         if like not in tried:
             told(_named(config))
-            tried[like] = _measure(config)
+            tried[like] = _measure(config, loaded=(config.recipe.name, config.encoder) in loaded)
+            loaded.add((config.recipe.name, config.encoder))
             if isinstance(ended := tried[like], Evaluation):
                 said[_in_words(config, ended)] = ended.outcome
         if isinstance(cost := tried[like], TrainingSeconds):
@@ -101,22 +103,26 @@ def _in_words(config: TrialConfig, ended: Evaluation) -> str:
     )
 
 
-def _measure(config: TrialConfig) -> TrainingSeconds | Evaluation:
-    """The costs of a configuration, or the evaluation in which its training ended too early."""
+def _measure(config: TrialConfig, *, loaded: bool) -> TrainingSeconds | Evaluation:
+    """The costs of a configuration, or the evaluation in which its training ended too early.
+
+    loaded: whether its recipe has been timed with its encoder, so that no first training need load what they need.
+    """
     load_training_libraries()
     from trainable.training import evaluations
 
     if config.loss is None:
         without_steps = RECIPES[config.recipe.name].embeds_once
-        return _measure_without_steps(config) if without_steps else _measure_whole(config)
+        return _measure_without_steps(config) if without_steps else _measure_whole(config, loaded=loaded)
     data = load(config.dataset)
     draw, warm = _first_draw(config, data), _WARM[_device()]
     steps = min(config.steps, _STEPS[_device()])
     probe = config.model_copy(update={"steps": steps, "evaluations": 1, "restarts": 0})
     timed = _on_sample(probe, data, draw, _SCORED[_device()])
     first = _on_sample(probe.model_copy(update={"steps": min(steps, warm)}), data, draw, warm * config.batch_size)
+    captured = _device() == "cuda"  # anew for each shape of a batch
     with _one_thread():
-        for trial in (first, timed):
+        for trial in (first, timed) if captured or not loaded else (timed,):
             evaluation = next(evaluations(trial))
             if evaluation.outcome is not None:
                 return evaluation
@@ -179,7 +185,7 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
     return TrainingSeconds(config.replicates * _turns(config, data) * evaluation.seconds, evaluation.seconds, once)
 
 
-def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
+def _measure_whole(config: TrialConfig, *, loaded: bool) -> TrainingSeconds | Evaluation:
     """The costs of a recipe that trains to an end of its own: a replicate, shortened where it can be, of which a sample
     of the rows is scored."""
     from trainable.training import evaluations
@@ -192,7 +198,7 @@ def _measure_whole(config: TrialConfig) -> TrainingSeconds | Evaluation:
     trial = Trial(config=probe, data=data, draws=(0,), samples=(sampled,), part="validation")
     longer = max(1.0, entry.cost(config, len(draw.train)) / entry.cost(probe, len(draw.train)))
     with _one_thread():
-        for _ in range(2 if longer > 1 else 1):  # the first one imports libraries and loads the encoder
+        for _ in range(1 if loaded or longer == 1 else 2):  # the first one imports libraries and loads the encoder
             evaluation = next(evaluations(trial))
             if evaluation.outcome is not None:
                 return evaluation
