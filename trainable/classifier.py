@@ -115,8 +115,8 @@ class Classifier:
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Any:
         """Return the inputs of the model for some texts, padded to the longest."""
         if pairs is not None and self.separator:
-            joined = [f"{text} {self.separator} {pair}" for text, pair in zip(texts, pairs, strict=True)]
-            return self.tokens(joined, None)
+            cut = (self.tokenizer, self.separator, self.max_length, self.prompt)
+            return self.tokens([joined(text, pair, *cut) for text, pair in zip(texts, pairs, strict=True)], None)
         return self.tokenizer(
             [self.prompt + text for text in texts],
             None if pairs is None else list(pairs),
@@ -235,6 +235,37 @@ def listed(texts: Sequence[str]) -> list[str]:
     if broken:
         raise ValueError(f"texts must be valid Unicode; received half of a character in {broken[0][:80]!r}")
     return found
+
+
+def joined(first: str, second: str, tokenizer: Any, separator: str, max_length: int, prompt: str = "") -> str:
+    """Return the two texts of a pair as one, with the separator between. Of a pair that has more than `max_length`
+    tokens the end of the longer text is left out, so that both are read, as where a tokenizer is given both.
+
+    prompt: what will stand before them.
+    """
+
+    def tokens(text: str, special: bool = False) -> int:
+        return len(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
+
+    whole = f"{first} {separator} {second}"
+    if tokens(prompt + whole, special=True) <= max_length:
+        return whole
+    room = max(2, max_length - tokens(f"{prompt} {separator} ", special=True))
+    of_first, of_second = tokens(first), tokens(second)
+    half = (room + (of_first > of_second)) // 2  # of an odd number the longer one has one more
+    kept = min(of_first, max(room - of_second, half))
+    return f"{_beginning(first, kept, tokenizer)} {separator} {_beginning(second, room - kept, tokenizer)}"
+
+
+def _beginning(text: str, most: int, tokenizer: Any) -> str:
+    """The beginning of a text that has no more than `most` tokens."""
+    fast = tokenizer.is_fast  # it knows where its tokens stand in the text
+    found = tokenizer(text, add_special_tokens=False, verbose=False, return_offsets_mapping=fast)
+    if len(found["input_ids"]) <= most:
+        return text
+    if not fast:
+        return str(tokenizer.decode(found["input_ids"][:most]))
+    return text[: found["offset_mapping"][most - 1][1]] if most else ""
 
 
 def _pooled(hidden_BTD: Tensor, mask_BT: Tensor, pooling: str) -> Tensor:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.classifier import joined
 from trainable.draws import initialisation_seed
 from trainable.encoder import check_encoder
 from trainable.encoder.places import encoder_files, module_files
@@ -83,6 +84,11 @@ class SetFitTraining:
     def separator(self) -> str:
         """What stands between the two texts of a pair, of which the library is given one text."""
         return getattr(self.body.tokenizer, "sep_token", None) or "\n"
+
+    @property
+    def prompt(self) -> str:
+        """What the library puts before every text that it embeds."""
+        return (self.body.prompts or {}).get(self.body.default_prompt_name or "", "")
 
     def release(self) -> None:
         """Give up the gradients, and the accelerator's memory."""
@@ -157,7 +163,8 @@ class SetFitTraining:
         """The library takes single texts: those of a pair stand in one, with the tokenizer's separator between."""
         if rows.pairs is None:
             return [rows.texts[row] for row in wanted]
-        return [f"{rows.texts[row]} {self.separator} {rows.pairs[row]}" for row in wanted]
+        cut = (self.body.tokenizer, self.separator, self.trial.config.max_length, self.prompt)
+        return [joined(rows.texts[row], rows.pairs[row], *cut) for row in wanted]
 
     def _check_finite(self, step: int) -> None:
         import torch

@@ -54,7 +54,7 @@ def set_fit_classifier(trial: Trial) -> Classifier:
         arrays=arrays | linear_arrays(fitted.model.model_head, 0.0, pairs=False),
         pooling=stated_pooling(name, revision) or "mean",
         layers=layers,
-        prompt=(body.prompts or {}).get(body.default_prompt_name or "", ""),
+        prompt=run.prompt,
         max_length=trial.config.max_length,
         paired=trial.data.pool.pairs is not None,
         separator=run.separator,
