@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trainable.errors import DataError
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
@@ -125,6 +127,7 @@ def _tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str) -> Tok
             max_length=max_length,
             padding=False,
         )
+        _check_read(rows, first, encoded["input_ids"])
         ids += [np.asarray(row, dtype=np.int32) for row in encoded["input_ids"]]
         types += [np.asarray(row, dtype=np.int8) for row in encoded.get("token_type_ids", ())]
     return TokenisedRows(
@@ -134,6 +137,18 @@ def _tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str) -> Tok
         labels_N=rows.labels_N,
         pad_id=int(encoder.tokenizer.pad_token_id),
     )
+
+
+def _check_read(rows: Rows, first: int, ids: Sequence[Sequence[int]]) -> None:
+    """Raise DataError for a row without a token: a tokenizer that puts none of its own around a text makes none of an
+    empty one."""
+    unread = [first + place for place, each in enumerate(ids) if not each]
+    if unread:
+        text = rows.texts[unread[0]]
+        raise DataError(
+            f"each text needs a token; the encoder's tokenizer makes none of {text[:40]!r}: leave out "
+            f"{len(unread)} row{'s' if len(unread) > 1 else ''} of this kind, or choose another encoder"
+        )
 
 
 def evaluation_batches(lengths_N: Indices, max_rows: int, max_tokens: int) -> Iterator[Indices]:

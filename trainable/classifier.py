@@ -117,7 +117,7 @@ class Classifier:
         if pairs is not None and self.separator:
             cut = (self.tokenizer, self.separator, self.max_length, self.prompt)
             return self.tokens([joined(text, pair, *cut) for text, pair in zip(texts, pairs, strict=True)], None)
-        return self.tokenizer(
+        made = self.tokenizer(
             [self.prompt + text for text in texts],
             None if pairs is None else list(pairs),
             truncation="longest_first",
@@ -126,6 +126,11 @@ class Classifier:
             padding_side="right",
             return_tensors="pt",
         )
+        unread = made["attention_mask"].sum(dim=1) == 0  # by a tokenizer that puts no token of its own around a text
+        if unread.any():
+            text = texts[int(unread.nonzero()[0])]
+            raise ValueError(f"each text needs a token; the tokenizer makes none of {text[:40]!r}: leave it out")
+        return made
 
     def batch_scores(self, inputs: Any) -> Tensor:
         """Return scores_BC of such inputs."""
@@ -163,6 +168,7 @@ class Classifier:
         self.model.config.id2label = dict(enumerate(self.labels))
         self.model.config.label2id = {name: number for number, name in enumerate(self.labels)}
         self.model.save_pretrained(place)
+        self.tokenizer.model_max_length = self.max_length  # which other programs cut texts at
         self.tokenizer.save_pretrained(place)
         save_file(
             {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},

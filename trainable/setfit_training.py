@@ -21,6 +21,7 @@ from trainable.classifier import joined
 from trainable.draws import initialisation_seed
 from trainable.encoder import check_encoder
 from trainable.encoder.places import encoder_files, module_files
+from trainable.encoder.requirements import ensure_padding
 from trainable.evaluation.heads import spread_scores
 from trainable.evaluation.parts import assess_parts
 from trainable.learner import DivergedError
@@ -205,6 +206,7 @@ def _loaded(name: str, revision: str | None) -> tuple[SentenceTransformer, Mappi
                 str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
             )
         body.float()
+        ensure_padding(name, body[0].auto_model, body.tokenizer)
         pretrained = {key: value.detach().clone() for key, value in body.state_dict().items()}
         _LOADED[name, revision] = body, pretrained
     return _LOADED[name, revision]

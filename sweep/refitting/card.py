@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -41,9 +42,9 @@ def model_card(
     config = arm.winner.config
     classifier = refitted.classifier
     metadata = {
-        "library_name": "transformers",
+        **({"library_name": "transformers"} if _is_own(refitted) else {}),  # whose pipeline the hub would offer
         "pipeline_tag": "text-classification",
-        "base_model": config.encoder,
+        "base_model": Path(config.encoder).name if Path(config.encoder).is_absolute() else config.encoder,
         "tags": ["few-shot", "text-classification", arm.method],
         "license": "other",
         "license_name": "to-be-filled-in",
@@ -54,8 +55,8 @@ def model_card(
         "---",
         f"# {comparison.dataset}: {len(classifier.labels)} classes, {arm.method}",
         f"A classifier of {'pairs of texts' if config.dataset.text_pair else 'texts'} into "
-        f"{', '.join(f'`{_code(label)}`' for label in classifier.labels)}. It is the winner of the sweep `{sweep}`, "
-        f"trained once more on {refitted.rows:,} labelled rows.",
+        f"{', '.join(f'`{_code(label)}`' for label in classifier.labels)}. It is {_origin(comparison, arm)} of the "
+        f"sweep `{sweep}`, trained once more on {refitted.rows:,} labelled rows.",
         "## How well it does",
         expected(refitted, comparison, arm),
         extrapolated(refitted, curve),
@@ -75,6 +76,16 @@ def model_card(
         "those that it was scored on. Licences of data and encoder are for its owner to fill in above.",
     ]
     return "\n\n".join(part for part in parts if part).replace("---\n\nlibrary", "---\nlibrary", 1) + "\n"
+
+
+def _origin(comparison: Comparison, arm: Arm) -> str:
+    best = comparison.best
+    return "the winner" if best is None or best.cell == arm.cell else f"{arm.method}, which is not the winner,"
+
+
+def _is_own(refitted: Refitted) -> bool:
+    """Whether the encoder's class of transformers holds the head, so that its pipeline answers by it."""
+    return refitted.classifier.head["kind"] == "own" and not refitted.classifier.prompt
 
 
 def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
@@ -115,8 +126,14 @@ def _calibration(refitted: Refitted) -> Iterator[str]:
 
 
 def _pipeline(refitted: Refitted) -> Iterator[str]:
-    if refitted.classifier.head["kind"] == "own" and not refitted.classifier.prompt:
-        yield '`transformers.pipeline("text-classification", ".")` gives the same labels and probabilities.'
+    if _is_own(refitted):
+        call = 'transformers.pipeline("text-classification", ".", truncation=True)'
+        yield f"`{call}` gives the same labels and probabilities."
+    else:
+        yield (
+            "`transformers` alone loads the encoder, and puts a new head on it that has learned nothing: its "
+            "`pipeline` answers at random."
+        )
 
 
 def _onnx(file: OnnxFile) -> str:

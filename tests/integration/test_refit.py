@@ -77,6 +77,11 @@ def test_the_winner_is_kept_with_a_card_and_answers_a_file(
     assert re.search(expected, card)
     metadata = yaml.safe_load(card.split("---\n")[1])
     assert metadata["pipeline_tag"] == "text-classification"
+    own = Classifier.load(out).head["kind"] == "own"
+    assert ("library_name" in metadata) == own, "the hub offers a pipeline for what a pipeline can read"
+    assert ("answers at random" in card) != own
+    assert "/" not in metadata["base_model"], "no path of this machine"
+    assert "It is the winner of the sweep `mine`" in card
     assert comparison["sentence"] in card
     assert f"python -m sweep refit mine --out {out}" in card
     data = load(DatasetConfig(name="toy", path=str(folder / "toy.csv")))

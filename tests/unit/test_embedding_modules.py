@@ -58,10 +58,10 @@ def embedded(trial: TrialConfig) -> Any:
     return FrozenEncoder.of(trial, 2).embed_all(ROWS)
 
 
-def by_library(folder: Path, **fields: Any) -> Any:
+def by_library(folder: Path, texts: Sequence[str] = TEXTS, **fields: Any) -> Any:
     from sentence_transformers import SentenceTransformer
 
-    return SentenceTransformer(str(folder), device="cpu").encode(list(TEXTS), **fields)
+    return SentenceTransformer(str(folder), device="cpu").encode(list(texts), **fields)
 
 
 LAYERS: dict[str, list[Layer]] = {
@@ -92,6 +92,21 @@ def test_the_layers_after_the_pooling_are_the_library_s(layers: str, tiny_bert: 
     plain = embedded(config(folder, embedding="mean"))
     assert plain.shape[1] == 32
     assert layers == "none" or not np.array_equal(plain, embedded(trial))
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_texts_are_read_in_lower_case_where_the_folder_says_so(stated: bool, tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["normalizer"]["lowercase"] = False
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    before_6 = {"max_seq_length": 64, "do_lower_case": stated}
+    (folder / "sentence_bert_config.json").write_text(json.dumps(before_6), encoding="utf-8")
+    texts = ("The FILM is good", "the film is good", "A")
+    rows = Rows(texts=texts, pairs=None, labels_N=np.zeros(len(texts), dtype=np.int64))
+    found = FrozenEncoder.of(config(folder), 2).embed_all(rows)
+    np.testing.assert_allclose(found, by_library(folder, texts), atol=2e-6)
+    assert np.allclose(found[0], found[1]) == stated
 
 
 PROMPTS = {"query": "red: ", "document": "", "task": "Instruct: find films\nQuery: "}

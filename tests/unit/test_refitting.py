@@ -19,13 +19,16 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 from torch.nn import functional as F  # noqa: N812
 
+from trainable.batching import tokenise
 from trainable.calibration import calibration_error, fitted_temperature
 from trainable.classifier import Classifier
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load
+from trainable.datasets.text_data import Rows
 from trainable.draws import draw_of
 from trainable.embeddings import FrozenEncoder
-from trainable.errors import ConfigError
+from trainable.encoder import load_encoder
+from trainable.errors import ConfigError, DataError
 from trainable.evaluation.assessment import Mixture
 from trainable.evaluation.heads import prior_shift
 from trainable.kept import Chosen
@@ -217,12 +220,29 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
 
     kept = refit(config(data, tiny_bert, **KEPT["cross_entropy, own head"]))
     kept.classifier.save(tmp_path / "kept")
-    texts = list(load(data).test.texts)
-    found: Any = pipeline("text-classification", str(tmp_path / "kept"), top_k=None)(texts)
+    texts = [*load(data).test.texts, "a good film " * 40]
+    found: Any = pipeline("text-classification", str(tmp_path / "kept"), top_k=None, truncation=True)(texts)
     probabilities = kept.classifier.predict_proba(texts)
     for row, given in zip(found, probabilities, strict=True):
         by_label = {each["label"]: each["score"] for each in row}
         assert [by_label[label] for label in kept.classifier.labels] == pytest.approx(given.tolist(), abs=1e-5)
+
+
+def test_a_text_without_a_token_is_refused_by_name(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
+    """The tokenizer of GPT-2 puts no token of its own around a text, and makes none of an empty one."""
+    encoder = shutil.copytree(tiny_bert, tmp_path / "encoder")
+    tokenizer = json.loads((encoder / "tokenizer.json").read_text(encoding="utf-8"))
+    (encoder / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}), encoding="utf-8")
+    classifier = refit(config(data, encoder, **KEPT["frozen, logistic regression"])).classifier
+    for texts in (["", "a good film"], ["", ""]):
+        with pytest.raises(ValueError, match="each text needs a token; the tokenizer makes none of ''"):
+            classifier.predict(texts)
+    encoded = load_encoder(str(encoder), None, 2)
+    rows = Rows(texts=("a", "\u200b", ""), pairs=None, labels_N=np.zeros(3, dtype=np.int64))
+    with pytest.raises(
+        DataError, match=r"each text needs a token; .* makes none of .* leave out \d rows? of this kind"
+    ):
+        tokenise(rows, encoded, 16)
 
 
 ALONE = (

@@ -200,6 +200,39 @@ def test_weights_that_are_no_numbers_diverge(encoder: Path, toy_csv: Path) -> No
     assert (evaluation.outcome, evaluation.reason) == (Outcome.DIVERGED, "weights are not finite after step 2")
 
 
+@pytest.mark.slow
+@installed
+def test_an_encoder_without_a_token_for_padding_gets_one_as_with_other_recipes(encoder: Path, toy_csv: Path) -> None:
+    path = encoder / "tokenizer_config.json"
+    stated = json.loads(path.read_text(encoding="utf-8"))
+    del stated["pad_token"]
+    path.write_text(json.dumps(stated), encoding="utf-8")
+    (found,) = _measured(_config(encoder, toy_csv, recipe={"max_steps": 2}), 0)
+    assert 0 <= found["test_accuracy"] <= 1
+
+
+@installed
+@pytest.mark.parametrize(
+    ("pooling", "what"),
+    [
+        ({"pooling_mode_cls_token": False, "pooling_mode_max_tokens": True}, "pooling"),
+        ({"include_prompt": False}, "prompt"),
+    ],
+)
+def test_what_could_not_be_kept_is_refused_before_the_sweep(
+    pooling: dict[str, bool], what: str, encoder: Path, toy_csv: Path
+) -> None:
+    _as_sentence_transformer(encoder, normalise=False)
+    path = encoder / "1_Pooling" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | pooling), encoding="utf-8")
+    prompts = {"prompts": {"query": "red: "}, "default_prompt_name": "query"}
+    (encoder / "config_sentence_transformers.json").write_text(json.dumps(prompts), encoding="utf-8")
+    with pytest.raises(
+        ConfigError, match=f"must be one that can be kept; the {what} that .* cannot be: choose another"
+    ):
+        RECIPES["setfit"].check(_config(encoder, toy_csv), load(_config(encoder, toy_csv).dataset))
+
+
 def test_a_machine_without_the_library_refuses_before_the_sweep_and_where_it_trains(
     tiny_bert: Path, toy_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainable.encoder.files import check_config, check_index
+from trainable.encoder.lower_case import lower_as_stated
 from trainable.encoder.places import CHOICES, place_of
 from trainable.errors import EncoderError
 from trainable.loading import load_training_libraries
@@ -68,6 +69,7 @@ def read(
         check_index(name, place, revision)
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, **source)
+            lower_as_stated(name, revision, tokenizer)
             tokenizer("Does it work?")  # some damages show with the first text only
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 place,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from trainable.encoder.digest import module_digest
 from trainable.encoder.places import module_files
+from trainable.encoder.pooling import stated_layers, stated_pooling
+from trainable.encoder.prompts import prompt_text
 from trainable.errors import ConfigError
 from trainable.ranges import Choice, FloatRange, IntRange
 from trainable.recipes.entry import RecipeConfig, RecipeEntry
@@ -72,6 +75,20 @@ def check(config: TrialConfig, data: TextData) -> None:
             "installed here: pip install 'few-shot-sweep[setfit]'"
         )
     module_files(config.encoder, config.encoder_revision)
+    _check_modules(config.encoder, config.encoder_revision)
+
+
+def _check_modules(name: str, revision: str | None) -> None:
+    """Refuse before a sweep what could be compared, and its winner not kept."""
+    stated = {"pooling": stated_pooling, "layers": stated_layers, "prompt": partial(prompt_text, asked="auto")}
+    for what, read in stated.items():
+        try:
+            read(name, revision)
+        except ConfigError as error:
+            raise ConfigError(
+                f"setfit takes modules and prompt from the encoder's folder, and what it trains must be one that can "
+                f"be kept; the {what} that {name!r} states cannot be: choose another encoder, or leave setfit out"
+            ) from error
 
 
 def cost(config: TrialConfig, rows: int) -> int:

@@ -1,0 +1,45 @@
+"""Encoders whose folder says that texts are read in lower case, as sentence-transformers wrote before version 6."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from trainable.encoder.files import read_mapping
+from trainable.encoder.places import encoder_files
+from trainable.errors import EncoderError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["lower_as_stated"]
+
+
+def lower_as_stated(name: str, revision: str | None, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let the tokenizer lower its texts where `do_lower_case` of `sentence_bert_config.json` says so, or the file of
+    that kind which is named after another architecture.
+
+    Raises EncoderError for a file that cannot be read, and for a tokenizer in Python, which cannot be told.
+    """
+    files = [path for path in encoder_files(name, revision) if path.match("sentence_*_config.json")]
+    try:
+        stated = any(read_mapping(path).get("do_lower_case") is True for path in files)
+    except (OSError, ValueError, RecursionError) as error:
+        raise EncoderError(
+            f"{files[0].name} of {name!r} must be readable; it is not ({error}): save the encoder anew with "
+            "`SentenceTransformer.save_pretrained(folder)`"
+        ) from error
+    if not stated:
+        return
+    if not tokenizer.is_fast:
+        raise EncoderError(
+            f"{name!r} reads texts in lower case (do_lower_case), which its tokenizer in Python cannot be told: save "
+            "it anew with `SentenceTransformer.save_pretrained(folder)`"
+        )
+    _lower(tokenizer)
+
+
+def _lower(tokenizer: Any) -> None:
+    from tokenizers.normalizers import Lowercase, Sequence
+
+    present = tokenizer.backend_tokenizer.normalizer
+    tokenizer.backend_tokenizer.normalizer = Sequence([Lowercase(), *([] if present is None else [present])])
