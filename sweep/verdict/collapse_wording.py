@@ -23,13 +23,17 @@ def failing_to_train(first: Arm, base: Arm) -> str:
         return f"{text}."
     mean, low, high = (f"{100 * value:.1f}" for value in (abs(lead.mean), lead.low, lead.high))
     where = f"{'ahead of' if lead.mean > 0 else 'behind'} {base.method} by {mean} points"
-    return f"{text}; where both train, {first.method} is {where} (95 % interval {low} to {high})."
+    others = "where both train" if _trains(first) and _trains(base) else "in the other draws"
+    return f"{text}; {others}, {first.method} is {where} (95 % interval {low} to {high})."
 
 
 def _fails(arm: Arm) -> str:
     """`supcon fails to train in 2 of 20 draws (10 %, 95 % interval 2 to 29 %)`"""
     found = arm.collapses
     assert found is not None
+    if not _trains(arm):
+        draws = f"{found.collapsed} of {found.draws} draws"
+        return f"{arm.method} is no better than always answering one class in {draws}"
     rate, low, high = (f"{100 * share:.0f}" for share in (found.rate, found.low, found.high))
     return (
         f"{arm.method} fails to train in {found.collapsed} of {found.draws} draws "
@@ -82,7 +86,14 @@ def _never_seen(comparisons: Sequence[Comparison]) -> Iterator[str]:
 def _unseen(arm: Arm) -> float:
     """The most that collapses which were not seen may cost an arm; 0 for one that cannot collapse, or was seen to."""
     found = arm.collapses
-    if found is None or found.seen or found.cost is None or arm.winner is None:
+    if found is None or found.seen or found.cost is None or not _trains(arm):
         return 0.0
+    return unseen_cost(found.draws + found.searched, found.cost)
+
+
+def _trains(arm: Arm) -> bool:
+    """Whether it trains an encoder, which may collapse: a frozen one or a file of predictions does not."""
+    if arm.winner is None:
+        return False
     recipe = RECIPES[arm.winner.config.recipe.name]
-    return 0.0 if recipe.embeds_once or not recipe.searchable else unseen_cost(found.draws + found.searched, found.cost)
+    return not recipe.embeds_once and recipe.searchable

@@ -279,7 +279,8 @@ def _tested_arm(
 def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
     """The arm with the largest paired difference, or the first of equals; without differences, the highest mean.
 
-    A paired difference is not affected by draws that an arm lacks.
+    A paired difference is not affected by draws that an arm lacks. Two arms that lack different draws, as where looks
+    ended one earlier, have theirs over different draws: of those the one that is ahead over the draws of both.
     """
     base = next((arm.summary.mean for arm in arms if arm.method == baseline and arm.summary), 0.0)
 
@@ -287,4 +288,18 @@ def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
         assert arm.summary is not None
         return arm.difference.mean if arm.difference else arm.summary.mean - base
 
-    return max((arm for arm in arms if arm.summary is not None), key=lead, default=None)
+    best: Arm | None = None
+    for arm in sorted((arm for arm in arms if arm.summary is not None), key=lead, reverse=True):
+        best = arm if best is None or _is_ahead_elsewhere(arm, best) else best
+    return best
+
+
+def _is_ahead_elsewhere(arm: Arm, best: Arm) -> bool:
+    """Whether an arm is ahead of another one that lacks other draws, over the draws of both."""
+    both = [pair for pair in zip(arm.scores, best.scores, strict=True) if None not in pair]
+    of_same_draws = all(
+        (ours is None) == (theirs is None) for ours, theirs in zip(arm.scores, best.scores, strict=True)
+    )
+    return (
+        not of_same_draws and sum(ours - theirs for ours, theirs in both if ours is not None and theirs is not None) > 0
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -9,10 +11,12 @@ from scipy import stats
 from sweep.records.results import SweepResults
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.collapse import Mixture, Rate, collapse_p, mixed_difference, rate_interval, unseen_cost
+from sweep.verdict.collapse_wording import failing_to_train
 from sweep.verdict.crossed import Components, crossed_difference
 from sweep.verdict.statistics import LEVEL, equivalence_p
 from tests.sweeps.simulated_rows import collapsing_pair
 from tests.sweeps.synthetic_results import synthetic_results
+from trainable.recipes.frozen import Frozen
 
 
 def test_a_rate_has_jeffreys_interval() -> None:
@@ -115,6 +119,17 @@ def test_the_rate_of_collapses_is_a_result_of_its_own() -> None:
     said = found.comparisons[0].sentence
     assert " soft_triple fails to train in 2 of 10 draws (20 %, 95 % interval " in said
     assert "; where both train, soft_triple is ahead of cross_entropy by " in said
+
+
+def test_a_method_that_trains_nothing_is_not_said_to_fail_at_it() -> None:
+    found = verdict(results(soft_triple=2))
+    ours, base = arm(found, "soft_triple"), arm(found, "cross_entropy")
+    assert ours.winner is not None
+    frozen = ours.winner.config.model_copy(update={"recipe": Frozen()})
+    said = failing_to_train(replace(ours, method="frozen", winner=replace(ours.winner, config=frozen)), base)
+    assert said.startswith(
+        " frozen is no better than always answering one class in 2 of 10 draws; in the other draws, "
+    )
 
 
 def test_a_baseline_that_collapses_is_said_to() -> None:

@@ -63,6 +63,22 @@ def test_a_pipe_gets_one_line_for_each_end(ledger: Ledger) -> None:
     assert "support/4/cross_entropy #2  failed  score -  (ValueError: no)   3 of 8 trials" in lines[1]
 
 
+def test_a_trial_that_is_taken_up_again_is_not_done_until_it_is(ledger: Ledger) -> None:
+    output = io.StringIO()
+    progress = Progress(Console(file=output, width=110, color_system=None))
+    (running,) = (record.key for record in ledger.trials() if record.outcome is None)
+    ledger.finish(running, Outcome.INTERRUPTED, "the sweep was stopped")
+    with progress.showing(ledger, Dispatcher(ledger, spec(), grid(), slots=2, changed=progress.changed)):
+        before = progress._work_done()
+        ledger.record(running, evaluated(0, 1, 0.5))
+        ledger.finish(running, Outcome.COMPLETED)
+        progress.changed(running)
+        assert progress._work_done() > before
+    first, end = output.getvalue().splitlines()
+    assert first == "2 of 8 trials"
+    assert "support/4/cross_entropy #2  completed" in end
+
+
 def test_a_terminal_gets_a_table_of_cells(ledger: Ledger) -> None:
     text = shown(ledger, terminal=True)
     assert "small   3 of 8 trials" in text

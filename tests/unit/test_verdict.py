@@ -20,6 +20,7 @@ from sweep.report.write import verdict_json
 from sweep.spec.model import SweepSpec
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import _is_majority
+from sweep.verdict.comparisons import _best
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
 from sweep.verdict.dependence import correlation
 from sweep.verdict.statistics import paired_difference, summarise
@@ -489,6 +490,27 @@ def test_a_sweep_without_data_records_still_has_a_verdict() -> None:
     found = verdict(replace(results, sweep=replace(results.sweep, data={})))
     assert arm(only(found), "soft_triple").scores[0] is None
     assert arm(only(found), "soft_triple").failures.diverged == 2
+
+
+def test_the_best_of_arms_with_other_draws_is_ahead_over_the_draws_of_both() -> None:
+    """As where looks ended one after three draws: its lead over the baseline is the larger one, and on these very draws
+    the other is ahead of it."""
+    losses = ("cross_entropy", "soft_triple", "supcon")
+    arms = only(verdict(small(losses=losses, draws=5))).arms
+    first = (0.60, 0.60, 0.60, 0.66, 0.66)
+    scored: dict[str, tuple[float | None, ...]] = {
+        "cross_entropy": first,
+        "soft_triple": (0.65, 0.65, 0.65, None, None),
+        "supcon": (0.66, 0.66, 0.65, 0.66, 0.67),
+    }
+    leads = {"soft_triple": ([0.65] * 3, first[:3]), "supcon": ([0.66, 0.66, 0.65, 0.66, 0.67], first)}
+    differences = {method: paired_difference(ours, list(base)) for method, (ours, base) in leads.items()}
+    assert differences["soft_triple"].mean > differences["supcon"].mean
+    told = [replace(each, scores=scored[each.method], difference=differences.get(each.method)) for each in arms]
+    for order in (told, told[::-1]):
+        found = _best(order, "cross_entropy")
+        assert found is not None
+        assert found.method == "supcon"
 
 
 # ---- which trial is the winner, and which confirmation counts --------------------------------------------------------
