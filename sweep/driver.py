@@ -20,6 +20,7 @@ from sweep.ledger.ledger import Ledger
 from sweep.ledger.provenance import data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger, suggested
+from sweep.records.confirmation import Role
 from sweep.records.sweep import LOOKS_BEFORE, SweepRecord, SweepState
 from sweep.refitting import Training, here, keep_winners
 from sweep.report.preparation import report_prepared
@@ -101,6 +102,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         notes = (*_notes(ledger, known, provenance), *_cut(grid))
         first = suggested(spec, ledger.new_cells(grid), directory.path.parent)
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
+        notes = (*_fewer_draws(ledger, spec), *notes)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         result = _run(spec, grid, ledger, directory, address, display)
         result = replace(result, notes=(*notes, *result.notes))
@@ -190,6 +192,15 @@ def _notes(ledger: Ledger, known: SweepRecord | None, here: Mapping[str, str]) -
     changed = version_changes(known.provenance, here) if known is not None else []
     if changed:
         yield f"versions have changed since the last run ({'; '.join(changed)}), and may compute otherwise"
+
+
+def _fewer_draws(ledger: Ledger, spec: SweepSpec) -> Iterator[str]:
+    """Draws that were confirmed are not forgotten where fewer are asked for: a verdict that chose among them would be
+    chosen itself."""
+    confirmed = (each for each in ledger.confirmations() if each.role is Role.CONFIRMATION)
+    drawn = max((len({one.evaluation.draw for one in each.replicates}) for each in confirmed), default=0)
+    if drawn > spec.confirm.draws:
+        yield f"{drawn} draws are confirmed already, more than the {spec.confirm.draws} of `confirm.draws`: all count"
 
 
 def _cut(grid: Sequence[Cell]) -> Iterator[str]:

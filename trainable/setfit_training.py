@@ -89,7 +89,7 @@ class SetFitTraining:
     @property
     def prompt(self) -> str:
         """What the library puts before every text that it embeds."""
-        return (self.body.prompts or {}).get(self.body.default_prompt_name or "", "")
+        return (self.body.prompts or {}).get(self.body.default_prompt_name or "") or ""
 
     def release(self) -> None:
         """Give up the gradients, and the accelerator's memory."""
@@ -206,7 +206,8 @@ def _loaded(name: str, revision: str | None) -> tuple[SentenceTransformer, Mappi
                 str(folder), device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
             )
         body.float()
-        ensure_padding(name, body[0].auto_model, body.tokenizer)
+        encoder: Any = body[0]
+        ensure_padding(name, encoder.auto_model, body.tokenizer)
         pretrained = {key: value.detach().clone() for key, value in body.state_dict().items()}
         _LOADED[name, revision] = body, pretrained
     return _LOADED[name, revision]

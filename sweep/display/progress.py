@@ -80,7 +80,8 @@ class Progress:
         self._started, self._working_since = time.monotonic(), None
         self._shares = _shares(dispatcher.cells)
         self._done_before = self._work_done()
-        self._said = {each.key for each in (*ledger.trials(), *ledger.confirmations()) if _is_over(each)}
+        self._said = {each.key for each in ledger.trials() if _is_over(each)}
+        self._said |= {each.key for each in ledger.confirmations() if _is_over(each)}
 
     def changed(self, key: str) -> None:
         """A trial or confirmation changed. Where nobody watches a table, its end is worth a line."""
@@ -161,7 +162,7 @@ class Progress:
 
 
 def _is_over(record: TrialRecord | ConfirmationRecord) -> bool:
-    """Whether nothing more comes of it: one that was interrupted is taken up again by the run that resumes."""
+    """Whether nothing more comes of it: one that was interrupted is resumed by a later run."""
     return record.ended is not None and record.outcome is not Outcome.INTERRUPTED
 
 

@@ -8,6 +8,8 @@ shots, ...). Its arms, one for each method, were confirmed on the same draws, so
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.spec.model import SweepSpec
@@ -34,9 +36,15 @@ def verdict(results: SweepResults) -> Verdict:
         gains=gains(comparisons),
         ranks=ranks(comparisons),
         outlooks=outlooks(comparisons, _by_cell(results)),
-        selection=selection(compared_groups, spec.confirm, results.sweep.data),
+        selection=selection(compared_groups, spec.confirm, _draws(spec, comparisons), results.sweep.data),
         warnings=cautions(results, spec, compared_groups, comparisons, family),
     )
+
+
+def _draws(spec: SweepSpec, comparisons: Sequence[Comparison]) -> int:
+    """The confirmation draws that were asked for, or those on record where more had been asked for before."""
+    known = (arm.summary.n for each in comparisons for arm in each.arms if arm.summary is not None)
+    return max(spec.confirm.draws, *known, 0)
 
 
 def _by_cell(results: SweepResults) -> dict[str, list[TrialRecord]]:

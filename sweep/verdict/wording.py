@@ -59,24 +59,27 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     return compared + flattered + failing + _turned(base, others) + _over_references(best, comparison)
 
 
-def selection(groups: Sequence[Group], confirm: Confirm, data: Mapping[str, DataRecord]) -> str:
-    """The sentence that says how the winners of all cells were chosen. data: by the name of the dataset."""
+def selection(groups: Sequence[Group], confirm: Confirm, draws: int, data: Mapping[str, DataRecord]) -> str:
+    """The sentence that says how the winners of all cells were chosen.
+
+    draws: of a winner's confirmation. data: by the name of the dataset.
+    """
     configs = [group.config for group in groups]
     metrics = _listed(METRICS[config.metric] for config in configs)
-    draws = _listed(str(config.replicates) for config in configs)
+    searched = _listed(str(config.replicates) for config in configs)
     rows = _listed(_selecting_rows(config, data.get(config.dataset.name)) for config in configs)
     chosen = (
-        f"The winner of a cell is its completed trial with the highest mean validation {metrics} over {draws} "
-        f"draw{'s' if draws != '1' else ''} of the search, scored on {rows}."
+        f"The winner of a cell is its completed trial with the highest mean validation {metrics} over {searched} "
+        f"draw{'s' if searched != '1' else ''} of the search, scored on {rows}."
     )
     if confirm.finalists > 1:
         chosen += (
             f" Among the {confirm.finalists} best, as far as they are tied within one standard error, "
             f"{confirm.finalist_draws} further draws decided."
         )
-    if not confirm.draws:
+    if not draws:
         return f"{chosen} Winners were not tested: `confirm.draws` is 0."
-    scored = f"{chosen} Its test scores come from {confirm.draws} fresh draws, which the search never used."
+    scored = f"{chosen} Its test scores come from {draws} fresh draws, which the search never used."
     if not confirm.look_draws:
         return scored
     looks = ", ".join(map(str, confirm.look_draws[:-1]))

@@ -63,7 +63,7 @@ def test_a_pipe_gets_one_line_for_each_end(ledger: Ledger) -> None:
     assert "support/4/cross_entropy #2  failed  score -  (ValueError: no)   3 of 8 trials" in lines[1]
 
 
-def test_a_trial_that_is_taken_up_again_is_not_done_until_it_is(ledger: Ledger) -> None:
+def test_a_trial_that_is_resumed_is_not_done_until_it_is(ledger: Ledger) -> None:
     output = io.StringIO()
     progress = Progress(Console(file=output, width=110, color_system=None))
     (running,) = (record.key for record in ledger.trials() if record.outcome is None)

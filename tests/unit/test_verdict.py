@@ -443,6 +443,14 @@ def test_nothing_confirmed() -> None:
     assert found.selection.endswith("Winners were not tested: `confirm.draws` is 0.")
 
 
+def test_draws_are_not_forgotten_where_fewer_are_asked_for_later() -> None:
+    results = small()
+    fewer = {**results.sweep.spec, "confirm": {**results.sweep.spec["confirm"], "draws": 4}}
+    found = verdict(replace(results, sweep=replace(results.sweep, spec=fewer)))
+    assert [each.summary.n for each in only(found).arms if each.summary is not None] == [10, 10]
+    assert "come from 10 fresh draws" in found.selection
+
+
 def test_no_trial_at_all() -> None:
     found = verdict(replace(small(), trials=(), confirmations=()))
     assert only(found).sentence == "No trial completed here, so there is nothing to say."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -80,7 +80,9 @@ def check(config: TrialConfig, data: TextData) -> None:
 
 def _check_modules(name: str, revision: str | None) -> None:
     """Refuse before a sweep what could be compared, and its winner not kept."""
-    stated = {"pooling": stated_pooling, "layers": stated_layers, "prompt": partial(prompt_text, asked="auto")}
+    prompt = partial(prompt_text, asked="auto")
+    stated: Mapping[str, Callable[[str, str | None], object]]
+    stated = {"pooling": stated_pooling, "layers": stated_layers, "prompt": prompt}
     for what, read in stated.items():
         try:
             read(name, revision)
