@@ -63,7 +63,10 @@ class DatasetConfig(BaseModel):
     )
     text: str = Field("text", description="column of the sentence")
     text_pair: str | None = Field(
-        None, description="column of the second sentence, for tasks on pairs; default: there is none"
+        None,
+        description="column of the second sentence, for tasks on pairs: the encoder reads both as one input, of which "
+        "the longer one is cut first, so that an encoder trained on single texts may embed them poorly; default: there "
+        "is none",
     )
     label: str = Field("label", description="column of the class")
     train_split: str = Field("train", description="split that draws and validation rows are taken from")

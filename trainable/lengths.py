@@ -23,9 +23,12 @@ def length_notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
     cut = sum(count > config.max_length for count in words)
     if cut < _WORTH_A_WORD * len(words):
         return ()
+    read = f"reads their first {config.max_length} tokens"
+    if data.pool.pairs is not None:
+        read = f"reads {config.max_length} tokens of both texts together, less of the longer one"
     return (
         f"{cut:,} of {len(words):,} rows have more than {config.max_length} words, and at least these are cut: a trial "
-        f"reads their first {config.max_length} tokens (`max_length`)",
+        f"{read} (`max_length`)",
     )
 
 

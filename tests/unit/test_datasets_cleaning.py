@@ -6,6 +6,7 @@ import csv
 import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -293,3 +294,6 @@ def test_rows_that_are_certainly_cut_are_counted(tmp_path: Path, long: int, said
         else ()
     )
     assert not length_notes(config.model_copy(update={"max_length": 71}), data)
+    pairs = replace(data, pool=replace(data.pool, pairs=("more",) * len(data.pool)))
+    noted = length_notes(config, pairs)
+    assert all("reads 64 tokens of both texts together, less of the longer one" in note for note in noted)
