@@ -45,7 +45,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     encoder: Hugging Face id, folder or packaged encoder.
     embedding: how it makes a sentence of its tokens, `mean`, `cls` or another of a trial.
-    recipes, losses: what is compared; `frozen`, where it is among them, is the baseline.
+    recipes, losses: what is compared, or the one that is trained; `frozen`, where it is among them, is the baseline.
     shots: labels of a class in each training of the comparison; by default half of what the rarest class has beside the
         test part, at most 16.
     trials: configurations of each method that are tried.
@@ -68,8 +68,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         encoder: str = "all-MiniLM-L6-v2",
         *,
         embedding: str = "mean",
-        recipes: Sequence[str] = ("frozen", "fine_tune"),
-        losses: Sequence[str] = ("cross_entropy",),
+        recipes: Sequence[str] | str = ("frozen", "fine_tune"),
+        losses: Sequence[str] | str = ("cross_entropy",),
         shots: int | None = None,
         trials: int = 4,
         draws: int = 8,
@@ -154,15 +154,16 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         pair = {"text_pair": "pair"} if "pair" in frame.columns else {}
         rarest = min(Counter(frame["label"][~frame.duplicated()]).values())
         left = max(1, rarest - max(1, round(rarest / 4)))  # beside the test part
-        fine_tuned = any(recipe != "frozen" for recipe in self.recipes)
+        recipes, losses = (([axis] if isinstance(axis, str) else list(axis)) for axis in (self.recipes, self.losses))
+        fine_tuned = any(recipe != "frozen" for recipe in recipes)
         validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
         return {
             "datasets": {"data": {"test_share": 0.25, **pair}},
             "compare": {
                 "dataset": ["data"],
                 "shots": [self.shots or min(_MOST_SHOTS, max(1, left // 2))],
-                "recipe": list(self.recipes),
-                **({"loss": list(self.losses)} if fine_tuned else {}),
+                "recipe": recipes,
+                **({"loss": losses} if fine_tuned else {}),
             },
             "trial": {
                 "encoder": str(self.encoder),

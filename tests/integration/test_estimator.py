@@ -57,6 +57,12 @@ def small(tiny_bert: Path, shared: Path) -> FewShotClassifier:
     return FewShotClassifier(str(tiny_bert), root=shared, **frozen)
 
 
+def test_one_method_may_be_named_without_a_list(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    compared = FewShotClassifier("tiny", recipes="fine_tune", losses="supcon")._fields(frame, tmp_path)["compare"]
+    assert (compared["recipe"], compared["loss"]) == (["fine_tune"], ["supcon"])
+
+
 @pytest.fixture(scope="module")
 def fitted(tiny_bert: Path) -> FewShotClassifier:
     estimator = FewShotClassifier(str(tiny_bert), trials=1, draws=2, spec={**SPEC, "protocol.steps": 4})
