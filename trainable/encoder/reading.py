@@ -69,7 +69,6 @@ def read(
         check_index(name, place, revision)
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(place, **source)
-            lower_as_stated(name, revision, tokenizer)
             tokenizer("Does it work?")  # some damages show with the first text only
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 place,
@@ -80,6 +79,7 @@ def read(
                 output_loading_info=True,
                 **source,
             )
+            lower_as_stated(name, revision, tokenizer)
     except (MemoryError, EncoderError):
         raise
     except BaseException as error:  # the readers of configuration, tokenizer and weights have exceptions of their own

@@ -77,6 +77,13 @@ def check_architecture(name: str, model: PreTrainedModel, lacking: Set[str]) -> 
     body = f"{model.base_model_prefix}."
     parameters = {parameter for parameter, _ in model.named_parameters()}
     missing = sorted(key for key in lacking & parameters if key.startswith(body) and "pooler" not in key)
+    halves = {half for half in ("encoder", "decoder") if any(key.startswith(f"{body}{half}.") for key in missing)}
+    if halves == {"decoder"}:  # as T5EncoderModel saves one
+        raise EncoderError(
+            f"an encoder is trained as the sequence classifier of its kind, which for {name!r} "
+            f"({model.config.model_type}) has more than the checkpoint holds, such as {missing[0]}: choose an encoder "
+            "of another kind"
+        )
     if missing:  # otherwise an encoder with random weights would be compared as if it were pretrained
         raise EncoderError(
             f"the checkpoint must hold every weight of the encoder; {name!r} lacks {len(missing)} of them, such as "
