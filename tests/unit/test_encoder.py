@@ -365,8 +365,16 @@ def test_the_encoder_alone_of_an_encoder_decoder_is_refused_for_what_it_lacks(tm
     from transformers import T5Config, T5EncoderModel
 
     size = save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
-    sizes: dict[str, Any] = {"vocab_size": size, "d_model": 32, "d_kv": 16, "d_ff": 32, "num_layers": 2, "num_heads": 2}
+    sizes: dict[str, Any] = {
+        "vocab_size": size,
+        "d_model": 32,
+        "d_kv": 16,
+        "d_ff": 32,
+        "num_layers": 2,
+        "num_heads": 2,
+        "decoder_start_token_id": 0,
+    }
     with quiet():
-        T5EncoderModel(T5Config(**sizes, decoder_start_token_id=0)).save_pretrained(tmp_path)
+        T5EncoderModel(T5Config(**sizes)).save_pretrained(tmp_path)
     with pytest.raises(EncoderError, match=r"has more than the checkpoint holds, such as transformer\.decoder\."):
         load_encoder(str(tmp_path), None, 2)
