@@ -168,7 +168,6 @@ class Classifier:
         self.model.config.id2label = dict(enumerate(self.labels))
         self.model.config.label2id = {name: number for number, name in enumerate(self.labels)}
         self.model.save_pretrained(place)
-        self.tokenizer.model_max_length = self.max_length  # which other programs cut texts at
         self.tokenizer.save_pretrained(place)
         save_file(
             {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},

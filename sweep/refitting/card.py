@@ -127,8 +127,8 @@ def _calibration(refitted: Refitted) -> Iterator[str]:
 
 def _pipeline(refitted: Refitted) -> Iterator[str]:
     if _is_own(refitted):
-        call = 'transformers.pipeline("text-classification", ".", truncation=True)'
-        yield f"`{call}` gives the same labels and probabilities."
+        cut = f"truncation=True, max_length={refitted.classifier.max_length}"
+        yield f'`transformers.pipeline("text-classification", ".", {cut})` gives the same labels and probabilities.'
     else:
         yield (
             "`transformers` alone loads the encoder, and puts a new head on it that has learned nothing: its "

@@ -221,7 +221,8 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
     kept = refit(config(data, tiny_bert, **KEPT["cross_entropy, own head"]))
     kept.classifier.save(tmp_path / "kept")
     texts = [*load(data).test.texts, "a good film " * 40]
-    found: Any = pipeline("text-classification", str(tmp_path / "kept"), top_k=None, truncation=True)(texts)
+    cut: Any = {"truncation": True, "max_length": kept.classifier.max_length}
+    found: Any = pipeline("text-classification", str(tmp_path / "kept"), top_k=None, **cut)(texts)
     probabilities = kept.classifier.predict_proba(texts)
     for row, given in zip(found, probabilities, strict=True):
         by_label = {each["label"]: each["score"] for each in row}
