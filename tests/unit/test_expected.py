@@ -102,7 +102,8 @@ def test_the_score_is_that_of_the_metric(metric: str) -> None:
 def kept(rows: int, labels: int) -> Refitted:
     """What is known of a classifier of so many labels that so many rows have trained."""
     head = {"kind": "own"}
-    classifier: Any = SimpleNamespace(labels=tuple(map(str, range(labels))), paired=False, head=head, prompt=None)
+    names = tuple(map(str, range(labels)))
+    classifier: Any = SimpleNamespace(labels=names, paired=False, head=head, prompt=None, max_length=64)
     return Refitted(classifier=classifier, rows=rows, counts=(rows // labels,) * labels, calibration=None, answers=None)
 
 
