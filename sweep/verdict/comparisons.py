@@ -296,10 +296,6 @@ def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
 
 def _is_ahead_elsewhere(arm: Arm, best: Arm) -> bool:
     """Whether an arm is ahead of another one that lacks other draws, over the draws of both."""
-    both = [pair for pair in zip(arm.scores, best.scores, strict=True) if None not in pair]
-    of_same_draws = all(
-        (ours is None) == (theirs is None) for ours, theirs in zip(arm.scores, best.scores, strict=True)
-    )
-    return (
-        not of_same_draws and sum(ours - theirs for ours, theirs in both if ours is not None and theirs is not None) > 0
-    )
+    pairs = list(zip(arm.scores, best.scores, strict=True))
+    lacking = any((ours is None) != (theirs is None) for ours, theirs in pairs)
+    return lacking and sum(ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None) > 0
