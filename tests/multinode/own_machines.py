@@ -31,6 +31,7 @@ _ADDRESSES = {"laptop": "10.77.0.9", "head": "10.77.0.11", "gpu1": "10.77.0.12",
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DONE = "#!/bin/sh\n"  # a program that succeeds
 _TIME_LIMIT = 180.0  # seconds for a command of Ray's launcher
+_JOINED_WITHIN = 420.0  # seconds; `ray start` gives up after 30, and a slow machine needs more than one attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,17 @@ class OwnMachines:
             yield machines
 
     def up(self) -> None:
-        """`ray up`, and wait until the machines with GPUs are there."""
+        """`ray up`, and wait until the machines with GPUs are there. If they do not come, the error has what the head
+        says of them."""
         self.laptop.run(f"cd {ROOT} && ray up ~/{FILE} --yes --no-config-cache", seconds=_TIME_LIMIT)
-        wait_until(
-            lambda: "/2.0 GPU" in self.head.run("ray status", seconds=_TIME_LIMIT), seconds=_TIME_LIMIT, period=2.0
-        )
+        try:
+            wait_until(self._is_whole, _JOINED_WITHIN, "both machines with GPUs are in the cluster", period=2.0)
+        except AssertionError as error:
+            error.add_note(self.head.run("ray status; tail -n 200 /tmp/ray/session_latest/logs/monitor.log"))
+            raise
+
+    def _is_whole(self) -> bool:
+        return "/2.0 GPU" in self.head.run("ray status", seconds=_TIME_LIMIT)
 
     def down(self) -> None:
         """`ray down`."""
