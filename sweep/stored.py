@@ -62,7 +62,7 @@ def stop_stored(name: str, root: Path, wanted: Stop, *, told: Callable[[str], No
     directory, spec = find_stored(name, root)
     request_stop(directory, wanted, told=told)
     _, ledger = read_stored(name, root)
-    ended = sum(each.outcome not in (None, Outcome.INTERRUPTED) for each in ledger.trials())
+    ended = sum(each.is_over for each in ledger.trials())
     return f"{spec.name}: {ledger.sweep().state}, {ended} trials have ended; the command that began it resumes it"
 
 

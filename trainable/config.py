@@ -231,11 +231,13 @@ class TrialConfig(BaseModel):
 
     def flat(self) -> dict[str, Scalar]:
         """The configuration with one scalar for each key; the name of the loss stands under `loss`, that of the dataset
-        under `dataset`, that of the recipe under `recipe`. Fields that are unset or that the recipe does not read, and
-        a dataset's defaults, are left out."""
-        unread = set(SPECIFIC_FIELDS - RECIPES[self.recipe.name].fields)
-        fields = self.model_dump(mode="json", exclude_none=True, exclude=unread)
+        under `dataset`, that of the recipe under `recipe`. Fields that are unset or that the recipe does not read, its
+        own defaults that it would read beside other values of its own, and a dataset's defaults, are left out."""
+        entry = RECIPES[self.recipe.name]
+        fields = self.model_dump(mode="json", exclude_none=True, exclude=set(SPECIFIC_FIELDS - entry.fields))
         fields["dataset"] = self.dataset.model_dump(mode="json", exclude_defaults=True)
+        own, given = fields["recipe"], self.recipe.model_dump(exclude_defaults=True)
+        fields["recipe"] = {name: value for name, value in own.items() if name in given or entry.reads(name, own)}
         return flattened(fields)
 
     @classmethod

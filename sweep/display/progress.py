@@ -80,8 +80,8 @@ class Progress:
         self._started, self._working_since = time.monotonic(), None
         self._shares = _shares(dispatcher.cells)
         self._done_before = self._work_done()
-        self._said = {each.key for each in ledger.trials() if _is_over(each)}
-        self._said |= {each.key for each in ledger.confirmations() if _is_over(each)}
+        self._said = {each.key for each in ledger.trials() if each.is_over}
+        self._said |= {each.key for each in ledger.confirmations() if each.is_over}
 
     def changed(self, key: str) -> None:
         """A trial or confirmation changed. Where nobody watches a table, its end is worth a line."""
@@ -91,7 +91,7 @@ class Progress:
             return
         record = ledger.get(key)
         with self._lock:
-            news = _is_over(record) and key not in self._said
+            news = record.is_over and key not in self._said
             self._said.add(key) if news else None
         if news:
             self.console.print(self._line(record), highlight=False, soft_wrap=True)
@@ -106,7 +106,7 @@ class Progress:
     def headline(self) -> str:
         """How far the sweep is, in a line."""
         assert self._ledger is not None
-        ended = sum(map(_is_over, self._ledger.trials()))
+        ended = sum(each.is_over for each in self._ledger.trials())
         trials = sum(self._budgets().values())
         done, wanted = sum(self._confirmed().values()), sum(map(self._wanted, self._budgets()))
         elapsed = time.monotonic() - (self._working_since or time.monotonic())
@@ -161,11 +161,6 @@ class Progress:
         return Group(headline, table, Text(f"{hint}; {self.resumes}", style="dim"))
 
 
-def _is_over(record: TrialRecord | ConfirmationRecord) -> bool:
-    """Whether nothing more comes of it: one that was interrupted is resumed by a later run."""
-    return record.ended is not None and record.outcome is not Outcome.INTERRUPTED
-
-
 def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ...]:
     counts = outcomes(records)
     completed = [record.score for record in records if record.outcome is Outcome.COMPLETED and record.score is not None]
@@ -176,7 +171,7 @@ def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ..
         str(counts.get(Outcome.PRUNED, 0)),
         str(bad),
         str(counts.get("running", 0)),
-        str(max(0, budget - sum(_is_over(each) or each.ended is None for each in records))),
+        str(max(0, budget - sum(each.is_over or each.ended is None for each in records))),
         f"{max(completed):.3f}" if completed else "-",
     )
 
@@ -195,7 +190,7 @@ def _end(record: TrialRecord | ConfirmationRecord) -> str:
 
 def work_done(record: TrialRecord) -> float:
     """The share of a trial that is done. An ended one counts whole: what pruning saved will not be trained."""
-    if _is_over(record):
+    if record.is_over:
         return 1.0
     return len(record.evaluations) / (record.config.replicates * record.config.evaluations)
 

@@ -75,6 +75,11 @@ class ConfirmationRecord:
         return f"{self.cell}#{self.role}-{self.number}"
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it: one that was interrupted is resumed by a later run."""
+        return self.outcome not in (None, Outcome.INTERRUPTED)
+
+    @property
     def trained_with(self) -> frozenset[str]:
         """The versions of code and libraries that trained it."""
         return frozenset(replicate.evaluation.trained_with for replicate in self.replicates) - {""}

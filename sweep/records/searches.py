@@ -18,6 +18,6 @@ def is_on_target(trials: Sequence[TrialRecord], target: float | None) -> bool:
 
 def is_given_up(trials: Sequence[TrialRecord], failures: int) -> bool:
     """Whether the last `failures` trials of a cell that have ended all failed, so that more would fail too."""
-    ended = [each for each in trials if each.outcome not in (None, Outcome.INTERRUPTED)]
+    ended = [each for each in trials if each.is_over]
     last = sorted(ended, key=lambda each: each.number)[-failures:]
     return len(last) == failures and all(each.outcome is Outcome.FAILED for each in last)

@@ -87,6 +87,11 @@ class TrialRecord:
         return f"{self.cell}#{self.number}"
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more comes of it: one that was interrupted is resumed by a later run."""
+        return self.outcome not in (None, Outcome.INTERRUPTED)
+
+    @property
     def replicate_scores(self) -> tuple[float, ...]:
         """The final score of each completed replicate, in order."""
         name, last = f"val_{self.config.metric}", self.config.evaluations

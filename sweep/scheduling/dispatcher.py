@@ -83,7 +83,7 @@ class Dispatcher:
         """Find out what the ledger already holds. Call once, before anything else."""
         records = self.ledger.trials()
         self._asked = {cell.key: sum(record.cell == cell.key for record in records) for cell in self.cells}
-        self._waiting = [record.key for record in records if _is_open(record) and not self._settled(record)]
+        self._waiting = [record.key for record in records if not record.is_over and not self._settled(record)]
         self._lay_aside("the driver ended before it")
         self.meter.start(self.ledger.trials(), self.ledger.confirmations())
         for cell in self.cells:
@@ -215,7 +215,7 @@ class Dispatcher:
             or self._is_enough(cell, trials)
         ):
             self._closed.add(cell)
-        if self._searched(cell) and not any(map(_is_open, trials)):
+        if self._searched(cell) and all(record.is_over for record in trials):
             self.confirmer.consider(cell, trials)
 
     def _is_enough(self, key: str, trials: Sequence[TrialRecord]) -> bool:
@@ -281,7 +281,3 @@ def _unfinished_seconds(record: TrialRecord) -> float:
     """Seconds of the replicate that is to be trained again, as reported to another process since work was last lost."""
     since = max((each.time for each in record.discarded), default=0.0)
     return sum(each.evaluation.seconds for each in record.unfinished if each.time > since)
-
-
-def _is_open(record: TrialRecord) -> bool:
-    return record.outcome in (None, Outcome.INTERRUPTED)

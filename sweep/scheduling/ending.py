@@ -50,7 +50,7 @@ def close(dispatcher: Dispatcher, *, aborted: bool) -> Ending:
 def _end(dispatcher: Dispatcher) -> End:
     if dispatcher.state is State.STOPPED:
         return End.INTERRUPTED
-    open_trials = any(record.outcome in (None, Outcome.INTERRUPTED) for record in dispatcher.ledger.trials())
+    open_trials = not all(record.is_over for record in dispatcher.ledger.trials())
     if not (open_trials or dispatcher.unfinished):
         return End.FINISHED
     out = dispatcher.meter.limit is not None and dispatcher.state is State.RUNNING

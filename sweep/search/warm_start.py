@@ -96,10 +96,12 @@ def _moved_into(cell: Cell, config: TrialConfig) -> dict[str, Scalar] | None:
     space = cell.spaces.get(key)
     if space is None or cell.fixed[key]["recipe"] != flat["recipe"] or not _has_encoder(cell.fixed[key], config):
         return None
-    first = cell.default_params(key)
+    first = cell.defaults(key)
     moved = {name: _offered(values, flat.get(name, first[name])) for name, values in space.items()}
     usable = {name: value for name, value in moved.items() if value is not None}
-    return {**first, **usable} if len(usable) == len(moved) else None
+    if len(usable) < len(moved):
+        return None
+    return cell.as_read({**({"loss": key} if len(cell.spaces) > 1 else {}), **usable})
 
 
 def _has_encoder(fixed: Mapping[str, Scalar], config: TrialConfig) -> bool:

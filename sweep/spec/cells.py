@@ -36,7 +36,8 @@ class Cell:
         searches over several.
     fixed: for each loss, the flat fields (`TrialConfig.flat`) that all its trials share; under the recipe's name where
         it has no loss.
-    spaces: for each loss, the search range of every other flat field. With several losses, the loss is searched too.
+    spaces: for each loss, the search range of every other flat field; those that are read only where another one has
+        certain values come last. With several losses, the loss is searched too.
     """
 
     key: str
@@ -62,7 +63,23 @@ class Cell:
         loss: a key of `spaces`; the first of them by default.
         """
         loss = next(iter(self.spaces)) if loss is None else loss
-        return {**self._chosen(loss), **self._first(loss)}
+        return self.as_read({**self._chosen(loss), **self.defaults(loss)})
+
+    def as_read(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """Values of the searched fields without those that the trial would not read."""
+        return {name: value for name, value in params.items() if self.reads(name, params)}
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether the fields that a trial searches depend on the values of others."""
+        return len(self.spaces) > 1 or any(map(_deciding, self.fixed.values(), self.spaces.values()))
+
+    def reads(self, name: str, params: Mapping[str, Scalar]) -> bool:
+        """Whether a trial with these values of searched fields reads one more of them."""
+        if not name.startswith("recipe."):
+            return True  # at once: it is asked of every field of every trial
+        fixed = self._fixed_for(params)
+        return _reads(str(fixed["recipe"]), name, {**fixed, **params})
 
     def default_config(self) -> TrialConfig:
         """The configuration with the published defaults: the first trial of the cell."""
@@ -82,7 +99,7 @@ class Cell:
         """For each loss, the first trial with every combination of the choices of `chosen`; a field of `ends` stands
         at that end of its range."""
         for loss, space in self.spaces.items():
-            first = self._first(loss)
+            first = self.defaults(loss)
             first |= {name: end(_ends(space[name])) for name, end in ends.items() if name in space}
             choices = {name: each.values for name in chosen if isinstance(each := space.get(name), Choice)}
             for combination in product(*choices.values()):
@@ -92,9 +109,9 @@ class Cell:
         """The loss as a searched field, if the cell searches over several."""
         return {"loss": loss} if len(self.spaces) > 1 else {}
 
-    def _first(self, loss: str) -> dict[str, Scalar]:
-        """The values of the searched fields that are nearest to the published defaults. The encoder's learning rate
-        stands in the middle of its range, since no value suits all encoders."""
+    def defaults(self, loss: str) -> dict[str, Scalar]:
+        """The values of the searched fields, read or not, that are nearest to the published defaults. The encoder's
+        learning rate stands in the middle of its range, since no value suits all encoders."""
         fixed = self.fixed[loss]
         published = dict(_published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss))
         if isinstance(rates := self.spaces[loss].get("encoder_lr"), FloatRange):
@@ -103,7 +120,7 @@ class Cell:
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""
-        return sum(prod(map(_count, space.values())) for space in self.spaces.values())
+        return sum(_configurations(self.fixed[loss], space) for loss, space in self.spaces.items())
 
     def trials(self, budget: int) -> int:
         """The number of trials of the cell: the budget, but never more than the cell has configurations."""
@@ -199,8 +216,36 @@ def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:
     """The flat fields of a recipe or loss, as far as they stand under its name in `search`."""
     fields = spec.search.get(owner, {})
     assert isinstance(fields, Mapping)
-    read = (name for name in fields if kind != "recipe" or RECIPES[owner].reads(name, fields))
-    return {f"{kind}.{name}": fields[name] for name in read}
+    if kind == "recipe":
+        entry = RECIPES[owner]
+        fields = {name: fields[name] for name in sorted(fields, key=entry.conditions.__contains__)}
+        fields = {name: value for name, value in fields.items() if entry.reads(name, fields)}
+    return {f"{kind}.{name}": value for name, value in fields.items()}
+
+
+def _reads(recipe: str, name: str, flat: Mapping[str, Scalar | Range]) -> bool:
+    """Whether a trial by a recipe reads a flat field, where its fields have these values or ranges."""
+    if not name.startswith("recipe."):
+        return True
+    own = {each.removeprefix("recipe."): value for each, value in flat.items() if each.startswith("recipe.")}
+    return RECIPES[recipe].reads(name.removeprefix("recipe."), own)
+
+
+def _configurations(fixed: Mapping[str, Scalar], space: Mapping[str, Range]) -> int:
+    """The number of different configurations in a space: fields that a configuration does not read make no others."""
+    recipe, choices = str(fixed["recipe"]), _deciding(fixed, space)
+    others = {name: each for name, each in space.items() if name not in choices}
+    found = 0
+    for values in product(*choices.values()):
+        flat = {**fixed, **dict(zip(choices, values, strict=True))}
+        found += prod(_count(each) for name, each in others.items() if _reads(recipe, name, flat))
+    return found
+
+
+def _deciding(fixed: Mapping[str, Scalar], space: Mapping[str, Range]) -> dict[str, tuple[Scalar, ...]]:
+    """The choices of a space by which others of its fields are read or not."""
+    names = {f"recipe.{other}" for other, _ in RECIPES[str(fixed["recipe"])].conditions.values()}
+    return {name: each.values for name, each in space.items() if name in names and isinstance(each, Choice)}
 
 
 def _is_range(value: object) -> bool:

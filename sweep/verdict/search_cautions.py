@@ -13,14 +13,13 @@ from sweep.verdict.comparisons import planned_tests
 from sweep.verdict.groups import Group
 from sweep.verdict.limits import some
 from sweep.verdict.worthwhile import Enough, enough
-from trainable.outcomes import Outcome
 
 __all__ = ["search_cautions"]
 
 
 def search_cautions(results: SweepResults, spec: SweepSpec, groups: Sequence[Group]) -> Iterator[str]:
     """Why cells have fewer trials than the budget gives them, and which the same command would resume."""
-    ended = Counter(trial.cell for trial in results.trials if trial.outcome not in (None, Outcome.INTERRUPTED))
+    ended = Counter(trial.cell for trial in results.trials if trial.is_over)
     wanted = {cell.key: cell.trials(spec.budget.trials_per_cell) for group in groups for cell in group.cells}
     trials: dict[str, list[TrialRecord]] = {key: [] for key in wanted}
     for trial in results.trials:

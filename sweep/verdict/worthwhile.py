@@ -59,7 +59,7 @@ def enough(trials: Sequence[TrialRecord], planned: int, draws: int, tests: int) 
 
 
 def _enough_after(trials: Sequence[TrialRecord], planned: int, draws: int, tests: int) -> Enough | None:
-    if any(trial.outcome in (None, Outcome.INTERRUPTED) for trial in trials):
+    if not all(trial.is_over for trial in trials):
         return None
     completed = [trial.replicate_scores for trial in trials if trial.outcome is Outcome.COMPLETED]
     common = min(map(len, completed), default=0)

@@ -31,6 +31,8 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
         "warmup": {"low": 0.0, "high": 0.3},
     },
     "few configurations": {"loss": ["cross_entropy"], "batch_size": [4, 8, 16, 32, 64], "frozen_layers": [0, 1, 2]},
+    "frozen encoder": {"frozen": {}},
+    "few of a frozen encoder": {"frozen": {"head": ["centroid", "neighbours"]}},
 }
 """By what is special of them, what the trials of a cell choose from."""
 
@@ -41,9 +43,15 @@ def searched_cell(kind: str) -> Cell:
         {
             "name": "proposals",
             "datasets": {"support": {}},
-            "compare": {"dataset": ["support"], "shots": [4]},
+            "compare": {
+                "dataset": ["support"],
+                "shots": [4],
+                "recipe": ["frozen" if "frozen" in SPACES[kind] else "fine_tune"],
+            },
             "trial": {"encoder": "tiny"},
-            "protocol": {"replicates": 4, "evaluations": 2, "steps": 4},
+            "protocol": {"replicates": 4, "evaluations": 2, "steps": 4}
+            if "loss" in SPACES[kind]
+            else {"replicates": 4},
             "search": SPACES[kind],
         }
     )

@@ -119,9 +119,9 @@ def test_every_recipe_searches_its_own_ranges_from_its_defaults_on(recipe: str) 
     own = {name: values for name, values in space.items() if name.startswith("recipe.")}
     assert own == {f"recipe.{name}": values for name, values in entry.search.items()}
     first = cell.default_params()
-    assert {name: first[f"recipe.{name}"] for name in entry.search} == {
-        name: getattr(entry.config(name=recipe), name) for name in entry.search
-    }
+    defaults = {name: getattr(entry.config(name=recipe), name) for name in entry.search}
+    read = {f"recipe.{name}": value for name, value in defaults.items() if entry.reads(name, defaults)}
+    assert {name: value for name, value in first.items() if name in own} == read
     assert TrialConfig.from_flat(cell.default_config().flat()) == cell.default_config()
 
 
@@ -131,7 +131,7 @@ def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
     assert frozen.fixed["frozen"]["recipe.C"] == 10.0
     assert set(frozen.spaces["frozen"]) == {"recipe.head", "recipe.normalise", "recipe.name_weight"}
     assert frozen.default_config().flat()["recipe.head"] == "centroid"
-    assert frozen.size() == 2 * 2 * 4
+    assert frozen.size() == 4 + 2
     assert not [
         name for name in (*soft_triple.fixed["soft_triple"], *soft_triple.spaces["soft_triple"]) if "recipe." in name
     ]
@@ -142,9 +142,9 @@ def test_recipes_with_ranges_of_their_own_beside_each_other() -> None:
     [
         ("centroid", {"name_weight"}, 4),
         ("neighbours", {"neighbours"}, 4),
-        (["centroid", "neighbours"], {"head", "neighbours", "name_weight"}, 2 * 4 * 4),
+        (["centroid", "neighbours"], {"head", "neighbours", "name_weight"}, 4 + 4),
         ("linear_svm", {"normalise", "C"}, 2 * 10**9),
-        (["centroid", "linear_svm"], {"head", "normalise", "C", "name_weight"}, 16 * 10**9),
+        (["centroid", "linear_svm"], {"head", "normalise", "C", "name_weight"}, 4 + 2 * 10**9),
     ],
     ids=["centroid", "neighbours", "two without a penalty", "one with a penalty", "two of both kinds"],
 )

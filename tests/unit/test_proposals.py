@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from optuna.distributions import CategoricalDistribution
 from optuna.search_space import IntersectionSearchSpace
+from optuna.trial import FrozenTrial, TrialState
 
 from sweep.search.sampler import propose
 from sweep.spec.cells import Cell
 from tests.sweeps.past_trials import SPACES, past_trials, searched_cell
+from trainable.ranges import Choice
 
 GOLDEN = Path(__file__).parent / "golden" / "proposals.json"
 BUDGET = 32
@@ -84,3 +87,47 @@ def test_what_is_remembered_between_proposals_changes_none() -> None:
         earlier = past_trials(cell, number, running=running)
         remembered = propose(cell, earlier, seed=7, budget=BUDGET, common=common)[1]
         assert remembered == propose(cell, earlier, seed=7, budget=BUDGET)[1]
+
+
+@pytest.mark.parametrize("space", ["frozen encoder", "few of a frozen encoder"])
+def test_no_configuration_is_proposed_twice_and_none_has_what_it_does_not_read(space: str) -> None:
+    cell, read = searched_cell(space), {"centroid": {"name_weight"}, "neighbours": {"neighbours"}}
+    found = _search(cell, cell.trials(BUDGET))
+    assert len({tuple(each.items()) for each in found}) == len(found) == cell.trials(BUDGET)
+    for params in found:
+        own = {name.removeprefix("recipe.") for name in params}
+        assert own == {"head", *read.get(str(params["recipe.head"]), {"normalise", "C"})}
+
+
+def test_a_search_of_an_earlier_version_that_proposed_every_field_resumes() -> None:
+    cell = searched_cell("few of a frozen encoder")
+    earlier = [_with_all_fields(each, cell) for each in past_trials(cell, 3)]
+    _, params = propose(cell, earlier, seed=7, budget=BUDGET)
+    assert set(params) == {
+        "recipe.head",
+        "recipe.name_weight" if params["recipe.head"] == "centroid" else "recipe.neighbours",
+    }
+    assert all(params.items() - each.params.items() for each in earlier), "none of them again"
+    assert all(len(each.params) == 3 for each in earlier), "the records stay as they are"
+
+
+def _search(cell: Cell, trials: int) -> list[dict[str, Any]]:
+    """The configurations of a whole search in which those by centroids are the best."""
+    earlier: list[FrozenTrial] = []
+    found = []
+    for number in range(trials):
+        trial, params = propose(cell, earlier, seed=7, budget=BUDGET)
+        trial.state, trial.datetime_complete = TrialState.COMPLETE, trial.datetime_start
+        trial.value = number / 1000 + (params["recipe.head"] == "centroid")
+        earlier.append(trial)
+        found.append(params)
+    return found
+
+
+def _with_all_fields(trial: FrozenTrial, cell: Cell) -> FrozenTrial:
+    """It with a value for each searched field, in another order, as earlier versions recorded it."""
+    (space,) = cell.spaces.values()
+    ranges = {name: values for name, values in reversed(list(space.items())) if isinstance(values, Choice)}
+    trial.distributions = {name: CategoricalDistribution(values.values) for name, values in ranges.items()}
+    trial.params = {name: trial.params.get(name, each.values[0]) for name, each in ranges.items()}
+    return trial
