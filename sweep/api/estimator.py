@@ -113,6 +113,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         _check_known(labels)
         check_classification_targets(labels)
         self.classes_, places_N = np.unique(labels, return_inverse=True)
+        _check_several(self.classes_, len(labels))
         names = _names(self.classes_)
         frame = _frame(texts, pairs, [names[place] for place in places_N.tolist()])
         root = Path(self.root) if self.root is not None else self._temporary()
@@ -224,6 +225,14 @@ def _check_known(labels: NDArray[Any]) -> None:
         raise ValueError(
             f"y must hold the label of each text; received {labels[missing[0]]!r} in row {missing[0]}, the first of "
             f"{len(missing)}: leave such rows out, or label them"
+        )
+
+
+def _check_several(classes: NDArray[Any], rows: int) -> None:
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must have at least two classes; received {classes.tolist()[0]!r} for all {rows} texts: add texts of "
+            "another class"
         )
 
 

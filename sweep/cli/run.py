@@ -38,7 +38,9 @@ def _here(options: argparse.Namespace, console: Console) -> int:
     with last_words(f"{_KILLED.format(logs=logs_folder())}: {command(options)}"):
         result = drive(spec, directory, address=options.address, display=Progress(console))
     print_run_summary(console, spec, directory, result, options)
-    return INTERRUPTED if result.ending.end is End.INTERRUPTED else 0
+    if result.ending.end is End.INTERRUPTED:
+        return INTERRUPTED
+    return 0 if result.report is not None else 1  # else a script would copy the report of an earlier run
 
 
 def _there(options: argparse.Namespace, console: Console) -> int:

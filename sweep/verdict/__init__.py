@@ -16,8 +16,9 @@ from sweep.spec.model import SweepSpec
 from sweep.verdict.aggregates import gains, ranks
 from sweep.verdict.cautions import cautions
 from sweep.verdict.comparisons import compare
+from sweep.verdict.cost import Cost
 from sweep.verdict.groups import groups
-from sweep.verdict.model import Arm, Comparison, Cost, Failures, Gain, Variances, Verdict
+from sweep.verdict.model import Arm, Comparison, Failures, Gain, Variances, Verdict
 from sweep.verdict.outlook import Outlook, outlooks
 from sweep.verdict.summary import summary
 from sweep.verdict.wording import selection

@@ -20,8 +20,9 @@ from sweep.search.selection import winner
 from sweep.spec.blocks import Confirm
 from sweep.spec.cells import Cell
 from sweep.verdict.collapses import collapses
+from sweep.verdict.cost import Cost
 from sweep.verdict.crossed import crossed_summary
-from sweep.verdict.model import Arm, Cost, Failures, Variances
+from sweep.verdict.model import Arm, Failures, Variances
 from sweep.verdict.statistics import Summary, summarise
 from sweep.verdict.tested_rows import majority_score, majority_scores, right_rows, rows_by_draw
 from sweep.verdict.variance import configuration_variance, seed_variance

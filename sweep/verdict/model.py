@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -11,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.records.confirmation import ConfirmationRecord
-from sweep.records.spent import Spent
 from sweep.records.trial import TrialRecord
 from sweep.verdict.collapse import Collapses
+from sweep.verdict.cost import Cost
 from sweep.verdict.course import Course
 from sweep.verdict.named_best import NamedBest
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
@@ -22,7 +21,7 @@ from trainable.shots import Sampling, Shots, in_words, largest
 if TYPE_CHECKING:
     from sweep.verdict.outlook import Outlook
 
-__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Variances", "Verdict"]
+__all__ = ["Arm", "Comparison", "Failures", "Gain", "Variances", "Verdict"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,39 +47,6 @@ class Failures:
     def rate(self) -> float:
         """Share of the replicates that went wrong in any way; 0 if there are none."""
         return (self.diverged + self.failed + self.majority) / self.replicates if self.replicates else 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """The cost of an arm.
-
-    trials: number of trials by outcome.
-    replicates: number of replicates begun in the search, those of finalists included.
-    possible_replicates: number of replicates if no trial had stopped early.
-    spent: seconds of workers' time.
-    discarded: how often work was interrupted, by the death of a worker or of the driver, or by the end of a run.
-    """
-
-    trials: Mapping[str, int]
-    replicates: int
-    possible_replicates: int
-    spent: Spent
-    discarded: int
-
-    def __add__(self, other: Cost) -> Cost:
-        """The cost of both together."""
-        return Cost(
-            trials=dict(Counter(self.trials) + Counter(other.trials)),
-            replicates=self.replicates + other.replicates,
-            possible_replicates=self.possible_replicates + other.possible_replicates,
-            spent=self.spent + other.spent,
-            discarded=self.discarded + other.discarded,
-        )
-
-    @property
-    def saved(self) -> float:
-        """Share of the search's replicates that were not trained, since trials were pruned or went wrong."""
-        return 1 - self.replicates / self.possible_replicates if self.possible_replicates else 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +244,7 @@ class Gain:
     highest: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Verdict:
     """The result of a sweep.
 
@@ -298,3 +264,7 @@ class Verdict:
     selection: str
     warnings: tuple[str, ...]
     outlooks: tuple[Outlook, ...] = ()
+
+    def __repr__(self) -> str:
+        """What a person reads who looks at it in Python: the sentence of each comparison."""
+        return "\n".join(f"<Verdict on {each.title}> {each.sentence}" for each in self.comparisons)

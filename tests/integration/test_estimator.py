@@ -74,6 +74,7 @@ def test_fit_compares_and_keeps_the_winner(fitted: FewShotClassifier, tmp_path: 
     assert fitted.result_.state == "finished"
     assert {arm.method for arm in fitted.verdict_.comparisons[0].arms} == {"frozen", "cross_entropy"}
     assert fitted.result_.report is not None
+    assert repr(fitted.verdict_).endswith(fitted.verdict_.comparisons[0].sentence), "not all its numbers"
     assert fitted.score(TEXTS, LABELS) > 0.8
     probabilities_NC = fitted.predict_proba(TEXTS)
     assert probabilities_NC.sum(axis=1) == pytest.approx(np.ones(len(TEXTS)), abs=1e-6)
@@ -136,7 +137,7 @@ def test_the_same_call_resumes_in_a_folder_of_ones_own(small: FewShotClassifier,
         (np.zeros((72, 3)), LABELS, r"received the shape \(72, 3\)"),
         ([], [], "minimum of 1 is required"),
         (TEXTS, np.linspace(0, 1, 72), "Unknown label type"),
-        (TEXTS, ["a"] * 72, "at least two classes"),
+        (TEXTS, ["a"] * 72, "y must have at least two classes; received 'a' for all 72 texts"),
         (TEXTS, ["a"] + ["b"] * 71, "rows"),
         (TEXTS, [None, *LABELS[1:]], "y must hold the label of each text; received None in row 0"),
         (TEXTS, ["1.0", "1", "2"] * 24, "must differ in more than spaces and the spelling of numbers"),

@@ -77,6 +77,13 @@ def test_a_sweep_ends_with_a_verdict_a_report_and_its_runs(user: User, monkeypat
     assert "nothing was trained" in again
     assert results(user).confirmations == found.confirmations
 
+    report = user.folder / "sweeps" / "toy" / "report"
+    report.rename(user.folder / "report")
+    report.write_text("a file in the way")
+    assert "could not be written" in user.run(code=1)
+    report.unlink()
+    (user.folder / "report").rename(report)
+
     elsewhere = user.folder / "elsewhere"
     (user.folder / "sweeps").rename(user.folder / "gone")  # only MLflow is left
     process = user.start("report", "toy", "--mlflow", "--out", str(elsewhere))

@@ -41,6 +41,19 @@ def test_auto_is_the_stated_pooling(mode: str, expected: str, encoder: Path) -> 
     assert load_encoder(str(encoder), None, 2).embedding_for("auto") == expected
 
 
+def test_an_encoder_in_a_folder_of_its_own_is_refused_with_the_way_to_a_usable_one(encoder: Path) -> None:
+    inner = encoder / "0_Transformer"
+    inner.mkdir()
+    for file in [each for each in encoder.iterdir() if each.is_file()]:
+        file.rename(inner / file.name)
+    state(encoder, mean_tokens=True)
+    modules = json.loads((encoder / "modules.json").read_text())
+    modules[0]["path"] = inner.name
+    (encoder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(EncoderError, match=r"lie in '0_Transformer' there.*save_pretrained"):
+        load_encoder(str(encoder), None, 2)
+
+
 def test_auto_is_the_mean_where_the_folder_states_nothing(encoder: Path) -> None:
     assert stated_pooling(str(encoder), None) is None
     assert load_encoder(str(encoder), None, 2).embedding_for("auto") == "mean"

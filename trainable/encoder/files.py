@@ -37,7 +37,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def check_folder(name: str, folder: Path) -> None:
-    """Raise EncoderError for a folder with links that lead out of it, or with the weights of an adapter."""
+    """Raise EncoderError for a folder with links that lead out of it, with the weights of an adapter, or with an
+    encoder in a folder of its own."""
     try:
         straying = sorted(path.name for path in folder.iterdir() if not contains(folder, path))
     except OSError as error:
@@ -54,6 +55,22 @@ def check_folder(name: str, folder: Path) -> None:
             f"an encoder must hold all of its weights; {name!r} holds an adapter, which takes the others from "
             "elsewhere (adapter_config.json): merge the two and save the result"
         )
+    if inner := _inner_folder(name, folder):
+        raise EncoderError(
+            f"the files of an encoder must lie in its folder itself; those of {name!r} lie in {inner!r} there, where "
+            "early versions of sentence-transformers put them: save it anew with "
+            "`SentenceTransformer(folder).save_pretrained(another)`"
+        )
+
+
+def _inner_folder(name: str, folder: Path) -> str:
+    """Where in its folder an encoder lies by the list of modules; empty if in the folder itself, or without a list."""
+    if (folder / "config.json").exists():
+        return ""
+    try:
+        return next((path for kind, path in listed_modules(name, folder) if kind.endswith(".Transformer")), "")
+    except EncoderError:
+        return ""  # which is told where the modules are asked for
 
 
 def check_config(name: str, config: Mapping[str, Any]) -> None:
