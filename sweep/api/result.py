@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from sweep.ledger.stored import find_stored, open_ledger
 from sweep.records.results import SweepResults
-from sweep.report.tables import arm_rows, draw_rows, result_table, to_markdown, trial_rows
+from sweep.report.rows import arm_rows, draw_rows, trial_rows
+from sweep.report.tables import result_table, to_markdown
 from sweep.report.wording import metric_name
 from sweep.verdict import Verdict, verdict
 

@@ -1,4 +1,4 @@
-"""The table of results as in a paper, a row for each method and a column for each comparison: Markdown, LaTeX, CSV."""
+"""The table of results as in a paper, a row for each method and a column for each comparison: Markdown, LaTeX."""
 
 from __future__ import annotations
 
@@ -6,22 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sweep.records.results import SweepResults
-from sweep.report.chart import Row, csv_text
 from sweep.report.wording import MINUS, percent, points
-from sweep.verdict import Arm, Comparison, Verdict
+from sweep.verdict import Comparison, Verdict
 
 __all__ = [
     "Column",
     "Entry",
     "ResultTable",
-    "arm_rows",
-    "draw_rows",
     "result_table",
-    "to_csv",
     "to_latex",
     "to_markdown",
-    "trial_rows",
 ]
 
 
@@ -132,50 +126,6 @@ def to_latex(table: ResultTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def to_csv(verdict: Verdict) -> str:
-    """A row for each arm with every number of the verdict; scores and differences are shares from 0 to 1."""
-    return csv_text(arm_rows(verdict))
-
-
-def arm_rows(verdict: Verdict) -> list[Row]:
-    """A row for each arm with every number of the verdict; scores and differences are shares from 0 to 1."""
-    return [_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms]
-
-
-def draw_rows(verdict: Verdict) -> list[Row]:
-    """A row for each arm and confirmation draw, with the test score; None where it failed or is missing."""
-    return [
-        {
-            "dataset": comparison.dataset,
-            "shots": comparison.shots,
-            "others": comparison.others,
-            "method": arm.method,
-            "draw": draw,
-            "score": score,
-        }
-        for comparison in verdict.comparisons
-        for arm in comparison.arms
-        for draw, score in zip(comparison.draws, arm.scores, strict=False)
-    ]
-
-
-def trial_rows(results: SweepResults) -> list[Row]:
-    """A row for each trial: where it stands, how it ended, its validation score, and what the search chose."""
-    return [
-        {
-            "cell": trial.cell,
-            "trial": trial.number,
-            "outcome": str(trial.outcome) if trial.outcome is not None else "running",
-            "score": trial.score,
-            "replicates": len(trial.replicate_scores),
-            "seconds": trial.useful_seconds,
-            "reason": trial.reason,
-            **trial.params,
-        }
-        for trial in results.trials
-    ]
-
-
 def _majority(comparisons: Sequence[Comparison]) -> dict[str, tuple[Entry | None, ...]]:
     """The row of always answering the most frequent class, below which nothing is worth its training."""
     if all(comparison.majority is None for comparison in comparisons):
@@ -210,7 +160,12 @@ def _entry(comparison: Comparison, method: str) -> Entry | None:
 def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict, metric: str) -> tuple[str, ...]:
     notes = []
     if any(entry.confirmed for entry in entries):
-        notes.append(f"Test {metric} in %: mean (standard deviation) over the confirmation draws; bold: the best mean.")
+        best = (
+            "the best mean"
+            if all(map(_has_best_mean, verdict.comparisons))
+            else ("the best, where draws ended early by those that two methods share")
+        )
+        notes.append(f"Test {metric} in %: mean (standard deviation) over the confirmation draws; bold: {best}.")
     if any(entry.difference for entry in entries):
         notes.append(f"Signed: the paired difference to {' or '.join(baselines)}, in points.")
     if any(entry.significant for entry in entries):
@@ -219,6 +174,12 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
     if any(not entry.confirmed for entry in entries):
         notes.append(f"‡: not confirmed yet; the winner's validation {metric}, which flatters.")
     return tuple(notes)
+
+
+def _has_best_mean(comparison: Comparison) -> bool:
+    """Whether no arm has a higher mean than the best one, as one may that was tested on fewer draws."""
+    best, means = comparison.best, [arm.summary.mean for arm in comparison.arms if arm.summary is not None]
+    return best is None or best.summary is None or best.summary.mean >= max(means)
 
 
 # ---- forms -----------------------------------------------------------------------------------------------------------
@@ -269,39 +230,3 @@ _LATEX = str.maketrans(
 
 def _latex(text: str) -> str:
     return " ".join(text.translate(_LATEX).split())
-
-
-def _arm_row(comparison: Comparison, arm: Arm) -> Row:
-    summary, difference, collapses = arm.summary, arm.difference, arm.collapses
-    return {
-        "dataset": comparison.dataset,
-        "shots": comparison.shots,
-        "sampling": comparison.sampling,
-        "others": comparison.others,
-        "method": arm.method,
-        "baseline": comparison.baseline,
-        "trial": arm.winner.number if arm.winner else None,
-        "draws": summary.n if summary else 0,
-        "mean": summary.mean if summary else None,
-        "sd": summary.sd if summary else None,
-        "low": summary.low if summary else None,
-        "high": summary.high if summary else None,
-        "difference": difference.mean if difference else None,
-        "difference_low": difference.low if difference else None,
-        "difference_high": difference.high if difference else None,
-        "p_value": difference.p_value if difference else None,
-        "p_corrected": arm.p_corrected,
-        "significant": "yes" if arm.significant else "no",
-        "p_equivalent": arm.p_equivalent,
-        "equivalent": "yes" if arm.equivalent else "no",
-        "probability_of_best": arm.probability_of_best,
-        "draws_needed": arm.draws_needed,
-        "rows_needed": arm.rows_needed,
-        "ended": arm.course.ended if arm.course else None,
-        "collapsed": collapses.collapsed if collapses else None,
-        "collapse_low": collapses.low if collapses else None,
-        "collapse_high": collapses.high if collapses else None,
-        "p_collapses": arm.p_collapses,
-        "trained_lead": arm.trained_lead.mean if arm.trained_lead else None,
-        "selection_score": arm.selection_score,
-    }

@@ -17,10 +17,11 @@ from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.report.files import prepare_folder, write_figure, write_file
 from sweep.report.page import render_page
+from sweep.report.rows import to_csv
 from sweep.report.search_sections import search_sections
 from sweep.report.section import Section
 from sweep.report.style import marks
-from sweep.report.tables import result_table, to_csv, to_latex, to_markdown
+from sweep.report.tables import result_table, to_latex, to_markdown
 from sweep.report.verdict_sections import verdict_sections
 from sweep.report.wording import metric_name
 from sweep.verdict import Verdict, verdict

@@ -13,7 +13,8 @@ from pathlib import PurePath
 
 from sweep.records.trial import TrialRecord
 from sweep.search.sampler import startup_trials
-from sweep.spec.cells import Cell, nearest
+from sweep.spec.cells import Cell
+from sweep.spec.spaces import nearest
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 from trainable.ranges import Choice, Range, Scalar

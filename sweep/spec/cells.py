@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import chain, product
-from math import prod, sqrt
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sweep.spec.defaults import AUTO, DEFAULT_RANGES
 from sweep.spec.fields import OWN_FIELDS, PLACES, is_used
+from sweep.spec.spaces import configurations, deciding, ends_of, middle, nearest, reads
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
@@ -21,7 +21,7 @@ from trainable.shots import CROSS_FOLDS, selected_by, training_rows
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
 
-__all__ = ["Cell", "cells", "combinations", "grid", "nearest"]
+__all__ = ["Cell", "cells", "combinations", "grid"]
 
 _NAMED = ("dataset", "shots", "recipe", "loss")  # every key begins with their values
 _SEARCHED = "searched"  # the loss in the key of a cell that searches over several
@@ -72,14 +72,14 @@ class Cell:
     @property
     def is_conditional(self) -> bool:
         """Whether the fields that a trial searches depend on the values of others."""
-        return len(self.spaces) > 1 or any(map(_deciding, self.fixed.values(), self.spaces.values()))
+        return len(self.spaces) > 1 or any(map(deciding, self.fixed.values(), self.spaces.values()))
 
     def reads(self, name: str, params: Mapping[str, Scalar]) -> bool:
         """Whether a trial with these values of searched fields reads one more of them."""
         if not name.startswith("recipe."):
             return True  # at once: it is asked of every field of every trial
         fixed = self._fixed_for(params)
-        return _reads(str(fixed["recipe"]), name, {**fixed, **params})
+        return reads(str(fixed["recipe"]), name, {**fixed, **params})
 
     def default_config(self) -> TrialConfig:
         """The configuration with the published defaults: the first trial of the cell."""
@@ -100,7 +100,7 @@ class Cell:
         at that end of its range."""
         for loss, space in self.spaces.items():
             first = self.defaults(loss)
-            first |= {name: end(_ends(space[name])) for name, end in ends.items() if name in space}
+            first |= {name: end(ends_of(space[name])) for name, end in ends.items() if name in space}
             choices = {name: each.values for name in chosen if isinstance(each := space.get(name), Choice)}
             for combination in product(*choices.values()):
                 yield self.config({**self._chosen(loss), **first, **dict(zip(choices, combination, strict=True))})
@@ -115,12 +115,12 @@ class Cell:
         fixed = self.fixed[loss]
         published = dict(_published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss))
         if isinstance(rates := self.spaces[loss].get("encoder_lr"), FloatRange):
-            published |= dict.fromkeys(("encoder_lr", "head_lr"), _middle(rates))
+            published |= dict.fromkeys(("encoder_lr", "head_lr"), middle(rates))
         return {name: nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""
-        return sum(_configurations(self.fixed[loss], space) for loss, space in self.spaces.items())
+        return sum(configurations(self.fixed[loss], space) for loss, space in self.spaces.items())
 
     def trials(self, budget: int) -> int:
         """The number of trials of the cell: the budget, but never more than the cell has configurations."""
@@ -223,31 +223,6 @@ def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:
     return {f"{kind}.{name}": value for name, value in fields.items()}
 
 
-def _reads(recipe: str, name: str, flat: Mapping[str, Scalar | Range]) -> bool:
-    """Whether a trial by a recipe reads a flat field, where its fields have these values or ranges."""
-    if not name.startswith("recipe."):
-        return True
-    own = {each.removeprefix("recipe."): value for each, value in flat.items() if each.startswith("recipe.")}
-    return RECIPES[recipe].reads(name.removeprefix("recipe."), own)
-
-
-def _configurations(fixed: Mapping[str, Scalar], space: Mapping[str, Range]) -> int:
-    """The number of different configurations in a space: fields that a configuration does not read make no others."""
-    recipe, choices = str(fixed["recipe"]), _deciding(fixed, space)
-    others = {name: each for name, each in space.items() if name not in choices}
-    found = 0
-    for values in product(*choices.values()):
-        flat = {**fixed, **dict(zip(choices, values, strict=True))}
-        found += prod(_count(each) for name, each in others.items() if _reads(recipe, name, flat))
-    return found
-
-
-def _deciding(fixed: Mapping[str, Scalar], space: Mapping[str, Range]) -> dict[str, tuple[Scalar, ...]]:
-    """The choices of a space by which others of its fields are read or not."""
-    names = {f"recipe.{other}" for other, _ in RECIPES[str(fixed["recipe"])].conditions.values()}
-    return {name: each.values for name, each in space.items() if name in names and isinstance(each, Choice)}
-
-
 def _is_range(value: object) -> bool:
     return isinstance(value, FloatRange | IntRange | Choice)
 
@@ -280,32 +255,7 @@ def _published(recipe: str, loss: str | None) -> Mapping[str, Scalar]:
     own = {} if loss is None else {"loss": {"name": loss}}
     encoder = {"encoder": "any"} if "encoder" in RECIPES[recipe].fields else {}
     data = {"dataset": DatasetConfig(name="any"), "shots": 1, "recipe": {"name": recipe}, **encoder, **own}
-    flat = TrialConfig.model_validate(data).flat()
-    return {"head_lr": flat.get("encoder_lr"), "embedding": "cls", **flat}
-
-
-def _count(values: Range) -> int:
-    """The number of different values in a range; for real numbers, more than any budget asks for."""
-    if isinstance(values, Choice):
-        return len(values.values)
-    return values.high - values.low + 1 if isinstance(values, IntRange) else 10**9
-
-
-def _ends(values: Range) -> Sequence[Any]:
-    return values.values if isinstance(values, Choice) else (values.low, values.high)
-
-
-def _middle(values: FloatRange) -> float:
-    middle = sqrt(values.low * values.high) if values.log else (values.low + values.high) / 2
-    return float(f"{middle:.2g}")
-
-
-def nearest(values: Range, default: Any) -> Scalar:
-    """The value of a range that is nearest to the default; its first value if there is no number to compare."""
-    if not isinstance(values, Choice):
-        low, high = values.low, values.high
-        return low if default is None else min(max(default, low), high)
-    if default in values.values or not isinstance(default, int | float):
-        return default if default in values.values else values.values[0]
-    numbers = [value for value in values.values if isinstance(value, int | float)]
-    return min(numbers, key=lambda value: abs(value - default), default=values.values[0])
+    config = TrialConfig.model_validate(data)
+    flat = config.flat()
+    read_or_not = {f"recipe.{name}": value for name, value in config.recipe.model_dump().items() if name != "name"}
+    return {"head_lr": flat.get("encoder_lr"), "embedding": "cls", **flat, **read_or_not}

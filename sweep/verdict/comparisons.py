@@ -290,7 +290,7 @@ def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
 
     best: Arm | None = None
     for arm in sorted((arm for arm in arms if arm.summary is not None), key=lead, reverse=True):
-        best = arm if best is None or _is_ahead_elsewhere(arm, best) else best
+        best = arm if best is None or (lead(arm) > 0 and _is_ahead_elsewhere(arm, best)) else best
     return best
 
 

@@ -117,9 +117,10 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
         text = _won(best, base, mean, family) + _aside("Better than", base, [arm for arm in better if arm is not best])
     elif better:
         first = max(better, key=lead)
+        ahead = "has the highest mean" if lead(best) >= lead(first) else "is ahead of it on the draws of both"
         text = (
             f"{first.method} is better than {base.method}: {points(lead(first), sign=True)} "
-            f"({_evidence(first, family)}). {best.method} has the highest mean, {points(lead(best), sign=True)}, but "
+            f"({_evidence(first, family)}). {best.method} {ahead}, {points(lead(best), sign=True)}, but "
             f"that may be chance ({_evidence(best, family)})."
         ) + _aside("Better than", base, [arm for arm in better if arm is not first])
     elif worse and len(worse) == len(others):
@@ -145,7 +146,7 @@ def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
 def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
     """The sentence where no method is significantly better, and those of `open_arms` are not significantly worse."""
     result = "No method is shown to be better than" if some_worse else "No method can be told from"
-    first = max(open_arms, key=lead)
+    first = best if best in open_arms else max(open_arms, key=lead)
     if abs(lead(first)) < 0.0005:  # which would be shown as a lead of 0.0 points
         same = f"{first.method}, the best of the others, has the same mean, {percent(mean.mean)}"
         return f"{result} {base.method}: {same} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."

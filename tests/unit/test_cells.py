@@ -18,6 +18,7 @@ from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Scalar
 from trainable.recipes import RECIPES, SPECIFIC_FIELDS
+from trainable.recipes.frozen import Frozen
 
 
 def keys(**changed: Any) -> list[str]:
@@ -152,7 +153,8 @@ def test_what_no_head_of_a_frozen_encoder_reads_is_not_searched(head: Any, searc
     (cell,) = grid(compare={"recipe": ["frozen"], "loss": None}, search={"frozen": {"head": head}})
     assert {name.removeprefix("recipe.") for name in cell.spaces["frozen"]} == searched
     assert cell.size() == size
-    assert cell.default_config().flat()["recipe.head"] == (head if isinstance(head, str) else head[0])
+    first = head if isinstance(head, str) else head[0]
+    assert cell.default_config().recipe == Frozen(head=first), "with the published default of whatever it reads"
 
 
 def test_a_searched_loss_is_that_of_the_recipes_that_take_it() -> None:

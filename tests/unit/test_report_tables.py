@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sweep.records.results import SweepResults
-from sweep.report.tables import ResultTable, result_table, to_csv, to_latex, to_markdown
+from sweep.report.rows import to_csv
+from sweep.report.tables import ResultTable, result_table, to_latex, to_markdown
 from sweep.report.write import verdict_json
 from sweep.verdict import Verdict, verdict
 from tests.sweeps.synthetic_results import synthetic_results
@@ -57,6 +59,14 @@ def test_one_column_stands_for_each_comparison_and_datasets_stand_together(table
 def test_exactly_one_entry_of_a_column_is_the_best(table: ResultTable) -> None:
     for column in zip(*table.rows.values(), strict=True):
         assert [entry.best for entry in column if entry].count(True) == 1
+
+
+def test_what_is_bold_is_said_where_it_is_not_the_best_mean(found: Verdict, table: ResultTable) -> None:
+    assert "bold: the best mean." in table.notes[0]
+    lower = [min(each.arms, key=lambda arm: arm.summary.mean if arm.summary else 1) for each in found.comparisons]
+    uneven = [replace(each, best=best) for each, best in zip(found.comparisons, lower, strict=True)]
+    note = result_table(replace(found, comparisons=tuple(uneven)), "accuracy").notes[0]
+    assert "bold: the best, where draws ended early by those that two methods share." in note
 
 
 def test_the_csv_holds_every_number_of_every_arm(found: Verdict) -> None:

@@ -29,11 +29,13 @@ def told(
     equivalent: tuple[str, ...] = (),
     baseline: str = "cross_entropy",
     named_best: NamedBest | None = None,
+    ahead: str | None = None,
 ) -> str:
     """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %.
 
     spent: share of the others' time that the baseline took; None for as much.
     equivalent: the methods that are within 1 point of it.
+    ahead: the best method; by default that of the largest lead, as where all have the same draws.
     """
     (comparison,) = result().comparisons
     mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
@@ -43,6 +45,7 @@ def told(
     others = [_led(like, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
     others = [replace(arm, p_equivalent=0.01 if arm.method in equivalent else 0.4) for arm in others]
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
+    best = next((arm for arm in others if arm.method == ahead), best)
     changed = replace(comparison, arms=(base, *others), best=best, baseline=baseline, named_best=named_best)
     return sentence(changed, family, 1.0)
 
@@ -80,6 +83,15 @@ def test_a_lead_that_may_be_chance() -> None:
     assert told(("proxy_anchor", 0.6, 0.48), ("supcon", -0.2, 1.0), family=1) == (
         "No method can be told from cross_entropy: the best, proxy_anchor, is ahead by 0.6 points (95 % interval "
         "-1.5 to 2.7, p = 0.48); about 310 draws would be needed to resolve that."
+    )
+
+
+def test_the_best_by_the_draws_of_both_is_named_though_its_lead_is_not_the_largest() -> None:
+    assert told(("proxy_anchor", 5.0, 1.0), ("supcon", 3.4, 0.9), ahead="supcon").startswith(
+        "No method can be told from cross_entropy: the best, supcon, is ahead by 3.4 points"
+    )
+    assert "supcon is ahead of it on the draws of both, +1.5 points, but that may be chance" in told(
+        ("soft_triple", 2, 0.01), ("supcon", 1.5, 0.2), ahead="supcon"
     )
 
 
