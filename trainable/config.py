@@ -186,7 +186,9 @@ class TrialConfig(BaseModel):
         4, description="evaluations of a replicate, evenly spaced over its steps, the last at its end"
     )
     metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field(
-        "accuracy", description="metric on validation rows that the score averages"
+        "accuracy",
+        description="metric on validation rows that the score averages; macro_f1: the mean of F1 over the classes that "
+        "occur among labels or predictions, as in scikit-learn",
     )
 
     @model_validator(mode="before")

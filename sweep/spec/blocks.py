@@ -58,7 +58,9 @@ class Protocol(BaseModel):
         "auto", description=VALIDATION
     )
     metric: Literal["accuracy", "macro_f1", "weighted_f1"] = Field(
-        "accuracy", description="metric on validation rows that the score averages"
+        "accuracy",
+        description="metric on validation rows that the score averages; macro_f1: the mean of F1 over the classes that "
+        "occur among labels or predictions, as in scikit-learn",
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of the draws, the initialisations and the search")
 
