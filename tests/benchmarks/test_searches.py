@@ -10,8 +10,8 @@ from trainable.config import TrialConfig
 
 
 def score(config: TrialConfig) -> float:
-    """Best where C is 10."""
-    return 1.0 - abs(float(str(config.flat()["recipe.C"])) - 10.0) / 1000
+    """Best where C is read and 10."""
+    return 1.0 - abs(float(str(config.flat().get("recipe.C", 1000.0))) - 10.0) / 1000
 
 
 def test_a_search_begins_with_the_defaults_then_with_what_is_suggested(tmp_path: Path) -> None:

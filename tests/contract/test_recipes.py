@@ -94,7 +94,11 @@ def test_the_flat_form_has_what_the_recipe_reads_and_gives_the_trial_back(method
         config = method.config(recipe={"name": entry.name, **own})
         flat = config.flat()
         assert flat["recipe"] == entry.name
-        assert own.items() <= {name.removeprefix("recipe."): value for name, value in flat.items()}.items()
+        stated = {name: flat[f"recipe.{name}"] for name in own if f"recipe.{name}" in flat}
+        default = entry.config(name=entry.name)
+        assert stated == {
+            name: own[name] for name in own if entry.reads(name, own) or own[name] != getattr(default, name)
+        }
         assert not (SPECIFIC_FIELDS - entry.fields) & set(flat)
         assert flat.get("loss") == method.loss
         assert TrialConfig.from_flat(flat) == config
