@@ -44,7 +44,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A text classifier for few labels. `fit` compares methods in a small sweep, and trains the winner on all rows.
 
     encoder: Hugging Face id, folder or packaged encoder.
-    embedding: how it makes a sentence of its tokens, `mean`, `cls` or another of a trial.
+    embedding: how it makes a sentence of its tokens: what its folder states, or else their mean (`auto`); `mean`, `cls`
+        or another of a trial.
     recipes, losses: what is compared, or the one that is trained; `frozen`, where it is among them, is the baseline.
     shots: labels of a class in each training of the comparison; by default half of what the rarest class has beside the
         test part, at most 16.
@@ -67,7 +68,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         encoder: str = "all-MiniLM-L6-v2",
         *,
-        embedding: str = "mean",
+        embedding: str = "auto",
         recipes: Sequence[str] | str = ("frozen", "fine_tune"),
         losses: Sequence[str] | str = ("cross_entropy",),
         shots: int | None = None,

@@ -66,15 +66,14 @@ def _importance(method: str, scored: Sequence[tuple[TrialRecord, float]]) -> Imp
 
     fields = _distributions([trial.params for trial, _ in scored])
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # silence Optuna's log about the temporary study
-    study = optuna.create_study(direction="maximize", storage=optuna.storages.InMemoryStorage(), study_name=method)
-    study.add_trials(
-        [
-            optuna.trial.create_trial(
-                params={name: trial.params[name] for name in fields}, distributions=fields, value=score
-            )
-            for trial, score in scored
-        ]
-    )
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(direction="maximize", storage=storage, study_name=method)
+    for number, (trial, score) in enumerate(scored):
+        params = {name: trial.params[name] for name in fields}
+        added = optuna.trial.create_trial(params=params, distributions=fields, value=score)
+        added.number = added._trial_id = number  # by which the evaluator tells trials apart
+        # Added in Optuna's way, it would be copied in depth: most of the time that ten thousand of them take.
+        storage._studies[study._study_id].trials.append(added)
     shares = optuna.importance.get_param_importances(study, params=list(fields)) if fields else {}
     return Importance(method=method, trials=len(scored), shares=shares)
 

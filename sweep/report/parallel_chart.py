@@ -13,7 +13,7 @@ from sweep.records.trial import TrialRecord
 from sweep.report.chart import Chart, Row, Value, grouped, number, text
 from sweep.report.importance import is_wide, relative_scores
 from sweep.report.labels import fitted, is_legible
-from sweep.report.style import ACCENT, GRID, MUTED, Mark, facets
+from sweep.report.style import ACCENT, GRID, MUTED, Mark, as_pixels, facets
 from sweep.report.wording import MINUS
 from trainable.ranges import Scalar
 
@@ -58,12 +58,12 @@ def _searched(trial: TrialRecord) -> dict[str, Scalar]:
 
 
 def _draw_parallel(rows: Sequence[Row], *, known: Marks) -> Figure:
-    groups = grouped(rows, "method")
+    groups, pixels = grouped(rows, "method"), as_pixels(len(_by_trial(rows)))
     panels = facets(len(groups), columns=1, height=1.7, titles=0.8)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     for axes, (method, own) in zip(panels, groups.items(), strict=True):
-        _draw_lines(axes, own, known.get(method, Mark(ACCENT, "o")))
+        _draw_lines(axes, own, known.get(method, Mark(ACCENT, "o")), pixels=pixels)
         axes.set_title(f"{method}  ({len(_by_trial(own))} trials)", pad=22)
     return figure
 
@@ -76,7 +76,7 @@ def _by_trial(rows: Sequence[Row]) -> dict[tuple[Value, Value], list[Row]]:
     return trials
 
 
-def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark) -> None:
+def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark, *, pixels: bool) -> None:
     from matplotlib.collections import LineCollection
 
     fields = list(grouped(rows, "field"))
@@ -88,7 +88,9 @@ def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark) -> None:
     lines = [_line(own, scales, scores) for own in trials]
     # One artist for all that look alike: an artist for each trial takes minutes to draw a large search.
     for own, color, width, alpha in ((lines[:best], MUTED, 0.6, 0.55), (lines[best:], mark.color, 1.5, 0.9)):
-        axes.add_collection(LineCollection(own, colors=color, linewidths=width, alpha=alpha, zorder=2))
+        drawn = LineCollection(own, colors=color, linewidths=width, alpha=alpha, zorder=2)
+        drawn.set_rasterized(pixels)
+        axes.add_collection(drawn)
     for place, (name, scale) in enumerate([*scales.items(), ("score", scores)]):
         axes.axvline(place, color=GRID if name != "score" else MUTED, linewidth=1)
         axes.text(place, -0.06, f"{scale.low}", ha="center", va="top", fontsize=7.5, color=MUTED)

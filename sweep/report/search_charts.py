@@ -12,7 +12,7 @@ from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, 
 from sweep.report.importance import FEW_TRIALS, importances
 from sweep.report.labels import named
 from sweep.report.rungs import CellRungs
-from sweep.report.style import PANEL, PAPER, Mark, facets, legend, legend_height, new_figure, title_line
+from sweep.report.style import PANEL, PAPER, Mark, as_pixels, facets, legend, legend_height, new_figure, title_line
 from sweep.verdict import Arm, Verdict
 from trainable.outcomes import Outcome
 
@@ -132,11 +132,11 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
 
     groups = grouped(rows, "comparison")
     methods = {method: mark for method, mark in known.items() if any(row["method"] == method for row in rows)}
-    panels = facets(len(groups), titles=0.5, top=legend_height(len(methods)))
+    panels, pixels = facets(len(groups), titles=0.5, top=legend_height(len(methods))), as_pixels(len(rows))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for place, (method, trials) in enumerate(grouped(own, "method").items()):
             # Side by side, so that trials of the same number do not hide each other.
-            _draw_trials(axes, trials, methods[method], 0.5 * (place + 0.5) / len(methods) - 0.25)
+            _draw_trials(axes, trials, methods[method], 0.5 * (place + 0.5) / len(methods) - 0.25, pixels=pixels)
         axes.set_title(titles[title])
         axes.set_xlabel("trial")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -149,7 +149,7 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
     return figure
 
 
-def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float) -> None:
+def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float, *, pixels: bool) -> None:
     numbers = [number(row, "trial") + aside for row in trials]
     axes.plot(numbers, [number(row, "best") for row in trials], color=mark.color, drawstyle="steps-post", linewidth=1.2)
     completed: list[tuple[float, float]] = []
@@ -164,7 +164,8 @@ def _draw_trials(axes: Axes, trials: Sequence[Row], mark: Mark, aside: float) ->
     axes.plot(lost, [0.03] * len(lost), "x", color=mark.color, markersize=5, transform=axes.get_xaxis_transform())
     for face, points in ((PAPER, others), (mark.color, completed)):
         places, scores = zip(*points, strict=True) if points else ((), ())
-        axes.plot(places, scores, mark.marker, color=mark.color, markerfacecolor=face, markersize=4)
+        (drawn,) = axes.plot(places, scores, mark.marker, color=mark.color, markerfacecolor=face, markersize=4)
+        drawn.set_rasterized(pixels)
 
 
 def _draw_survival(rows: Sequence[Row], *, known: Marks) -> Figure:

@@ -29,6 +29,7 @@ __all__ = [
     "PANEL",
     "PAPER",
     "Mark",
+    "as_pixels",
     "facets",
     "legend",
     "legend_height",
@@ -44,6 +45,7 @@ INK, MUTED, GRID, PAPER = "#1f2328", "#667080", "#d5dae0", "#fdfdfe"
 ACCENT = "#0072b2"
 PANEL = 2.75
 """The width of the titles of panels in two columns, in inches."""
+_MOST_VECTORS = 2000
 _VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--grid)", PAPER: "var(--paper)"}
 """The CSS variables that replace these colours in a page, so that they follow its theme."""
 
@@ -182,6 +184,12 @@ def legend_height(count: int) -> float:
     return 0.08 + LEGEND_ROW * ceil(count / LEGEND_COLUMNS)
 
 
+def as_pixels(marks: int) -> bool:
+    """Whether an artist of so many marks is an image within the vectors of a page, which would be slow to write and to
+    show otherwise."""
+    return marks > _MOST_VECTORS
+
+
 def to_png(figure: Figure) -> bytes:
     """The figure as PNG on white; the same figure gives the same bytes."""
     buffer = io.BytesIO()
@@ -192,7 +200,9 @@ def to_png(figure: Figure) -> bytes:
 def to_svg(figure: Figure, name: str) -> str:
     """The figure as an SVG element for a page: transparent, in the page's colours, with ids prefixed by `name`."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    figure.savefig(
+        buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)

@@ -56,6 +56,17 @@ def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) ->
     assert [row["method"] for row in rows] == ["soft_triple", "soft_triple"]
 
 
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_page_holds_the_marks_of_a_large_search_as_pixels(times: int, results: SweepResults, found: Verdict) -> None:
+    """Of 10,000 trials they would be 5 megabytes of vectors, which a browser draws for seconds."""
+    many = [replace(each, number=each.number + 6 * turn) for turn in range(times) for each in results.trials]
+    larger = replace(results, trials=tuple(many))
+    for chart in (search_charts.history(larger, found, KNOWN, "accuracy"), parallel(larger, KNOWN)):
+        svg = the(chart).images().svg
+        assert ("<image" in svg) == (times > 1), the(chart).name
+        assert len(svg) < 1_000_000
+
+
 def test_scores_by_shots_need_several_numbers_of_shots(found: Verdict) -> None:
     chart = the(comparison_charts.scores_by_shots(found, KNOWN, "accuracy"))
     assert {row["shots"] for row in chart.rows} == {8, 64}
