@@ -47,7 +47,7 @@ def parallel(results: SweepResults, known: Marks) -> Chart | None:
         name="parallel",
         title="Configurations and scores",
         caption="One line for each trial, from field to field to its score relative to the mean of its cell, in "
-        "points. Thick lines: the best third.",
+        "points. Thick lines: the best third. A line passes by fields that its trial does not have.",
         rows=rows,
         draw=partial(_draw_parallel, known=known),
     )
@@ -106,9 +106,10 @@ def _draw_lines(axes: Axes, rows: Sequence[Row], mark: Mark, *, pixels: bool) ->
 
 
 def _line(trial: Sequence[Row], scales: Mapping[str, _Scale], scores: _Scale) -> list[tuple[float, float]]:
-    """The points of a trial's line; a field that it does not have is a gap."""
+    """The points of a trial's line, which passes by the fields that it does not have."""
     heights = {text(row, "field"): scales[text(row, "field")].height(row["value"]) for row in trial}
-    return list(enumerate([*(heights.get(name, math.nan) for name in scales), scores.height(trial[0]["score"])]))
+    own = [(place, heights[name]) for place, name in enumerate(scales) if name in heights]
+    return [*own, (len(scales), scores.height(trial[0]["score"]))]
 
 
 @dataclass(frozen=True, slots=True)

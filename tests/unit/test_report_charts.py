@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from matplotlib.collections import LineCollection
 
 from sweep.records.results import SweepResults
 from sweep.report import cell_charts, comparison_charts, rank_charts, search_charts
@@ -107,6 +108,20 @@ def test_a_search_of_any_length_is_drawn_with_the_same_number_of_artists(name: s
         return sum(len(axes.get_children()) for axes in chart.draw(chart.rows).axes)
 
     assert artists(20) == artists(60)
+
+
+def test_a_trial_that_lacks_a_field_has_a_whole_line_too(results: SweepResults) -> None:
+    """As of a head that reads no other field: with gaps it would be seen nowhere."""
+    poorer = [
+        replace(each, params=dict(list(each.params.items())[: 1 + each.number % 2])) if each.params else each
+        for each in results.trials
+    ]
+    chart = the(parallel(replace(results, trials=tuple(poorer)), KNOWN))
+    bundles = [each for axes in chart.draw(chart.rows).axes for each in axes.collections]
+    drawn = [line for each in bundles if isinstance(each, LineCollection) for line in each.get_segments()]
+    assert len(drawn) == len({(row["cell"], row["trial"]) for row in chart.rows})
+    assert {len(line) for line in drawn} == {2, 3}
+    assert all(line[-1][0] == max(places for places, _ in line) for line in drawn)
 
 
 def test_rungs_count_who_reached_them_and_who_continued(results: SweepResults, found: Verdict) -> None:
