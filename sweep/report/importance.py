@@ -16,6 +16,7 @@ from trainable.ranges import Scalar
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
 
 __all__ = ["FEW_TRIALS", "Importance", "importances", "is_wide", "relative_scores"]
 
@@ -64,18 +65,22 @@ def importances(trials: Sequence[TrialRecord]) -> tuple[Importance, ...]:
 def _importance(method: str, scored: Sequence[tuple[TrialRecord, float]]) -> Importance:
     import optuna
 
+    from sweep.search.study import study_of
+
     fields = _distributions([trial.params for trial, _ in scored])
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # silence Optuna's log about the temporary study
-    storage = optuna.storages.InMemoryStorage()
-    study = optuna.create_study(direction="maximize", storage=storage, study_name=method)
-    for number, (trial, score) in enumerate(scored):
-        params = {name: trial.params[name] for name in fields}
-        added = optuna.trial.create_trial(params=params, distributions=fields, value=score)
-        added.number = added._trial_id = number  # by which the evaluator tells trials apart
-        # Added in Optuna's way, it would be copied in depth: most of the time that ten thousand of them take.
-        storage._studies[study._study_id].trials.append(added)
+    study = study_of(_trial(number, trial, fields, score) for number, (trial, score) in enumerate(scored))
     shares = optuna.importance.get_param_importances(study, params=list(fields)) if fields else {}
     return Importance(method=method, trials=len(scored), shares=shares)
+
+
+def _trial(number: int, trial: TrialRecord, fields: Mapping[str, BaseDistribution], score: float) -> FrozenTrial:
+    import optuna
+
+    params = {name: trial.params[name] for name in fields}
+    found = optuna.trial.create_trial(params=params, distributions=dict(fields), value=score)
+    found.number = found._trial_id = number  # by which the evaluator tells trials apart
+    return found
 
 
 def _distributions(trials: Sequence[Mapping[str, Scalar]]) -> dict[str, BaseDistribution]:

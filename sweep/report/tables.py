@@ -160,11 +160,8 @@ def _entry(comparison: Comparison, method: str) -> Entry | None:
 def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict, metric: str) -> tuple[str, ...]:
     notes = []
     if any(entry.confirmed for entry in entries):
-        best = (
-            "the best mean"
-            if all(map(_has_best_mean, verdict.comparisons))
-            else ("the best, where draws ended early by those that two methods share")
-        )
+        even = all(map(_has_best_mean, verdict.comparisons))
+        best = "the best mean" if even else "the best, where draws ended early by those that two methods share"
         notes.append(f"Test {metric} in %: mean (standard deviation) over the confirmation draws; bold: {best}.")
     if any(entry.difference for entry in entries):
         notes.append(f"Signed: the paired difference to {' or '.join(baselines)}, in points.")

@@ -11,6 +11,7 @@ import optuna
 from optuna.search_space import IntersectionSearchSpace
 from optuna.trial import FrozenTrial
 
+from sweep.search.study import study_of
 from sweep.spec.cells import Cell
 from trainable.ranges import Choice, FloatRange, Range, Scalar
 
@@ -87,21 +88,12 @@ def _asked(
     """What a sampler proposes after earlier trials; the given values, if any."""
     if common is not None and isinstance(chosen, optuna.samplers.TPESampler):
         chosen._search_space = common  # a new sampler compares the ranges of all trials anew
-    study = _study_of(earlier, chosen)
+    study = study_of(earlier, chosen)
     if given is not None:
         study.enqueue_trial(_in_optunas_names(cell, given))
     trial = study.ask()
     params = suggest(trial, cell)
     return study._storage.get_trial(trial._trial_id), params
-
-
-def _study_of(earlier: Sequence[FrozenTrial], chosen: optuna.samplers.BaseSampler) -> optuna.Study:
-    """A study in memory of trials that are on record. Added in Optuna's way, each of them would be copied in depth,
-    which takes ten times as long as the proposal itself where there are a thousand of them."""
-    storage = optuna.storages.InMemoryStorage()
-    study = optuna.create_study(direction="maximize", storage=storage, sampler=chosen)
-    storage._studies[study._study_id].trials.extend(earlier)
-    return study
 
 
 def sampler(seed: int, cell: Cell, number: int, budget: int, attempt: int = 0) -> optuna.samplers.BaseSampler:

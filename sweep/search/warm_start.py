@@ -100,9 +100,7 @@ def _moved_into(cell: Cell, config: TrialConfig) -> dict[str, Scalar] | None:
     first = cell.defaults(key)
     moved = {name: _offered(values, flat.get(name, first[name])) for name, values in space.items()}
     usable = {name: value for name, value in moved.items() if value is not None}
-    if len(usable) < len(moved):
-        return None
-    return cell.as_read({**({"loss": key} if len(cell.spaces) > 1 else {}), **usable})
+    return cell.as_read({**first, **usable}) if len(usable) == len(moved) else None
 
 
 def _has_encoder(fixed: Mapping[str, Scalar], config: TrialConfig) -> bool:

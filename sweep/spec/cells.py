@@ -63,7 +63,7 @@ class Cell:
         loss: a key of `spaces`; the first of them by default.
         """
         loss = next(iter(self.spaces)) if loss is None else loss
-        return self.as_read({**self._chosen(loss), **self.defaults(loss)})
+        return self.as_read(self.defaults(loss))
 
     def as_read(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Values of the searched fields without those that the trial would not read."""
@@ -76,10 +76,7 @@ class Cell:
 
     def reads(self, name: str, params: Mapping[str, Scalar]) -> bool:
         """Whether a trial with these values of searched fields reads one more of them."""
-        if not name.startswith("recipe."):
-            return True  # at once: it is asked of every field of every trial
-        fixed = self._fixed_for(params)
-        return reads(str(fixed["recipe"]), name, {**fixed, **params})
+        return reads(self._fixed_for(params), name, params)
 
     def default_config(self) -> TrialConfig:
         """The configuration with the published defaults: the first trial of the cell."""
@@ -103,11 +100,7 @@ class Cell:
             first |= {name: end(ends_of(space[name])) for name, end in ends.items() if name in space}
             choices = {name: each.values for name in chosen if isinstance(each := space.get(name), Choice)}
             for combination in product(*choices.values()):
-                yield self.config({**self._chosen(loss), **first, **dict(zip(choices, combination, strict=True))})
-
-    def _chosen(self, loss: str) -> dict[str, Scalar]:
-        """The loss as a searched field, if the cell searches over several."""
-        return {"loss": loss} if len(self.spaces) > 1 else {}
+                yield self.config({**first, **dict(zip(choices, combination, strict=True))})
 
     def defaults(self, loss: str) -> dict[str, Scalar]:
         """The values of the searched fields, read or not, that are nearest to the published defaults. The encoder's
@@ -116,7 +109,8 @@ class Cell:
         published = dict(_published(str(fixed["recipe"]), None if fixed.get("loss") is None else loss))
         if isinstance(rates := self.spaces[loss].get("encoder_lr"), FloatRange):
             published |= dict.fromkeys(("encoder_lr", "head_lr"), middle(rates))
-        return {name: nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
+        own = {name: nearest(values, published.get(name)) for name, values in self.spaces[loss].items()}
+        return {"loss": loss, **own} if len(self.spaces) > 1 else own
 
     def size(self) -> int:
         """The number of different configurations; larger than any budget if a real number is searched."""

@@ -13,22 +13,23 @@ from trainable.recipes import RECIPES
 __all__ = ["configurations", "deciding", "ends_of", "middle", "nearest", "reads"]
 
 
-def reads(recipe: str, name: str, flat: Mapping[str, Scalar | Range]) -> bool:
-    """Whether a trial by a recipe reads a flat field, where its fields have these values or ranges."""
+def reads(fixed: Mapping[str, Scalar], name: str, params: Mapping[str, Scalar]) -> bool:
+    """Whether a trial with these fixed and searched values reads a flat field."""
     if not name.startswith("recipe."):
-        return True
+        return True  # at once: it is asked of every field of every trial
+    flat = {**fixed, **params}
     own = {each.removeprefix("recipe."): value for each, value in flat.items() if each.startswith("recipe.")}
-    return RECIPES[recipe].reads(name.removeprefix("recipe."), own)
+    return RECIPES[str(fixed["recipe"])].reads(name.removeprefix("recipe."), own)
 
 
 def configurations(fixed: Mapping[str, Scalar], space: Mapping[str, Range]) -> int:
     """The number of different configurations in a space: fields that a configuration does not read make no others."""
-    recipe, choices = str(fixed["recipe"]), deciding(fixed, space)
+    choices = deciding(fixed, space)
     others = {name: each for name, each in space.items() if name not in choices}
     found = 0
     for values in product(*choices.values()):
-        flat = {**fixed, **dict(zip(choices, values, strict=True))}
-        found += prod(_count(each) for name, each in others.items() if reads(recipe, name, flat))
+        params = dict(zip(choices, values, strict=True))
+        found += prod(_count(each) for name, each in others.items() if reads(fixed, name, params))
     return found
 
 
