@@ -12,7 +12,6 @@ from tests.benchmarks.corrections import KINDS, RESULTS, measure
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ["alike", "rows suit one method or another", "one collapses in a tenth"])
 def test_equally_good_methods_are_rarely_told_apart(kind: str) -> None:
     sweeps = 300

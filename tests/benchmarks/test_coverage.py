@@ -11,7 +11,6 @@ from tests.benchmarks.coverage import DRAWS, REAL_ROWS, RESULTS, ROWS, real, sim
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize(("draws", "rows"), [(5, 15), (40, 15), (10, 60), (20, 200)])
 def test_intervals_hold_the_truth_as_often_as_they_say(draws: int, rows: int) -> None:
     error = float(np.sqrt(0.05 * 0.95 / 400))

@@ -15,7 +15,6 @@ def test_the_first_design_is_the_one_that_a_sweep_offers() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_looks_save_trainings_and_see_as_much() -> None:
     found = measure(600)
     assert found["auto of 24"]["trainings"] < 75

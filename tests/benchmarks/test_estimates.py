@@ -11,7 +11,6 @@ from tests.benchmarks.estimates import RESULTS, TRUTHS, gains_held, named
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_what_is_named_best_is_hardly_flattered() -> None:
     found = named(TRUTHS["10, equally good"], 10, 300, np.random.default_rng(0))
     assert found["plain_off"] > 1.2

@@ -37,7 +37,6 @@ def test_the_truth_is_measured_on_rows_that_no_file_has() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_intervals_hold_the_truth_of_simulated_rows() -> None:
     large, rng = clusters(1), np.random.default_rng(1)
     heads = {name: ARMS[name] for name in ("centroid", "neighbours")}

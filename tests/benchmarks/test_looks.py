@@ -14,7 +14,6 @@ LOOKS = "auto of 24"
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_looks_save_trainings_and_err_no_more_often() -> None:
     sweeps = 150
     equal = measure(sweeps, lambda rng: simulated([0.0] * ARMS, rng), 1)[LOOKS]

@@ -49,7 +49,6 @@ def test_the_temperature_lowers_the_loss_on_rows_that_the_file_does_not_have() -
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("test", [0, 30], ids=["no test part", "a test part"])
 def test_files_are_refitted_and_scored_on_rows_that_they_do_not_have(test: int, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 import pytest
 from pydantic import ValidationError
 
+from tests.services.waiting import TIME_LIMIT
 from tests.sweeps.tiny_encoders import write_encoder
 from trainable.config import TrialConfig
 from trainable.losses import LOSSES
@@ -192,7 +193,7 @@ def test_after_the_other_recipes_it_trains_as_in_a_fresh_process(
     file.write_text(config.model_dump_json(), encoding="utf-8")
     words = [sys.executable, "-m", "trainable", str(file), "--part", "test"]
     environment = os.environ | {"HF_HOME": str(tmp_path / "home")}
-    fresh = subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    fresh = subprocess.run(words, env=environment, capture_output=True, text=True, check=True, timeout=TIME_LIMIT)
     for other in trained():
         assert list(replicates(other.config(dataset=data, encoder=str(tiny_roberta)), [7]))[-1].outcome is None
     here = [json.loads(json.dumps(each.to_json())) for each in timeless(replicates(config, part="test"))]

@@ -26,6 +26,7 @@ from tests.faults.services import Services, environment
 from tests.faults.strike import Strike
 from tests.services.postgres_server import execute
 from tests.services.sessions import Session, workers
+from tests.services.waiting import TIME_LIMIT
 from tests.sweeps.progress import Timeline, reports_in_journal, reports_in_postgres
 
 __all__ = ["DUE_WITHIN", "FaultRun"]
@@ -33,7 +34,6 @@ __all__ = ["DUE_WITHIN", "FaultRun"]
 DUE_WITHIN = 180.0  # seconds for what takes a few on an idle machine: a worker or a trial that is due
 
 _DISK = "12m"
-_TIME_LIMIT = 400.0  # seconds for a command to end
 
 
 @dataclass
@@ -176,9 +176,9 @@ class FaultRun:
     def end(self, session: Session) -> tuple[int, str]:
         """Let a command come to its end; exit code and output."""
         try:
-            code = session.process.wait(timeout=_TIME_LIMIT)
+            code = session.process.wait(timeout=TIME_LIMIT)
         except subprocess.TimeoutExpired:
-            self.expect(False, f"a command did not end within {_TIME_LIMIT:g} s:\n{session.said}")
+            self.expect(False, f"a command did not end within {TIME_LIMIT:g} s:\n{session.said}")
             session.kill()
             code = session.process.wait()
         self.expect("Traceback" not in session.said, f"a traceback: {session.said}")

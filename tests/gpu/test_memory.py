@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.gpu.conftest import MemoryLeft
+from tests.services.waiting import TIME_LIMIT
 from trainable.config import TrialConfig
 from trainable.encoder import encoder
 from trainable.outcomes import Outcome
@@ -71,7 +72,7 @@ def test_two_processes_share_a_gpu(config: TrialConfig, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "trainable", str(path)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [process.communicate(timeout=100)[0] for process in both]
+    said = [process.communicate(timeout=TIME_LIMIT)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     evaluations, twins = ([json.loads(line) for line in text.splitlines()] for text in said)
     assert [evaluation["outcome"] for evaluation in evaluations] == [None] * 4

@@ -18,15 +18,12 @@ import torch
 from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
 from tests.services.command_line import is_worker
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(300)
-
 ROOT = Path(__file__).parents[2]
-TIME_LIMIT = 200.0  # seconds for a sweep
 MIB = 2**20
 HALVES = {"cpu": 1, "gpu": 0.5}
 
@@ -115,7 +112,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> User:
     ours = user(tmp_path_factory.mktemp("sweeps") / "undisturbed", 400, HALVES)
     with ours.start() as sweep:
         try:
-            wait_until(lambda: sweep.poll() is not None or len(trainings(sweep)) == 2, seconds=TIME_LIMIT)
+            wait_until(lambda: sweep.poll() is not None or len(trainings(sweep)) == 2)
             assert len(trainings(sweep)) == 2
         finally:
             output, _ = sweep.communicate(timeout=TIME_LIMIT)
@@ -133,13 +130,13 @@ def test_a_killed_worker_gives_its_memory_back_and_its_trial_resumes(undisturbed
     before = memory_free()
     ours = user(tmp_path / "killed", 400, HALVES)
     with ours.start() as sweep:
-        wait_until(lambda: sweep.poll() is not None or before - memory_free() > 300 * MIB, seconds=TIME_LIMIT)
+        wait_until(lambda: sweep.poll() is not None or before - memory_free() > 300 * MIB)
         trainings(sweep)[0].kill()
         output, _ = sweep.communicate(timeout=TIME_LIMIT)
     assert sweep.returncode == 0, output
     assert sorted(record.attempts for record in ours.results().trials)[-1] == 2
     assert table(ours.results()) == table(undisturbed.results())
-    wait_until(lambda: before - memory_free() < 100 * MIB, seconds=30)
+    wait_until(lambda: before - memory_free() < 100 * MIB)
 
 
 def test_trials_on_a_full_gpu_fail_and_say_so(tmp_path: Path) -> None:

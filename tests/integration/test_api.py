@@ -25,7 +25,7 @@ from sweep.scheduling.stop_requests import Stop
 from sweep.stored import stop_stored
 from tests.services.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
 WORDS = {"bad": ("bad", "awful", "poor"), "good": ("good", "great", "fine")}
@@ -123,7 +123,7 @@ def once(reached: Callable[[], bool], act: Callable[[], object]) -> Iterator[Non
     """Act in another thread when something has been reached."""
 
     def work() -> None:
-        wait_until(reached, seconds=300)
+        wait_until(reached)
         act()
 
     thread = threading.Thread(target=work, name="acting")

@@ -18,9 +18,7 @@ import pytest
 from sweep.cli.commands import main
 from sweep.tracking.store import open_client
 from tests.services.mlflow_server import Server, free_port
-from tests.services.waiting import wait_until
-
-pytestmark = pytest.mark.timeout(600)
+from tests.services.waiting import TIME_LIMIT, wait_until
 
 
 @contextmanager
@@ -98,7 +96,7 @@ def test_the_server_ends_with_its_command(
     number_of = client.create_experiment("mine", tags={"mlflow.experimentKind": "custom_model_development"})
     process = started(tmp_path, port)
     request.addfinalizer(lambda: end(process))
-    wait_until(Server(tmp_path, "", port).answers, seconds=200)
+    wait_until(Server(tmp_path, "", port).answers)
     servers = psutil.Process(process.pid).children(recursive=True)
     assert len(servers) <= 3, "MLflow has a server and its worker, no jobs"
     if number != signal.SIGKILL:
@@ -106,7 +104,7 @@ def test_the_server_ends_with_its_command(
     else:
         for each in reversed(servers):
             each.kill()
-    output, _ = process.communicate(timeout=200)
+    output, _ = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == code, output
     page = f"http://127.0.0.1:{port}/#/experiments/{number_of}/runs?workflowType=machine_learning"
     assert f"  mine: {page}\n" in output

@@ -9,13 +9,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 import yaml
 
 from tests.integration.test_sweep import User, reports, wait_for
 from trainable.outcomes import Outcome
-
-pytestmark = pytest.mark.timeout(600)
 
 Rows = list[tuple[str, str]]
 

@@ -14,7 +14,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from sqlalchemy import NullPool, create_engine
 
 from sweep.ledger.ledger import Ledger
@@ -27,8 +26,6 @@ from sweep.records.trial import TrialRecord
 from trainable.config import TrialConfig
 from trainable.field_conflicts import PUBLISHED
 from trainable.outcomes import Outcome
-
-pytestmark = pytest.mark.timeout(600)
 
 WRITTEN = Path(__file__).parent / "written_by_491215f"
 

@@ -23,7 +23,7 @@ from sklearn.utils import estimator_checks  # type: ignore[import-untyped]
 import sweep
 from sweep import FewShotClassifier
 
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 WORDS = {"bad": ("bad", "awful", "poor"), "good": ("good", "great", "fine")}
 ROWS = [

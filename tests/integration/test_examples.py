@@ -15,7 +15,7 @@ from tests.services.documents import DOCUMENTS, fences
 from trainable.config import DatasetConfig
 from trainable.datasets import load
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.slow
 
 ELSEWHERE = ".github/CONTRIBUTING.md"  # its package is tests/example_package: tests/integration/test_plugins.py
 PAGES = [page for page in DOCUMENTS if page != ELSEWHERE and any(each.language == "python" for each in fences(page))]

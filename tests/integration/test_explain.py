@@ -12,7 +12,7 @@ import yaml
 
 from sweep.cli.commands import main
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ATTACK = '<script>alert(1)</script> "><img src=x onerror=alert(2)>'
 GOOD = f"good {ATTACK}"

@@ -27,7 +27,7 @@ from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Outcome
 from trainable.training import replicates
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 DRAWS = range(CONFIRMATION_START, CONFIRMATION_START + 3)
 

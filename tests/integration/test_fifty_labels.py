@@ -14,7 +14,7 @@ from sweep.cli.commands import main
 from tests.sweeps.tiny_task import TinyTask
 from trainable.datasets.loader import EMBEDDED
 
-pytestmark = [pytest.mark.timeout(1500), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 COUNTS = {"refund_status": 16, "cancel_order": 17, "account_access": 12, "payment_problem": 5}
 

@@ -13,8 +13,7 @@ import pytest
 from sweep.errors import TrackingError
 from sweep.tracking.database import _known_versions
 from sweep.tracking.store import open_client
-
-pytestmark = pytest.mark.timeout(600)
+from tests.services.waiting import TIME_LIMIT
 
 _BEGIN = """
 import sys
@@ -33,7 +32,7 @@ def begin_at_once(uri: str, folder: Path, number: int = 6) -> list[str]:
         )
         for _ in range(number)
     ]
-    errors = [process.communicate(timeout=200)[1] for process in processes]
+    errors = [process.communicate(timeout=TIME_LIMIT)[1] for process in processes]
     return [error for process, error in zip(processes, errors, strict=True) if process.returncode]
 
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from sweep.tracking.store import open_client
+from tests.services.waiting import TIME_LIMIT
 from trainable.config import DatasetConfig
 from trainable.datasets import load
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def _run(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -22,7 +23,7 @@ def _run(folder: Path) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=TIME_LIMIT,
         check=False,
     )
 

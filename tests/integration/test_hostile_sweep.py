@@ -29,8 +29,6 @@ from tests.integration.test_sweep import User
 from tests.sweeps.memory_ledger import MemoryLedger
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(600)
-
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
 MARKS = (

@@ -19,7 +19,7 @@ from sweep.execution import idle_workers
 from sweep.execution.idle_workers import IdleWorkers
 from tests.services.waiting import wait_until
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 SLOTS = 3
 
@@ -40,7 +40,7 @@ class Training(tune.Trainable):
     def step(self) -> dict[str, Any]:
         self.phase.mkdir(parents=True, exist_ok=True)
         (self.phase / str(os.getpid())).touch()
-        wait_until(lambda: len(list(self.phase.iterdir())) >= self.others, seconds=120)
+        wait_until(lambda: len(list(self.phase.iterdir())) >= self.others)
         time.sleep(self.seconds)
         return {"process": os.getpid(), "done": True}
 

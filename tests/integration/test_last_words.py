@@ -10,11 +10,11 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 
 from tests.integration.test_sweep import User, reports, user, wait_for
+from tests.services.waiting import TIME_LIMIT
 from trainable.outcomes import Outcome
 
 __all__ = ["user"]
 
-pytestmark = pytest.mark.timeout(600)
 
 PROGRAM = """
 import os, sys
@@ -37,7 +37,9 @@ with last_words("these are the words"):
 )
 def test_the_words_are_said_if_nothing_else_can_be(statement: str, code: int, words: bool) -> None:
     program = PROGRAM.format(statement=statement)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=TIME_LIMIT
+    )
     assert done.returncode == code
     assert ("these are the words" in done.stderr) is words
     assert done.stdout == ""
@@ -51,7 +53,7 @@ def test_a_sweep_whose_ray_dies_ends_soon_in_words_and_is_resumed(user: User, na
     (victim,) = (child for child in psutil.Process(process.pid).children(recursive=True) if child.name() == name)
     struck = time.monotonic()
     victim.kill()
-    output, errors = process.communicate(timeout=200)
+    output, errors = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode != 0, output + errors
     assert time.monotonic() - struck < 60
     assert "the same command resumes" in errors
@@ -65,7 +67,7 @@ def test_a_sweep_whose_ray_dies_ends_soon_in_words_and_is_resumed(user: User, na
 
 def test_it_leaves_no_process() -> None:
     before = {process.pid for process in psutil.process_iter()}
-    subprocess.run([sys.executable, "-c", PROGRAM.format(statement="pass")], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", PROGRAM.format(statement="pass")], check=True, timeout=TIME_LIMIT)
     shells = [process for process in psutil.process_iter(["name"]) if process.info["name"] == "sh"]
     assert not [
         process for process in shells if process.pid not in before and "IFS= read" in " ".join(process.cmdline())

@@ -13,9 +13,7 @@ import pytest
 import yaml
 
 from sweep.tracking.store import open_client
-from tests.services.waiting import wait_until
-
-pytestmark = pytest.mark.timeout(600)
+from tests.services.waiting import TIME_LIMIT, wait_until
 
 
 def begun(folder: Path, encoder: Path, data: Path) -> subprocess.Popen[str]:
@@ -64,12 +62,12 @@ def test_no_run_stays_running(
     request.addfinalizer(lambda: end(process))
     place = tmp_path / "sweeps" / "toy" / lost
     store = tmp_path / "mlflow.db"
-    wait_until(lambda: store.exists() and states(tmp_path).count("FINISHED") >= 2, seconds=200)
+    wait_until(lambda: store.exists() and states(tmp_path).count("FINISHED") >= 2)
     if place.is_dir():
         shutil.rmtree(place)
     else:
         place.unlink()
-    output, _ = process.communicate(timeout=200)
+    output, _ = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == 2, output
     assert "ledger.journal is gone: it was deleted or moved while it was in use; restore it from a copy" in output
     assert "nothing that was recorded is lost" not in output

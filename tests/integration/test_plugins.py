@@ -17,7 +17,7 @@ from sweep.scheduling.assignment import Assignment
 from trainable.config import TrialConfig
 from trainable.plugins import Plugin
 
-pytestmark = [pytest.mark.timeout(500), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "tests" / "example_package"

@@ -12,8 +12,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)
-
 PROGRAM = """
 import json, os, psutil, sys, threading, time
 from pathlib import Path

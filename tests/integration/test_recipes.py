@@ -16,12 +16,10 @@ import pytest
 
 from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
-
-pytestmark = pytest.mark.timeout(900)
 
 TRIALS = 4
 DRAWS = 3
@@ -60,7 +58,7 @@ class Sweep:
 
     def run(self) -> str:
         process = self.start()
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=TIME_LIMIT)
         assert process.returncode == 0, output
         return output
 
@@ -103,7 +101,7 @@ def test_a_sweep_of_two_recipes_that_is_killed_ends_as_one_that_is_not(tmp_path:
     killed.write()
     for reports in (3, 9):
         process = killed.start()
-        wait_until(partial(killed.has_reports, reports), 120)
+        wait_until(partial(killed.has_reports, reports))
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         shutil.rmtree(killed.home / "few-shot-sweep", ignore_errors=True)  # embeddings may be deleted at any time

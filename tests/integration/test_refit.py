@@ -23,12 +23,12 @@ import yaml
 from sweep.cli.commands import main
 from sweep.tracking.store import open_client
 from tests.services.mlflow_server import free_port
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from trainable.classifier import Classifier
 from trainable.config import DatasetConfig
 from trainable.datasets import load
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +297,7 @@ def _served(model: str, uri: str) -> Iterator[int]:
         return False
 
     try:
-        wait_until(answers, seconds=200)
+        wait_until(answers)
         yield port
     finally:
         with suppress(ProcessLookupError):
@@ -324,7 +324,7 @@ def _sent(port: int, body: bytes, kind: str = "application/json") -> tuple[int, 
     """The status and the text of the server's answer."""
     request = Request(f"http://127.0.0.1:{port}/invocations", body, {"Content-Type": kind})
     try:
-        with urlopen(request, timeout=300) as response:  # noqa: S310  # on this machine
+        with urlopen(request, timeout=TIME_LIMIT) as response:  # noqa: S310  # on this machine
             return response.status, response.read().decode()
     except HTTPError as error:
         return error.code, error.read().decode()

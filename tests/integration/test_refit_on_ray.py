@@ -20,7 +20,7 @@ from tests.services.process import clean_environment
 from tests.services.ray_cluster import RayCluster
 from trainable.classifier import Classifier
 
-pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 

@@ -17,6 +17,7 @@ import pytest
 from sweep.records.results import SweepResults
 from sweep.report import ReportFiles, write_report
 from sweep.report.files import prepare_folder, write_file
+from tests.services.waiting import TIME_LIMIT
 from tests.sweeps.hostile_names import CLASSES, DATASETS, many_arms
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.outcomes import Outcome
@@ -145,7 +146,7 @@ def measured(page: str, folder: Path, *, width: int, dark: bool) -> dict[str, st
     wrapper.write_text(MEASURE.format(width=width, page=html.escape(page)), encoding="utf-8")
     theme = ["--blink-settings=preferredColorScheme=0"] if dark else []
     command = [CHROMIUM, *FLAGS, *theme, f"--user-data-dir={folder / 'profile'}", "--dump-dom", wrapper.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=True)
     body = re.search(r"<body[^>]*>", done.stdout)
     assert body is not None, done.stderr
     return dict(re.findall(r'data-(\w+)="([^"]*)"', body[0]))

@@ -17,7 +17,7 @@ from ray.tune.schedulers import FIFOScheduler
 
 from sweep.execution.start_limit import StartLimit
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

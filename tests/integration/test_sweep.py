@@ -25,10 +25,9 @@ from sweep.ledger.stored import read_stored
 from sweep.records.trial import TrialRecord
 from sweep.tracking.store import open_client
 from tests.services.command_line import is_worker
+from tests.services.waiting import TIME_LIMIT, wait_until
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
-
-pytestmark = pytest.mark.timeout(600)
 
 SENTEVAL = Path(__file__).parents[3] / "shared" / "data" / "senteval"
 
@@ -58,7 +57,7 @@ class User:
         """Send a signal as a terminal or a scheduler does, to every process of the group; exit code and all output."""
         os.killpg(process.pid, number)
         try:
-            output, errors = process.communicate(timeout=200)
+            output, errors = process.communicate(timeout=TIME_LIMIT)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -67,7 +66,7 @@ class User:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start("run", "spec.yaml", *arguments)
-        output, errors = process.communicate(timeout=280)
+        output, errors = process.communicate(timeout=TIME_LIMIT)
         assert process.returncode == code, output + errors
         return output + errors
 
@@ -106,12 +105,12 @@ def user(tmp_path: Path, tiny_bert: Path, toy_csv: Path) -> User:
     return User(tmp_path)
 
 
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 200) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    def met() -> bool:
         assert process.poll() is None, "".join(process.communicate())
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.05)
+        return condition()
+
+    wait_until(met)
 
 
 def reports(user: User) -> int:
@@ -221,11 +220,11 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
     stopping = user.start("stop", "toy")
-    told, errors = stopping.communicate(timeout=200)
+    told, errors = stopping.communicate(timeout=TIME_LIMIT)
     assert stopping.returncode == 0, told + errors
     assert f"process {process.pid} on" in told
     assert "the command that began it resumes" in told
-    output, errors = process.communicate(timeout=200)
+    output, errors = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
     assert all(record.outcome is not None for record in user.trials)
@@ -250,7 +249,7 @@ def test_a_worker_that_hangs_is_interrupted_and_its_trial_tried_again(user: User
         time.sleep(13)
         worker.resume()
         wait_for(partial(interrupted_or_reported, user, reports(user)), process)
-    output, errors = process.communicate(timeout=200)
+    output, errors = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == 0, output + errors
     log = log_file.read_text()
     assert "no evaluation within 0.2 minutes" in log
@@ -288,7 +287,7 @@ def test_a_sigterm_while_ray_starts_ends_the_sweep_as_ctrl_c_does(user: User) ->
     family = psutil.Process(process.pid)
     wait_for(lambda: any(each.name() == "gcs_server" for each in family.children(recursive=True)), process)
     process.send_signal(signal.SIGTERM)
-    output, errors = process.communicate(timeout=200)
+    output, errors = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors
     assert {run.info.status for run in user.mlflow_runs()} == {"KILLED"}

@@ -26,7 +26,6 @@ from trainable.outcomes import Outcome
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-pytestmark = pytest.mark.timeout(300)  # starting the server takes 10 seconds on an idle machine
 
 CREATE = "/api/2.0/mlflow/runs/create"
 LOG = "/api/2.0/mlflow/runs/log-batch"

@@ -14,12 +14,12 @@ from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
 from sweep.tracking.store import open_client
 from tests.integration.test_sweep import User, user, wait_for
+from tests.services.waiting import TIME_LIMIT
 from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Outcome
 
 __all__ = ["user"]  # a fixture
 
-pytestmark = pytest.mark.timeout(600)
 
 CONFIRM = {"draws": 3, "reseeded": 1, "finalists": 2, "finalist_draws": 1}
 
@@ -87,7 +87,7 @@ def test_a_sweep_ends_with_a_verdict_a_report_and_its_runs(user: User, monkeypat
     elsewhere = user.folder / "elsewhere"
     (user.folder / "sweeps").rename(user.folder / "gone")  # only MLflow is left
     process = user.start("report", "toy", "--mlflow", "--out", str(elsewhere))
-    rebuilt, errors = process.communicate(timeout=100)
+    rebuilt, errors = process.communicate(timeout=TIME_LIMIT)
     assert process.returncode == 0, rebuilt + errors
     for name in ("report.html", "verdict.json", "table.md"):
         assert (elsewhere / name).read_bytes() == (user.folder / "gone" / "toy" / "report" / name).read_bytes()

@@ -21,7 +21,7 @@ from sweep.ledger.stored import read_stored
 from sweep.records.results import SweepResults
 from tests.multinode.pretend_ec2 import PretendEC2
 from tests.services.command_line import words
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from tests.sweeps.tiny_task import TinyTask
 
 __all__ = ["EXPERIMENT", "GPU", "LOSSES", "SWEEP", "Observed", "play"]
@@ -31,7 +31,6 @@ LOSSES = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon", "triplet")
 HEAD, GPU = "m6i.xlarge", "g6.xlarge"  # types of machines in gpu.yaml
 _CLUSTER = "--cluster cluster/gpu.yaml"
 _HALVES = "--set resources.gpu=0.5 --set budget.concurrency=4"
-_TIME_LIMIT = 240.0  # seconds for each step
 _SOME = 6  # reports of 40, after which trials are in their midst
 
 # All of the experiment's runs, over MLflow's own interface.
@@ -76,7 +75,7 @@ def play(cloud: PretendEC2, *, until_idle: bool) -> Observed:
     with scenario.alone() as alone:
         with scenario.timed("up"):
             scenario.up()
-        output, _ = alone.communicate(timeout=_TIME_LIMIT)
+        output, _ = alone.communicate(timeout=TIME_LIMIT)
         assert alone.returncode == 0, output
     before, most, said = scenario.run_and_lose_a_machine()
     seen = scenario.browse()
@@ -120,7 +119,7 @@ class Ec2Scenario:
 
     def command(self, command: str) -> str:
         """Run something in the laptop's copy of the project."""
-        return self.cloud.laptop.run(f"cd ~/few-shot-sweep && {command}", seconds=_TIME_LIMIT)
+        return self.cloud.laptop.run(f"cd ~/few-shot-sweep && {command}")
 
     def write_task(self) -> None:
         """Each loss by its published defaults: the trials are the same in whatever order they run."""
@@ -169,7 +168,7 @@ class Ec2Scenario:
             with self.timed("replacement"):
                 self._until(sweep, lambda: len(self._training().keys() - machines.keys()) == 1, "another one trains")
             _resume(self._training())
-            output, _ = sweep.communicate(timeout=_TIME_LIMIT)
+            output, _ = sweep.communicate(timeout=TIME_LIMIT)
             assert sweep.returncode == 0, output
         return before, most, output
 
@@ -202,7 +201,7 @@ class Ec2Scenario:
             assert sweep.poll() is None, sweep.communicate()[0]
             return bool(condition())
 
-        wait_until(met, _TIME_LIMIT, what)
+        wait_until(met, what=what)
 
     def _reports(self) -> int:
         journal = self.cloud.home(self._head) / "sweeps" / SWEEP / "ledger.journal"

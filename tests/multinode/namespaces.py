@@ -22,6 +22,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.services.waiting import TIME_LIMIT
+
 __all__ = ["Computer", "Machine", "Network", "lacking"]
 
 _NEEDED = {
@@ -33,7 +35,6 @@ _NEEDED = {
 }
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PLACES = (Path(__file__).parents[2], Path(sys.prefix).resolve(), Path(sys.base_prefix))  # seen wherever they lie
-_TIME_LIMIT = 150.0  # seconds for what takes a fraction of one on an idle machine
 
 # The number of the first process, as its creator sees it: /proc is still the creator's.
 _OWN_NUMBER = "read -r number _ < /proc/self/stat"
@@ -187,7 +188,7 @@ class Machine:
             text=True,
         )
 
-    def run(self, command: str, *, seconds: float = _TIME_LIMIT, code: int = 0) -> str:
+    def run(self, command: str, *, seconds: float = TIME_LIMIT, code: int = 0) -> str:
         """Run a command line to its end. Returns what it prints, on both outputs. Raises AssertionError if it ends with
         another exit code, subprocess.TimeoutExpired if it does not end in time."""
         with self.start(command) as process:
@@ -236,9 +237,7 @@ class Network:
         """Run a script of the shell beside the bridge. Returns what it prints. Raises AssertionError if it fails."""
         command = [*self.enter, "bash", "-c", script]
         environment = {"PATH": _SYSTEM_PATH, **environment}
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False
-        )
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -265,7 +264,7 @@ class Network:
 def _number(folder: Path, log: Path) -> int:
     """Of the first process of namespaces, once all is in place there."""
     note = folder / "number"
-    deadline = time.monotonic() + _TIME_LIMIT
+    deadline = time.monotonic() + TIME_LIMIT
     while not (text := note.read_text().strip() if note.exists() else ""):
         assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
         time.sleep(0.02)

@@ -30,7 +30,6 @@ FILE = "onprem.yaml"  # in the laptop's home
 _ADDRESSES = {"laptop": "10.77.0.9", "head": "10.77.0.11", "gpu1": "10.77.0.12", "gpu2": "10.77.0.13"}
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _DONE = "#!/bin/sh\n"  # a program that succeeds
-_TIME_LIMIT = 180.0  # seconds for a command of Ray's launcher
 _JOINED_WITHIN = 420.0  # seconds; `ray start` gives up after 30, and a slow machine needs more than one attempt
 
 
@@ -58,7 +57,7 @@ class OwnMachines:
     def up(self) -> None:
         """`ray up`, and wait until the machines with GPUs are there. If they do not come, the error has what the head
         says of them."""
-        self.laptop.run(f"cd {ROOT} && ray up ~/{FILE} --yes --no-config-cache", seconds=_TIME_LIMIT)
+        self.laptop.run(f"cd {ROOT} && ray up ~/{FILE} --yes --no-config-cache")
         try:
             wait_until(self._is_whole, _JOINED_WITHIN, "both machines with GPUs are in the cluster", period=2.0)
         except AssertionError as error:
@@ -66,11 +65,11 @@ class OwnMachines:
             raise
 
     def _is_whole(self) -> bool:
-        return "/2.0 GPU" in self.head.run("ray status", seconds=_TIME_LIMIT)
+        return "/2.0 GPU" in self.head.run("ray status")
 
     def down(self) -> None:
         """`ray down`."""
-        self.laptop.run(f"ray down ~/{FILE} --yes", seconds=_TIME_LIMIT)
+        self.laptop.run(f"ray down ~/{FILE} --yes")
 
     def _furnish_laptop(self, key: Path) -> None:
         """What its user has made ready: an SSH key, a token, and the values of onprem.yaml that are to be looked at."""
@@ -95,7 +94,7 @@ def knock(client: Machine, host: str, ports: Sequence[int]) -> Mapping[int, Answ
     """What a machine that has the token hears from ports of a host with it, without it, and with a wrong one."""
     words = " ".join(map(str, ports))
     command = f"python -m tests.multinode.port_probe {host} {words} < ~/.ray/auth_token"
-    answers = json.loads(client.run(command, seconds=_TIME_LIMIT))
+    answers = json.loads(client.run(command))
     return {int(port): each for port, each in answers.items()}
 
 

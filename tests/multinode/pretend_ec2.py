@@ -21,7 +21,6 @@ from tests.services.waiting import wait_until
 __all__ = ["Event", "PretendEC2"]
 
 _LAPTOP = "172.31.255.2/16"
-_TIME_LIMIT = 120.0  # seconds for moto to read the types of machines
 _CREDENTIALS = "[default]\naws_access_key_id = testing\naws_secret_access_key = testing\n"
 
 
@@ -97,7 +96,7 @@ def _served(network: Network) -> Iterator[None]:
         )
     try:
         ready = network.folder / "ready"
-        wait_until(lambda: ready.exists() or server.poll() is not None, _TIME_LIMIT, "the pretend EC2 answers")
+        wait_until(lambda: ready.exists() or server.poll() is not None, what="the pretend EC2 answers")
         assert ready.exists(), log.read_text(encoding="utf-8")
         yield
     finally:

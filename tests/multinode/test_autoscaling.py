@@ -20,14 +20,11 @@ from sweep.ledger.stored import read_stored
 from tests.multinode.installed import environment, require_machines
 from tests.multinode.namespaces import Computer, Machine, Network
 from tests.services.command_line import words
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(800)  # a minute and a half on two cores
-
 LOSSES = ("cross_entropy", "soft_triple", "proxy_anchor", "supcon", "triplet")
-TIME_LIMIT = 240.0  # seconds for whatever is waited for
 STORE = 100 * 2**20  # bytes of shared memory for each node; sweeps hardly use it
 HEAD = "f" * 51 + "00000"  # the id by which the provider knows the head
 
@@ -80,7 +77,7 @@ class Cluster:
         settings = [f"{name}={value}" for name, value in AUTOSCALER.items()]
         options = ["--num-cpus=0", "--num-gpus=0", "--include-dashboard=false", f"--object-store-memory={STORE}"]
         command = ["ray", "start", "--head", "--port=6379", *options, "--autoscaling-config=cluster.json"]
-        self.machine.run(" ".join([*settings, *command]), seconds=TIME_LIMIT)
+        self.machine.run(" ".join([*settings, *command]))
 
     def trials(self) -> dict[int, list[psutil.Process]]:
         """The processes that train on each node with a GPU, or will as soon as they are told to, by the process of the
@@ -128,7 +125,7 @@ def test_nodes_come_for_the_trials_that_wait_and_go_when_none_needs_them(cluster
     """Trials are halted, so that what is looked at lasts for as long as it takes to happen."""
     assert cluster.trials() == {}
     with cluster.sweeping() as sweep:
-        wait_until(lambda: len(halted(cluster, sweep)) == len(LOSSES), seconds=TIME_LIMIT)
+        wait_until(lambda: len(halted(cluster, sweep)) == len(LOSSES))
         trials = cluster.trials()
         assert sorted(map(len, trials.values())) == [1, 2, 2], "two halves of a GPU make one node, and no node is idle"
 
@@ -136,16 +133,14 @@ def test_nodes_come_for_the_trials_that_wait_and_go_when_none_needs_them(cluster
         node = _parent(last)
         for each in others:
             each.resume()
-        wait_until(
-            lambda: len(cluster.trials()) < len(trials), seconds=TIME_LIMIT
-        )  # Tune keeps one idle worker, and its node
+        wait_until(lambda: len(cluster.trials()) < len(trials))  # Tune keeps one idle worker, and its node
         assert node in cluster.trials()
         assert sweep.poll() is None, "nodes were there until the end"
 
         last.resume()
         output, _ = sweep.communicate(timeout=TIME_LIMIT)
         assert sweep.returncode == 0, output
-    wait_until(lambda: cluster.trials() == {}, seconds=TIME_LIMIT)
+    wait_until(lambda: cluster.trials() == {})
     records = read_stored("toy", cluster.machine.home / "sweeps")[1].trials()
     assert [(record.outcome, record.attempts) for record in records] == [(Outcome.COMPLETED, 1)] * len(LOSSES)
 

@@ -16,8 +16,6 @@ import pytest
 
 from tests.multinode.files import CLUSTER, prepared, read
 
-pytestmark = pytest.mark.timeout(400)  # moto reads the 1395 types of machines once, which takes about 10 s
-
 boto3 = pytest.importorskip("boto3")
 HOME_NETWORK, OTHER_NETWORK = "203.0.113.7/32", "198.51.100.0/24"
 

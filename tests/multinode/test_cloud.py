@@ -25,7 +25,7 @@ from trainable.outcomes import Outcome
 LONG = "SWEEP_CLUSTER" in os.environ
 RUNS = 1 + 2 * len(LOSSES)  # the sweep's, one for each trial, one for each confirmation
 
-pytestmark = pytest.mark.timeout(1500 if LONG else 1200)  # the first test waits for the whole scenario
+pytestmark = pytest.mark.timeout(4000)  # the first test waits for the whole scenario
 
 
 @pytest.fixture(scope="module")

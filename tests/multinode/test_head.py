@@ -19,9 +19,7 @@ import pytest
 from tests.multinode.buckets import Bucket, google_bucket, s3_bucket
 from tests.multinode.files import CLUSTER
 from tests.services.mlflow_server import free_port
-from tests.services.waiting import wait_until
-
-pytestmark = pytest.mark.timeout(600)
+from tests.services.waiting import TIME_LIMIT, wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,13 @@ class Machine:
     def head(self, *options: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, str(CLUSTER / "head.py"), self.store, "--port", str(self.port), *options]
         return subprocess.run(
-            command, env=self.environment, cwd=self.home, capture_output=True, text=True, timeout=240, check=False
+            command,
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=TIME_LIMIT,
+            check=False,
         )
 
     def processes(self) -> list[psutil.Process]:
@@ -55,7 +59,7 @@ class Machine:
         for process in self.processes():
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGKILL)
-        wait_until(lambda: not self.processes(), seconds=30)
+        wait_until(lambda: not self.processes())
 
     def write(self, path: str, text: str) -> Path:
         file = self.home / path
@@ -127,7 +131,7 @@ def test_a_head_serves_copies_and_gives_its_place_to_a_new_one(boot: Boot, tmp_p
     copied = store / "copies" / "sweeps" / "tickets" / "ledger.journal"
     with ledger.open("a") as file:
         file.write('{"op_code": 4}\n')
-    wait_until(lambda: copied.read_text() == ledger.read_text(), seconds=30)
+    wait_until(lambda: copied.read_text() == ledger.read_text())
     assert first.servers() == servers, "a second start must find the first one's processes"
 
     once = first.head("--once")

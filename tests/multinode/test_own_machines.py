@@ -18,13 +18,10 @@ from tests.multinode.installed import require_machines
 from tests.multinode.namespaces import Machine
 from tests.multinode.own_machines import FILE, OwnMachines, drivers, knock, ports, processes, trainings
 from tests.multinode.port_probe import HEALTH, STATISTICS, Answers, Nature, nature
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 
-pytestmark = pytest.mark.timeout(1000)  # two minutes on two cores
-
-TIME_LIMIT = 200.0  # seconds for a sweep
 GPU1 = "10.77.0.12"
 LONG = "--set name=long --set protocol.steps=1000000"
 
@@ -47,7 +44,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMachines]:
     with OwnMachines.opened(tmp_path_factory.mktemp("machines")) as machines:
         write_task(machines.laptop)
         machines.up()
-        machines.laptop.run("python -m sweep run spec.yaml --dir undisturbed", seconds=TIME_LIMIT)
+        machines.laptop.run("python -m sweep run spec.yaml --dir undisturbed")
         yield machines
         machines.down()
         assert not [each for each in processes("gcs_server") if each.is_running()]
@@ -57,7 +54,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnMachines]:
 def swept(cluster: OwnMachines) -> Swept:
     """It is begun from the laptop."""
     with begun(cluster.laptop, "--set resources.gpu=0.5") as sweep:
-        wait_until(lambda: sweep.poll() is not None or len(halted()) == 4, seconds=TIME_LIMIT)
+        wait_until(lambda: sweep.poll() is not None or len(halted()) == 4)
         answers = knock_everywhere(cluster)
         leaks = [each for each in processes("") if shows(each, cluster.token)]
         lose_gpu1()
@@ -154,9 +151,9 @@ def results(machine: Machine, folder: str) -> SweepResults:
 
 
 def test_the_laptop_asks_for_status_and_report(cluster: OwnMachines, swept: Swept) -> None:
-    told = cluster.laptop.run(f"python -m sweep status toy --cluster {FILE}", seconds=TIME_LIMIT)
+    told = cluster.laptop.run(f"python -m sweep status toy --cluster {FILE}")
     assert told.startswith("toy: finished")
-    told = cluster.laptop.run(f"python -m sweep report toy --cluster {FILE}", seconds=TIME_LIMIT)
+    told = cluster.laptop.run(f"python -m sweep report toy --cluster {FILE}")
     assert "copied to sweeps/toy/report/report.html" in told
     assert "films/4/soft_triple" in (cluster.laptop.home / "sweeps/toy/report/report.html").read_text(encoding="utf-8")
     assert len(swept.results.trials) == 4
@@ -170,7 +167,7 @@ def test_a_sweep_that_loses_a_machine_is_equal_to_one_that_does_not(cluster: Own
 def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMachines, swept: Swept) -> None:
     assert len(swept.results.trials) == 4
     with begun(cluster.laptop, LONG) as first:
-        wait_until(lambda: first.poll() is not None or bool(trainings()), seconds=TIME_LIMIT)
+        wait_until(lambda: first.poll() is not None or bool(trainings()))
         (command,) = processes("python", "name=long")
         command.send_signal(signal.SIGINT)
         left, _ = first.communicate(timeout=TIME_LIMIT)
@@ -181,7 +178,7 @@ def test_whoever_began_a_sweep_may_leave_it_come_back_and_stop_it(cluster: OwnMa
         greeting = second.stdout.readline()
         assert greeting.split(";")[0] in left, "another job, or none"
         assert cluster.laptop.run(f"python -m sweep status long --cluster {FILE}").startswith("long: running")
-        told = cluster.laptop.run(f"python -m sweep stop long --now --cluster {FILE}", seconds=TIME_LIMIT)
+        told = cluster.laptop.run(f"python -m sweep stop long --now --cluster {FILE}")
         assert "it ends at once" in told
         followed, _ = second.communicate(timeout=TIME_LIMIT)
     assert second.returncode == 130, followed
@@ -196,7 +193,6 @@ def test_the_winner_is_trained_on_a_worker_and_comes_to_the_laptop(cluster: OwnM
     told = cluster.laptop.run(
         f"python -m sweep refit toy {arm} --cluster {FILE} --out model && "
         f"python -m sweep refit toy {arm} --dir undisturbed --out near",
-        seconds=TIME_LIMIT,
     )
     # The autoscaler has started Ray again on the machine that was lost, if that is half a minute ago.
     assert re.search(r"refit      training on gpu[12]\n", told), told

@@ -23,15 +23,12 @@ from tests.services.mlflow_server import Server, free_port
 from tests.services.postgres_server import PostgresServer, execute
 from tests.services.process import clean_environment
 from tests.services.sessions import Session
-from tests.services.waiting import wait_until
+from tests.services.waiting import TIME_LIMIT, wait_until
 from tests.sweeps.progress import reports_in_postgres
 from tests.sweeps.results_table import table
 from tests.sweeps.tiny_task import TinyTask
 
-pytestmark = pytest.mark.timeout(800)  # three sweeps and a server of MLflow: a minute on two cores
-
 ROOT = Path(__file__).parents[2]
-TIME_LIMIT = 200.0  # seconds for sweeps that share two cores with others
 REPORTS = 12  # in both ledgers, of the 36 that there will be
 
 
@@ -139,12 +136,12 @@ def test_a_restart_of_postgres_costs_no_score_and_no_run(
             blocks = {"ledger": ledger, "tracking": {"uri": uri}}
             sweeps.append(stack.enter_context(sweeping(task, tmp_path / name, hold, **blocks)))
         count = reports_in_postgres(ledger)
-        wait_until(lambda: count() >= REPORTS, seconds=TIME_LIMIT)
+        wait_until(lambda: count() >= REPORTS)
         postgres.restart()
         hold_postgres(postgres, hold)
         assert all(sweep.running for sweep in sweeps[1:]), "the restart came too late"
         for sweep in sweeps:
-            assert sweep.process.wait(TIME_LIMIT) == 0, sweep.said
+            assert sweep.process.wait(timeout=TIME_LIMIT) == 0, sweep.said
             assert "Traceback" not in sweep.said
         undisturbed = table(results(tmp_path / "undisturbed"))
         assert len(undisturbed) == 6  # two cells with two trials and a confirmation

@@ -21,16 +21,14 @@ from tests.multinode.own_machines import knock, ports
 from tests.sweeps.tiny_task import TinyTask
 from trainable.outcomes import Outcome
 
-pytestmark = pytest.mark.timeout(600)
-
 HEAD, GPU = "10.77.0.11", "10.77.0.12"
 TOKEN = "c0ffee" * 10
-TIME_LIMIT = 240.0  # seconds for a command
 START = "ray start --num-gpus=0 --object-store-memory=104857600"
 
 # Ends the greeting as soon as the port has shown who it is; says who vouches for it.
 GREET = """
 import pathlib, socket, ssl, sys
+from tests.services.waiting import TIME_LIMIT
 tls = pathlib.Path.home() / "tls"
 context = ssl.create_default_context(cafile=tls / "ca.crt")
 context.load_cert_chain(tls / "own.crt", tls / "own.key")
@@ -65,8 +63,8 @@ class TlsCluster:
     gpu: Machine
 
     def start(self) -> None:
-        self.head.run(f"{START} --head --port=6379 --num-cpus=0 --include-dashboard=false", seconds=TIME_LIMIT)
-        self.gpu.run(f"{START} --address={HEAD}:6379 --num-cpus=1", seconds=TIME_LIMIT)
+        self.head.run(f"{START} --head --port=6379 --num-cpus=0 --include-dashboard=false")
+        self.gpu.run(f"{START} --address={HEAD}:6379 --num-cpus=1")
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +110,7 @@ def test_a_sweep_runs_with_certificates(cluster: TlsCluster) -> None:
         budget={"trials_per_cell": 1},
         confirm={"draws": 1, "reseeded": 0},
     )
-    cluster.head.run(f"python -m sweep run spec.yaml --address {HEAD}:6379", seconds=TIME_LIMIT)
+    cluster.head.run(f"python -m sweep run spec.yaml --address {HEAD}:6379")
     results = read_stored("toy", home / "sweeps")[1].results()
     assert [(each.outcome, each.attempts) for each in results.trials] == [(Outcome.COMPLETED, 1)] * 2
     assert [len(each.replicates) for each in results.confirmations] == [1, 1]

@@ -48,7 +48,7 @@ class Server:
                 command, cwd=self.folder, env=environment, stdout=log, stderr=log, start_new_session=True
             )
         self.begun(self.process.pid)
-        wait_until(self.answers, seconds=120)
+        wait_until(self.answers)
 
     def kill(self) -> None:
         """As a power cut: the server and the workers that it started."""

@@ -72,7 +72,7 @@ class PostgresServer:
             assert made.wait() == 0, (self.folder / "server.log").read_text(encoding="utf-8")
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         self.process = self._call("postgres", "-D", data, "-p", str(self.port), *settings)
-        wait_until(self.answers, seconds=60)
+        wait_until(self.answers)
 
     def stop(self) -> None:
         """As an administrator does it: sessions are ended, the data is put in order."""

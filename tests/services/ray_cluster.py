@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.services.sessions import Session, workers
+from tests.services.waiting import TIME_LIMIT
 
 __all__ = ["RayCluster"]
 
 _NODES = 2
 _ATTEMPTS = 3
-_TIME_LIMIT = 180.0  # seconds for a node to start
 _RAY = str(Path(sys.executable).parent / "ray")
 _COMMON = ("--block", "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0")
 _STORE = 100 * 2**20  # bytes of shared memory for each node; sweeps hardly use it
@@ -85,7 +85,7 @@ class RayCluster:
 
 
 def _started(node: Session) -> bool:
-    deadline = time.monotonic() + _TIME_LIMIT
+    deadline = time.monotonic() + TIME_LIMIT
     while node.running and time.monotonic() < deadline:
         if "Ray runtime started" in node.said:
             return True

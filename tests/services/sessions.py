@@ -13,10 +13,9 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 
 from tests.services.command_line import is_worker
+from tests.services.waiting import TIME_LIMIT
 
 __all__ = ["Session", "workers"]
-
-_TIME_LIMIT = 60.0  # seconds for processes that were killed to be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Session:
 
     def kill(self) -> None:
         """End them all at once, as a power cut does, and wait until they are gone."""
-        deadline = time.monotonic() + _TIME_LIMIT
+        deadline = time.monotonic() + TIME_LIMIT
         while members := self.members():
             assert time.monotonic() < deadline, f"{members} do not die"
             for member in members:

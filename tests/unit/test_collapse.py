@@ -156,7 +156,6 @@ def test_a_small_lead_that_rare_collapses_would_cost_is_cautioned_against() -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("draws", [10, 20])
 def test_equally_good_arms_of_which_one_collapses_are_rarely_told_apart(draws: int) -> None:
     """A tenth of all trainings collapse, and 24 trainings of the search have shown that."""

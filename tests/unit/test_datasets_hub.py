@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.waiting import TIME_LIMIT
 from trainable import DatasetConfig
 from trainable.datasets import DATASETS, pin
 
@@ -38,7 +39,9 @@ def _offline(folder: Path, script: str) -> subprocess.CompletedProcess[str]:
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-W", "error", "-c", script]
-    return subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    return subprocess.run(
+        command, env=environment, cwd=folder, capture_output=True, text=True, timeout=TIME_LIMIT, check=True
+    )
 
 
 @pytest.mark.slow

@@ -19,6 +19,7 @@ from huggingface_hub import constants
 from numpy.typing import NDArray
 
 import trainable.embeddings
+from tests.services.waiting import TIME_LIMIT
 from tests.sweeps.tiny_encoders import write_encoder
 from trainable.batching import tokenise
 from trainable.config import DatasetConfig, TrialConfig
@@ -300,7 +301,7 @@ def test_processes_that_ask_at_once_get_the_same_embeddings(
     processes: Processes, tiny_bert: Path, kept: Path, encoded: list[int]
 ) -> None:
     started = [processes.start(seed) for seed in (1, 2)]
-    assert [process.wait(timeout=120) for process in started] == [0, 0]
+    assert [process.wait(timeout=TIME_LIMIT) for process in started] == [0, 0]
     assert len(files(kept)) == 1
     here_ND = frozen(tiny_bert).embed(texts(), ALL)
     assert not encoded, "this process finds what the others kept"

@@ -12,6 +12,7 @@ from typing import NoReturn
 import pytest
 
 from sweep.cli.interrupts import interruptible
+from tests.services.waiting import TIME_LIMIT
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -79,5 +80,5 @@ def test_a_job_that_was_told_to_ignore_ctrl_c_takes_it() -> None:
         "    time.sleep(20)\n"
     )
     command = ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
     assert done.stderr.endswith("KeyboardInterrupt\n")

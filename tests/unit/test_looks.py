@@ -41,7 +41,6 @@ def crossed(bounds: Bounds, level: float, paths: int = 200_000) -> list[float]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("level", [LEVEL, LEVEL / 6])
 def test_each_look_spends_its_part_of_the_level(level: float) -> None:
     spent = [level * (look / LOOKS[-1]) ** 2 for look in LOOKS]

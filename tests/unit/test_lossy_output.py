@@ -14,6 +14,7 @@ from rich.console import Console
 from sweep.display.lossy_output import LossyOutput
 from sweep.driver import _logged
 from sweep.ledger.directory import SweepDirectory
+from tests.services.waiting import TIME_LIMIT
 
 FULL = Path("/dev/full")  # a device that takes nothing, as a full disk
 needs_full = pytest.mark.skipif(not FULL.exists(), reason=f"needs {FULL}")
@@ -46,7 +47,7 @@ def test_a_log_on_a_full_disk_is_no_error(tmp_path: Path) -> None:
 def test_other_commands_say_that_they_cannot_be_heard() -> None:
     with FULL.open("w") as full:
         call = [sys.executable, "-m", "sweep", "schema"]
-        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+        done = subprocess.run(call, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=TIME_LIMIT)
     assert done.returncode == 2
     assert "must be able to read its files and to write what it says" in done.stderr
     assert "Traceback" not in done.stderr

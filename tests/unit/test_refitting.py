@@ -304,7 +304,6 @@ ONNX = [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("kind", ONNX)
 def test_an_onnx_file_gives_the_same_scores(kind: str, tiny_bert: Path, tmp_path: Path) -> None:
     onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")

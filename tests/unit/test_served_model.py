@@ -48,7 +48,6 @@ def test_a_column_that_stands_twice_is_refused() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_it_answers_as_the_classifier_whatever_the_recipe(
     toy_csv: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

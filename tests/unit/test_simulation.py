@@ -16,7 +16,7 @@ from sweep.verdict.statistics import LEVEL, holm, mean_interval, sign_flip_p, su
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 
 DRAW_SD, NOISE_SD = 6.0, 3.0
 """Of the effect that a draw has on every loss alike (SetFit's published runs: 6 to 8 points), and of the rest."""

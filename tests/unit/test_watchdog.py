@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sweep.execution.watchdog import StalledError, log_place, time_limit
+from tests.services.waiting import TIME_LIMIT
 
 
 def hang_in_a_read(fifo: Path) -> None:
@@ -49,7 +50,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
 with sweep.execution.watchdog.time_limit(0.1):
     ctypes.PyDLL(None).sleep(60)  # keeps the interpreter
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=TIME_LIMIT, check=False)
     assert done.returncode == 1
     assert "Timeout" in done.stderr
     assert "line 7" in done.stderr
