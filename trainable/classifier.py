@@ -243,8 +243,15 @@ def listed(texts: Sequence[str]) -> list[str]:
 
 
 def joined(first: str, second: str, tokenizer: Any, separator: str, max_length: int, prompt: str = "") -> str:
-    """Return the two texts of a pair as one, with the separator between. Of a pair that has more than `max_length`
-    tokens the end of the longer text is left out, so that both are read, as where a tokenizer is given both.
+    """Return the two texts of a pair as one, cut as `cut_pair` does, with the separator between."""
+    return f" {separator} ".join(cut_pair(first, second, tokenizer, separator, max_length, prompt))
+
+
+def cut_pair(
+    first: str, second: str, tokenizer: Any, separator: str, max_length: int, prompt: str = ""
+) -> tuple[str, str]:
+    """Return two texts that are to be read as one, each without its end where that is too much: of a pair that has more
+    than `max_length` tokens the longer text is cut, so that both are read, as where a tokenizer is given both.
 
     prompt: what will stand before them.
     """
@@ -252,14 +259,13 @@ def joined(first: str, second: str, tokenizer: Any, separator: str, max_length: 
     def tokens(text: str, special: bool = False) -> int:
         return len(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
 
-    whole = f"{first} {separator} {second}"
-    if tokens(prompt + whole, special=True) <= max_length:
-        return whole
+    if tokens(f"{prompt}{first} {separator} {second}", special=True) <= max_length:
+        return first, second
     room = max(2, max_length - tokens(f"{prompt} {separator} ", special=True))
     of_first, of_second = tokens(first), tokens(second)
     half = (room + (of_first > of_second)) // 2  # of an odd number the longer one has one more
     kept = min(of_first, max(room - of_second, half))
-    return f"{_beginning(first, kept, tokenizer)} {separator} {_beginning(second, room - kept, tokenizer)}"
+    return _beginning(first, kept, tokenizer), _beginning(second, room - kept, tokenizer)
 
 
 def _beginning(text: str, most: int, tokenizer: Any) -> str:

@@ -158,8 +158,9 @@ class DatasetConfig(BaseModel):
     def _one_place(self) -> Self:
         if self.hub is not None and self.path is not None:
             raise ValueError(f"give `hub` or `path`, not both; received hub={self.hub!r} and path={self.path!r}")
-        if self.text_pair == self.text:
-            raise ValueError(f"`text_pair` names a column of its own; received {self.text!r}, which is `text` too")
+        if self.text_pair in (self.text, self.label):
+            other = "text" if self.text_pair == self.text else "label"
+            raise ValueError(f"`text_pair` names a column of its own; received {self.text_pair!r}, which is `{other}`")
         if self.senteval is not None and self.path is None:
             raise ValueError("`senteval` names the task of a local folder: give the folder as `path`")
         for name, value in (("encoding", self.encoding), ("delimiter", self.delimiter)):

@@ -151,7 +151,7 @@ def _training_at(address: str) -> Training:
 
 def _examples(model: Model, examples: Sequence[Any] | None, labels: Sequence[Any] | None) -> Examples | None:
     from sweep.explain.attribution import Examples
-    from trainable.classifier import ordered
+    from trainable.classifier import listed, ordered
 
     if examples is None and labels is None:
         return None
@@ -164,8 +164,19 @@ def _examples(model: Model, examples: Sequence[Any] | None, labels: Sequence[Any
             f"examples need a label each, of {', '.join(model.labels[:8])}; received {received}: give labelled texts"
         )
     numbers_M = np.array([model.labels.index(str(label)) for label in names], dtype=np.int64)
-    firsts = [row[0] if model.paired else row for row in rows]
-    return Examples.of(model, firsts, [row[1] for row in rows] if model.paired else None, numbers_M)
+    firsts, seconds = zip(*map(_pair, rows), strict=True) if model.paired else (rows, None)
+    return Examples.of(model, listed(firsts), None if seconds is None else listed(seconds), numbers_M)
+
+
+def _pair(row: Any) -> tuple[Any, Any]:
+    """The two texts of an example. Raises ValueError for anything else, above all for a text, whose letters they would
+    be."""
+    if isinstance(row, str) or not hasattr(row, "__len__") or len(row) != 2:
+        raise ValueError(
+            f"examples of pairs are (text, text) tuples, or an array of two columns; received {str(row)[:80]!r}: give "
+            "the second text of each too, as list(zip(texts, pairs))"
+        )
+    return row[0], row[1]
 
 
 def _of_files(files: Mapping[str, bytes]) -> Classifier:

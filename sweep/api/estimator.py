@@ -12,6 +12,7 @@ import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin  # type: ignore[import-untyped]
 from sklearn.utils import check_consistent_length, column_or_1d  # type: ignore[import-untyped]
 from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
-from sklearn.utils.validation import check_is_fitted  # type: ignore[import-untyped]
+from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
 from sweep.api.classifier import Classifier, refit
 from sweep.api.result import Result
@@ -29,6 +30,7 @@ from sweep.verdict import Verdict
 from trainable.dataset_config import FEW_ROWS, DatasetConfig
 from trainable.datasets.classes import equally_spelled
 from trainable.datasets.table import Table, part_of
+from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -47,12 +49,13 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     embedding: how it makes a sentence of its tokens: what its folder states, or else their mean (`auto`); `mean`, `cls`
         or another of a trial.
     recipes, losses: what is compared, or the one that is trained; `frozen`, where it is among them, is the baseline.
+        Losses are for the recipes that take one.
     shots: labels of a class in each training of the comparison; by default half of what the rarest class has beside the
         test part, at most 16.
     trials: configurations of each method that are tried.
     draws: random samples on which each method's best one is confirmed.
     spec: further fields of a spec, by dotted name, as `{"search.encoder_lr": [1e-4, 3e-4]}`.
-    random_state: seed of all draws.
+    random_state: seed of all draws; None is 0.
     root: the folder that keeps the sweep; the same call then resumes it. By default a temporary one, which lasts as
         long as the fitted estimator.
     progress: whether to show how far the sweep is.
@@ -62,6 +65,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_: the labels, sorted.
     result_, verdict_: what came of the sweep: tables and report; which method won, by how much, and how sure that is.
     classifier_: the winner, with `save`; labels are texts there.
+    feature_names_in_: the columns of a DataFrame of pairs; `predict` takes one with the same, in that order.
     """
 
     def __init__(
@@ -75,7 +79,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trials: int = 4,
         draws: int = 8,
         spec: Mapping[str, Any] | None = None,
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
         root: str | Path | None = None,
         progress: bool = False,
     ) -> None:
@@ -99,7 +103,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def fit(self, X: Any, y: Any) -> Self:
         """Compare the methods on these texts, and train the winner on all of them.
 
-        X: N texts, as a list, an array or a Series; pairs of texts as an array or a DataFrame of two columns.
+        X: N texts, as a list, an array or a Series; pairs of texts as an array or a DataFrame of two columns, or as a
+            list of tuples.
         y: their labels, texts or numbers.
 
         Raises ValueError, as SweepError and TrainableError are, for data that cannot be used.
@@ -113,18 +118,23 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_consistent_length(texts, labels)
         _check_known(labels)
         check_classification_targets(labels)
-        self.classes_, places_N = np.unique(labels, return_inverse=True)
-        _check_several(self.classes_, len(labels))
-        names = _names(self.classes_)
+        classes, places_N = np.unique(labels, return_inverse=True)
+        _check_several(classes, len(labels))
+        names = _names(classes)
         frame = _frame(texts, pairs, [names[place] for place in places_N.tolist()])
         root = Path(self.root) if self.root is not None else self._temporary()
         fields = self._fields(frame, root)
-        content = frame.to_json(orient="split") + json.dumps(fields, sort_keys=True, default=str)
+        asked = [fields, *([dict(self.spec)] if self.spec else [])]
+        content = frame.to_json(orient="split") + "".join(
+            json.dumps(each, sort_keys=True, default=str) for each in asked
+        )
         name = f"fit-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-        self.result_ = run({"name": name, **fields}, data=frame, overrides=self.spec, root=root, progress=self.progress)
-        self.verdict_ = self.result_.verdict
-        self.classifier_ = refit(self.result_)
-        _check_labels(self.classifier_.labels, names)
+        result = run({"name": name, **fields}, data=frame, overrides=self.spec, root=root, progress=self.progress)
+        classifier = refit(result)
+        _check_labels(classifier.labels, names)
+        # All at the end: a fit that fails leaves the estimator as it was, fitted or not.
+        self.classes_, self.result_, self.verdict_, self.classifier_ = classes, result, result.verdict, classifier
+        self._keep_columns(X if pairs is not None else None)
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -136,14 +146,30 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probabilities_NC, with the classes in the order of `classes_`."""
         check_is_fitted(self)
+        texts, pairs = _texts(X)
+        if self.classifier_.model.paired != (pairs is not None):
+            fitted, received = ("pairs of texts", "single texts")[:: 1 if pairs is None else -1]
+            raise ValueError(
+                f"X must be what `fit` was given, {fitted}; received {received}: pairs are an array or a DataFrame of "
+                "two columns, or a list of tuples"
+            )
+        if hasattr(self, "feature_names_in_") and hasattr(X, "columns"):
+            validate_data(self, X, reset=False, skip_check_array=True)
         places = {label: place for place, label in enumerate(self.classifier_.labels)}
         order = [places[name] for name in _names(self.classes_)]
-        return self.classifier_.predict_proba(*_texts(X))[:, order]
+        return self.classifier_.predict_proba(texts, pairs)[:, order]
 
     def save(self, folder: str | Path) -> None:
         """Write the winner into a folder, as `sweep.Classifier.save` does."""
         check_is_fitted(self)
         self.classifier_.save(folder)
+
+    def _keep_columns(self, X: Any) -> None:
+        """Remember the columns of a DataFrame of pairs, by whose names `predict` tells exchanged texts."""
+        if hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=True, skip_check_array=True)
 
     def _temporary(self) -> Path:
         """A folder that is removed with the estimator."""
@@ -157,7 +183,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rarest = min(Counter(frame["label"][~frame.duplicated()]).values())
         left = max(1, rarest - max(1, round(rarest / 4)))  # beside the test part
         recipes, losses = (([axis] if isinstance(axis, str) else list(axis)) for axis in (self.recipes, self.losses))
-        fine_tuned = any(recipe != "frozen" for recipe in recipes)
+        trained = any(recipe not in RECIPES or RECIPES[recipe].losses != "none" for recipe in recipes)
         validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
         return {
             "datasets": {"data": {"test_share": 0.25, **pair}},
@@ -165,18 +191,18 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "dataset": ["data"],
                 "shots": [self.shots or min(_MOST_SHOTS, max(1, left // 2))],
                 "recipe": recipes,
-                **({"loss": losses} if fine_tuned else {}),
+                **({"loss": losses} if trained else {}),
             },
             "trial": {
                 "encoder": str(self.encoder),
                 "embedding": self.embedding,
-                **({"head_lr": 1e-3, "batch_size": 16} if fine_tuned else {}),
+                **({"head_lr": 1e-3, "batch_size": 16} if trained else {}),
             },
             "protocol": {
                 "replicates": 1 if len(frame) < FEW_ROWS else 2,  # of few labels, each trains on four folds in turn
                 "evaluations": 1,
                 "steps": 30,
-                "seed": self.random_state or 0,
+                "seed": _seed(self.random_state),
                 **validation,
             },
             "budget": {"trials_per_cell": self.trials},
@@ -197,6 +223,8 @@ def _texts(X: Any) -> tuple[list[str], list[str] | None]:
     if isinstance(X, str | Mapping | Set) or not hasattr(X, "__iter__"):
         raise ValueError(f"X must be a list of texts; received {type(X).__name__}: give one text as a list too")
     rows = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
+    if isinstance(rows, list) and rows and all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
+        rows = np.array(rows, dtype=object)
     shape: tuple[int, ...] = rows.shape if isinstance(rows, np.ndarray) else (len(rows),)
     if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, 2)):
         raise ValueError(f"X must be texts in one column, or pairs of texts in two; received the shape {shape}")
@@ -216,6 +244,15 @@ def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.D
     import pandas as pd  # imported late: it takes most of a second
 
     return pd.DataFrame({"text": texts, **({} if pairs is None else {"pair": pairs}), "label": labels})
+
+
+def _seed(state: object) -> int:
+    """The seed of a sweep: a RandomState is asked for one, as by scikit-learn. Raises ValueError for anything else."""
+    if isinstance(state, np.random.RandomState):
+        return int(state.randint(2**31))
+    if state is not None and (not isinstance(state, Integral) or not 0 <= int(state) < 2**32):
+        raise ValueError(f"random_state must be a whole number from 0 on, a RandomState or None; received {state!r}")
+    return 0 if state is None else int(state)
 
 
 def _check_known(labels: NDArray[Any]) -> None:

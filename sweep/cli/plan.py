@@ -187,8 +187,9 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
     for cell in grid:
         first = cell.default_params()
         for loss, space in cell.spaces.items():
+            method = cell.method if len(cell.spaces) == 1 else loss
             for name, values in space.items():
-                if (row := (loss, name, range_in_words(values))) not in seen:
+                if (row := (method, name, range_in_words(values))) not in seen:
                     seen.add(row)
                     table.add_row(*row, str(first.get(name, "-")))
     console.print(table)

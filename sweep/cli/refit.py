@@ -60,7 +60,8 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
         console.print(f"{'MLflow':<11}{where}", soft_wrap=True)
     if not options.called:  # else the folder goes to who called
         console.print(f"{'classifier':<11}{kept.folder}   (its card: {kept.folder / 'README.md'})", soft_wrap=True)
-        console.print(f"{'use':<11}python -m sweep predict {shlex.quote(str(kept.folder))} FILE.csv", soft_wrap=True)
+        words = ["python", "-m", "sweep", "predict", str(kept.folder), "FILE.csv", *kept.winner.columns]
+        console.print(f"{'use':<11}{shlex.join(words)}", soft_wrap=True)
     return 0
 
 

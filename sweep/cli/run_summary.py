@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,11 @@ from sweep.records.spent import spent
 from sweep.scheduling.budget import Limit, LimitKind
 from sweep.scheduling.ending import End
 from sweep.spec.model import SweepSpec
+from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
+    from sweep.verdict import Arm, Verdict
 
 __all__ = ["command", "print_run_summary", "print_verdict"]
 
@@ -93,8 +96,10 @@ def _directions(
     match result.ending.end:
         case End.FINISHED:
             lines.append(("extend", more))
-            if not options.via and spec.confirm.draws:
-                lines.append(("keep", f"{_refit(spec, directory)}   (the winner as a classifier)"))
+            if spec.explain and directory.explained():
+                lines.append(("explain", f"{directory.explanations}   (a page for each comparison)"))
+            if not options.via and result.report is not None:
+                lines += [("keep", text) for text in _keep(spec, directory, result.report.verdict)]
         case End.OUT_OF_BUDGET:
             lines.append(("resume", f"{again}   ({result.ending.limit} is used up{_raise(result.ending.limit)})"))
         case End.INTERRUPTED:
@@ -110,10 +115,26 @@ def _extended(command: str, trials: int) -> str:
     return shlex.join([*words, "--set", f"{field}{trials}"])
 
 
-def _refit(spec: SweepSpec, directory: SweepDirectory) -> str:
-    """The command that keeps the winner; a sweep in another folder than the default is named by it."""
+def _keep(spec: SweepSpec, directory: SweepDirectory, found: Verdict) -> Iterator[str]:
+    """The command that keeps the winner of the only comparison, or of the first of several; where no classifier can be
+    kept of it, the best one of which one can. A sweep in another folder than the default is named by it."""
+    best = [(each, each.best) for each in found.comparisons if each.best is not None]
+    if not best:
+        return
+    comparison, winner = best[0]
+    arms = [arm for arm in comparison.arms if arm.summary is not None and _can_be_kept(arm)]
+    if not arms:
+        return
+    kept = winner if winner in arms else max(arms, key=lambda arm: arm.summary.mean if arm.summary else 0.0)
+    named = ["--arm", kept.cell] if len(best) > 1 or kept is not winner else []
     place = spec.name if directory.path == Path("sweeps") / spec.name else str(directory.path)
-    return shlex.join([_program("python"), "-m", "sweep", "refit", place, "--out", f"{spec.name}-model"])
+    words = [_program("python"), "-m", "sweep", "refit", place, *named, "--out", f"{spec.name}-model"]
+    which = f"the winner{f' of {comparison.title}' if len(best) > 1 else ''}" if kept is winner else "the best to keep"
+    yield f"{shlex.join(words)}   ({which} as a classifier)"
+
+
+def _can_be_kept(arm: Arm) -> bool:
+    return arm.winner is not None and RECIPES[arm.winner.config.recipe.name].keep is not None
 
 
 def _there(action: str, spec: SweepSpec, options: argparse.Namespace) -> str:

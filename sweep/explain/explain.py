@@ -34,9 +34,8 @@ from sweep.report.layout import render_document
 from sweep.verdict import verdict
 from sweep.verdict.chosen import chosen_arm
 from sweep.verdict.wording import METRICS
-from trainable.config import DatasetConfig
 from trainable.datasets import load
-from trainable.datasets.text_data import TextData
+from trainable.datasets.text_data import TextData, pair_column
 from trainable.datasets.text_files import read_texts
 from trainable.inputs import forget_inputs
 
@@ -93,8 +92,9 @@ def explain_stored(
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     config = chosen.confirmation.config.dataset
     data = load(config)
-    given = None if texts is None else _given(texts, config, draws)
-    others = None if unlabelled is None else _read(unlabelled, config)
+    columns = (config.text, pair_column(config, data.test))
+    given = None if texts is None else _given(texts, columns, draws)
+    others = None if unlabelled is None else read_texts(unlabelled, *columns)
     _check_rows(data, ledger.sweep().data.get(comparison.dataset), spec.name)
     material = gathered(found, comparison, chosen, data, spec.name)
     folder = out or directory.explanations / _folder_name(chosen.cell)
@@ -106,16 +106,12 @@ def explain_stored(
     return Explanation(page=page, cell=chosen.cell, sentence=_sentence(material))
 
 
-def _given(file: Path, config: DatasetConfig, draws: int) -> Texts:
+def _given(file: Path, columns: tuple[str, str | None], draws: int) -> Texts:
     if not draws:
         raise FolderError(
             f"texts are explained by a model, and with --draws 0 none is trained; received {file}: leave --draws out"
         )
-    return _read(file, config)
-
-
-def _read(file: Path, config: DatasetConfig) -> Texts:
-    return read_texts(file, config.text or "text", config.text_pair)
+    return read_texts(file, *columns)
 
 
 def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:

@@ -107,9 +107,11 @@ def arm_predictions(
 
 def _models(material: Material, draws: int, told: Callable[[str], None]) -> list[DrawnClassifier]:
     from trainable.drawn_classifier import drawn_classifier
+    from trainable.refitting import check_kept
 
     confirmation = material.arm.confirmation
     assert confirmation is not None, "a confirmed arm"
+    check_kept(confirmation.config)
     kept = [each.evaluation for each in confirmation.replicates]
     chosen = [each for each in kept if each.predicted is not None and each.initialisation == 0][:draws]
     models = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sweep.records.sweep import DataRecord
 from trainable.datasets.digest import data_digest
-from trainable.datasets.text_data import TextData
+from trainable.datasets.text_data import TextData, pair_column
 from trainable.predicted_classes import PredictedClasses
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:
             labels=PredictedClasses.of({"label": data.test.labels_N}),
             folds=data.folds,
             digest=_digest(data),
+            columns=tuple(name for name in (config.text, pair_column(config, data.pool), config.label) if name),
         )
-        for name, data in ((name, load(config)) for name, config in configs.items())
+        for name, config, data in ((name, config, load(config)) for name, config in configs.items())
     }
 
 

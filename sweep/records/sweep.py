@@ -29,6 +29,7 @@ class DataRecord:
     folds: 0 where the test part is the same for all draws. Else pool and test part both are all labelled rows, and a
         draw tests 1 of so many parts of them.
     digest: differs whenever texts or labels do; empty in records of old.
+    columns: of the texts and the label, by which they are read; empty in records of old.
     """
 
     name: str
@@ -40,6 +41,7 @@ class DataRecord:
     labels: PredictedClasses | None = None
     folds: int = 0
     digest: str = ""
+    columns: tuple[str, ...] = ()
 
     @property
     def majority_share(self) -> float:
@@ -51,12 +53,13 @@ class DataRecord:
         """The record of which `to_json` gave these fields."""
         labels = fields.get("labels")
         tuples = {name: tuple(fields[name]) for name in ("class_names", "test_counts", "notes")}
+        tuples["columns"] = tuple(fields.get("columns", ()))
         return cls(**{**fields, **tuples, "labels": PredictedClasses.from_json(labels) if labels else None})
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON data."""
         values = asdict(self) | {"labels": None if self.labels is None else self.labels.to_json()}
-        of_late = ("labels", "folds", "digest")  # a record of old stays as it was
+        of_late = ("labels", "folds", "digest", "columns")  # a record of old stays as it was
         return {name: value for name, value in values.items() if name not in of_late or value}
 
 

@@ -10,6 +10,7 @@ import yaml
 
 from sweep.refitting.expected import expected, extrapolated
 from sweep.verdict import Arm, Comparison
+from trainable.config import TrialConfig
 
 if TYPE_CHECKING:
     from sweep.verdict.learning_curve import LearningCurve
@@ -54,7 +55,7 @@ def model_card(
         yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).rstrip(),
         "---",
         f"# {comparison.dataset}: {len(classifier.labels)} classes, {arm.method}",
-        f"A classifier of {'pairs of texts' if config.dataset.text_pair else 'texts'} into "
+        f"A classifier of {_texts(config, classifier.paired)} into "
         f"{', '.join(f'`{_code(label)}`' for label in classifier.labels)}. It is {_origin(comparison, arm)} of the "
         f"sweep `{sweep}`, trained once more on {refitted.rows:,} labelled rows.",
         "## How well it does",
@@ -125,10 +126,24 @@ def _calibration(refitted: Refitted) -> Iterator[str]:
     )
 
 
+def _texts(config: TrialConfig, paired: bool) -> str:
+    """What is classified. The order of the texts of a pair counts, so it is said which column stood first."""
+    if not paired:
+        return "texts"
+    if config.dataset.text_pair is None:
+        return "pairs of texts"
+    return f"pairs of texts (`{_code(config.dataset.text)}` first, `{_code(config.dataset.text_pair)}` second)"
+
+
 def _pipeline(refitted: Refitted) -> Iterator[str]:
     if _is_own(refitted):
         cut = f"truncation=True, max_length={refitted.classifier.max_length}"
-        yield f'`transformers.pipeline("text-classification", ".", {cut})` gives the same labels and probabilities.'
+        pairs = ' for `{"text": "...", "text_pair": "..."}`' if refitted.classifier.paired else ""
+        empty = " It does not read a second text that is empty as one." if refitted.classifier.paired else ""
+        yield (
+            f'`transformers.pipeline("text-classification", ".", {cut})` gives the same labels and probabilities'
+            f"{pairs}.{empty}"
+        )
     else:
         yield (
             "`transformers` alone loads the encoder, and puts a new head on it that has learned nothing: its "

@@ -81,6 +81,14 @@ class Winner:
         return self.source.spec.name
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """The options of `python -m sweep predict` that name the columns of a file like the sweep's own data."""
+        assert self.arm.winner is not None, "a confirmed arm has a winner"
+        config = self.arm.winner.config.dataset
+        text = () if config.text == "text" else ("--text", config.text)
+        return (*text, "--pair", config.text_pair or "text_pair") if self.refitted.classifier.paired else text
+
+    @property
     def expected(self) -> str:
         """What is expected of it, in a sentence."""
         return expected(self.refitted, self.comparison, self.arm)
@@ -226,14 +234,13 @@ def register_kept(kept: Kept, model: str) -> str:
     model: its name there; empty for that of the sweep.
     """
     winner, spec = kept.winner, kept.winner.source.spec
-    pairs = winner.arm.confirmation is not None and winner.arm.confirmation.config.dataset.text_pair is not None
     registered, version = register(
         kept.folder,
         model or spec.name,
         uri=winner.source.uri,
         parent=winner.source.results.sweep.run_id,
         experiment=spec.tracking.experiment,
-        pairs=pairs,
+        pairs=winner.refitted.classifier.paired,
         card=f"{winner.expected} {winner.comparison.sentence}",
     )
     served = f"mlflow models serve -m models:/{registered}@{ALIAS} --env-manager local"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,8 @@ def refit_by(file: str, sweep: str, out: Path, words: Sequence[str], called: str
     if code == 0:
         _fetch(head, name, out)
         console.print(f"{'classifier':<11}{out}   (its card: {out / 'README.md'})", soft_wrap=True)
-        console.print(f"{'use':<11}python -m sweep predict {shlex.quote(str(out))} FILE.csv", soft_wrap=True)
+        pair = " --pair COLUMN" if json.loads((out / "classifier.json").read_text("utf-8"))["paired"] else ""
+        console.print(f"{'use':<11}python -m sweep predict {shlex.quote(str(out))} FILE.csv{pair}", soft_wrap=True)
     return code
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweep.addresses import redacted
@@ -29,7 +29,7 @@ def dataset_inputs(sweep: SweepRecord) -> list[DatasetInput]:
             digest=record.digest,
             source_type=kind,
             source=json.dumps(source, ensure_ascii=False),
-            schema=json.dumps(_schema(config), ensure_ascii=False),
+            schema=json.dumps(_schema(record.columns), ensure_ascii=False),
             profile=json.dumps(_profile(record), ensure_ascii=False),
         )
         found.append(DatasetInput(dataset, [context]))
@@ -44,9 +44,8 @@ def _source(name: str, config: Mapping[str, Any]) -> tuple[str, Mapping[str, str
     return "local", {"uri": redacted(str(config.get("path") or f"{name} (part of few-shot-sweep)"))}
 
 
-def _schema(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    columns = (config.get("text") or "text", config.get("text_pair"), config.get("label") or "label")
-    return {"mlflow_colspec": [{"type": "string", "name": name, "required": True} for name in columns if name]}
+def _schema(columns: Sequence[str]) -> Mapping[str, Any]:
+    return {"mlflow_colspec": [{"type": "string", "name": name, "required": True} for name in columns]}
 
 
 def _profile(record: DataRecord) -> Mapping[str, int]:

@@ -22,7 +22,8 @@ def failing_to_train(first: Arm, base: Arm) -> str:
     if lead is None:
         return f"{text}."
     mean, low, high = (f"{100 * value:.1f}" for value in (abs(lead.mean), lead.low, lead.high))
-    where = f"{'ahead of' if lead.mean > 0 else 'behind'} {base.method} by {mean} points"
+    apart = f"{'ahead of' if lead.mean > 0 else 'behind'} {base.method} by {mean} points"
+    where = apart if float(mean) else f"as good as {base.method}"
     others = "where both train" if _trains(first) and _trains(base) else "in the other draws"
     return f"{text}; {others}, {first.method} is {where} (95 % interval {low} to {high})."
 

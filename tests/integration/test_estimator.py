@@ -107,8 +107,64 @@ def test_tables_and_pairs_are_taken(small: FewShotClassifier) -> None:
     pairs = pd.DataFrame({"first": TEXTS, "second": TEXTS[::-1]})
     paired = clone(small).fit(pairs, LABELS)
     assert paired.predict(pairs.to_numpy()).shape == (len(TEXTS),)
-    with pytest.raises(ValueError, match="takes pairs of texts"):
+    tuples = list(zip(TEXTS, TEXTS[::-1], strict=True))
+    assert (clone(small).fit(tuples, LABELS).predict_proba(tuples) == paired.predict_proba(pairs)).all()
+    remedy = "pairs are an array or a DataFrame of two columns, or a list"
+    with pytest.raises(ValueError, match=f"fit` was given, pairs of texts; received single texts: {remedy}"):
         paired.predict(TEXTS)
+    with pytest.raises(ValueError, match=f"fit` was given, single texts; received pairs of texts: {remedy}"):
+        small.predict(tuples)
+
+
+def test_exchanged_columns_of_pairs_are_told_by_their_names(small: FewShotClassifier) -> None:
+    pairs = pd.DataFrame({"first": TEXTS, "second": TEXTS[::-1]})
+    paired = clone(small).fit(pairs, LABELS)
+    assert paired.feature_names_in_.tolist() == ["first", "second"]
+    with pytest.raises(ValueError, match="feature names should match"):
+        paired.predict(pairs[["second", "first"]])
+    assert not hasattr(paired.fit(pairs.to_numpy(), LABELS), "feature_names_in_")
+
+
+@pytest.mark.parametrize(
+    ("recipes", "loss"),
+    [(["setfit"], False), (["frozen", "label_names"], False), (["frozen", "metric_then_head"], True)],
+)
+def test_losses_are_for_the_recipes_that_take_one(recipes: list[str], loss: bool, tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    fields = FewShotClassifier("tiny", recipes=recipes)._fields(frame, tmp_path)
+    assert ("loss" in fields["compare"], "batch_size" in fields["trial"]) == (loss, loss)
+
+
+def test_fits_of_other_fields_are_other_sweeps_of_one_folder(small: FewShotClassifier, tmp_path: Path) -> None:
+    for head in ("centroid", "neighbours"):
+        found = clone(small).set_params(root=tmp_path, spec={**SPEC, "search.frozen.head": head}).fit(TEXTS, LABELS)
+        (trial,) = found.result_.records.trials
+        assert trial.config.flat()["recipe.head"] == head
+    assert len(list(tmp_path.glob("fit-*"))) == 2
+
+
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(small: FewShotClassifier) -> None:
+    wrong = clone(small).set_params(encoder="no/such/encoder")
+    with pytest.raises(ValueError, match="no/such/encoder"):
+        wrong.fit(TEXTS, LABELS)
+    with pytest.raises(NotFittedError):
+        wrong.predict(TEXTS)
+    before = small.fit(TEXTS, LABELS).predict_proba(TEXTS)
+    with pytest.raises(ValueError, match="rows"):
+        small.fit(TEXTS, ["x"] + ["y"] * 71)
+    assert (small.predict_proba(TEXTS) == before).all()
+    assert small.classes_.tolist() == ["bad", "good"]
+
+
+def test_the_seed_may_be_drawn_as_by_scikit_learn(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    drawn = np.random.RandomState(7).randint(2**31)
+    states: list[tuple[Any, int]] = [(None, 0), (np.int64(3), 3), (np.random.RandomState(7), drawn)]
+    for state, seed in states:
+        assert FewShotClassifier("tiny", random_state=state)._fields(frame, tmp_path)["protocol"]["seed"] == seed
+    wrong: Any = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="random_state must be a whole number"):
+        FewShotClassifier("tiny", random_state=wrong)._fields(frame, tmp_path)
 
 
 def test_it_works_within_scikit_learn(small: FewShotClassifier) -> None:

@@ -7,6 +7,8 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import mlflow
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 import yaml
 
@@ -31,13 +33,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
     for name, part in parts.items():
         with (place / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("text", "label"), *part])
+    paraphrases = [(str(int(a[1] == b[1])), a[0], b[0]) for a, b in zip(rows, rows[::-1], strict=True)]
+    _write_mrpc(place / "MRPC", paraphrases[:64], paraphrases[64:])
     spec = {
         "datasets": {
+            "pairs": {"path": str(place), "senteval": "MRPC"},
             "few": {"path": str(place / "few.csv")},
             "split": {"path": str(place / "pool.csv"), "test_path": str(place / "test.csv")},
         },
         "compare": {
-            "dataset": ["few", "split"],
+            "dataset": ["few", "split", "pairs"],
             "shots": [4],
             "recipe": ["frozen", "fine_tune"],
             "loss": ["cross_entropy"],
@@ -53,6 +58,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory, toy_csv: Path, tiny_bert: P
     (place / "mine.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
     assert main(["run", str(place / "mine.yaml"), "--dir", str(place / "sweeps")]) == 0
     return place
+
+
+def _write_mrpc(folder: Path, train: list[tuple[str, str, str]], test: list[tuple[str, str, str]]) -> None:
+    """SentEval's task on pairs, whose files do not name the columns of the texts as other data do."""
+    folder.mkdir()
+    for name, part in (("train", train), ("test", test)):
+        lines = [f"{quality}\t1\t2\t{first}\t{second}" for quality, first, second in part]
+        text = "\n".join(["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", *lines]) + "\n"
+        (folder / f"msr_paraphrase_{name}.txt").write_text(text, encoding="utf-8")
 
 
 def command(folder: Path, *words: str) -> int:
@@ -204,6 +218,32 @@ def test_texts_without_labels_are_named_that_are_worth_one(folder: Path, tmp_pat
     assert command(folder, *words) == 0
     assert "None of the 1 texts of the file" in (out / "explain.html").read_text(encoding="utf-8")
     assert table(out / "next_labels.csv") == []
+
+
+def test_pairs_of_a_task_of_senteval_are_read_as_pairs(folder: Path, tmp_path: Path) -> None:
+    given, out = tmp_path / "pairs.csv", tmp_path / "page"
+    given.write_text("text,text_pair\na film was great,the film is fine\nit was odd,it was slow\n", encoding="utf-8")
+    words = ["--arm", "pairs/4/frozen", "--out", str(out), "--texts", str(given), "--unlabelled", str(given)]
+    assert command(folder, *words) == 0
+    shown = [row for row in table(out / "predictions.csv") if row["kind"] == "given"]
+    assert (shown[0]["text"], shown[0]["text_pair"]) == ("a film was great", "the film is fine")
+    first = [(row["text"], row["word"]) for row in table(out / "words.csv") if row["prediction"] == "1"]
+    assert first[3:6] == [("1", "great"), ("2", "the"), ("2", "film")]
+    assert {row["text_pair"] for row in table(out / "next_labels.csv")} == {"the film is fine", "it was slow"}
+
+
+def test_the_kept_classifier_of_such_a_task_is_served_for_pairs(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["refit", "mine", "--dir", str(folder / "sweeps"), "--arm", "pairs/4/frozen", "--out", str(tmp_path / "m")]
+    assert main([*words, "--register", "paraphrases"]) == 0
+    assert f"predict {tmp_path / 'm'} FILE.csv --pair text_pair\n" in capsys.readouterr().out
+    assert "A classifier of pairs of texts into " in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
+    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    served = mlflow.pyfunc.load_model("models:/paraphrases/1")
+    assert served.metadata.signature.inputs.input_names() == ["text", "text_pair"]
+    answers = served.predict(pd.DataFrame({"text": ["a film was great"], "text_pair": ["the film is fine"]}))
+    assert answers["label"].tolist()[0] in ("equivalent", "not_equivalent")
 
 
 def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -404,6 +404,15 @@ def test_examples_without_as_many_known_labels_are_refused(
         kept.explain(TEXTS, examples=examples, labels=labels)
 
 
+@pytest.mark.parametrize("examples", [["this text", "no pair"], [("a", "b"), ("a", "b", "c")], ["", "xy"], [1, 2]])
+def test_examples_of_pairs_are_two_texts_each(tiny_bert: Path, examples: list[Any]) -> None:
+    from sweep.api.classifier import Classifier as Kept
+
+    kept = Kept(model=replace(classifier(tiny_bert), labels=("bad", "good", "odd"), paired=True), card="")
+    with pytest.raises(ValueError, match=r"examples of pairs are \(text, text\) tuples, .*: give the second text"):
+        kept.explain(TEXTS, TEXTS, examples=examples, labels=["bad", "good"])
+
+
 @pytest.mark.parametrize("given", [iter, set, dict.fromkeys, lambda each: pd.DataFrame({name: [0] for name in each})])
 def test_examples_and_labels_without_a_known_order_are_refused(
     tiny_bert: Path, given: Callable[[list[str]], Any]

@@ -157,6 +157,14 @@ def test_what_no_head_of_a_frozen_encoder_reads_is_not_searched(head: Any, searc
     assert cell.default_config().recipe == Frozen(head=first), "with the published default of whatever it reads"
 
 
+def test_what_setfit_does_not_read_beside_a_number_of_steps_is_not_searched() -> None:
+    (cell,) = grid(compare={"recipe": ["setfit"], "loss": None}, search={"setfit": {"max_steps": 20}})
+    assert {name.removeprefix("recipe.") for name in cell.spaces["setfit"]} == {"body_learning_rate", "batch_size"}
+    steps = {"setfit": {"max_steps": [20, 40], "num_iterations": 5, "sampling_strategy": ["unique", "oversampling"]}}
+    (cell,) = grid(compare={"recipe": ["setfit"], "loss": None}, search=steps)
+    assert set(cell.default_params()) == {"recipe.body_learning_rate", "recipe.batch_size", "recipe.max_steps"}
+
+
 def test_a_searched_loss_is_that_of_the_recipes_that_take_it() -> None:
     changed = {"compare": {"recipe": ["frozen", "fine_tune"], "loss": None}, "search": {"loss": ["triplet", "supcon"]}}
     assert keys(**changed) == ["support/4/frozen", "support/4/searched"]

@@ -7,16 +7,22 @@ import ast
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.cli.run_summary import _browse, _extended, command
+from sweep.cli.run_summary import _browse, _extended, _keep, command
 from sweep.errors import ClusterError, LedgerError
 from sweep.execution.ray_cluster import _check_address
 from sweep.ledger.directory import SweepDirectory
+from sweep.verdict import Arm, Verdict, verdict
+from tests.sweeps.synthetic_results import synthetic_results
+from trainable.recipes.predictions import Predictions
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for package in ("sweep", "trainable") for path in (ROOT / package).rglob("*.py"))
@@ -109,3 +115,39 @@ def test_the_address_of_a_job_server_names_the_two_ways(place: str) -> None:
         _check_address(place)
     assert "`ray job submit --address " in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def kept(found: Verdict) -> list[str]:
+    spec: Any = SimpleNamespace(name="mine")
+    directory: Any = SweepDirectory(Path("sweeps/mine"))
+    return [said.partition("refit ")[2] for said in _keep(spec, directory, found)]
+
+
+def test_the_command_that_keeps_a_winner_is_one_that_is_taken() -> None:
+    one, several = (verdict(synthetic_results(datasets=each)) for each in (("trec",), ("trec", "cr")))
+    assert kept(one) == ["mine --out mine-model   (the winner as a classifier)"]
+    first = several.comparisons[0]
+    assert first.best is not None
+    place = f"mine --arm {first.best.cell} --out mine-model"
+    assert kept(several) == [f"{place}   (the winner of {first.title} as a classifier)"]
+
+
+def test_where_no_classifier_can_be_kept_of_the_winner_the_best_other_one_is_named() -> None:
+    found = verdict(synthetic_results(datasets=("trec",)))
+    (comparison,) = found.comparisons
+
+    def of_predictions(arm: Arm) -> Arm:
+        assert arm.winner is not None
+        config = arm.winner.config.model_copy(update={"recipe": Predictions(path="answers.csv")})
+        return replace(arm, winner=replace(arm.winner, config=config))
+
+    assert comparison.best is not None
+    best = of_predictions(comparison.best)
+    others = [arm for arm in comparison.arms if arm.cell != best.cell]
+    second = max(others, key=lambda arm: arm.summary.mean if arm.summary else 0.0)
+    changed = replace(comparison, arms=(best, *others), best=best)
+    assert kept(replace(found, comparisons=(changed,))) == [
+        f"mine --arm {second.cell} --out mine-model   (the best to keep as a classifier)"
+    ]
+    none = replace(comparison, arms=tuple(map(of_predictions, comparison.arms)), best=best)
+    assert kept(replace(found, comparisons=(none,))) == []

@@ -196,10 +196,11 @@ def test_rows_are_equal_by_words_and_not_by_case(first: str, second: str) -> Non
         ([*_numbered(5, "x"), ("only", "y")], (), {}, "at least two different rows; `y` has one"),
         ([*_numbered(5, "x"), ("only", "y"), ("ONLY", "y")], (), {}, "at least two different rows; `y` has one"),
         ([("x", f"row {i}") for i in range(9)], (), {"label": "text", "text": "label"}, "at least two classes"),
+        ([("one", "x"), ("two", "y"), ("three", "y")], (), {}, "at least two different rows; `x` has one"),
         ([(f"{i}", f"row {i}") for i in range(9)], (), {}, "9 different labels in 9 rows.*look swapped"),
         (_numbered(2, "x") * 2, _numbered(2, "x"), {}, "every row of it stands in .*heldout.csv"),
         (_numbered(4, "x") + _numbered(4, "y"), [("new", "z")], {}, "`x`, `y`; received also `z`"),
-        ([("", "x"), ("a", "")], (), {}, "none of the 2 rows has both"),
+        ([("", "x"), ("a", "")], (), {}, "rows need a text and a label; none of the 2 rows has them all"),
         (_numbered(4, "x"), (), {"label": "lable"}, "no column `lable`; did you mean `label`"),
         (_numbered(4, "x"), (), {"test_split": "train"}, "must differ; both are `train`"),
         (_numbered(4, "x"), (), {"test_split": "tset"}, "no split `tset` for `test_split`"),
@@ -271,9 +272,49 @@ def test_a_dropped_number_is_spelled_as_in_data() -> None:
     assert DatasetConfig(name="data", path="rows.csv", drop=[1.0, 2.5, 3]).drop == ("1", "2.5", "3")
 
 
-def test_both_texts_of_a_pair_have_columns_of_their_own() -> None:
-    with pytest.raises(ValidationError, match="names a column of its own; received 'question'"):
-        DatasetConfig(name="data", path="pairs.csv", text="question", text_pair="question")
+@pytest.mark.parametrize("other", ["text", "label"])
+def test_the_second_text_of_a_pair_has_a_column_of_its_own(other: str) -> None:
+    with pytest.raises(ValidationError, match=f"names a column of its own; received 'same', which is `{other}`"):
+        DatasetConfig.model_validate({"name": "data", "path": "pairs.csv", "text_pair": "same", other: "same"})
+
+
+def _load_pairs(path: Path, rows: Sequence[tuple[str, str, str]], **fields: object) -> TextData:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "second", "label"), *rows])
+    return load(DatasetConfig.model_validate({"name": "data", "path": str(path), "text_pair": "second", **fields}))
+
+
+def test_pairs_whose_texts_the_pool_has_in_other_pairs_are_counted(tmp_path: Path) -> None:
+    rows = [(f"first {i}", f"second {i}", "xy"[i % 2]) for i in range(40)]
+    (alone,) = _load_pairs(tmp_path / "alone.csv", rows).notes
+    assert alone.startswith("no test part: 10 of 40 rows held out")
+    both_ways = [*rows, *((second, first, label) for first, second, label in rows)]
+    found = _load_pairs(tmp_path / "both.csv", both_ways)
+    of_pool = set(zip(found.pool.texts, found.pool.pairs or (), strict=True))
+    exchanged = sum(
+        (second, first) in of_pool for first, second in zip(found.test.texts, found.test.pairs or (), strict=True)
+    )
+    assert exchanged > 5
+    assert f"{exchanged} rows of the test part stand in the pool too with their texts exchanged" in found.notes[1]
+    assert f"{exchanged} of 20 test pairs have a text that the pool has too" in found.notes[2]
+    premises = [(f"premise {i // 4}", f"hypothesis {i}", "xy"[i % 2]) for i in range(40)]
+    assert "test pairs have a text that the pool has too" in _load_pairs(tmp_path / "nli.csv", premises).notes[1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([("a", "", "x"), ("b", "", "y")], "rows need two texts and a label; none of the 2 rows has them all"),
+        (
+            [*((f"a {i}", f"b {i}", "x") for i in range(4)), *((f"c {i}", "", "y") for i in range(3))],
+            "every row has label `x`.*; .*3 rows without both texts or a label dropped",
+        ),
+        ([("same", "a", "x"), ("same", "a", "y")], "and `text_pair` for pairs; .*equal texts with different labels"),
+    ],
+)
+def test_what_pairs_lack_is_said(tmp_path: Path, rows: Sequence[tuple[str, str, str]], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        _load_pairs(tmp_path / "pairs.csv", rows)
 
 
 # ---- texts that are longer than what is read of them

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
-from trainable.classifier import joined
+from sweep.explain.attribution.words import NO_WORD, tokenised
+from trainable.classifier import Classifier, joined
 from trainable.config import TrialConfig
 from trainable.datasets import load
 from trainable.draws import draw_of
@@ -43,6 +44,27 @@ def test_there_is_room_for_a_prompt(tokenizer: Any) -> None:
 
 def test_what_has_room_is_left_as_it_is(tokenizer: Any) -> None:
     assert joined("A  good film", "bad ", tokenizer, "[SEP]", 16) == "A  good film [SEP] bad "
+
+
+@pytest.mark.parametrize("prompt", ["", "a film : "])
+@pytest.mark.parametrize(("first", "second"), [(LONG, "a bad film"), ("a bad film", LONG), (LONG, LONG), ("red", "a")])
+def test_each_token_of_a_cut_pair_belongs_to_the_word_that_it_is_of(
+    first: str, second: str, prompt: str, tokenizer: Any
+) -> None:
+    read: Any = {"tokenizer": tokenizer, "prompt": prompt, "max_length": 24, "paired": True, "separator": "[SEP]"}
+    pairs = Classifier(labels=("a", "b"), model=None, head={"kind": "linear"}, **read)
+    (found,) = tokenised(pairs, [first], [second])
+    tokens = tokenizer.convert_ids_to_tokens(found.inputs["input_ids"].tolist())
+    of_words = [(token, found.words[word]) for token, word in zip(tokens, found.word_T, strict=True) if word != NO_WORD]
+    assert [token for token, _ in of_words] == [word.text for _, word in of_words]
+    separator = tokens.index("[SEP]")
+    assert [word.second for _, word in of_words] == sorted(word.second for _, word in of_words)
+    assert sum(not word.second for _, word in of_words) == separator - 1 - len(prompt.split())
+    for text, is_second in ((first, False), (second, True)):
+        kept = [word.read for word in found.words if word.second == is_second]
+        assert len(kept) == len(text.split())
+        assert kept == sorted(kept, reverse=True), "the end of a text is cut"
+        assert kept.count(True) == sum(word.second == is_second for _, word in of_words)
 
 
 @pytest.mark.slow

@@ -333,6 +333,7 @@ def test_the_sweep_shows_its_verdict_its_data_and_its_source(client: MlflowClien
     ledger = MemoryLedger()
     ledger.respec(description="tickets of 2026", datasets={"own": {"path": "/data/own.csv", "label": "intent"}})
     own = DataRecord(name="own", class_names=("a", "b"), pool=40, test=10, test_counts=(5, 5), digest="1f2e")
+    own = replace(own, columns=("text", "intent"))
     ledger.describe_data(own, replace(own, name="old", digest=""))
     sync(ledger, experiment="sweeps", uri=uri, verdict="- **own:** a draw")
     sync(ledger, experiment="sweeps", uri=uri, verdict="- **own:** b wins")

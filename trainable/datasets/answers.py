@@ -18,7 +18,7 @@ from trainable.datasets.cleaning import row_key
 from trainable.datasets.files import located, read_table
 from trainable.datasets.loader import load
 from trainable.datasets.table import Part, did_you_mean, listing, part_of, shortened
-from trainable.datasets.text_data import Rows
+from trainable.datasets.text_data import Rows, pair_column
 from trainable.errors import DataError
 
 __all__ = ["Answers", "Predicted", "forget", "provide_answers", "read_answers"]
@@ -90,7 +90,7 @@ def read_answers(path: str, config: DatasetConfig) -> Answers:
 
 def _columns(config: DatasetConfig, rows: Rows) -> DatasetConfig:
     """The columns of the file are those of the dataset; a SentEval task of pairs has no names for its own."""
-    pair = config.text_pair if rows.pairs is None else config.text_pair or "text_pair"
+    pair = pair_column(config, rows)
     return DatasetConfig(name=config.name, path=config.path, text=config.text, text_pair=pair, label=config.label)
 
 
@@ -149,7 +149,11 @@ class _Given:
         places = _places(rows)
         if missing := [key for key in places if key not in self._answers]:
             count = sum(len(places[key]) for key in missing)
-            yield f"every test row needs an answer; {count} of {len(rows)} have none: {_texts(missing)}; add them"
+            remedy = "name the columns of both texts the other way round" if self._exchanged(missing) else "add them"
+            yield f"every test row needs an answer; {count} of {len(rows)} have none: {_texts(missing)}; {remedy}"
+
+    def _exchanged(self, keys: Sequence[_Key]) -> bool:
+        return any(len(key) == 2 and key[::-1] in self._answers for key in keys)
 
     def doubled(self, rows: Rows) -> Iterator[str]:
         """A mistake if rows of the dataset have several answers; equal rows may have one each."""

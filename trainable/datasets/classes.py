@@ -99,21 +99,21 @@ def _check_counts(part: Part) -> None:
     if not counts:
         raise DataError(
             f"{part.place}: labelled rows are needed; none is left after dropping rows without text or label and rows "
-            "that contradict each other; check the columns named as `text` and `label`"
+            "that contradict each other; check the columns named as `text` and `label`, and `text_pair` for pairs"
         )
     if len(counts) < 2:
         raise DataError(
             f"{part.place}: classification needs at least two classes; every row has label {listing(counts)}; "
             "check the column named as `label`"
         )
-    if len(counts) > _MOST_CLASSES or len(part) < 2 * len(counts):
+    rare = sorted(name for name, count in counts.items() if count < 2)
+    if len(counts) > _MOST_CLASSES or (len(counts) > 2 and 2 * len(rare) > len(part)):
         few = sorted(counts)[:3]
         raise DataError(
             f"{part.place}: at most {_MOST_CLASSES} classes with at least two rows each; received {len(counts)} "
             f"different labels in {len(part)} rows ({listing(few)}, ...); the columns of text and label look swapped; "
             "else leave rare classes out by `min_rows`"
         )
-    rare = sorted(name for name, count in counts.items() if count < 2)
     if rare:
         raise DataError(
             f"{part.place}: each class needs at least two different rows; {listing(rare)} has one; add rows, or leave "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trainable.datasets.table import Part
 from trainable.errors import DataError
 
-__all__ = ["complete_rows", "row_key", "without_duplicates", "without_texts_of"]
+__all__ = ["complete_rows", "row_key", "shared_texts", "without_duplicates", "without_texts_of"]
 
 
 def row_key(part: Part, row: int) -> tuple[str, ...]:
@@ -25,11 +25,13 @@ def complete_rows(part: Part) -> tuple[Part, tuple[str, ...]]:
         if None not in (part.texts[row], part.labels[row]) and (part.pairs is None or part.pairs[row] is not None)
     ]
     if not kept:
+        needed = "a text and a label" if part.pairs is None else "two texts and a label"
         raise DataError(
-            f"{part.place}: rows need a text and a label; none of the {len(part)} rows has both; check that "
-            "the columns named are the right ones"
+            f"{part.place}: rows need {needed}; none of the {len(part)} rows has them all; check that the columns "
+            "named are the right ones"
         )
-    return part.take(kept), _count(len(part) - len(kept), "without a text or a label dropped", part)
+    lacking = "without a text or a label dropped" if part.pairs is None else "without both texts or a label dropped"
+    return part.take(kept), _count(len(part) - len(kept), lacking, part)
 
 
 def without_duplicates(part: Part) -> tuple[Part, tuple[str, ...]]:
@@ -59,6 +61,27 @@ def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:
             "another split or file as the test part"
         )
     return part.take(kept), _count(len(part) - len(kept), "dropped: they stand in the test part", part)
+
+
+def shared_texts(pool: Part, test: Part) -> tuple[str, ...]:
+    """Return notes on pairs of the test part of which the pool has a text too: the same two in exchanged order, or one
+    of them, as where several hypotheses stand beside a premise. No pair is in both parts, but a classifier may know
+    such a text already."""
+    if pool.pairs is None or test.pairs is None:
+        return ()
+    known = {row_key(pool, row) for row in range(len(pool))}
+    texts = {text for key in known for text in key}
+    keys = [row_key(test, row) for row in range(len(test))]
+    exchanged = sum(key[0] != key[1] and (key[1], key[0]) in known for key in keys)
+    sharing = sum(not texts.isdisjoint(key) for key in keys)
+    notes = _count(exchanged, "of the test part stand in the pool too with their texts exchanged", test)
+    if sharing:
+        return (
+            *notes,
+            f"{test.place}: {sharing} of {len(test)} test pairs have a text that the pool has too, beside another one: "
+            "scores may be higher than on new texts; a `test_path` of other texts would tell",
+        )
+    return notes
 
 
 def _count(rows: int, what: str, part: Part) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from trainable.datasets.classes import (
     without_dropped,
     without_rare,
 )
-from trainable.datasets.cleaning import complete_rows, without_duplicates, without_texts_of
+from trainable.datasets.cleaning import complete_rows, shared_texts, without_duplicates, without_texts_of
 from trainable.datasets.files import located, read_table
 from trainable.datasets.folders import read_folder
 from trainable.datasets.hub import pin, read_hub
@@ -57,19 +57,21 @@ def load(config: DatasetConfig) -> TextData:
     if config in _PROVIDED:
         return _PROVIDED[config]
     config = pin(config)
-    train, test, notes = _usable_rows(*choose_splits(_read(config), config), config)
+    train, test, notes, left_out = _usable_rows(*choose_splits(_read(config), config), config)
     if config.hub is not None:
         notes = (f"hub dataset {config.hub} at commit {config.revision}", *notes)
     if test is None:
         train, _, rare_notes = without_rare(train, None, config)
-        check_classes(train)
+        check_classes(train, left_out)
         folds = _folds(train, config)
         pool, test, held_note = _repeated(train, folds) if folds else _held_out(train, config)
-        notes += (*rare_notes, held_note)
+        notes += (*left_out, *rare_notes, held_note)
     else:
         folds = 0
-        pool, test, test_notes = _beside_test_part(train, test, config)
+        pool, test, test_notes = _beside_test_part(train, test, left_out, config)
         notes += test_notes
+    if not folds:
+        notes += shared_texts(pool, test)
     names = tuple(sorted({str(label) for label in pool.labels}))
     check_descriptions(names, config)
     rows = _rows(pool, names)
@@ -109,19 +111,23 @@ def forget() -> None:
 
 def _usable_rows(
     train: Part, test: Part | None, notes: tuple[str, ...], config: DatasetConfig
-) -> tuple[Part, Part | None, tuple[str, ...]]:
-    """Return both parts, with labels spelled alike and without dropped classes; duplicates leave the training part."""
+) -> tuple[Part, Part | None, tuple[str, ...], tuple[str, ...]]:
+    """Return both parts, with labels spelled alike and without dropped classes, notes, and those on the rows of the
+    training part that are left out: incomplete ones, and duplicates."""
     train, test, spelling_notes = equally_spelled(train, test)
     if config.drop:
         train, test, drop_notes = without_dropped(train, test, config)
         spelling_notes += drop_notes
     train, missing_notes = complete_rows(train)
     train, duplicate_notes = without_duplicates(train)
-    return train, test, notes + spelling_notes + missing_notes + duplicate_notes
+    return train, test, notes + spelling_notes, missing_notes + duplicate_notes
 
 
-def _beside_test_part(train: Part, test: Part, config: DatasetConfig) -> tuple[Part, Part, tuple[str, ...]]:
-    """Return the pool without the texts of an official test part, and that part, both with the same classes."""
+def _beside_test_part(
+    train: Part, test: Part, left_out: tuple[str, ...], config: DatasetConfig
+) -> tuple[Part, Part, tuple[str, ...]]:
+    """Return the pool without the texts of an official test part, and that part, both with the same classes. left_out:
+    notes on the rows that the training part lacks already."""
     if config.holdout == "repeated":
         raise DataError(
             f"dataset `{config.name}`: `holdout: repeated` cuts test parts out of data that bring none; received a "
@@ -131,8 +137,8 @@ def _beside_test_part(train: Part, test: Part, config: DatasetConfig) -> tuple[P
     pool, overlap_notes = without_texts_of(train, test)
     pool, kept, rare_notes = without_rare(pool, test, config)
     assert kept is not None
-    check_classes(pool, overlap_notes)
-    return pool, kept, test_notes + overlap_notes + rare_notes + check_test_classes(pool, kept)
+    check_classes(pool, left_out + overlap_notes)
+    return pool, kept, left_out + test_notes + overlap_notes + rare_notes + check_test_classes(pool, kept)
 
 
 def _read(config: DatasetConfig) -> dict[str, Part]:

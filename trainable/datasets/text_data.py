@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.dataset_config import FEW_ROWS
+from trainable.dataset_config import FEW_ROWS, DatasetConfig
 
-__all__ = ["Rows", "TextData"]
+__all__ = ["Rows", "TextData", "pair_column"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class TextData:
-    """A dataset. Its pool shares no text with its test part, unless each draw holds out a test part of its own.
+    """A dataset. No text, or pair of texts, is in both its pool and its test part, unless each draw holds out a test
+    part of its own.
 
     name: the dataset's name in cells, tables and MLflow.
     class_names: names of the C classes, sorted; labels are indices into them.
@@ -64,3 +65,9 @@ class TextData:
         """The share of the most frequent class in the test part: the accuracy of always predicting it."""
         counts_C = np.bincount(self.test.labels_N, minlength=len(self.class_names))
         return float(counts_C.max() / counts_C.sum())
+
+
+def pair_column(config: DatasetConfig, rows: Rows) -> str | None:
+    """Return the column of the second texts of rows that were read by `config`, None where they are single texts. Tasks
+    of SentEval have no names for their columns: the second one of theirs is called `text_pair`."""
+    return None if rows.pairs is None else config.text_pair or "text_pair"

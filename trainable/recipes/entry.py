@@ -250,5 +250,5 @@ class RecipeEntry:
         if name not in self.conditions:
             return True
         other, values = self.conditions[name]
-        given = fields[other]
+        given = fields.get(other)  # None where the field has no value
         return not values.isdisjoint(given.values) if isinstance(given, Choice) else given in values

@@ -146,6 +146,10 @@ ENTRY = RecipeEntry(
         "batch_size": Choice((16, 32, 64)),
     },
     search_source="The example of its documentation, huggingface.co/docs/setfit/how_to/hyperparameter_optimization.",
+    conditions={
+        "num_epochs": ("max_steps", frozenset({None})),
+        "sampling_strategy": ("num_iterations", frozenset({None})),
+    },
     cost=cost,
     shortened=shortened,
     bounded=bounded,

@@ -115,9 +115,14 @@ class RecipeContract:
             assert space.contains(getattr(defaults, field)), f"{entry.name}.{field}"
 
     def test_what_it_reads_under_a_condition_is_a_field_that_depends_on_another_one(self, entry: RecipeEntry) -> None:
+        defaults = entry.config(name=entry.name)
         for name, (other, values) in entry.conditions.items():
-            assert {name, other} <= set(entry.search)
+            assert {name, other} <= set(entry.config.model_fields)
             assert other not in entry.conditions
+            assert all(entry.reads(name, {other: value}) for value in values)
+            if other not in entry.search:
+                assert getattr(defaults, other) in values, f"nobody would search {name}"
+                continue
             space = entry.search[other]
             assert all(space.contains(value) for value in values)
             assert entry.reads(name, {other: space})

@@ -156,7 +156,7 @@ def _of_encoding(
     owners: dict[tuple[int, int], int] = {
         (place.sequence, place.offset + letter): number
         for number, (place, low, high) in enumerate(words)
-        for letter in range(low, high)
+        for letter in range(low, min(high, place.read))
     }
     real = [token for token, is_real in enumerate(encoding.attention_mask) if is_real]
     word_T = np.array([_owner(owners, encoding.sequence_ids[token], encoding.offsets[token]) for token in real])
@@ -178,20 +178,27 @@ def _of_encoding(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Place:
-    """Where a text stands in what the tokenizer reads: in which sequence, from which letter on."""
+    """Where a text stands in what the tokenizer reads: in which sequence, from which letter on, and how many of its
+    letters."""
 
     sequence: int
     offset: int
     text: str
+    read: int
 
 
 def _places(classifier: Classifier, text: str, pair: str | None) -> list[_Place]:
-    prompt = len(classifier.prompt)
+    from trainable.classifier import cut_pair  # imported late: it loads torch
+
+    prompt, separator = classifier.prompt, classifier.separator
+    first = _Place(0, len(prompt), text, len(text))
     if pair is None:
-        return [_Place(0, prompt, text)]
-    if not classifier.separator:
-        return [_Place(0, prompt, text), _Place(1, 0, pair)]
-    return [_Place(0, prompt, text), _Place(0, prompt + len(f"{text} {classifier.separator} "), pair)]
+        return [first]
+    if not separator:
+        return [first, _Place(1, 0, pair, len(pair))]
+    cut, beginning = cut_pair(text, pair, classifier.tokenizer, separator, classifier.max_length, prompt)
+    offset = len(f"{prompt}{cut} {separator} ")
+    return [_Place(0, len(prompt), text, len(cut)), _Place(0, offset, pair, len(beginning))]
 
 
 def _owner(owners: dict[tuple[int, int], int], sequence: int | None, offsets: tuple[int, int]) -> int:
