@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import yaml
 
-from sweep.errors import SweepFailedError
+from sweep.errors import SweepFailedError, TrackingError
 from sweep.execution import tune_run
 from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
@@ -104,7 +104,8 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
         notes = (*_fewer_draws(ledger, spec), *notes)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
-        result = _run(spec, grid, ledger, directory, address, display)
+        before = SweepState.INTERRUPTED if known is None or known.state is SweepState.RUNNING else known.state
+        result = _run(spec, grid, ledger, directory, address, display, before)
         result = replace(result, notes=(*notes, *result.notes))
     if ledger.sweep().state is SweepState.FAILED:
         raise SweepFailedError(_failures(ledger))
@@ -118,10 +119,11 @@ def _run(
     directory: SweepDirectory,
     address: str | None,
     display: Display,
+    before: SweepState,
 ) -> RunResult:
     tracker, uri = _tracker(spec, ledger)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
-    tracker.start()
+    _start(tracker, ledger, before)
     trained, aborted, signalled = False, True, False
     training: Training = here
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
@@ -153,6 +155,15 @@ def _run(
             finally:
                 projection = tracker.close(timeout=60)
     return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, lacking)
+
+
+def _start(tracker: Tracker, ledger: Ledger, before: SweepState) -> None:
+    """Connect to MLflow. A run that is refused for it leaves the sweep in the state in which it was before."""
+    try:
+        tracker.start()
+    except TrackingError:
+        ledger.end(before)
+        raise
 
 
 def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:

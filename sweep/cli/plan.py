@@ -11,7 +11,7 @@ from rich.table import Table
 from sweep.cli.cost import print_cost
 from sweep.cli.timing import measure_pace
 from sweep.display.formats import duration
-from sweep.execution.machine import allotted_cpus
+from sweep.execution.machine import allotted_cpus, fits
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.workload import TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
@@ -228,7 +228,7 @@ def _rungs(spec: SweepSpec, cell: Cell) -> str:
 
 
 def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:
-    slots = spec.budget.concurrency or max(1, int(allotted_cpus() // spec.resources.cpu))
+    slots = spec.budget.concurrency or max(1, fits(allotted_cpus(), 0, cpu=spec.resources.cpu, gpu=0))
     pace = f"on {slots} slots" + (" like this machine's, from a few measured steps" if measured else "")
     least = f"{duration(work.first_look / slots)} to " if work.first_look < work.confirmation else ""
     most = duration(work.confirmation / slots)

@@ -6,7 +6,9 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["allotted_cpus"]
+__all__ = ["allotted_cpus", "fits"]
+
+_ROUNDING = 1e-9  # three times a third of a GPU fit on one
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -19,6 +21,19 @@ def allotted_cpus(cgroup: Path = _CGROUP) -> int:
     """
     limits = [len(os.sched_getaffinity(0)), *_quotas(cgroup), *_slurm()]
     return max(1, min(limits))
+
+
+def fits(cpus: float, gpus: float, *, cpu: float, gpu: float) -> int:
+    """How many trials fit on a machine with so many CPUs and GPUs. A fraction of a GPU lies on one of them, so that
+    three trials of 0.6 do not fit on two.
+
+    cpu, gpu: of a trial.
+    """
+    by_cpu = int(cpus / cpu + _ROUNDING)
+    if not gpu:
+        return by_cpu
+    by_gpu = int(gpus + _ROUNDING) * int(1 / gpu + _ROUNDING) if gpu <= 1 else int(gpus / gpu + _ROUNDING)
+    return min(by_cpu, by_gpu)
 
 
 def _quotas(mount: Path) -> list[int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweep.addresses import redacted
 from sweep.errors import ClusterError
-from sweep.execution.machine import allotted_cpus
+from sweep.execution.machine import allotted_cpus, fits
 from sweep.execution.private_ray import logs_folder, private_ray
 from trainable.loading import meanwhile
 
@@ -81,6 +81,7 @@ def cluster(
         yield _joined_before(address, resources, concurrency)
         return
     place = address or os.environ.get("RAY_ADDRESS")
+    place = None if place == "local" else place  # Ray's word for one of one's own
     with private_ray() if place is None else nullcontext():
         import ray
 
@@ -186,7 +187,7 @@ def _leave() -> None:
 
 def _check_address(place: str) -> None:
     """Ray itself waits for two minutes, and then ends the process, if nobody listens at an address."""
-    if place in ("auto", "local"):
+    if place == "auto":
         return
     if place.startswith(("http://", "https://")):
         raise ClusterError(
@@ -215,12 +216,14 @@ def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | 
     alive = [node["Resources"] for node in nodes if node["Alive"]]
     gpus = sum(node.get("GPU", 0) for node in alive)
     gpu = (1.0 if gpus else 0.0) if wanted.gpu == "auto" else float(wanted.gpu)
-    slots = sum(_fits(node, wanted.cpu, gpu) for node in alive)
-    if not slots and (concurrency is None or not place):
+    slots = sum(fits(node.get("CPU", 0), node.get("GPU", 0), cpu=wanted.cpu, gpu=gpu) for node in alive)
+    unknown = wanted.gpu == "auto" and not gpus  # whether the machines that will come have GPUs
+    if not slots and (concurrency is None or not place or unknown):
         have = ", ".join(f"{node.get('CPU', 0):g} CPU and {node.get('GPU', 0):g} GPU" for node in alive)
         raise ClusterError(
             f"a trial needs {wanted.cpu:g} CPU and {gpu:g} GPU on one node; the nodes have {have}; lower `resources`, "
-            "or set `budget.concurrency` if the cluster adds nodes on demand"
+            "or, if the cluster adds nodes on demand, set `resources.gpu` to what a trial is to have there, and "
+            "`budget.concurrency`"
         )
     found = {
         "ray.cpus": f"{sum(node.get('CPU', 0) for node in alive):g}",
@@ -230,8 +233,3 @@ def _measure(nodes: list[dict[str, Any]], wanted: Resources, concurrency: int | 
     if kinds := sorted({name.removeprefix(_KIND) for node in alive for name in node if name.startswith(_KIND)}):
         found["ray.gpu_kinds"] = ", ".join(kinds)
     return Cluster(slots=concurrency or slots, cpu=float(wanted.cpu), gpu=gpu, nodes=found, alone=not place)
-
-
-def _fits(node: Mapping[str, float], cpu: float, gpu: float) -> int:
-    by_cpu = node.get("CPU", 0) // cpu
-    return int(min(by_cpu, node.get("GPU", 0) // gpu) if gpu else by_cpu)

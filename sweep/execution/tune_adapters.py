@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -104,8 +105,17 @@ class LedgerScheduler(FIFOScheduler):
         for, would get the next one that falls free instead. Its own would be ended then, while the next trial asks for
         one more: seconds of more than the slots, and a machine that comes for nothing."""
         self._start_limit.check(tune_controller)
+        if self._dispatcher.ending:
+            self._withdraw_waiting(getattr(tune_controller, "_tune_controller", tune_controller))
         self._idle_workers.check(tune_controller, more=not self._dispatcher.exhausted)
         return None
+
+    def _withdraw_waiting(self, controller: Any) -> None:
+        """Take back what waits for a machine or a worker once nothing more is to begin. Tune would wait for a machine
+        as long as it takes, and a cluster would start one for it."""
+        for trial in [each for each in controller.get_trials() if each.status == Trial.PENDING]:
+            _recorded(self._dispatcher, partial(self._dispatcher.withdraw, _key(trial)), self._stopped)
+            controller.stop_trial(trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         evaluation = Evaluation.from_json(json.loads(result["evaluation"]))

@@ -23,10 +23,11 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.errors import LedgerError
-from sweep.ledger.stored_trial import trial_record
+from sweep.ledger.stored_trial import known_at, trial_record
 from sweep.records.trial import DiscardedWork, TrialRecord
 from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
+from sweep.search.study import study_of
 from sweep.search.warm_start import FirstTrial
 from sweep.spec.cells import Cell
 from sweep.spec.fingerprint import changes, protocol_fingerprint
@@ -62,6 +63,7 @@ class TrialLedger:
         self._keys: dict[str, list[str]] = {}  # of the trials of each cell
         self._trial_ids: dict[str, int] = {}
         self._last_end = 0.0
+        self._last_report: dict[str, float] = {}  # by cell, when the newest of its evaluations was recorded
 
     def check(self, cells: Sequence[Cell], inputs: Mapping[str, Digests]) -> None:
         """Raise LedgerError if a cell's search space, protocol or inputs are not those recorded, naming what changed.
@@ -212,9 +214,13 @@ class TrialLedger:
         self._records[key] = replace(record, run_id=run_id)
 
     def stops(self, key: str, rule: optuna.pruners.BasePruner) -> bool:
-        """Whether the pruning rule stops the trial after its last evaluation."""
-        trial = self._storage.get_trial(self._trial_ids[key])
-        return rule.prune(self._studies[self._records[key].cell], trial)
+        """Whether the pruning rule stops the trial after its last evaluation, by what was on record at that moment: one
+        that is asked again, by a run that resumes, answers as it did then."""
+        record, trial = self._records[key], self._storage.get_trial(self._trial_ids[key])
+        study, asked = self._studies[record.cell], record.evaluations[-1].time
+        if asked < self._last_report[record.cell]:
+            study = study_of(known_at(each, asked) for each in study.get_trials(deepcopy=False))
+        return rule.prune(study, trial)
 
     # ---- inside
 
@@ -275,6 +281,8 @@ class TrialLedger:
             self._keys.setdefault(cell, []).append(record.key)
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
         self._last_end = max(self._last_end, record.ended or 0.0)
+        if record.evaluations:
+            self._last_report[cell] = max(self._last_report.get(cell, 0.0), record.evaluations[-1].time)
         self._trial_ids[record.key] = trial_id
         return record
 

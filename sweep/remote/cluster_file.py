@@ -11,12 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sweep.errors import ClusterError
+from sweep.execution.machine import fits
 from sweep.spec.model import SweepSpec
 
 __all__ = ["ClusterFile", "NodeType", "fit_to_cluster", "read_cluster_file"]
 
 _FINITE = ConfigDict(allow_inf_nan=False)
-_ROUNDING = 1e-9  # three times a third of a GPU fit on one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +39,7 @@ class NodeType:
 
     def fits(self, cpu: float, gpu: float) -> int:
         """Number of trials with these resources that fit on one machine."""
-        by_cpu = int(self.cpu / cpu + _ROUNDING)
-        return min(by_cpu, int(self.gpu / gpu + _ROUNDING)) if gpu else by_cpu
+        return fits(self.cpu, self.gpu, cpu=cpu, gpu=gpu)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

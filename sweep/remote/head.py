@@ -55,7 +55,7 @@ class Head:
         # Tables are fitted to the terminal's width, if there is a terminal.
         width = f"export COLUMNS={shutil.get_terminal_size().columns}; " if sys.stdout.isatty() else ""
         plain = "" if width else " 2>&1 | cat"
-        line = f"echo; echo '{_BEGIN}'; {width}({command}){plain}; echo; echo '{_END}' ${{PIPESTATUS[0]}}"
+        line = f"echo; echo '{_BEGIN}'; {width}({command}){plain}; code=${{PIPESTATUS[0]}}; echo; echo '{_END}' $code"
         done = self._ray("exec", str(self.path), line)
         text = done.stdout.replace("\r\n", "\n")
         _, begun, rest = text.rpartition(f"\n{_BEGIN}\n")

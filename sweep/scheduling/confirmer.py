@@ -96,6 +96,11 @@ class Confirmer:
             self._record(key, _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason))
         return key
 
+    def withdraw(self, assignment: str) -> None:
+        """Take back a replicate that no worker has begun."""
+        key, replicate = self._running.pop(assignment)
+        self._queue.insert(0, (key, replicate))
+
     def interrupt(self, reason: str) -> Iterator[str]:
         """Close what is open; the next run takes it up again. Yields the keys of the records."""
         self._queue.clear()

@@ -108,9 +108,14 @@ class Dispatcher:
         self.stop()
 
     @property
+    def ending(self) -> bool:
+        """Whether nothing more is to begin, whatever is left: the sweep was told to end, or a limit is reached."""
+        return self.state is not State.RUNNING or self.meter.limit is not None
+
+    @property
     def exhausted(self) -> bool:
         """Whether no trial will ever be handed out again. Running ones may still be lost, and then handed out anew."""
-        if self.state is not State.RUNNING or self.meter.limit is not None:
+        if self.ending:
             return True
         return not (self._waiting or self.running or self._open_cells() or self.confirmer.waiting)
 
@@ -125,7 +130,7 @@ class Dispatcher:
 
     def next(self) -> Assignment | None:
         """The next trial to run, or None if there is none at the moment."""
-        if self.state is not State.RUNNING or self.meter.limit is not None or len(self.running) >= self.slots:
+        if self.ending or len(self.running) >= self.slots:
             return None
         assignment = self._next_assignment()
         if assignment is not None:
@@ -173,6 +178,18 @@ class Dispatcher:
         else:
             self._end(key, Outcome.INTERRUPTED, reason, unreported=seconds)
             self._waiting.append(key)
+        self.changed(key)
+
+    def withdraw(self, key: str) -> None:
+        """Take back an assignment that no worker has begun; a later run hands it out again."""
+        if key not in self.running:
+            return
+        if self.confirmer.owns(key):
+            self.running.discard(key)
+            self.confirmer.withdraw(key)
+            return
+        limit = self.meter.limit
+        self._end(key, Outcome.INTERRUPTED, "the sweep was stopped" if limit is None else f"{limit} is used up")
         self.changed(key)
 
     def interrupt(self, reason: str) -> None:

@@ -27,7 +27,17 @@ def test_the_projects_own_files() -> None:
 
 @pytest.mark.parametrize(
     ("cpu", "gpu", "slots"),
-    [(1, 1, 4), (1, 0.5, 8), (1, 1 / 3, 12), (2, 0.25, 8), (1, 0, 16), (8, 1, 0), (1, 2, 0)],
+    [
+        (1, 1, 4),
+        (1, 0.5, 8),
+        (1, 1 / 3, 12),
+        (0.5, 0.2, 20),
+        (0.5, 0.6, 4),
+        (2, 0.25, 8),
+        (1, 0, 16),
+        (8, 1, 0),
+        (1, 2, 0),
+    ],
 )
 def test_slots_are_what_fits_on_each_machine(cpu: float, gpu: float, slots: int) -> None:
     assert read_cluster_file(CLUSTERS / "gpu.yaml").slots(cpu, gpu) == slots

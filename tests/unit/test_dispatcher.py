@@ -405,6 +405,67 @@ def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
         assert best.outcome is Outcome.COMPLETED
 
 
+def scored_at_rung(path: Path, scores: list[float]) -> tuple[Dispatcher, list[str]]:
+    """A dispatcher whose only cell has a trial with each of these scores at its rung, all of which continue."""
+    each = dispatcher(path, slots=len(scores), **RUNG)
+    asked = [each.next() for _ in scores]
+    keys = [one.key for one in asked if one is not None]
+    for key, score in zip(keys, scores, strict=True):
+        each.record(key, evaluated(0, 1, score))
+        assert not each.record(key, evaluated(0, 2, score)), "each is the best until then"
+    return each, keys
+
+
+RUNG: dict[str, Any] = {
+    "compare": {"dataset": ["support"], "shots": [4], "loss": ["soft_triple"]},
+    "budget": {"trials_per_cell": 4},
+    "pruning": {"rule": "asha", "reduction_factor": 2, "rungs": [2]},
+}
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["stopped gently", "killed"])
+def test_a_run_that_resumes_prunes_none_that_had_passed_its_rung(tmp_path: Path, stopped: bool) -> None:
+    each, keys = scored_at_rung(tmp_path, [0.2, 0.4, 0.6, 0.8])
+    if stopped:
+        each.interrupt("the sweep was stopped")
+    later = dispatcher(tmp_path, slots=4, **RUNG)
+    assert {record.key for record in later.ledger.trials() if record.outcome is Outcome.INTERRUPTED} == set(keys)
+    assert {one.key for one in (later.next() for _ in keys) if one is not None} == set(keys)
+    assert not later.record(keys[0], evaluated(0, 2, 0.2)), "the same evaluation again"
+
+
+def test_a_run_that_resumes_prunes_what_its_driver_died_over(tmp_path: Path) -> None:
+    each, keys = scored_at_rung(tmp_path, [0.8, 0.9])
+    third = each.next()
+    assert third is None, "all slots are taken"
+    each.join(3, 0)
+    third = each.next()
+    assert third is not None
+    each.record(third.key, evaluated(0, 1, 0.1))
+    each.ledger.record(third.key, evaluated(0, 2, 0.1))  # what followed from it was not recorded
+    later = dispatcher(tmp_path, slots=4, **RUNG)
+    assert later.ledger.trial(third.key).outcome is Outcome.PRUNED
+    assert {later.ledger.trial(key).outcome for key in keys} == {Outcome.INTERRUPTED}
+
+
+def test_what_no_worker_has_begun_is_taken_back(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=2)
+    first, second = each.next(), each.next()
+    assert first is not None
+    assert second is not None
+    each.drain()
+    assert each.ending
+    each.withdraw(second.key)
+    each.withdraw("no trial")
+    assert each.running == {first.key}
+    assert each.ledger.trial(second.key).outcome is Outcome.INTERRUPTED
+    assert not each.ledger.trial(second.key).discarded, "nothing was trained"
+    work(each, first)
+    later = dispatcher(tmp_path)
+    drain(later)
+    assert outcomes(later.ledger.trials()) == {"completed": 8}
+
+
 def test_the_time_budget_interrupts_and_a_later_run_continues(tmp_path: Path) -> None:
     now = [0.0]
     each = dispatcher(tmp_path, slots=1, clock=lambda: now[0], budget={"hours": 1})

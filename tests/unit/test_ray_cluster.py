@@ -26,6 +26,10 @@ def node(cpu: float, gpu: float = 0, alive: bool = True) -> dict[str, Any]:
         ([node(8, 1)], {"gpu": 0}, 8, 0),
         ([node(4), node(8, 2), node(8, 2, alive=False)], {"gpu": 1}, 2, 1),
         ([node(3), node(3)], {"cpu": 2}, 2, 0),  # a trial never spreads over nodes
+        ([node(64, 1)], {"gpu": 0.2}, 5, 0.2),
+        ([node(64, 4)], {"gpu": 0.1}, 40, 0.1),
+        ([node(64, 4)], {"gpu": 0.6}, 4, 0.6),  # nor over GPUs
+        ([node(1)], {"cpu": 0.1}, 10, 0),
     ],
 )
 def test_slots_are_what_fits_on_each_node(
@@ -46,6 +50,12 @@ def test_the_kinds_of_gpus_continue_record() -> None:
 def test_a_concurrency_of_the_spec_wins() -> None:
     assert _measure([node(8)], Resources(), concurrency=3, place=None).slots == 3
     assert _measure([node(0)], Resources(gpu=1), concurrency=5, place="head:6379").slots == 5  # nodes come on demand
+
+
+def test_whether_nodes_that_come_on_demand_have_gpus_is_said_by_the_spec() -> None:
+    with pytest.raises(ClusterError, match=r"set `resources.gpu` to what a trial is to have there, and `budget.conc"):
+        _measure([node(0)], Resources(), concurrency=5, place="head:6379")
+    assert _measure([node(0)], Resources(gpu=0), concurrency=5, place="head:6379").gpu == 0
 
 
 def test_a_trial_that_fits_nowhere_is_refused() -> None:
