@@ -233,6 +233,12 @@ def test_a_running_ray_is_used_and_left_running(spec: dict[str, Any], long: dict
             sweep.run(long, data=FRAME, progress=False)
         assert sweep.read("long").state == "interrupted"
         wait_until(lambda: ray.available_resources().get("CPU") == 2)  # type: ignore[no-untyped-call]
+        waiting = {**long, "name": "waiting", "budget": {"trials_per_cell": 50, "concurrency": 3}}
+        with once(lambda: evaluated("waiting"), lambda: main(["stop", "waiting"])):
+            stopped = sweep.run(waiting, data=FRAME, progress=False)
+        assert stopped.state == "interrupted"
+        begun = [bool(trial.evaluations) for trial in stopped.records.trials]
+        assert begun == [True, True, False], "two CPUs: the third waits for one, and is taken back"
         with pytest.raises(sweep.SweepError, match="one Ray cluster at a time"):
             sweep.run({**spec, "name": "other"}, data=FRAME, address="127.0.0.1:6379", progress=False)
     finally:

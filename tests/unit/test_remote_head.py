@@ -20,7 +20,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     def execute(self: Head, *words: str) -> subprocess.CompletedProcess[str]:
         line = f"echo of the launcher; {words[-1]}"
         return subprocess.run(
-            ["bash", "-c", line],  # noqa: S607
+            ["bash", "-c", line],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
