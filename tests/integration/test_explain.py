@@ -233,13 +233,13 @@ def test_pairs_of_a_task_of_senteval_are_read_as_pairs(folder: Path, tmp_path: P
 
 
 def test_the_kept_classifier_of_such_a_task_is_served_for_pairs(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["refit", "mine", "--dir", str(folder / "sweeps"), "--arm", "pairs/4/frozen", "--out", str(tmp_path / "m")]
     assert main([*words, "--register", "paraphrases"]) == 0
     assert f"predict {tmp_path / 'm'} FILE.csv --pair text_pair\n" in capsys.readouterr().out
     assert "A classifier of pairs of texts into " in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
     served = mlflow.pyfunc.load_model("models:/paraphrases/1")
     assert served.metadata.signature.inputs.input_names() == ["text", "text_pair"]
     answers = served.predict(pd.DataFrame({"text": ["a film was great"], "text_pair": ["the film is fine"]}))
