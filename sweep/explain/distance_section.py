@@ -72,7 +72,7 @@ def change_by_distance(right_KT: Values, distance_T: Values) -> tuple[float, flo
     slope = float(np.nanmean(values_KT, axis=0) @ rank_T / (rank_T @ rank_T))
     rest_KT = values_KT - np.nanmean(values_KT) - slope * rank_T
     parts_KT = slope + rest_KT * rank_T / (rank_T**2).mean()  # the influence of each row on the slope
-    reach = difference_components(parts_KT).reach(LEVEL)
+    reach = difference_components(parts_KT, graded=True).reach(LEVEL)
     return slope, slope - reach, slope + reach
 
 

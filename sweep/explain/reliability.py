@@ -85,7 +85,7 @@ def measured(judged: Judged, name: str, *, tempered: bool = False) -> Measured |
     mean, draws = float(np.nanmean(parts_KT, axis=1).mean()), len(parts_KT)
     if min(parts_KT.shape) < 2:
         return Measured(mean=mean, low=None, high=None, draws=draws)
-    found = crossed_summary(parts_KT, most=np.inf if name in ("nll", "brier") else 1.0)
+    found = crossed_summary(parts_KT, most=np.inf if name in ("nll", "brier") else 1.0, graded=True)
     return Measured(mean=mean, low=found.low, high=found.high, draws=draws)
 
 
@@ -100,7 +100,7 @@ def versus(ours: Judged, theirs: Judged, name: str, *, tempered: bool = False) -
     some = ~np.isnan(ours_KT[both]).all(axis=0)
     if both.sum() < 2 or some.sum() < 2:
         return None
-    found = crossed_difference(ours_KT[both][:, some], theirs_KT[both][:, some])
+    found = crossed_difference(ours_KT[both][:, some], theirs_KT[both][:, some], graded=True)
     return Versus(mean=found.mean, low=found.low, high=found.high, p_value=found.p_value)
 
 

@@ -82,7 +82,7 @@ def extrapolated(refitted: Refitted, curve: LearningCurve | None) -> str:
 
 
 def _reach(rows: int, sd: float) -> float:
-    """Half the length of the interval of the mean of so many rows; where all agree, as if one of N + 2 did not."""
+    """Half the length of the interval of the mean of so many rows, at least as if one of N + 2 differed."""
     from scipy import special
 
     if rows < 2:

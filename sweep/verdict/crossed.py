@@ -9,7 +9,9 @@ doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwa
     V = (draws' mean square + rows' mean square - residual mean square) / (N T)
 
 It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
-matters. Where all rows agree, the next one may not: it is then at least what it would be if one of T + 2 rows did not.
+matters. Where all rows agree, or all but a few, the next one may not: it is at least what it would be if one of T + 2
+rows differed by 1, the step of a right answer from a wrong one. Graded values, as log losses, differ by less than that
+step, and have this least variance only where all rows agree.
 
 Where each draw tests a part of the rows, values are NaN elsewhere, and `sweep.verdict.repeated` counts.
 
@@ -39,6 +41,7 @@ class Components:
     draws, rows: N and T, both at least 2.
     mean: of all values.
     draw_square, row_square, rest_square: mean squares.
+    graded: whether the values differ by degrees, rather than as right answers do from wrong ones.
     """
 
     draws: int
@@ -47,9 +50,10 @@ class Components:
     draw_square: float
     row_square: float
     rest_square: float
+    graded: bool = False
 
     @classmethod
-    def of(cls, values_NT: Values) -> Components:
+    def of(cls, values_NT: Values, *, graded: bool = False) -> Components:
         """The analysis of values_NT."""
         draws, rows = values_NT.shape
         assert min(draws, rows) >= 2, "one draw, or one row, tells nothing of others"
@@ -63,6 +67,7 @@ class Components:
             draw_square=float(rows * draw_sum / (draws - 1)),
             row_square=float(draws * row_sum / (rows - 1)),
             rest_square=float(rest_sum / ((draws - 1) * (rows - 1))),
+            graded=graded,
         )
 
     @property
@@ -72,8 +77,8 @@ class Components:
 
     @property
     def _least(self) -> float:
-        """The variance that a mean of T rows has at least where none is seen to differ."""
-        return 0.0 if self.row_square > 1e-12 else least_variance(self.rows)
+        """The variance that a mean of T rows has at least, however few were seen to differ."""
+        return 0.0 if self.graded and self.row_square > 1e-12 else least_variance(self.rows)
 
     @property
     def freedom(self) -> float:
@@ -127,19 +132,26 @@ class Components:
         return self.rest_square, by_draw, by_row
 
 
-def crossed_summary(values_NT: Values, *, most: float = 1.0) -> Summary:
-    """The summary of one arm's scores, of which values_NT are the contributions; its interval within 0 and `most`."""
+def crossed_summary(values_NT: Values, *, most: float = 1.0, graded: bool = False) -> Summary:
+    """The summary of one arm's scores, of which values_NT are the contributions; its interval within 0 and `most`.
+
+    graded: whether the values differ by degrees, rather than as right answers do from wrong ones.
+    """
+    parts = np.isnan(values_NT).any()
     low, high, _ = _inferred(
-        RepeatedParts.of(values_NT, of="arm") if np.isnan(values_NT).any() else Components.of(values_NT)
+        RepeatedParts.of(values_NT, of="arm", graded=graded) if parts else Components.of(values_NT, graded=graded)
     )
     scores_N = np.nanmean(values_NT, axis=1)
     mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
     return Summary(n=len(scores_N), mean=mean, sd=sd, low=max(0.0, low), high=min(most, high))
 
 
-def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
-    """The paired difference of two arms on the same draws and rows, with a two-sided t-test that it is 0."""
-    components = difference_components(ours_NT - theirs_NT)
+def crossed_difference(ours_NT: Values, theirs_NT: Values, *, graded: bool = False) -> Difference:
+    """The paired difference of two arms on the same draws and rows, with a two-sided t-test that it is 0.
+
+    graded: as for a summary.
+    """
+    components = difference_components(ours_NT - theirs_NT, graded=graded)
     low, high, p_value = _inferred(components)
     by_draw_N = np.nanmean(ours_NT, axis=1) - np.nanmean(theirs_NT, axis=1)
     return Difference(
@@ -153,9 +165,14 @@ def crossed_difference(ours_NT: Values, theirs_NT: Values) -> Difference:
     )
 
 
-def difference_components(values_NT: Values) -> Components | RepeatedParts:
-    """The analysis of the paired differences of two arms, whether or not each draw tests all rows."""
-    return RepeatedParts.of(values_NT, of="difference") if np.isnan(values_NT).any() else Components.of(values_NT)
+def difference_components(values_NT: Values, *, graded: bool = False) -> Components | RepeatedParts:
+    """The analysis of the paired differences of two arms, whether or not each draw tests all rows.
+
+    graded: as for a summary.
+    """
+    if np.isnan(values_NT).any():
+        return RepeatedParts.of(values_NT, of="difference", graded=graded)
+    return Components.of(values_NT, graded=graded)
 
 
 def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:

@@ -44,6 +44,7 @@ class RepeatedParts:
     mean: of the draws' means.
     by_row: the inflated variance of the means of rows.
     by_draw: the variance between draws.
+    graded: whether the values differ by degrees, rather than as right answers do from wrong ones.
     """
 
     draws: int
@@ -51,9 +52,10 @@ class RepeatedParts:
     mean: float
     by_row: float
     by_draw: float
+    graded: bool = False
 
     @classmethod
-    def of(cls, values_NT: Values, *, of: Literal["arm", "difference"]) -> RepeatedParts:
+    def of(cls, values_NT: Values, *, of: Literal["arm", "difference"], graded: bool = False) -> RepeatedParts:
         """The analysis of values_NT, of one arm or of the paired differences of two."""
         values_NT = values_NT[:, ~np.isnan(values_NT).all(axis=0)]
         draws, rows = values_NT.shape
@@ -66,23 +68,30 @@ class RepeatedParts:
             mean=float(np.nanmean(values_NT, axis=1).mean()),
             by_row=inflation * float(np.nanmean(values_NT, axis=0).var(ddof=1)),
             by_draw=max(0.0, _between_draws(values_NT)),
+            graded=graded,
         )
 
     @property
     def variance(self) -> float:
-        """V, the variance of the mean; where all rows agree, at least what it would be if one of T + 2 did not."""
-        return max(self.by_row / self.rows + self.by_draw / self.draws, self._least)
+        """V, the variance of the mean; however few rows were seen to differ, at least what it would be if one of T + 2
+        did."""
+        return max(self._whole, self._least)
+
+    @property
+    def _whole(self) -> float:
+        return self.by_row / self.rows + self.by_draw / self.draws
 
     @property
     def _least(self) -> float:
-        return 0.0 if self.by_row > 1e-12 else least_variance(self.rows)
+        return 0.0 if self.graded and self.by_row > 1e-12 else least_variance(self.rows)
 
     @property
     def freedom(self) -> float:
-        """The degrees of freedom of V by Satterthwaite's approximation."""
+        """The degrees of freedom of V by Satterthwaite's approximation; those of rows where V is the least there is."""
+        if self._whole <= self._least:
+            return self.rows - 1.0
         by_row, by_draw = self.by_row / self.rows, self.by_draw / self.draws
-        spread = by_row**2 / (self.rows - 1) + by_draw**2 / (self.draws - 1)
-        return (by_row + by_draw) ** 2 / spread if spread > 0 else self.rows - 1.0
+        return self._whole**2 / (by_row**2 / (self.rows - 1) + by_draw**2 / (self.draws - 1))
 
     def reach(self, level: float) -> float:
         """Half the length of the interval of the mean at 1 - level."""
@@ -108,8 +117,8 @@ class RepeatedParts:
 
 
 def least_variance(rows: int) -> float:
-    """The variance of a mean of T rows which all agree: what it would be if one of T + 2 differed by 1 from the others,
-    (T + 1) / (T (T + 2)^2)."""
+    """The variance that a mean of T rows has at least, though all agree: what it would be if one of T + 2 differed by 1
+    from the others, (T + 1) / (T (T + 2)^2)."""
     share = 1 / (rows + 2)
     return share * (1 - share) / rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -14,7 +15,9 @@ from scipy import stats
 from sweep.verdict.contributions import contributions
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary, likely_best
 from sweep.verdict.power import resolving
-from sweep.verdict.statistics import LEVEL, equivalence_p, paired_difference
+from sweep.verdict.repeated import least_variance
+from sweep.verdict.statistics import LEVEL, equivalence_p, noninferiority_p, paired_difference
+from tests.sweeps.rare_losses import rarely_worse
 from trainable.evaluation.metrics import classification_metrics
 
 Floats = NDArray[np.float64]
@@ -164,7 +167,37 @@ def test_many_equal_rows_are_equivalent() -> None:
     assert equivalence_p(paired_difference([0.5] * 6, [0.5] * 6), 0.01) == 2 / 64
 
 
+def test_one_disagreement_makes_nothing_certain() -> None:
+    """One answer of 800 that differs tells no more of the next row than none does."""
+    values_NT = np.zeros((20, 40))
+    same = crossed_difference(values_NT, 0 * values_NT)
+    values_NT[3, 7] = 1
+    found = crossed_difference(values_NT, 0 * values_NT)
+    assert found.high - found.low == pytest.approx(same.high - same.low)
+    assert equivalence_p(found, 0.01) > 0.2
+    assert found.components is not None
+    assert found.components.freedom == 39
+    assert found.components.draws_for(least_variance(40) / 2) == np.inf
+    graded = crossed_difference(values_NT / 1000, 0 * values_NT, graded=True)
+    assert graded.high - graded.low < 1e-5, "values that differ by degrees have shown by how much"
+
+
+def test_where_rows_disagree_as_usual_the_least_variance_says_nothing() -> None:
+    rng = np.random.default_rng(9)
+    values_NT = (rng.random((10, 60)) < 0.7).astype(float) - (rng.random((10, 60)) < 0.7)
+    assert Components.of(values_NT) == replace(Components.of(values_NT, graded=True), graded=False)
+    assert Components.of(values_NT).variance == Components.of(values_NT, graded=True).variance > least_variance(60)
+
+
 # ---- simulated truth -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [20, 40, 100])
+def test_a_loss_on_one_row_of_a_hundred_is_not_taken_for_none(rows: int) -> None:
+    """Most samples of 40 rows have no such row, and two answers in a thousand differ by chance."""
+    tables = (rarely_worse(20, rows, np.random.default_rng(sweep)) for sweep in range(300))
+    found = [noninferiority_p(crossed_difference(each, 0 * each), 0.01) < LEVEL for each in tables]
+    assert sum(found) <= 0.05 * 300  # above 100 without a least variance
 
 
 @pytest.mark.slow

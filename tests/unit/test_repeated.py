@@ -15,7 +15,8 @@ from sweep.verdict.crossed import Components, crossed_difference, crossed_summar
 from sweep.verdict.outlook import outlooks
 from sweep.verdict.power import resolving
 from sweep.verdict.repeated import RepeatedParts, least_variance, repeated_covariance
-from sweep.verdict.statistics import LEVEL, equivalence_p
+from sweep.verdict.statistics import LEVEL, equivalence_p, noninferiority_p
+from tests.sweeps.rare_losses import rarely_worse
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.folds import stratified_folds
 from trainable.outcomes import Evaluation
@@ -87,7 +88,9 @@ def test_the_labels_that_would_resolve_a_difference_do() -> None:
     assert rows is not None
     assert 50 < rows < 1000
     assert resolving(replace(found, by_draw=1.0))[1] is None
-    assert resolving(replace(found, by_row=1e-6, by_draw=0.1))[0] is not None
+    alike = replace(found, by_row=1e-6, by_draw=0.1)
+    assert resolving(alike)[0] is None, "rows that were alike so far leave 5 points open, whatever the draws"
+    assert resolving(replace(alike, mean=0.1))[0] is not None
 
 
 @pytest.mark.parametrize("right", [0.0, 1.0])
@@ -98,6 +101,26 @@ def test_where_all_rows_agree_the_next_may_not(right: float) -> None:
     same = crossed_difference(values_NT, values_NT)
     assert (same.mean, same.p_value) == (0, 1)
     assert same.low < 0 < same.high
+
+
+def test_one_disagreement_makes_nothing_certain() -> None:
+    values_NT = parted(np.zeros((20, 40)))
+    same = RepeatedParts.of(values_NT, of="difference")
+    tested = np.argwhere(~np.isnan(values_NT))
+    values_NT[tuple(tested[0])] = 1
+    one = RepeatedParts.of(values_NT, of="difference")
+    assert one.variance == same.variance == least_variance(40)
+    assert one.freedom == same.freedom == 39
+    graded = RepeatedParts.of(values_NT / 1000, of="difference", graded=True)
+    assert graded.variance < 1e-6, "values that differ by degrees have shown by how much"
+
+
+def test_a_loss_on_one_row_of_a_hundred_is_not_taken_for_none() -> None:
+    passed = 0
+    for sweep in range(200):
+        values_NT = parted(rarely_worse(20, 60, np.random.default_rng(sweep)), seed=sweep)
+        passed += noninferiority_p(crossed_difference(values_NT, 0 * values_NT), 0.01) < LEVEL
+    assert passed <= 10  # a twentieth; 50 without a least variance
 
 
 # ---- from the records ------------------------------------------------------------------------------------------------
