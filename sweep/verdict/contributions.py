@@ -3,6 +3,11 @@
 Accuracy is such a mean. The F1 scores are not, so a row contributes the score plus its influence on it: how the score
 would change if the row weighed more (the infinitesimal jackknife: Efron & Stein, 1981, doi:10.1214/aos/1176345462).
 
+In macro F1 every class counts alike, and a class of one row has the F1 of that row, whatever it weighs: the row would
+have no influence, and its luck would go unseen. So a row of a class of n test rows is held against the F1 of its class
+and, with the weight min(1, 3 / n), the mean of all classes, as strata of one unit are put together with others
+(collapsed strata: Cochran, 1977, Sampling Techniques, section 5A.12).
+
 Shapes: T test rows, C classes.
 """
 
@@ -27,18 +32,23 @@ def contributions(metric: str, labels_T: Labels, predicted_T: Labels, num_classe
     occurs_C = sums_C > 0
     divisors_C = np.maximum(sums_C, 1)
     f1_C = 2 * hits_C / divisors_C
-    # The change of a class's F1 by the weight of a row that is labelled so, and of one that is predicted so.
-    as_label_C = np.where(occurs_C, -f1_C / divisors_C, 0.0)
-    by_hit_C = 2 / divisors_C
     if metric == "macro_f1":
         weights_C, own_C = occurs_C / occurs_C.sum(), np.zeros(num_classes)
         score = float(f1_C[occurs_C].mean())
+        against_C = f1_C + _pooled(labelled_C) * (score - f1_C)
     else:
-        weights_C, own_C = labelled_C / len(labels_T), f1_C / len(labels_T)
+        weights_C, own_C, against_C = labelled_C / len(labels_T), f1_C / len(labels_T), f1_C
         score = float(f1_C @ weights_C)
-    by_class_C = weights_C * as_label_C
-    change_T = by_class_C[labels_T] + by_class_C[predicted_T] + right_T * (weights_C * by_hit_C)[labels_T]
-    if metric == "weighted_f1":
-        change_T = change_T + own_C[labels_T] - score / len(labels_T)
+    # The change of a class's F1 by the weight of a row that is labelled so, and of one that is predicted so.
+    by_class_C, by_hit_C = -weights_C * against_C / divisors_C, 2 * weights_C / divisors_C
+    change_T = by_class_C[labels_T] + by_class_C[predicted_T] + right_T * by_hit_C[labels_T] + own_C[labels_T]
+    change_T = change_T - change_T.mean()
     changed_T: NDArray[np.float64] = score + len(labels_T) * change_T
     return changed_T
+
+
+def _pooled(labelled_C: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The weight of the mean of all classes, by the number of a class's test rows; 0 for a class that has none, of
+    which no row is right by luck."""
+    found_C: NDArray[np.float64] = np.where(labelled_C > 0, 3 / np.maximum(labelled_C, 3), 0.0)
+    return found_C

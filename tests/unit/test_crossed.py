@@ -18,6 +18,7 @@ from sweep.verdict.power import resolving
 from sweep.verdict.repeated import least_variance
 from sweep.verdict.statistics import LEVEL, equivalence_p, noninferiority_p, paired_difference
 from tests.sweeps.rare_losses import rarely_worse
+from tests.sweeps.simulated_rows import suited_pair
 from trainable.evaluation.metrics import classification_metrics
 
 Floats = NDArray[np.float64]
@@ -38,15 +39,41 @@ def test_a_score_is_the_mean_of_what_its_rows_contribute(metric: str, answers: l
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_contribution_is_how_the_score_changes_if_the_row_weighs_more(metric: str) -> None:
+    """Where classes have so many rows that in macro F1 the mean of all classes weighs next to nothing."""
     rng = np.random.default_rng(0)
-    labels_T, predicted_T = rng.integers(3, size=40), rng.integers(3, size=40)
+    labels_T, predicted_T = rng.integers(3, size=400), rng.integers(3, size=400)
     found_T = contributions(metric, labels_T, predicted_T, 3)
-    copies = 4000  # of every row, so that one more of a row is a small change
+    copies = 1000  # of every row, so that one more of a row is a small change
     for row in range(8):
         more = [np.append(np.repeat(each, copies), each[row]) for each in (labels_T, predicted_T)]
         score = classification_metrics(labels_T, predicted_T, 3)[metric]
         change = classification_metrics(more[0], more[1], 3)[metric] - score
-        assert score + 40 * copies * change == pytest.approx(found_T[row], abs=2e-3)
+        assert score + 400 * copies * change == pytest.approx(found_T[row], abs=2e-3)
+
+
+def macro_f1_parts(right_NT: Floats, labels_T: NDArray[np.int64], rng: np.random.Generator) -> Floats:
+    """What rows contribute to the macro F1 of classifiers that take a wrong row for any other class."""
+    classes = int(labels_T.max()) + 1
+    wrong_NT = (labels_T + rng.integers(1, classes, right_NT.shape)) % classes
+    predicted_NT = np.where(right_NT > 0, labels_T, wrong_NT)
+    return np.stack([contributions("macro_f1", labels_T, predicted_T, classes) for predicted_T in predicted_NT])
+
+
+@pytest.mark.parametrize(("classes", "of_each"), [(20, 1), (20, 2), (10, 10)])
+def test_a_class_of_few_rows_is_as_uncertain_as_they_are(classes: int, of_each: int) -> None:
+    """Of two equally good arms by macro F1, ten draws; and of a single arm."""
+    labels_T, rng, sweeps, told = np.repeat(np.arange(classes), of_each), np.random.default_rng(11), 400, 0
+    summaries = []
+    for _ in range(sweeps):
+        ours_NT, theirs_NT = (
+            macro_f1_parts(right_NT, labels_T, rng) for right_NT in suited_pair(10, len(labels_T), rng)
+        )
+        told += crossed_difference(ours_NT, theirs_NT).p_value < LEVEL
+        summaries.append(crossed_summary(ours_NT))
+    truth = np.mean([each.mean for each in summaries])
+    missed = sum(not each.low <= truth <= each.high for each in summaries)
+    most = sweeps * LEVEL + 3 * np.sqrt(sweeps * LEVEL * (1 - LEVEL))
+    assert max(told, missed) <= most  # with one row of each class, a third of all by the row's influence alone
 
 
 # ---- the analysis of variance ----------------------------------------------------------------------------------------
