@@ -46,6 +46,10 @@ class _Side:
             raise StoredSweepError(f"no confirmed arm of {self.name!r} is {cell!r}; there are {_cells(self.confirmed)}")
         return found[0]
 
+    def arms_of(self, comparison: Comparison) -> int:
+        """How many arms of a comparison are confirmed."""
+        return sum(each is comparison for each, _ in self.confirmed)
+
     def data(self, comparison: Comparison) -> DataRecord | None:
         return self.ledger.sweep().data.get(comparison.dataset)
 
@@ -59,7 +63,8 @@ def check_stored(
 ) -> tuple[Check, ...]:
     """Compare the best arm of each comparison of a sweep with that of the same comparison of another sweep.
 
-    new, old: names or folders. margin: in points. arm, old_arm: cells to compare instead.
+    new, old: names or folders. margin: in points. arm, old_arm: cells to compare instead. The best of K arms of the new
+    sweep is named on the draws and rows that test it, and so is tested at 5 % / K; one that was asked for, at 5 %.
 
     Raises StoredSweepError for sweeps, arms or comparisons that are not there, and for other test rows, draws or
     metrics, on which scores cannot be compared.
@@ -74,7 +79,11 @@ def check_stored(
     refusals = [refusal for pair in pairs for refusal in _refusals(ours, theirs, *pair)]
     if refusals:
         raise StoredSweepError("\n".join(dict.fromkeys(refusals)))
-    found = [(check(mine, other, margin / 100), mine[0].title) for mine, other in pairs]
+    counts = [1 if arm else ours.arms_of(mine[0]) for mine, _ in pairs]
+    found = [
+        (check(mine, other, margin / 100, best_of=count), mine[0].title)
+        for (mine, other), count in zip(pairs, counts, strict=True)
+    ]
     if lacking := [title for each, title in found if each is None]:
         raise StoredSweepError(
             f"a check needs draws that both sweeps have tested on the same rows; {ours.name!r} and {theirs.name!r} "

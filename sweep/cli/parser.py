@@ -102,8 +102,11 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     check.add_argument(
         "--margin", type=_points, default=1.0, metavar="POINTS", help="how much worse it may be (default: 1)"
     )
-    for option, whose in (("--arm", "sweep"), ("--old-arm", "other sweep")):
-        check.add_argument(option, metavar="CELL", help=f"which arm of the {whose} (default: the best ones)")
+    for option, whose, best in (
+        ("--arm", "sweep", "the best ones, each tested at 5 %% divided by how many it is the best of"),
+        ("--old-arm", "other sweep", "the best ones"),
+    ):
+        check.add_argument(option, metavar="CELL", help=f"which arm of the {whose} (default: {best})")
     export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
     for command in (status, stop, report, ui):
         command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")

@@ -37,6 +37,8 @@ class Check:
     new, old: the arms, with the draws that both have scores of.
     difference: of the new arm to the old one, over these.
     margin: how much worse the new arm may be, a share.
+    best_of: of how many arms the new one was named the best on the draws and rows that test it; 1 for one that was
+        asked for, or stands alone.
     """
 
     title: str
@@ -44,19 +46,26 @@ class Check:
     old: Arm
     difference: Difference
     margin: float
+    best_of: int = 1
+
+    @property
+    def level(self) -> float:
+        """The level of its tests: 5 % by the number of arms of which the new one is the best, so that they err in no
+        more than 5 % of checks, however it was named (Bonferroni's correction)."""
+        return LEVEL / self.best_of
 
     @property
     def passed(self) -> bool:
-        """Whether the new arm is shown to be worse by less than the margin, by a one-sided test at 5 %."""
-        return noninferiority_p(self.difference, self.margin) < LEVEL
+        """Whether the new arm is shown to be worse by less than the margin, by a one-sided test at `level`."""
+        return noninferiority_p(self.difference, self.margin) < self.level
 
     @property
     def finding(self) -> Finding:
-        """What is shown: a difference at 5 % by a two-sided test, or that it is within the margin."""
-        significant = self.difference.p_value < LEVEL
+        """What is shown: a difference at `level` by a two-sided test, or that it is within the margin."""
+        significant = self.difference.p_value < self.level
         if significant and self.difference.mean > 0:
             return Finding.BETTER
-        if equivalence_p(self.difference, self.margin) < LEVEL:
+        if equivalence_p(self.difference, self.margin) < self.level:
             return Finding.EQUIVALENT
         if significant:
             return Finding.WORSE
@@ -72,7 +81,16 @@ class Check:
         text = f"{self.title}{named}: {new} against {old}: {100 * found.mean:+.1f} points"
         if found.n > 1:
             text += f" (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}, {found.n} draws)"
-        return f"{text}: {self.finding}{self._meaning(margin)}"
+        return f"{text}: {self.finding}{self._meaning(margin)}{self._named()}"
+
+    def _named(self) -> str:
+        """What its having been named the best on the draws that test it does to the test."""
+        if self.best_of == 1:
+            return ""
+        return (
+            f"; tested at {100 * self.level:.2g} % instead of {100 * LEVEL:g} %, since these draws named it the best "
+            f"of {self.best_of}"
+        )
 
     def _meaning(self, margin: str) -> str:
         if self.finding is Finding.EQUIVALENT:
@@ -86,7 +104,7 @@ class Check:
     def _remedy(self) -> str:
         if self.difference.components is None or self.margin == 0:
             return ""
-        draws, rows = affordable(self.difference.components, self.margin)
+        draws, rows = affordable(self.difference.components, self.margin, self.level)
         ways = [f"{draws} draws"] if draws else []
         unit = "labelled rows" if isinstance(self.difference.components, RepeatedParts) else "test rows"
         ways += [f"{rows} {unit}"] if rows else []
@@ -96,11 +114,12 @@ class Check:
         )
 
 
-def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: float) -> Check | None:
+def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: float, *, best_of: int = 1) -> Check | None:
     """Compare two arms, each with its comparison, on the draws that both have scores of; None if there is none, or if
     the same draws have tested other rows.
 
     margin: how much worse the new arm may be, a share.
+    best_of: of how many arms the new one was named the best on the same draws and rows.
     """
     known = (dict(zip(comparison.draws, arm.scores, strict=True)) for comparison, arm in (new, old))
     scored = [{draw for draw, score in scores.items() if score is not None} for scores in known]
@@ -110,7 +129,7 @@ def check(new: tuple[Comparison, Arm], old: tuple[Comparison, Arm], margin: floa
     if found is None:
         return None
     allowing = allowing_for_collapses(found, ours, theirs)
-    return Check(title=new[0].title, new=ours, old=theirs, difference=allowing, margin=margin)
+    return Check(title=new[0].title, new=ours, old=theirs, difference=allowing, margin=margin, best_of=best_of)
 
 
 def _on(draws: Sequence[int], comparison: Comparison, arm: Arm) -> Arm:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
 from sweep.records.sweep import DataRecord
-from sweep.spec.cells import cells
+from sweep.spec.cells import Cell, cells
 from sweep.verdict import verdict
 from sweep.verdict.checks import Check, Finding, check
 from sweep.verdict.statistics import LEVEL, Difference, noninferiority_p
@@ -89,16 +91,37 @@ def test_a_loss_as_large_as_the_margin_passes_in_a_twentieth_of_all_checks() -> 
     assert 0.03 < np.mean(found) < 0.07  # standard error 0.007
 
 
+def test_the_best_of_ten_that_all_lose_the_margin_passes_in_a_twentieth_of_all_checks() -> None:
+    """The best is named by the very draws that test it; their scores share what the draw does to the old arm's."""
+    rng, any_check = np.random.default_rng(1), checked(0.0)
+    passed = {1: 0, 10: 0}
+    for _ in range(1000):
+        ten_KN = -0.01 + rng.normal(0, 0.03, (1, 12)) + rng.normal(0, 0.04, (10, 12))
+        best_N = max(ten_KN, key=np.mean)
+        seen = Difference(n=12, mean=best_N.mean(), sd=best_N.std(ddof=1), low=0, high=0, p_value=1)
+        for best_of in passed:
+            passed[best_of] += replace(any_check, difference=seen, best_of=best_of).passed
+    assert passed[10] < 70  # standard error 7
+    assert passed[1] > 150, "at 5 % it would be named and tested by one stroke of luck"
+
+
 # ---- stored sweeps ---------------------------------------------------------------------------------------------------
 
 
 def stored(
-    root: Path, name: str, right: float, *, digest: str = "sha256:1", metric: str = "accuracy", first: int = 0
+    root: Path,
+    name: str,
+    right: float,
+    *,
+    digest: str = "sha256:1",
+    metric: str = "accuracy",
+    first: int = 0,
+    losses: Sequence[str] = ("cross_entropy",),
 ) -> None:
-    """A finished sweep of one cell, whose confirmation answers a share of its 200 test rows right on six draws, from
-    the one of this number on."""
-    given = spec(name=name, compare={"loss": ["cross_entropy"]}, protocol={"metric": metric}, confirm={"draws": 6})
-    (cell,) = grid = cells(given)
+    """A finished sweep of one cell for each loss, whose confirmation answers a share of its 200 test rows right on six
+    draws, from the one of this number on."""
+    given = spec(name=name, compare={"loss": list(losses)}, protocol={"metric": metric}, confirm={"draws": 6})
+    grid = cells(given)
     directory = SweepDirectory(root / name)
     directory.create()
     directory.write_spec(yaml.safe_dump(given.resolved()))
@@ -112,8 +135,13 @@ def stored(
         labels=PredictedClasses.of({"label": labels}),
     )
     ledger = Ledger(open_storage(directory.journal, write=True), name)
-    inputs = {cell.key: {"dataset support": {"texts and labels of the test part": digest}}}
+    inputs = {cell.key: {"dataset support": {"texts and labels of the test part": digest}} for cell in grid}
     ledger.begin(given.resolved(), grid, {}, {"support": data}, inputs)
+    for cell in grid:
+        confirmed(ledger, cell, right, first, labels)
+
+
+def confirmed(ledger: Ledger, cell: Cell, right: float, first: int, labels: np.ndarray[Any, Any]) -> None:
     trial = ledger.ask(cell, seed=0, budget=4).key
     for replicate, evaluation in ((0, 1), (0, 2), (1, 1), (1, 2)):
         ledger.record(trial, evaluated(replicate, evaluation, 0.5))
@@ -151,6 +179,19 @@ def test_the_command_ends_with_0_or_1(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.endswith(": worse\nfailed: 1 of 1\n")
     assert main(["check", "old", *asked, "--margin", "5"]) == 0
     assert "equivalent, the difference is less than 5 points" in capsys.readouterr().out
+
+
+def test_the_best_of_two_is_tested_at_half_the_level(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path, "old", 0.8)
+    stored(tmp_path, "two", 0.8, losses=["cross_entropy", "supcon"])
+    asked = ["check", "two", "--against", "old", "--dir", str(tmp_path), "--margin", "5"]
+    assert main(asked) == 0
+    told = "; tested at 2.5 % instead of 5 %, since these draws named it the best of 2"
+    assert told in capsys.readouterr().out
+    assert main([*asked, "--arm", "support/4/supcon"]) == 0
+    assert "tested at" not in capsys.readouterr().out
+    (found,) = check_stored("two", "old", tmp_path, margin=5)
+    assert found.level == LEVEL / 2
 
 
 def test_other_test_rows_and_other_metrics_are_refused(tmp_path: Path) -> None:
