@@ -27,7 +27,6 @@ from trainable.draws import CONFIRMATION_START
 
 __all__ = ["arm_difference", "compare", "draws_wanted", "planned_tests"]
 
-
 _USUAL = ("frozen", "cross_entropy")
 """The baselines unless the spec names another: what costs next to nothing, then what everybody trains with."""
 _REFERENCES = ("frozen", "setfit", "cross_entropy")
@@ -169,7 +168,7 @@ def _allowing_difference(arm: Arm, base: Arm) -> Difference | None:
 
 
 def _turned(arm: Arm, base: Arm) -> dict[str, float]:
-    """The rules by which the same models differ from the baseline the other way round, with the mean difference."""
+    """The rules by which the same models are shown to differ the other way round (the sign alone may be chance)."""
     shown = arm_difference(arm, base)
     if shown is None or arm.winner is None or arm.winner.config.metric != "accuracy":
         return {}
@@ -179,7 +178,7 @@ def _turned(arm: Arm, base: Arm) -> dict[str, float]:
         other = arm_difference(
             replace(arm, scores=scores, rows_by_draw={}), replace(base, scores=theirs, rows_by_draw={})
         )
-        if other is not None and other.mean * shown.mean < 0:
+        if other is not None and other.n > 1 and other.mean * shown.mean < 0 and not other.low <= 0 <= other.high:
             found[rule] = other.mean
     return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from typing import Any
@@ -20,7 +20,7 @@ from sweep.report.write import verdict_json
 from sweep.spec.model import SweepSpec
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import _is_majority
-from sweep.verdict.comparisons import _best
+from sweep.verdict.comparisons import _best, _turned
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
 from sweep.verdict.dependence import correlation
 from sweep.verdict.statistics import paired_difference, summarise
@@ -684,6 +684,21 @@ def test_a_rule_that_turns_a_claim_is_found_where_predictions_are_kept() -> None
     assert set(found.turned) == {"nearest"}
     assert found.turned["nearest"] == pytest.approx(-0.05, abs=0.02)
     assert not arm(only(verdict(results)), "soft_triple").turned
+
+
+def test_a_rule_of_the_other_sign_that_may_be_chance_turns_nothing() -> None:
+    """By the nearest proxy, soft_triple is as good as the baseline, but for what draws do."""
+    found = only(verdict(small()))
+    ours, base = arm(found, "soft_triple"), replace(arm(found, "cross_entropy"), by_rule={})
+    scores = [score for score in base.scores if score is not None]
+    assert len(scores) == len(base.scores)
+
+    def turned_by(spread: float) -> Mapping[str, float]:
+        by_chance = tuple(score - 0.005 + spread * (-1) ** place for place, score in enumerate(scores))
+        return _turned(replace(ours, by_rule={"nearest": by_chance}), base)
+
+    assert not turned_by(0.1), "half a point behind, by 10 more or less"
+    assert turned_by(0.001) == {"nearest": pytest.approx(-0.005)}
 
 
 def _read_by_nearest(record: ConfirmationRecord, change: float) -> ConfirmationRecord:
