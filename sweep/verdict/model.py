@@ -90,8 +90,9 @@ class Arm:
     by_rule: test accuracy on each confirmation draw by each of these rules, as `scores`.
     rows_by_draw: what each test row contributes to the score of a draw, by its position in `scores`; empty where the
         predictions are not known.
-    turned: the rules of inference by which the mean difference has the other sign, with that difference; found where
-        accuracy is the metric, and the baseline is read by the same rule or, if it has one way to classify, by that.
+    turned: the rules of inference by which the mean difference has the other sign and an interval at 95 %, over draws,
+        that leaves 0 out, with that difference; found where accuracy is the metric, and the baseline is read by the
+        same rule or, if it has one way to classify, by that.
     failures: its confirmation replicates that went wrong.
     collapses: how often it fails to train; None without confirmation draws.
     collapsed: whether it did, on each draw, as `scores`; None where that is not known.
@@ -193,12 +194,14 @@ class Comparison:
 
     @property
     def per_unit(self) -> float:
-        """The number of labels on the axis of a figure, per class or in all: about the mean, for `all`."""
+        """The number of labels on the axis of a figure, per class or in all: about the mean, for `all`, and for
+        `at most N` where there are fewer."""
         number = largest(self.shots)
-        if number is not None or self.labels is None:
+        if isinstance(self.shots, int) or self.labels is None:
             return float(number or 1)
         classes = max(1, len(next((arm.confusion for arm in self.arms if arm.confusion), ())))
-        return round(self.labels / (classes if self.sampling == "per_class" else 1), 1)
+        there = round(self.labels / (classes if self.sampling == "per_class" else 1), 1)
+        return there if number is None else min(float(number), there)
 
     @property
     def counted(self) -> str:

@@ -97,6 +97,20 @@ def completed(scores: list[float], *, pruned: int = 0) -> list[TrialRecord]:
     return found + [last] * pruned
 
 
+def test_at_most_so_many_labels_are_as_many_as_there_are() -> None:
+    """`at most 64`, where a class has 20 rows: 1.32 doublings of 8 labels, not 3."""
+    results = synthetic_results(datasets=("trec",), shots=(8, 64))
+    fewer, many = verdict(results).comparisons
+    most = replace(many, shots="at most 64", labels=6 * 20)
+    assert most.per_unit == 20
+    assert replace(most, labels=6 * 200).per_unit == 64, "as many as are asked for"
+    assert replace(most, sampling="random", labels=50).per_unit == 50
+    assert replace(most, labels=None).per_unit == 64, "where the data is not known"
+    curve = learning_curve((fewer, most), "soft_triple")
+    assert curve is not None
+    assert curve.doublings == pytest.approx(np.log2(20 / 8))
+
+
 def test_the_last_doubling_is_the_best_of_all_less_the_best_of_every_half() -> None:
     scores = [0.5, 0.7, 0.6, 0.9, 0.65, 0.8]
     halves = [max(half) for half in combinations(scores, 3)]
