@@ -272,4 +272,4 @@ def test_what_more_labels_would_bring_is_told_of_all_of_them() -> None:
     (other,) = outlooks(named[::-1], {})
     assert (other.fewer, other.shots) == ("at most 8", "all")
     assert "from at most 8 to all" in other.sentence
-    assert outlooks([named[1], replace(named[0], shots="at most 544")], {}) == ()
+    assert outlooks([named[1], replace(named[0], shots="at most 544", labels=named[1].labels)], {}) == ()
