@@ -19,7 +19,7 @@ from trainable.kept import Chosen
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["Answers", "LeftOut", "answered", "calibrated", "chosen", "fold_of", "rule_of"]
+__all__ = ["Answers", "LeftOut", "answered", "calibrated", "chosen", "fold_of", "row_weights", "rule_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,7 @@ class Answers:
     training_N: by which training; the same number for all of them where one classifier answers.
     trained: about how many rows a training had.
     kept: whether it is the kept classifier that answers, rather than others like it.
+    weights_N: how much each row counts, 1 on average; None: all alike.
     """
 
     labels_N: NDArray[np.int64]
@@ -37,6 +38,7 @@ class Answers:
     training_N: NDArray[np.int64]
     trained: int
     kept: bool
+    weights_N: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,29 +73,45 @@ def chosen(config: TrialConfig, left_out: Sequence[LeftOut]) -> Chosen:
     )
 
 
-def calibrated(config: TrialConfig, left_out: Sequence[LeftOut]) -> Calibration | None:
-    """Return the calibration on rows that trained nothing; None where there are none."""
+def calibrated(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray[np.int64]) -> Calibration | None:
+    """Return the calibration on rows that trained nothing; None where there are none. counts_C: of all rows."""
     if not left_out:
         return None
     scores_NC = _scores(config, left_out)
     if rule_of(config) == "mixture":  # of whose probabilities the kept classifier gives the logarithms
         scores_NC = np.log(np.maximum(scores_NC, np.finfo(np.float32).tiny))
-    return fitted_temperature(scores_NC, _labels(left_out))
+    labels_N = _labels(left_out)
+    return fitted_temperature(scores_NC, labels_N, row_weights(labels_N, counts_C))
 
 
-def answered(config: TrialConfig, left_out: Sequence[LeftOut], *, rows: int) -> Answers | None:
-    """Return what each row is taken for by the training that left it out; None where there are none. rows: of all."""
+def answered(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray[np.int64]) -> Answers | None:
+    """Return what each row is taken for by the training that left it out; None where there are none. counts_C: of all
+    rows."""
     if not left_out:
         return None
     sizes = [len(each.labels_N) for each in left_out]
-    trained = rows - round(float(np.mean(sizes)))
+    trained = int(counts_C.sum()) - round(float(np.mean(sizes)))
+    labels_N = _labels(left_out)
     return Answers(
-        labels_N=_labels(left_out),
+        labels_N=labels_N,
         predicted_N=_scores(config, left_out).argmax(axis=1).astype(np.int64),
         training_N=np.repeat(np.arange(len(sizes)), sizes),
         trained=trained,
         kept=trained == 0,  # no row trains it, so that it is the same
+        weights_N=row_weights(labels_N, counts_C),
     )
+
+
+def row_weights(labels_N: NDArray[np.int64], counts_C: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how much each scored row counts, 1 on average, so that classes are as frequent as among all rows.
+
+    Folds hold as many rows of a rare class as they can, so that where one fold alone is scored, half of the rows of a
+    class of two are in it, and a fifth of those of a large one. A class of which no row is scored counts for nothing.
+    counts_C: of all rows.
+    """
+    scored_C = np.bincount(labels_N, minlength=len(counts_C))
+    weights_N: NDArray[np.float64] = counts_C[labels_N] / scored_C[labels_N]
+    return weights_N / weights_N.mean()
 
 
 def fold_of(labels_M: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:

@@ -88,16 +88,16 @@ def refit(
     left_out = _left_out(work, train_M)
     told(f"training on all {len(train_M):,} rows")
     classifier = work.trained(train_M, chosen(config, left_out))
-    calibration = calibrated(config, left_out)
+    counts_C = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
+    calibration = calibrated(config, left_out, counts_C)
     if calibration is not None:
         classifier = tempered(classifier, calibration.temperature)
-    counts = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
     return Refitted(
         classifier=classifier,
         rows=len(train_M),
-        counts=tuple(counts.tolist()),
+        counts=tuple(counts_C.tolist()),
         calibration=calibration,
-        answers=_of_test(work, classifier, train_M) or answered(config, left_out, rows=len(train_M)),
+        answers=_of_test(work, classifier, train_M) or answered(config, left_out, counts_C),
     )
 
 

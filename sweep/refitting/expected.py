@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.verdict import Arm, Comparison
 from sweep.verdict.contributions import contributions
@@ -19,6 +20,7 @@ from sweep.verdict.learning_curve import Expected, LearningCurve
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, Summary
 from sweep.verdict.wording import METRICS
+from trainable.calibration import effective_rows
 
 if TYPE_CHECKING:
     from trainable.left_out import Answers
@@ -45,23 +47,27 @@ def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
     by = f"on {rows:,} rows that it has not trained on"
     if not answers.kept:
         by = f"on {rows:,} rows, each answered by a training like its own on {answers.trained:,} others"
+    if answers.weights_N is not None and np.ptp(answers.weights_N) > 0:
+        by += ", weighed so that classes are as frequent as among all"
     return f"Expected {metric}: {_shown(score)}, {by}. In the comparison it was confirmed at {confirmed}."
 
 
 def expected_score(metric: str, answers: Answers, classes: int) -> Summary:
-    """The mean score with its interval at 95 %.
+    """The mean score with its interval at 95 %, where each row counts as much as its weight says.
 
     Rows that one classifier answers are independent. Those that several trainings left out are not, since each row of
     one trained the others: their variance is raised as in `sweep.verdict.repeated`.
     """
-    values_N = contributions(metric, answers.labels_N, answers.predicted_N, classes)
-    trainings, mean = np.unique(answers.training_N), float(values_N.mean())
+    weights_N = np.ones(len(answers.labels_N)) if answers.weights_N is None else answers.weights_N
+    values_N = contributions(metric, answers.labels_N, answers.predicted_N, classes, weights_N)
+    trainings, mean = np.unique(answers.training_N), float((weights_N * values_N).mean())
+    values_N = mean + weights_N * (values_N - mean)  # whose plain mean is the weighted one, with its variance
     if len(trainings) > 1:
         values_KN = np.where(answers.training_N == trainings[:, None], values_N, np.nan)
         sd, reach = float(np.nanmean(values_KN, axis=1).std(ddof=1)), RepeatedParts.of(values_KN, of="arm").reach(LEVEL)
     else:
         sd = float(values_N.std(ddof=1)) if len(values_N) > 1 else 0.0
-        reach = _reach(len(values_N), sd)
+        reach = _reach(weights_N, sd)
     return Summary(n=len(trainings), mean=mean, sd=sd, low=max(0.0, mean - reach), high=min(1.0, mean + reach))
 
 
@@ -81,14 +87,16 @@ def extrapolated(refitted: Refitted, curve: LearningCurve | None) -> str:
     )
 
 
-def _reach(rows: int, sd: float) -> float:
-    """Half the length of the interval of the mean of so many rows, at least as if one of N + 2 differed."""
+def _reach(weights_N: NDArray[np.float64], sd: float) -> float:
+    """Half the length of the interval of the mean of rows of these weights, at least as if one of N + 2 rows of equal
+    weight differed, whose mean would be as sure."""
     from scipy import special
 
+    rows, equal = len(weights_N), effective_rows(weights_N)
     if rows < 2:
         return 1.0
-    share = 1 / (rows + 2)
-    error = max(sd, float(np.sqrt(share * (1 - share)))) / np.sqrt(rows)
+    share = 1 / (equal + 2)
+    error = max(sd / np.sqrt(rows), float(np.sqrt(share * (1 - share) / equal)))
     return float(-special.stdtrit(rows - 1, LEVEL / 2) * error)
 
 

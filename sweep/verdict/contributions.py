@@ -21,16 +21,26 @@ __all__ = ["contributions"]
 Labels = NDArray[np.int64]
 
 
-def contributions(metric: str, labels_T: Labels, predicted_T: Labels, num_classes: int) -> NDArray[np.float64]:
-    """The contribution of each row to `accuracy`, `macro_f1` or `weighted_f1`, as shares."""
+def contributions(
+    metric: str,
+    labels_T: Labels,
+    predicted_T: Labels,
+    num_classes: int,
+    weights_T: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """The contribution of each row to `accuracy`, `macro_f1` or `weighted_f1`, as shares.
+
+    weights_T: how often each row counts, 1 on average, in the score and in its mean; None: once.
+    """
     right_T: NDArray[np.float64] = (labels_T == predicted_T).astype(np.float64)
     if metric == "accuracy":
         return right_T
-    labelled_C = np.bincount(labels_T, minlength=num_classes)
-    sums_C = labelled_C + np.bincount(predicted_T, minlength=num_classes)
-    hits_C = np.bincount(labels_T, weights=right_T, minlength=num_classes)
+    weights_T = np.ones(len(labels_T)) if weights_T is None else weights_T
+    labelled_C = np.bincount(labels_T, weights=weights_T, minlength=num_classes)
+    sums_C = labelled_C + np.bincount(predicted_T, weights=weights_T, minlength=num_classes)
+    hits_C = np.bincount(labels_T, weights=weights_T * right_T, minlength=num_classes)
     occurs_C = sums_C > 0
-    divisors_C = np.maximum(sums_C, 1)
+    divisors_C = np.where(occurs_C, sums_C, 1.0)
     f1_C = 2 * hits_C / divisors_C
     if metric == "macro_f1":
         weights_C, own_C = occurs_C / occurs_C.sum(), np.zeros(num_classes)

@@ -76,6 +76,15 @@ def test_a_class_of_few_rows_is_as_uncertain_as_they_are(classes: int, of_each: 
     assert max(told, missed) <= most  # with one row of each class, a third of all by the row's influence alone
 
 
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_weight_counts_as_so_many_rows(metric: str) -> None:
+    rng = np.random.default_rng(1)
+    labels_T, predicted_T, copies_T = rng.integers(3, size=20), rng.integers(3, size=20), rng.integers(1, 5, size=20)
+    found_T = contributions(metric, labels_T, predicted_T, 3, copies_T / copies_T.mean())
+    repeated = contributions(metric, np.repeat(labels_T, copies_T), np.repeat(predicted_T, copies_T), 3)
+    np.testing.assert_allclose(np.repeat(found_T, copies_T), repeated)
+
+
 # ---- the analysis of variance ----------------------------------------------------------------------------------------
 
 

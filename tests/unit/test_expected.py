@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,17 +13,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
+from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 
 from sweep.refitting import Source, Winner, train_winner
 from sweep.refitting.expected import expected_score
 from sweep.spec.model import SweepSpec
 from sweep.verdict import verdict
 from tests.sweeps.synthetic_results import synthetic_results
+from trainable.config import TrialConfig
 from trainable.evaluation.metrics import classification_metrics
-from trainable.left_out import Answers
+from trainable.left_out import Answers, LeftOut, answered, fold_of
 from trainable.refitting import Refitted
 
 RNG = np.random.default_rng(0)
+FROZEN = TrialConfig.model_validate(
+    {"dataset": {"name": "support"}, "shots": 4, "encoder": "any", "recipe": {"name": "frozen"}}
+)
 
 
 def answers(rows: int, trainings: int, right: float = 0.8, classes: int = 3) -> Answers:
@@ -86,6 +92,34 @@ def test_no_score_is_certain(trainings: int) -> None:
         labels_N=only(0), predicted_N=only(0), training_N=only(0), trained=4, kept=True
     )  # a single row tells nothing
     assert (expected_score("accuracy", one, 2).low, expected_score("accuracy", one, 2).high) == (0.0, 1.0)
+
+
+def test_one_fold_of_skewed_classes_states_the_score_on_classes_as_frequent_as_they_are() -> None:
+    """Of 160 rows of a class, and 2 of each of 20 others, the one fold that is scored holds 32 and 20."""
+    counts_C, found = np.array([160] + [2] * 20), []
+    labels_M = np.repeat(np.arange(21), counts_C)
+    for number in range(6):
+        rng = np.random.default_rng(number)
+        centres_CD = 0.55 * rng.normal(size=(21, 24))
+        rows_MD, fresh_MD = (centres_CD[labels_M] + rng.normal(size=(200, 24)) for _ in range(2))
+        true = LogisticRegression(max_iter=200).fit(rows_MD, labels_M).predict(fresh_MD) == labels_M
+        held_M = fold_of(labels_M, 5, number) == 0
+        model = LogisticRegression(max_iter=200).fit(rows_MD[~held_M], labels_M[~held_M])
+        left_out = LeftOut(labels_N=labels_M[held_M], scores_NC=model.predict_log_proba(rows_MD[held_M]))
+        given = answered(FROZEN, [left_out], counts_C)
+        assert given is not None
+        stated = expected_score("accuracy", given, 21)
+        found.append((stated.low, stated.mean, stated.high, true.mean()))
+    low_F, stated_F, high_F, true_F = np.array(found).T
+    assert abs(stated_F.mean() - true_F.mean()) < 0.05
+    assert ((low_F <= true_F) & (true_F <= high_F)).sum() >= 5
+
+
+def test_weights_widen_the_interval_also_where_all_rows_agree() -> None:
+    uneven = replace(answers(50, 1, right=1.0), weights_N=np.repeat([0.2, 1.8], 25))
+    weighed, plain = (expected_score("accuracy", each, 3) for each in (uneven, replace(uneven, weights_N=None)))
+    assert weighed.mean == pytest.approx(plain.mean)
+    assert weighed.low < plain.low - 0.01
 
 
 def only(value: int) -> NDArray[np.int64]:

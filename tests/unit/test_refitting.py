@@ -367,6 +367,46 @@ def test_every_fold_has_equally_many_rows_of_a_class_and_a_single_row_always_tra
         assert counts.max() <= least + 1
 
 
+def test_one_scored_fold_counts_classes_as_often_as_they_are(
+    tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"the film {number},often" for number in range(190)]
+    rows += [
+        f"the {name} text {number},{name}" for name in ("red", "blue", "dull", "warm", "cold") for number in (1, 2)
+    ]
+    path = tmp_path / "skewed.csv"
+    path.write_text("text,label\n" + "\n".join(rows) + "\n")
+    data = DatasetConfig(name="skewed", path=str(path), holdout="repeated")
+    entry = replace(RECIPES["frozen"], embeds_once=False)
+    monkeypatch.setattr("trainable.refitting.RECIPES", {**RECIPES, "frozen": entry})
+    fitted: list[Any] = []
+
+    def spied(*given: Any) -> Any:
+        fitted.append(given)
+        return fitted_temperature(*given)
+
+    monkeypatch.setattr("trainable.left_out.fitted_temperature", spied)
+    answers = refit(config(data, tiny_bert, recipe={"name": "frozen"}, sampling="random", shots=20)).answers
+    assert answers is not None
+    assert len(answers.labels_N) == 38 + 5, "each class gives a row"
+    often_N = answers.labels_N == load(data).class_names.index("often")
+    assert answers.weights_N is not None
+    assert answers.weights_N.mean() == pytest.approx(1)
+    assert (answers.weights_N * often_N).mean() == pytest.approx(190 / 200)
+    np.testing.assert_array_equal(fitted[0][2], answers.weights_N)
+
+
+def test_a_weight_counts_as_so_many_rows() -> None:
+    rng = np.random.default_rng(2)
+    labels, copies = rng.integers(3, size=90), rng.integers(1, 5, size=90)
+    scores = 8 * (rng.normal(size=(90, 3)) + np.eye(3)[labels])
+    found = fitted_temperature(scores, labels, copies / copies.mean())
+    repeated = fitted_temperature(np.repeat(scores, copies, axis=0), np.repeat(labels, copies))
+    assert found.temperature == pytest.approx(repeated.temperature, rel=0.05), "the doubt is of fewer rows"
+    for name in ("loss_before", "error_before"):
+        assert getattr(found, name) == pytest.approx(getattr(repeated, name))
+
+
 def test_the_temperature_is_the_best_one() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(3, size=400)
