@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import Rows
     from trainable.encoder import Encoder
 
-__all__ = ["Batch", "TokenisedRows", "evaluation_batches", "forget", "tokenise", "training_batches"]
+__all__ = [
+    "Batch",
+    "TokenisedRows",
+    "balanced_rows",
+    "evaluation_batches",
+    "forget",
+    "tokenise",
+    "training_batches",
+]
 
 Indices = NDArray[np.int64]
 
@@ -180,6 +188,19 @@ def training_batches(
     if balanced:
         return _balanced_batches(labels_N, batch_size, generator)
     return _shuffled_epochs(len(labels_N), batch_size, generator)
+
+
+def balanced_rows(labels_N: Indices, batch_size: int, num_classes: int) -> Indices:
+    """Return rows_C, how many rows of each class balanced batches hold in a round in which each class has its turn.
+
+    Where more classes take turns than a batch holds, which of them take the place of single rows depends on the turns;
+    it is then the round's mean.
+    """
+    present = np.unique(labels_N)
+    turns = min(len(present), batch_size // 2)
+    rows_C = np.bincount(labels_N, minlength=num_classes)
+    rows_C[present] = _quotas(rows_C[present].tolist(), batch_size * len(present) // turns)
+    return rows_C
 
 
 def _shuffled_epochs(num_rows: int, batch_size: int, generator: np.random.Generator) -> Iterator[Indices]:

@@ -153,12 +153,13 @@ class TrialConfig(BaseModel):
     class_weights: Literal["none", "balanced"] = Field(
         "none",
         description="weights of the classes in cross-entropy, logistic regression and SVM: all alike, or inversely "
-        "proportional to their rows in the draw",
+        "proportional to their rows in the draw, or in balanced batches to what is left uneven there",
     )
     priors: Literal["draw", "pool"] = Field(
         "draw",
-        description="how frequent the classes are taken to be by the head and by a logistic regression: as in the "
-        "draw, or as among all rows that draws are taken from",
+        description="how frequent the classes are taken to be by the head and by a logistic regression: as they are "
+        "trained (as in the draw, or alike where class_weights or batches balance them), or as among all rows that "
+        "draws are taken from",
     )
     restarts: int = Field(
         0,

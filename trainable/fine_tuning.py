@@ -24,6 +24,7 @@ from trainable.losses import LOSSES
 from trainable.objective import Objective, balancing_weights
 from trainable.optimiser import build_optimiser, layer_rates
 from trainable.precision import accelerator
+from trainable.priors import are_balanced, batch_rows
 from trainable.recipes.entry import Measurement
 from trainable.recipes.metric_then_head import MetricThenHead
 
@@ -177,7 +178,8 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
     padding = config.published and run.embedding == "tokens" and metric_loss is not None
     model = graphed(encoder.model) if padding else packed(encoder.model, encoder.behaviour.first_position)
     labels_M, classes = scorer.pool.labels_N[scorer.train_M], len(trial.data.class_names)
-    weights_C = None if config.class_weights == "none" else balancing_weights(labels_M, classes, device)
+    seen_C = batch_rows(config, labels_M, classes)
+    weights_C = None if config.class_weights == "none" else balancing_weights(seen_C, device)
     used = None if config.published else used_tokens(encoder.model, scorer.pool.ids(scorer.train_M), scorer.pool.pad_id)
     return Learner(
         config=config,
@@ -271,11 +273,10 @@ def _scorer(
 
 def _batches(run: FineTuning, scorer: Scorer, seed: int) -> Iterator[NDArray[np.int64]]:
     config = run.trial.config
-    learns_from_pairs = run.entry.needs_pairs and scorer.metric_loss is not None
     return training_batches(
         scorer.pool.labels_N[scorer.train_M],
         config.batch_size,
-        balanced=learns_from_pairs if config.batches == "auto" else config.batches == "balanced",
+        balanced=are_balanced(config),
         generator=np.random.default_rng(seed),
     )
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from trainable.class_texts import class_rows
 from trainable.embeddings import FrozenEncoder
-from trainable.evaluation.heads import Classifier, centroid_head, logistic_head, neighbours_head, prior_shift, svm_head
+from trainable.evaluation.heads import Classifier, centroid_head, logistic_head, neighbours_head, svm_head
 from trainable.evaluation.parts import assess_parts
+from trainable.priors import configured_shift
 from trainable.recipes.entry import Measurement
 from trainable.recipes.frozen import Frozen
 from trainable.recipes.label_names import LabelNames
@@ -88,9 +89,9 @@ def fit_head(trial: Trial, frozen: FrozenEncoder, replicate: int) -> Classifier:
     fit = logistic_head if config.head == "logistic_regression" else svm_head
     balanced = trial.config.class_weights == "balanced"
     classifier = fit(train_MD, labels_M, num_classes, C=config.C, normalise=config.normalise, balanced=balanced)
-    if trial.config.priors == "draw" or config.head != "logistic_regression":
+    if config.head != "logistic_regression":
         return classifier
-    shift_C = prior_shift(labels_M, data.pool.labels_N, num_classes)
+    shift_C = configured_shift(trial.config, labels_M, data.pool.labels_N, num_classes, by="draw")
     return lambda embeddings_ND: classifier(embeddings_ND) + shift_C
 
 

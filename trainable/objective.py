@@ -85,12 +85,12 @@ class Objective:
         return Terms(self.beta * cross_entropy + (1 - self.beta) * metric_loss, cross_entropy, metric_loss)
 
 
-def balancing_weights(labels_M: NDArray[np.int64], classes: int, device: torch.device) -> Tensor:
-    """Return weights_C, whose mean over the draw's rows is 1; a class without rows has none to be weighed."""
+def balancing_weights(rows_C: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Return weights_C, inverse to the rows of each class that batches hold, whose mean over these rows is 1; a class
+    without rows has none to be weighed."""
     import torch
 
-    rows_C = np.bincount(labels_M, minlength=classes)
-    weights_C = len(labels_M) / np.maximum(1, rows_C) / np.count_nonzero(rows_C)
+    weights_C = rows_C.sum() / np.maximum(1, rows_C) / np.count_nonzero(rows_C)
     return torch.from_numpy(weights_C.astype(np.float32)).to(device)
 
 

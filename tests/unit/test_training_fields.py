@@ -225,7 +225,7 @@ def test_the_heads_weigh_classes_as_scikit_learn_does() -> None:
 
 def test_the_shift_of_priors_is_bayes_rule() -> None:
     train, pool = np.array([0, 0, 1, 1, 3, 3]), np.repeat([0, 1, 2, 3], [70, 20, 5, 10])
-    shift = prior_shift(train, pool, 4)
+    shift = prior_shift(np.bincount(train, minlength=4), np.bincount(pool))
     shares = np.array([70, 20, 10]) / 100  # of the classes that were seen
     learned = np.array([0.5, 0.3, 0.2])
     wanted = learned * shares / (1 / 3)

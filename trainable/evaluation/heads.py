@@ -71,19 +71,17 @@ def fitted_svm(train_MD: Floats, labels_M: Labels, *, C: float, normalise: bool,
     return _fitted(model, (_unit if normalise else _unchanged)(train_MD), labels_M)
 
 
-def prior_shift(train_M: Labels, pool_N: Labels, num_classes: int) -> NDArray[np.float64]:
-    """Return shift_C, which turns log-probabilities learned where classes are as frequent as among the labels of the
-    training rows into those where they are as frequent as in the pool (Saerens et al., 2002,
-    doi:10.1162/089976602753284446, equation 2.4).
+def prior_shift(learned_C: Labels, pool_C: Labels) -> NDArray[np.float64]:
+    """Return shift_C, which turns log-probabilities learned where classes are as frequent as in the first counts into
+    those where they are as frequent as in the pool (Saerens et al., 2002, doi:10.1162/089976602753284446, equation
+    2.4).
 
-    A class without training rows is not shifted: nothing was learned of it.
+    learned_C, pool_C: numbers of rows. A class without training rows is not shifted: nothing was learned of it.
     """
-    drawn_C = np.bincount(train_M, minlength=num_classes)
-    pool_C = np.bincount(pool_N, minlength=num_classes)
-    seen_C = drawn_C > 0
-    shift_C = np.zeros(num_classes)
+    seen_C = learned_C > 0
+    shift_C = np.zeros(len(learned_C))
     shares_C = pool_C[seen_C] / pool_C[seen_C].sum()
-    shift_C[seen_C] = np.log(shares_C) - np.log(drawn_C[seen_C] / drawn_C.sum())
+    shift_C[seen_C] = np.log(shares_C) - np.log(learned_C[seen_C] / learned_C.sum())
     return shift_C
 
 

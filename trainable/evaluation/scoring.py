@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from trainable.evaluation.assessment import MOST_NEIGHBOURS, Scores, cross_fitted
 from trainable.evaluation.geometry import PREFIX, embedding_geometry, proxy_geometry
-from trainable.evaluation.heads import logistic_head, prior_shift
+from trainable.evaluation.heads import logistic_head
 from trainable.evaluation.inference import class_scores, nearest_rows, run_encoder
+from trainable.priors import configured_shift
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from trainable.evaluation.inference import Outputs
     from trainable.losses import LossEntry
     from trainable.objective import Embedding
+    from trainable.priors import LearnsFrom
 
 __all__ = ["Scorer"]
 
@@ -129,7 +131,7 @@ class Scorer:
             normalise=True,
             balanced=self.balanced,
         )
-        return head(_array(embeddings_ND)) + self._shift_C
+        return head(_array(embeddings_ND)) + self._shift_C("draw")
 
     def _raw_proxy_scores(self, embeddings_ND: Tensor) -> NDArray[np.float32] | None:
         """Return what the papers' code takes for class scores: the library's logits, unscaled."""
@@ -164,7 +166,8 @@ class Scorer:
                 outputs = replace(outputs, logits_NC=self.head(outputs.embeddings_ND))
         if self.config.priors == "draw":
             return outputs
-        return replace(outputs, logits_NC=outputs.logits_NC + torch.from_numpy(self._shift_C).to(outputs.logits_NC))
+        shift_C = torch.from_numpy(self._shift_C("batches")).to(outputs.logits_NC)
+        return replace(outputs, logits_NC=outputs.logits_NC + shift_C)
 
     @property
     def _embedding(self) -> Embedding:
@@ -172,12 +175,10 @@ class Scorer:
         by_first_token = self.config.published and self.embedding == "tokens"
         return "cls" if by_first_token else self.embedding
 
-    @property
-    def _shift_C(self) -> NDArray[np.float64]:  # noqa: N802
-        """What is added to the scores of head and logistic regression, so that they assume the configured priors."""
-        if self.config.priors == "draw":
-            return np.zeros(self.num_classes)
-        return prior_shift(self._train_labels, self.pool.labels_N, self.num_classes)
+    def _shift_C(self, by: LearnsFrom) -> NDArray[np.float64]:  # noqa: N802
+        """What is added to the scores of the head, which learns from batches, or of the logistic regression, which
+        learns from the draw."""
+        return configured_shift(self.config, self._train_labels, self.pool.labels_N, self.num_classes, by=by)
 
     @property
     def _train_labels(self) -> Indices:

@@ -78,16 +78,16 @@ def fine_tuned_classifier(run: FineTuning, learner: Learner, chosen: Chosen) -> 
     return replace(
         made,
         head={"kind": "linear", "normalise": True},
-        arrays=made.arrays | linear_arrays(model, shift(trial), pairs=False),
+        arrays=made.arrays | linear_arrays(model, shift(trial, "draw"), pairs=False),
     )
 
 
 def _by_head(run: FineTuning, scorer: Scorer) -> Classifier:
     if scorer.head is None:
-        return shifted(kept_encoder(run.trial, run.encoder, own=True), shift(run.trial))
+        return shifted(kept_encoder(run.trial, run.encoder, own=True), shift(run.trial, "batches"))
     made = kept_encoder(run.trial, run.encoder)
     state = {name: weight.detach().cpu().clone() for name, weight in scorer.head.state_dict().items()}
-    state["bias"] = state["bias"] + torch.as_tensor(shift(run.trial), dtype=state["bias"].dtype)
+    state["bias"] = state["bias"] + torch.as_tensor(shift(run.trial, "batches"), dtype=state["bias"].dtype)
     return replace(made, head={"kind": "linear", "normalise": True}, arrays=made.arrays | state)
 
 

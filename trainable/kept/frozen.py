@@ -44,7 +44,7 @@ def frozen_classifier(trial: Trial) -> Classifier:
     balanced = config.class_weights == "balanced"
     fit = fitted_logistic if recipe.head == "logistic_regression" else fitted_svm
     model = fit(train_MD, labels_M, C=recipe.C, normalise=recipe.normalise, balanced=balanced)
-    shift_C = shift(trial) if recipe.head == "logistic_regression" else 0.0
+    shift_C = shift(trial, "draw") if recipe.head == "logistic_regression" else 0.0
     kind = "pairs" if recipe.head == "linear_svm" and len(data.class_names) > 2 else "linear"
     head = {"kind": kind, "normalise": recipe.normalise}
     return replace(made, head=head, arrays=made.arrays | linear_arrays(model, shift_C, pairs=kind == "pairs"))

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from trainable.classifier import Classifier
-from trainable.evaluation.heads import prior_shift
+from trainable.priors import LearnsFrom, configured_shift
 
 if TYPE_CHECKING:
     from trainable.recipes.entry import Trial
@@ -47,8 +47,8 @@ def linear_arrays(model: Any, shift_C: NDArray[np.float64] | float, *, pairs: bo
     return arrays
 
 
-def shift(trial: Trial) -> NDArray[np.float64] | float:
+def shift(trial: Trial, by: LearnsFrom) -> NDArray[np.float64] | float:
     if trial.config.priors == "draw":
         return 0.0
-    labels_N = trial.data.pool.labels_N
-    return prior_shift(labels_N[trial.samples[0].train], labels_N, len(trial.data.class_names))
+    labels_N, classes = trial.data.pool.labels_N, len(trial.data.class_names)
+    return configured_shift(trial.config, labels_N[trial.samples[0].train], labels_N, classes, by=by)
