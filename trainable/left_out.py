@@ -110,8 +110,9 @@ def row_weights(labels_N: NDArray[np.int64], counts_C: NDArray[np.int64]) -> NDA
     counts_C: of all rows.
     """
     scored_C = np.bincount(labels_N, minlength=len(counts_C))
-    weights_N: NDArray[np.float64] = counts_C[labels_N] / scored_C[labels_N]
-    return weights_N / weights_N.mean()
+    times_N = counts_C[labels_N] / scored_C[labels_N]
+    weights_N: NDArray[np.float64] = times_N / times_N.mean()
+    return weights_N
 
 
 def fold_of(labels_M: NDArray[np.int64], folds: int, seed: int) -> NDArray[np.int64]:

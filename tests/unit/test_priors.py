@@ -55,7 +55,8 @@ def trained_head(config: TrialConfig, rows_MD: NDArray[np.float32]) -> torch.nn.
     )
     for chosen in islice(batches, 400):
         logits, labels = head(torch.from_numpy(rows_MD[chosen])), torch.from_numpy(LABELS_M[chosen])
-        F.cross_entropy(logits, labels, None if config.class_weights == "none" else weights_C).backward()
+        loss = F.cross_entropy(logits, labels, None if config.class_weights == "none" else weights_C)
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         optimiser.zero_grad()
         for group in optimiser.param_groups:
