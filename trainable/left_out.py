@@ -60,16 +60,16 @@ def rule_of(config: TrialConfig) -> Rule:
     return config.inference or ("head" if config.beta > 0 else "nearest")
 
 
-def chosen(config: TrialConfig, left_out: Sequence[LeftOut]) -> Chosen:
+def chosen(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray[np.int64]) -> Chosen:
     """Choose what the rule of inference leaves open on rows that trained nothing; without such rows, one neighbour and
-    the mixture of arXiv:2211.15202."""
-    found = _joined(left_out)
+    the mixture of arXiv:2211.15202. counts_C: of all rows."""
+    found = _joined(left_out, counts_C)
     if found is None:
         return Chosen(mixture=Mixture(config.beta, 1.0))
     classes = found.nearest_NC.shape[1]
     return Chosen(
-        neighbours=choose_neighbours(found.cosines_NK, found.neighbours_NK, found.labels_N, classes),
-        mixture=choose_mixture(found.head_NC, found.nearest_NC, found.labels_N),
+        neighbours=choose_neighbours(found.cosines_NK, found.neighbours_NK, found.labels_N, classes, found.weights_N),
+        mixture=choose_mixture(found.head_NC, found.nearest_NC, found.labels_N, found.weights_N),
     )
 
 
@@ -77,7 +77,7 @@ def calibrated(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArr
     """Return the calibration on rows that trained nothing; None where there are none. counts_C: of all rows."""
     if not left_out:
         return None
-    scores_NC = _scores(config, left_out)
+    scores_NC = _scores(config, left_out, counts_C)
     if rule_of(config) == "mixture":  # of whose probabilities the kept classifier gives the logarithms
         scores_NC = np.log(np.maximum(scores_NC, np.finfo(np.float32).tiny))
     labels_N = _labels(left_out)
@@ -94,7 +94,7 @@ def answered(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray
     labels_N = _labels(left_out)
     return Answers(
         labels_N=labels_N,
-        predicted_N=_scores(config, left_out).argmax(axis=1).astype(np.int64),
+        predicted_N=_scores(config, left_out, counts_C).argmax(axis=1).astype(np.int64),
         training_N=np.repeat(np.arange(len(sizes)), sizes),
         trained=trained,
         kept=trained == 0,  # no row trains it, so that it is the same
@@ -131,21 +131,23 @@ def _labels(left_out: Sequence[LeftOut]) -> NDArray[np.int64]:
     return np.concatenate([each.labels_N for each in left_out])
 
 
-def _scores(config: TrialConfig, left_out: Sequence[LeftOut]) -> NDArray[np.float64]:
+def _scores(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the scores of all rows. What the rule leaves open is chosen on other rows than those that it scores."""
-    found = _joined(left_out)
+    found = _joined(left_out, counts_C)
     if found is None:
         return np.concatenate([each.scores_NC for each in left_out])
     return np.asarray(cross_fitted(rule_of(config), found, beta=config.beta), dtype=np.float64)
 
 
-def _joined(left_out: Sequence[LeftOut]) -> Scores | None:
+def _joined(left_out: Sequence[LeftOut], counts_C: NDArray[np.int64]) -> Scores | None:
     parts = [each.by_rule for each in left_out if each.by_rule is not None]
     if not parts:
         return None
     width = min(part.cosines_NK.shape[1] for part in parts)
+    labels_N = np.concatenate([part.labels_N for part in parts])
     return Scores(
-        labels_N=np.concatenate([part.labels_N for part in parts]),
+        labels_N=labels_N,
+        weights_N=row_weights(labels_N, counts_C),
         head_NC=np.concatenate([part.head_NC for part in parts]),
         nearest_NC=np.concatenate([part.nearest_NC for part in parts]),
         cosines_NK=np.concatenate([part.cosines_NK[:, :width] for part in parts]),

@@ -85,10 +85,10 @@ def refit(
     else:
         train_M = draw_of(_with(config, shots=shots, validation="all"), data, DRAW).train
     work = _Work(config=_for_rows(config, compared, len(train_M)), data=data, told=told)
+    counts_C = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
     left_out = _left_out(work, train_M)
     told(f"training on all {len(train_M):,} rows")
-    classifier = work.trained(train_M, chosen(config, left_out))
-    counts_C = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
+    classifier = work.trained(train_M, chosen(config, left_out, counts_C))
     calibration = calibrated(config, left_out, counts_C)
     if calibration is not None:
         classifier = tempered(classifier, calibration.temperature)

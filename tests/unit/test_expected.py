@@ -21,8 +21,9 @@ from sweep.spec.model import SweepSpec
 from sweep.verdict import verdict
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.config import TrialConfig
+from trainable.evaluation.assessment import Scores
 from trainable.evaluation.metrics import classification_metrics
-from trainable.left_out import Answers, LeftOut, answered, fold_of
+from trainable.left_out import Answers, LeftOut, answered, chosen, fold_of
 from trainable.refitting import Refitted
 
 RNG = np.random.default_rng(0)
@@ -113,6 +114,22 @@ def test_one_fold_of_skewed_classes_states_the_score_on_classes_as_frequent_as_t
     low_F, stated_F, high_F, true_F = np.array(found).T
     assert abs(stated_F.mean() - true_F.mean()) < 0.05
     assert ((low_F <= true_F) & (true_F <= high_F)).sum() >= 5
+
+
+def test_what_a_rule_leaves_open_is_chosen_for_classes_as_frequent_as_they_are() -> None:
+    """Three neighbours, and the head, are right of the one row of the frequent class; one, and nearest, of the others,
+    of which more were left out than there are among so many."""
+    scores = Scores(
+        labels_N=np.array([0, 1, 1]),
+        head_NC=np.array([[4.0, 0.0]] * 3),
+        nearest_NC=np.array([[0.0, 4.0]] * 3),
+        cosines_NK=np.array([[0.9, 0.8, 0.7]] * 3),
+        neighbours_NK=np.array([[1, 0, 0]] * 3),
+    )
+    left_out = [LeftOut(labels_N=scores.labels_N, scores_NC=np.empty((0, 0)), by_rule=scores)]
+    frequent, rare = (chosen(FROZEN, left_out, np.array(counts)) for counts in ([96, 4], [1, 2]))
+    assert (frequent.neighbours, rare.neighbours) == (3, 1)
+    assert rare.mixture.weight < 0.5 < frequent.mixture.weight
 
 
 def test_weights_widen_the_interval_also_where_all_rows_agree() -> None:

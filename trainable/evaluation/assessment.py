@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from itertools import product
-from math import log
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +16,13 @@ from numpy.typing import NDArray
 
 from trainable.calibration import fitted_temperature
 from trainable.confidences import Confidences
+from trainable.evaluation.choices import (
+    MOST_NEIGHBOURS,
+    Mixture,
+    choose_mixture,
+    choose_neighbours,
+    neighbour_scores,
+)
 from trainable.evaluation.metrics import classification_metrics, confusion_matrix, cross_entropy
 from trainable.predicted_classes import PredictedClasses
 
@@ -41,11 +46,6 @@ __all__ = [
 ONLY_RULE = "classifier"
 """The name of the rule of a recipe that has one."""
 
-_NEIGHBOURS = (1, 3, 5, 9, 15, 25)
-MOST_NEIGHBOURS = _NEIGHBOURS[-1]
-_WEIGHTS = tuple(n / 20 for n in range(20, -1, -1))
-_TEMPERATURES = tuple(10 ** (n / 2 - 2) for n in range(9))  # 0.01 to 100: for cosines as well as for scaled scores
-
 Rule: TypeAlias = Literal["head", "nearest", "neighbours", "mixture", "logistic"]
 """What classifies a row: the head, the nearest proxy or centroid, the nearest training rows, a mixture of head and
 nearest, or a logistic regression on the embeddings of the training rows."""
@@ -68,6 +68,7 @@ class Scores:
     raw_NC: the library's logits of the proxies, without the temperature and the sign that make them scores; only for
         the published rule, else None.
     embeddings_ND: what all but the head score by; None where they were not kept.
+    weights_N: how much each row counts where something is chosen on them, 1 on average; None: all alike.
     """
 
     labels_N: Labels
@@ -78,6 +79,7 @@ class Scores:
     logistic_NC: Floats | None = None
     raw_NC: Floats | None = None
     embeddings_ND: Floats | None = None
+    weights_N: NDArray[np.float64] | None = None
 
     def at(self, rows: NDArray[np.int64]) -> Scores:
         """Return the scores of the rows at these positions."""
@@ -108,24 +110,6 @@ class Assessment:
     predicted: PredictedClasses | None = None
     confidences: Confidences | None = None
     scores_NC: Floats | None = field(default=None, repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Mixture:
-    """The mixture weight * softmax(head) + (1 - weight) * softmax(nearest / temperature) of class probabilities.
-
-    arXiv 2211.15202 mixes them so, with the training's beta as the weight and temperature 1.
-
-    weight: share of the head, from 0 to 1.
-    temperature: divides the scores of the nearest proxy or centroid.
-    """
-
-    weight: float
-    temperature: float
-
-    def probabilities(self, head_NC: Floats, nearest_NC: Floats) -> NDArray[np.float64]:
-        """Return probabilities_NC; each row sums to 1."""
-        return self.weight * _softmax(head_NC) + (1 - self.weight) * _softmax(nearest_NC / self.temperature)
 
 
 _UNCHOSEN_NEIGHBOURS, _UNCHOSEN_MIXTURE = 5, Mixture(0.5, 1.0)
@@ -207,14 +191,15 @@ def _rules(validation: Scores | None, test: Scores, beta: float) -> tuple[dict[s
     num_classes = test.nearest_NC.shape[1]
     k = min(_UNCHOSEN_NEIGHBOURS, test.neighbours_NK.shape[1])
     if validation is not None:
-        k = choose_neighbours(validation.cosines_NK, validation.neighbours_NK, validation.labels_N, num_classes)
+        labels_N, weights_N = validation.labels_N, validation.weights_N
+        k = choose_neighbours(validation.cosines_NK, validation.neighbours_NK, labels_N, num_classes, weights_N)
     votes_NC = neighbour_scores(test.cosines_NK, test.neighbours_NK, k, num_classes)
     rules: dict[str, Floats] = {"nearest": test.nearest_NC, "neighbours": votes_NC}
     choices = {"neighbours_k": float(k)}
     if beta > 0:
         mixture = _UNCHOSEN_MIXTURE
         if validation is not None:
-            mixture = choose_mixture(validation.head_NC, validation.nearest_NC, validation.labels_N)
+            mixture = choose_mixture(validation.head_NC, validation.nearest_NC, labels_N, weights_N)
         rules |= {"head": test.head_NC, "mixture": mixture.probabilities(test.head_NC, test.nearest_NC)}
         choices |= {"mixture_weight": mixture.weight, "mixture_temperature": mixture.temperature}
     if test.logistic_NC is not None:
@@ -240,60 +225,7 @@ def cross_fitted(rule: Rule, scores: Scores, *, beta: float) -> Floats:
     return scores_NC
 
 
-def choose_mixture(head_NC: Floats, nearest_NC: Floats, labels_N: Labels) -> Mixture:
-    """Return the mixture that classifies most rows correctly.
-
-    Ties go to the lowest negative log-likelihood, and then to the simplest mixture: the weight nearest to 0 or 1 (one
-    rule alone), then the temperature nearest to 1.
-    """
-    head_probabilities_NC = _softmax(head_NC)
-    nearest_NC_by_temperature = {temperature: _softmax(nearest_NC / temperature) for temperature in _TEMPERATURES}
-
-    def complexity(mixture: Mixture) -> tuple[float, float]:
-        return min(mixture.weight, 1 - mixture.weight), abs(log(mixture.temperature))
-
-    def errors(mixture: Mixture) -> tuple[int, float]:
-        nearest_probabilities_NC = nearest_NC_by_temperature[mixture.temperature]
-        mixed_NC = mixture.weight * head_probabilities_NC + (1 - mixture.weight) * nearest_probabilities_NC
-        true_N = mixed_NC[np.arange(len(labels_N)), labels_N]
-        wrong = int((mixed_NC.argmax(axis=1) != labels_N).sum())
-        nll = -float(np.log(np.maximum(true_N, np.finfo(np.float64).tiny)).mean())
-        return wrong, round(nll, 12)  # so that likelihoods that differ in their last bits only are ties
-
-    mixtures = [Mixture(weight, temperature) for weight, temperature in product(_WEIGHTS, _TEMPERATURES)]
-    return min(sorted(mixtures, key=complexity), key=errors)
-
-
-def choose_neighbours(cosines_NK: Floats, neighbours_NK: Labels, labels_N: Labels, num_classes: int) -> int:
-    """Return the number of neighbours whose vote classifies most rows correctly; ties go to the smallest number."""
-
-    def correct(k: int) -> int:
-        predictions_N = neighbour_scores(cosines_NK, neighbours_NK, k, num_classes).argmax(axis=1)
-        return int((predictions_N == labels_N).sum())
-
-    return max((k for k in _NEIGHBOURS if k <= neighbours_NK.shape[1]), key=correct)
-
-
-def neighbour_scores(cosines_NK: Floats, neighbours_NK: Labels, k: int, num_classes: int) -> NDArray[np.float64]:
-    """Return scores_NC: each class's votes among the `k` nearest training rows, plus their similarities as a tie-break.
-
-    Similarities add up to less than one vote, so they decide only between classes with equally many votes.
-    """
-    num_rows = len(neighbours_NK)
-    votes_NK = 1 + (1 + cosines_NK[:, :k].astype(np.float64)) / 2 / (k + 1)
-    places_NK = np.arange(num_rows)[:, None] * num_classes + neighbours_NK[:, :k]
-    votes = np.bincount(places_NK.ravel(), votes_NK.ravel(), minlength=num_rows * num_classes)
-    votes_NC: NDArray[np.float64] = votes.reshape(num_rows, num_classes).astype(np.float64, copy=False)
-    return votes_NC
-
-
 def _metrics(prefix: str, scores_NC: Floats, labels_N: Labels) -> dict[str, float]:
     metrics = classification_metrics(labels_N, scores_NC.argmax(axis=1), scores_NC.shape[1])
     metrics["loss"] = cross_entropy(scores_NC, labels_N)
     return {prefix + name: value for name, value in metrics.items()}
-
-
-def _softmax(scores_NC: Floats) -> NDArray[np.float64]:
-    powers_NC = np.exp(scores_NC.astype(np.float64) - scores_NC.max(axis=1, keepdims=True))
-    probabilities_NC: NDArray[np.float64] = powers_NC / powers_NC.sum(axis=1, keepdims=True)
-    return probabilities_NC
