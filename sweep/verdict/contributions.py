@@ -45,20 +45,20 @@ def contributions(
     if metric == "macro_f1":
         weights_C, own_C = occurs_C / occurs_C.sum(), np.zeros(num_classes)
         score = float(f1_C[occurs_C].mean())
-        against_C = f1_C + _pooled(labelled_C) * (score - f1_C)
+        against_C = f1_C + _pooled(np.bincount(labels_T, minlength=num_classes)) * (score - f1_C)
     else:
         weights_C, own_C, against_C = labelled_C / len(labels_T), f1_C / len(labels_T), f1_C
         score = float(f1_C @ weights_C)
     # The change of a class's F1 by the weight of a row that is labelled so, and of one that is predicted so.
     by_class_C, by_hit_C = -weights_C * against_C / divisors_C, 2 * weights_C / divisors_C
     change_T = by_class_C[labels_T] + by_class_C[predicted_T] + right_T * by_hit_C[labels_T] + own_C[labels_T]
-    change_T = change_T - change_T.mean()
+    change_T = change_T - (weights_T * change_T).mean()
     changed_T: NDArray[np.float64] = score + len(labels_T) * change_T
     return changed_T
 
 
-def _pooled(labelled_C: NDArray[np.int64]) -> NDArray[np.float64]:
+def _pooled(rows_C: NDArray[np.int64]) -> NDArray[np.float64]:
     """The weight of the mean of all classes, by the number of a class's test rows; 0 for a class that has none, of
     which no row is right by luck."""
-    found_C: NDArray[np.float64] = np.where(labelled_C > 0, 3 / np.maximum(labelled_C, 3), 0.0)
+    found_C: NDArray[np.float64] = np.where(rows_C > 0, 3 / np.maximum(rows_C, 3), 0.0)
     return found_C
