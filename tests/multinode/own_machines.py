@@ -133,5 +133,6 @@ def _booted(network: Network, name: str, key: Path) -> Machine:
         programs=dict.fromkeys(("uv", "nvidia-smi"), _DONE),
     )
     machine = network.boot(computer)
-    (machine.home / "venv").symlink_to(sys.prefix)
+    (machine.home / ".few-shot-sweep").mkdir()
+    (machine.home / ".few-shot-sweep" / "venv").symlink_to(sys.prefix)
     return machine

@@ -28,7 +28,15 @@ COMMANDS = (
     "worker_start_ray_commands",
 )
 
+_OWN = ".few-shot-sweep/"  # in the homes of onprem.yaml's machines, which have files of their users
+_PLACES = {"gpu.yaml": (".pgpass", "venv"), "gcp.yaml": (".pgpass", "venv")}
+
 launched = pytest.mark.parametrize("name", LAUNCHED)
+
+
+def places(name: str) -> tuple[str, str]:
+    """The file of database passwords and the virtual environment, in the home of a machine."""
+    return _PLACES.get(name, (f"{_OWN}pgpass", f"{_OWN}venv"))
 
 
 @launched
@@ -91,7 +99,8 @@ def test_the_token_is_for_its_owner_alone(name: str, tmp_path: Path) -> None:
     assert config["file_mounts"]["~/.ray/auth_token"] == "~/.ray/auth_token"  # noqa: S105  # its place
     (tmp_path / ".bashrc").touch()
     (tmp_path / ".ray").mkdir()
-    for secret in (token := tmp_path / ".ray" / "auth_token", pgpass := tmp_path / ".pgpass"):
+    for secret in (token := tmp_path / ".ray" / "auth_token", pgpass := tmp_path / places(name)[0]):
+        secret.parent.mkdir(exist_ok=True)
         secret.write_text("open to all, as `ray get-auth-token --generate` leaves it")
         secret.chmod(0o644)
     run_commands(config["initialization_commands"], tmp_path)
@@ -112,7 +121,10 @@ def test_every_shell_has_the_environment(name: str, tmp_path: Path) -> None:
     found = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     assert found["RAY_AUTH_MODE"] == "token"
     assert found["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:5000"
-    assert found["PATH"].startswith(f"{tmp_path}/venv/bin:")
+    assert found["PATH"].startswith(f"{tmp_path}/{places(name)[1]}/bin:")
+    setup = "\n".join(config["setup_commands"])
+    assert f"--python 3.11 ~/{places(name)[1]}" in setup
+    assert f"--python ~/{places(name)[1]}/bin/python " in setup
     assert re.match(r"(s3://|gs://|/)\w", found["SWEEP_STORE"])
     assert "MLFLOW_BACKEND_STORE_URI" not in found
     assert (tmp_path / ".bashrc").read_text().count("sweep-environment") == 1
@@ -127,7 +139,37 @@ def test_postgres_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / ".sweep-environment").touch()
     shown = run_commands([line], tmp_path, then="echo $MLFLOW_BACKEND_STORE_URI")
     assert shown.strip() == "postgresql://sweep@db.example.com/mlflow"
-    assert "rm -f ~/.pgpass" in "\n".join(read(name)["worker_setup_commands"])
+
+
+@launched
+def test_only_the_head_keeps_the_passwords_of_a_database(name: str, tmp_path: Path) -> None:
+    text = (CLUSTER / name).read_text(encoding="utf-8")
+    place = places(name)[0]
+    assert re.findall(r'^  # "~/(\S*pgpass)": "~/\.pgpass"', text, flags=re.MULTILINE) == [place]
+    (tmp_path / ".bashrc").touch()
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).touch()
+    run_commands([line for line in read(name)["worker_setup_commands"] if "pgpass" in line], tmp_path)
+    assert not (tmp_path / place).exists()
+
+
+def test_own_machines_keep_what_their_user_has(tmp_path: Path) -> None:
+    """Their homes are not new: a `.pgpass` or a `venv` there is the user's, whether Postgres is asked for or not."""
+    config, text = read("onprem.yaml"), (CLUSTER / "onprem.yaml").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^  # - (echo .*PGPASSFILE.*)$", text, flags=re.MULTILINE)
+    (tmp_path / ".bashrc").touch()
+    (tmp_path / ".ray").mkdir()
+    kept = [tmp_path / ".pgpass", tmp_path / "venv"]
+    for path in (*kept, tmp_path / ".ray" / "auth_token"):
+        path.write_text("of the user")
+    ready = [*config["initialization_commands"], *config["worker_setup_commands"]]
+    run_commands([each for each in ready if "nvidia-smi" not in each], tmp_path)
+    assert [path.read_text() for path in kept] == ["of the user"] * 2
+    for commands in (config[key] for key in COMMANDS):
+        assert not [each for each in commands if re.search(r"(~|\$HOME)/(\.pgpass|venv)\b", each)]
+    written = [each for each in config["setup_commands"] if ".sweep-env" in each]
+    shown = run_commands([*written, line], tmp_path, then="echo $PGPASSFILE")
+    assert shown.strip() == str(tmp_path / places("onprem.yaml")[0])
 
 
 @launched
