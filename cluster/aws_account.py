@@ -2,8 +2,10 @@
 
     python cluster/aws_account.py cluster/gpu.yaml --ssh-from 203.0.113.7/32
 
-Names and region are read from the cluster's file. What exists already is kept; only the firewall's rule for SSH is
-replaced, so run it again when your address has changed. It uses the same credentials as `ray up`, with rights over IAM.
+Names and region are read from the cluster's file. What exists already is kept, except in the firewall: of the
+rules that let networks in, at whatever port, only that for SSH is there afterwards. So run it again when your address
+has changed, and keep rules of your own in another security group. It uses the same credentials as `ray up`, with rights
+over IAM.
 """
 
 from __future__ import annotations
@@ -139,6 +141,9 @@ def _create_if_missing(create: Callable[..., Any], **arguments: str) -> None:
 def make_firewall(names: Names, ssh_from: str) -> None:
     """Create a security group in the default VPC that allows SSH from one network, and all traffic in the cluster.
 
+    In one that exists, all other networks are shut out, at every port: a cluster is open to what is documented only.
+    Rules for other security groups of the account stay.
+
     Ray uses a group of this name without changing it, as long as it has rules. Raises AccountError without a default
     VPC.
     """
@@ -148,13 +153,24 @@ def make_firewall(names: Names, ssh_from: str) -> None:
         raise AccountError(f"the region needs a default VPC; {names.region} has none; `aws ec2 create-default-vpc`")
     group = _group(ec2, names.firewall, vpcs[0]["VpcId"])
     rules = group["IpPermissions"]
-    if not any(pair["GroupId"] == group["GroupId"] for rule in rules for pair in rule["UserIdGroupPairs"]):
+    everything = [rule for rule in rules if rule["IpProtocol"] == "-1"]
+    if not any(pair["GroupId"] == group["GroupId"] for rule in everything for pair in rule["UserIdGroupPairs"]):
         internal = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group["GroupId"]}]}
         ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[internal])
-    if outside := [rule for rule in rules if rule["IpRanges"] or rule["Ipv6Ranges"]]:
+    if outside := list(filter(None, map(_outside, rules))):
         ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=outside)
     ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": ssh_from}]}
     ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[ssh])
+
+
+def _outside(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a rule that lets in networks; empty if there is none.
+
+    AWS keeps all sources for the same ports as one rule, so the cluster's own machines may be in it too.
+    """
+    ports = {name: rule[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in rule}
+    sources = {name: rule[name] for name in ("IpRanges", "Ipv6Ranges", "PrefixListIds") if rule.get(name)}
+    return {**ports, **sources} if sources else {}
 
 
 def _group(ec2: Any, name: str, vpc: str) -> dict[str, Any]:

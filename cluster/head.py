@@ -61,15 +61,17 @@ class Head:
         """MLflow's SQLite file; None if MLflow uses another database."""
         return None if "MLFLOW_BACKEND_STORE_URI" in os.environ else self.folder / "mlflow.db"
 
+    @property
+    def note(self) -> Path:
+        """Names the STORE that this head keeps to."""
+        return self.folder / "store"
+
     def check_store(self) -> None:
-        """Remember the first STORE. Raises HeadError if another one was given before, since its artifacts are there."""
+        """Raises HeadError if this head keeps to another STORE, since its artifacts are there."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        note = self.folder / "store"
-        if not note.exists():
-            note.write_text(self.store)
-        if note.read_text() != self.store:
+        if self.note.exists() and self.note.read_text() != self.store:
             raise HeadError(
-                f"a head keeps to one STORE, where its artifacts are, and it has {note.read_text()}; received "
+                f"a head keeps to one STORE, where its artifacts are, and it has {self.note.read_text()}; received "
                 f"{self.store}; go back to that one, or end this cluster and start a new one"
             )
 
@@ -117,6 +119,15 @@ class Copies:
         missing = [place for place in (self.head.sweeps, self.head.database) if place and not place.exists()]
         with self._opened_store() as (system, root):
             return sum(_fetch(system, f"{root}/{place.relative_to(Path.home())}", place) for place in missing)
+
+    def keep_store(self) -> None:
+        """Keep to this STORE from now on. Raises HeadError if it cannot be written to: it may then be corrected."""
+        with self._opened_store() as (system, root):
+            system.create_dir(root, recursive=True)
+            with system.open_output_stream(f"{root}/write-test") as stream:
+                stream.write(b"written by cluster/head.py")
+            system.delete_file(f"{root}/write-test")
+        self.head.note.write_text(self.head.store)
 
     def update(self) -> int:
         """Copy files that are new or have changed. Returns their number."""
@@ -247,10 +258,11 @@ def _store(text: str) -> str:
 
 def _start(head: Head, minutes: float) -> None:
     copies = Copies(head)
+    copies.keep_store()  # before anything that uses STORE runs
     if count := copies.restore():
         _print(f"{count} files restored from {head.store}")
     head.serve()
-    copies.update()  # a STORE that cannot be written to fails now
+    copies.update()
     watch = [sys.executable, __file__, head.store, "--watch", "--minutes", str(minutes), "--port", str(head.port)]
     _in_background(watch, head.folder / "copies.log", dict(os.environ))
     _print(f"MLflow is at http://127.0.0.1:{head.port} of the head; copies go to {head.store}")
@@ -271,7 +283,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.watch:
             Copies(head).update_forever(options.minutes)
         elif options.once:
-            _print(f"{Copies(head).update()} files copied to {head.store}")
+            copies = Copies(head)
+            copies.keep_store()
+            _print(f"{copies.update()} files copied to {head.store}")
         else:
             _start(head, options.minutes)
     except (OSError, HeadError) as error:

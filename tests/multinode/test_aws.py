@@ -187,6 +187,46 @@ def test_run_again_the_account_is_as_before_but_for_the_network(config: dict[str
     assert rules() == before
 
 
+def sources(ec2: Any) -> set[tuple[str, int | None, str]]:
+    """Who is let in by the firewall of gpu.yaml: protocol, first port, and a network or a security group."""
+    wanted = [{"Name": "group-name", "Values": ["few-shot-sweep"]}]
+    (group,) = ec2.describe_security_groups(Filters=wanted)["SecurityGroups"]
+    return {
+        (rule["IpProtocol"], rule.get("FromPort"), source[key])
+        for rule in group["IpPermissions"]
+        for name, key in (("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("UserIdGroupPairs", "GroupId"))
+        for source in rule[name]
+    }
+
+
+def test_a_firewall_that_was_opened_by_hand_is_closed_and_the_cluster_stays_together(account: None, ec2: Any) -> None:
+    """AWS keeps a network and the cluster itself as one rule if the ports are the same."""
+    from cluster.aws_account import main
+
+    before = sources(ec2)
+    (own,) = {source for _, _, source in before if source.startswith("sg-")}
+    wide = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": OTHER_NETWORK}], "Ipv6Ranges": [{"CidrIpv6": "2001:db8::/64"}]}
+    page = {"IpProtocol": "tcp", "FromPort": 8265, "ToPort": 8265, "IpRanges": [{"CidrIp": OTHER_NETWORK}]}
+    ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=[wide, page])
+    assert len(sources(ec2)) == len(before) + 3
+    assert main([str(CLUSTER / "gpu.yaml"), "--ssh-from", HOME_NETWORK]) == 0
+    assert sources(ec2) == before
+
+
+def test_the_cluster_is_let_in_at_all_ports_where_it_was_at_one(account: None, ec2: Any) -> None:
+    from cluster.aws_account import main
+
+    before = sources(ec2)
+    (own,) = {source for _, _, source in before if source.startswith("sg-")}
+    everything = {"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": own}]}
+    one = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "UserIdGroupPairs": [{"GroupId": own}]}
+    ec2.revoke_security_group_ingress(GroupId=own, IpPermissions=[everything])
+    ec2.authorize_security_group_ingress(GroupId=own, IpPermissions=[one])
+    assert main([str(CLUSTER / "gpu.yaml"), "--ssh-from", HOME_NETWORK]) == 0
+    assert sources(ec2) == before | {("tcp", 5432, own)}
+    ec2.revoke_security_group_ingress(GroupId=own, IpPermissions=[one])
+
+
 def test_a_file_without_a_bucket_is_refused(account: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from cluster.aws_account import main
 

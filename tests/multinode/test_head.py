@@ -196,6 +196,28 @@ def test_another_store_is_refused(boot: Boot, tmp_path: Path) -> None:
     assert not machine.processes()
 
 
+@pytest.mark.parametrize("in_the_way", ["store", "store/copies"])
+@pytest.mark.parametrize("options", [(), ("--once",)])
+def test_a_store_that_cannot_be_written_is_corrected(
+    boot: Boot, tmp_path: Path, in_the_way: str, options: tuple[str, ...]
+) -> None:
+    """Also where nothing is to be copied yet. Nothing that keeps to the wrong one has been started."""
+    (file := tmp_path / in_the_way).parent.mkdir(exist_ok=True)
+    file.write_text("no folder")
+    machine = boot("head", str(tmp_path / "store"))
+    refused = machine.head(*options)
+    assert refused.returncode == 2
+    assert f"{tmp_path / 'store'} does not work" in refused.stderr
+    assert "correct SWEEP_STORE" in refused.stderr
+    assert not machine.processes()
+
+    corrected = Machine(machine.home, str(tmp_path / "other"), machine.port, machine.environment).head("--once")
+    assert corrected.returncode == 0, corrected.stderr
+    again = machine.head()
+    assert again.returncode == 2
+    assert f"it has {tmp_path / 'other'}" in again.stderr
+
+
 @pytest.mark.parametrize("store", ["", "http://bucket/path"])
 def test_a_store_of_another_kind_is_refused(boot: Boot, store: str) -> None:
     refused = boot("head", store).head()
