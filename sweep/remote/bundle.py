@@ -2,12 +2,16 @@
 
 Files keep their names, in folders named by a digest of their contents: the same data have the same path there, whoever
 sends them, and changed data have another path, which a sweep that has begun refuses.
+
+What belongs to Git stays here. The cluster's file has `rsync` obey each .gitignore that it meets, which is meant for the
+project's own folder: in a folder of data, as DVC keeps them, it names the data.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,8 @@ from sweep.spec.paths import with_moved_paths
 from trainable.containment import contains
 
 __all__ = ["Bundle", "pack"]
+
+_LEFT_OUT = (".git", ".gitignore")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,7 @@ def _packed(source: Path, folder: Path) -> str:
         target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True)
+            shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_LEFT_OUT))
         else:
             shutil.copyfile(source, target)
     except (OSError, shutil.Error) as error:
@@ -73,7 +79,7 @@ def _packed(source: Path, folder: Path) -> str:
 
 def _check_links(source: Path) -> None:
     """Raises ClusterError for a folder with links that lead out of it: nobody has said that those files may be sent."""
-    links = [path for path in source.rglob("*") if not contains(source, path)] if source.is_dir() else []
+    links = [path for path in _sent(source) if not contains(source, path)] if source.is_dir() else []
     if links:
         raise ClusterError(
             f"what is copied to the cluster must be inside the spec's own folders; {links[0]} is a link that leads out "
@@ -81,10 +87,15 @@ def _check_links(source: Path) -> None:
         )
 
 
+def _sent(folder: Path) -> Iterator[Path]:
+    """All that is sent of a folder."""
+    return (path for path in folder.rglob("*") if not {*path.relative_to(folder).parts} & {*_LEFT_OUT})
+
+
 def _digest(source: Path) -> str:
-    """The digest of a file's contents, or of the names and contents of all files in a folder."""
+    """The digest of a file's contents, or of the names and contents of all files of a folder that are sent."""
     digest = hashlib.sha256()
-    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+    for path in sorted(_sent(source)) if source.is_dir() else [source]:
         if path.is_file():
             digest.update(f"{path.relative_to(source.parent)}\0{path.stat().st_size}\0".encode())
             with path.open("rb") as file:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,30 @@ def test_links_out_of_a_folder_do_not_travel(home: Path, tmp_path: Path) -> None
     (home / "task" / "validation.csv").symlink_to(secret)
     with pytest.raises(ClusterError, match=r"validation\.csv is a link that leads out of .*task; copy what"):
         packed(home, tmp_path / "bundle")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("rsync") is None, reason="needs rsync")
+@pytest.mark.parametrize("cluster", ["gpu.yaml", "gcp.yaml", "onprem.yaml"])
+def test_data_that_git_is_told_to_ignore_arrive(home: Path, tmp_path: Path, cluster: str) -> None:
+    """By the rules that the cluster's file has for copies, in Ray's own words for `rsync`."""
+    from ray.autoscaler._private.command_runner import SSHCommandRunner
+
+    alone = packed(home, tmp_path / "alone")
+    (home / "task" / ".git").mkdir()
+    (home / "task" / ".git" / "HEAD").write_text("ref: refs/heads/main")
+    (home / "task" / ".gitignore").write_text("/train.csv\n")  # DVC writes such a file beside the data
+    bundle = packed(home, tmp_path / "bundle")
+    config = yaml.safe_load((Path(__file__).parents[2] / "cluster" / cluster).read_text(encoding="utf-8"))
+    rules = SSHCommandRunner._create_rsync_filter_args(None, config)
+    subprocess.run(["rsync", "-az", *rules, f"{bundle.folder}/", str(tmp_path / "arrived")], check=True)
+
+    def files(folder: Path) -> set[str]:
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+
+    assert files(tmp_path / "arrived") == files(bundle.folder) == files(alone.folder)
+    assert any(file.endswith("task/train.csv") for file in files(alone.folder))
+    assert bundle.digest == alone.digest
 
 
 def test_a_file_that_has_gone_is_named(home: Path, tmp_path: Path) -> None:
