@@ -223,7 +223,7 @@ def _ui(options: argparse.Namespace, console: Console) -> int:
 
 
 def _fetch(options: argparse.Namespace, console: Console) -> int:
-    from sweep.remote.commands import fetch_from
+    from sweep.remote.fetching import fetch_from
 
     fetch_from(options.cluster, options.sweep, Path(options.dir), console)
     return 0

@@ -3,8 +3,8 @@
 Files keep their names, in folders named by a digest of their contents: the same data have the same path there, whoever
 sends them, and changed data have another path, which a sweep that has begun refuses.
 
-What belongs to Git stays here. The cluster's file has `rsync` obey each .gitignore that it meets, which is meant for the
-project's own folder: in a folder of data, as DVC keeps them, it names the data.
+What belongs to Git stays here. By the cluster's file, `rsync` obeys each .gitignore that it meets, which is meant for
+the project's own folder: in a folder of data, as DVC keeps them, it names the data.
 """
 
 from __future__ import annotations

@@ -15,12 +15,11 @@ from pathlib import Path
 from rich.console import Console
 
 from sweep.addresses import redacted
-from sweep.errors import ClusterError, FolderError, StoredSweepError
-from sweep.ledger.directory import SweepDirectory
+from sweep.errors import ClusterError, StoredSweepError
 from sweep.remote.bundle import Bundle, pack
 from sweep.remote.cluster_file import fit_to_cluster, read_cluster_file
 from sweep.remote.head import Head
-from sweep.remote.jobs import Follower, Job, Jobs, check_token
+from sweep.remote.jobs import ConnectionLostError, Follower, Job, Jobs, check_token
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec
 from sweep.tracking.pages import PAGES
@@ -31,7 +30,6 @@ __all__ = [
     "browse_on",
     "checked_name",
     "execute_on",
-    "fetch_from",
     "followed",
     "report_on",
     "run_on",
@@ -42,7 +40,6 @@ SWEEPS = "$HOME/sweeps"
 _INPUTS = "sweeps/.inputs"  # inside the folder of sweeps, so that the copies of the head's disk include them
 _RECONNECT_LIMIT = 600.0  # seconds for a lost connection to come back
 _PAUSE = 5.0  # seconds between two tries
-_ORIGIN = "fetched-from"  # the file that marks a fetched folder, and names its cluster
 
 
 def run_on(file: str, source: str, overrides: Sequence[str], called: str, console: Console) -> int:
@@ -106,39 +103,6 @@ def browse_on(file: str, port: int | None, console: Console) -> int:
     return 0
 
 
-def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
-    """Copy a sweep's folder from the head to `root`, or update an earlier copy, and push its runs to the local MLflow.
-
-    Raises FolderError if another sweep of that name is in `root`, ClusterError if the cluster does not have the sweep.
-    """
-    from sweep.ledger.stored import find_stored
-    from sweep.stored import sync_stored
-
-    cluster = read_cluster_file(file)
-    directory = SweepDirectory(root / checked_name(sweep))
-    origin = directory.path / _ORIGIN
-    if directory.path.exists() and not (origin.is_file() and origin.read_text(encoding="utf-8") == cluster.name):
-        raise FolderError(
-            f"a fetched sweep takes the place of what was fetched before, and of nothing else; {directory.path} did "
-            f"not come from cluster {cluster.name}; choose another place with --dir"
-        )
-    head = Head(cluster.path)
-    if head.execute(f'test -e "{SWEEPS}/{sweep}/spec.yaml"').code:
-        raise ClusterError(
-            f"only what is on the head can be fetched; there is no sweep {sweep!r} in ~/sweeps of cluster "
-            f'{cluster.name}; `ray exec {shlex.quote(str(cluster.path))} "ls sweeps"` names those there are'
-        )
-    directory.path.mkdir(parents=True, exist_ok=True)
-    origin.write_text(cluster.name, encoding="utf-8")
-    head.fetch(f"~/sweeps/{sweep}", directory.path)
-    console.print(f"{sweep}: ledger, spec and report are in {directory.path}", soft_wrap=True)
-    spec = find_stored(str(directory.path), root)[1]
-    if spec.ledger is not None:
-        console.print("its ledger is in a database, as the spec says; `python -m sweep sync` reads it from there")
-        return
-    console.print(sync_stored(str(directory.path), root), soft_wrap=True)
-
-
 def _driver(head: Head, jobs: Jobs, spec: SweepSpec, caller: Sequence[str]) -> Job:
     """The job that runs this sweep, or a new one. Raises ClusterError if a job runs it with another spec."""
     with tempfile.TemporaryDirectory(prefix="sweep-bundle-") as scratch:
@@ -167,9 +131,9 @@ def _submitted(head: Head, jobs: Jobs, spec: SweepSpec, bundle: Bundle, caller: 
 def followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
     """Follow a driver to its end, reconnecting if the connection is lost.
 
-    Returns its exit code; None if it was ended from outside.
+    Returns its exit code; None if it was ended from outside. Raises ClusterError if the connection does not come back.
     """
-    with suppress(ConnectionError):
+    with suppress(ConnectionLostError):
         return follower.follow(jobs)
     deadline = time.monotonic() + _RECONNECT_LIMIT
     while True:
@@ -177,11 +141,15 @@ def followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
         try:
             with head.tunnel(DASHBOARD_PORT) as port:
                 return follower.follow(Jobs.at(port))
-        except (ConnectionError, ClusterError):
+        except ClusterError as error:
             if follower.printed > printed:
                 deadline = time.monotonic() + _RECONNECT_LIMIT
             if time.monotonic() > deadline:
-                raise
+                raise ClusterError(
+                    f"a lost connection to the head must come back within {_RECONNECT_LIMIT / 60:.0f} minutes; that to "
+                    f"job {follower.job.id} did not ({error}); as long as the head lives, the job continues "
+                    "there, and the same command follows it again"
+                ) from error
             time.sleep(_PAUSE)
 
 

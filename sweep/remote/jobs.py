@@ -15,10 +15,14 @@ from sweep.errors import ClusterError
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient
 
-__all__ = ["Follower", "Job", "Jobs", "check_token"]
+__all__ = ["ConnectionLostError", "Follower", "Job", "Jobs", "check_token"]
 
 _PERIOD = 1.0  # seconds between two requests for a job's output
 _ENDED = ("SUCCEEDED", "FAILED", "STOPPED")  # Ray's statuses of jobs that have ended
+
+
+class ConnectionLostError(ClusterError):
+    """The head no longer answers. The connection may come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class Jobs:
 
     client: Ray's client, connected through a tunnel to the cluster's dashboard.
 
-    Methods raise ClusterError if the cluster refuses, and ConnectionError if it no longer answers.
+    Methods raise ClusterError if the cluster refuses, and ConnectionLostError if it no longer answers.
     """
 
     client: JobSubmissionClient
@@ -130,13 +134,16 @@ def check_token() -> None:
 
 @contextmanager
 def _answering() -> Iterator[None]:
-    """Raise ConnectionError for a lost connection, which may come back, and ClusterError for a refusal."""
+    """Raise ConnectionLostError for a lost connection, and ClusterError for a refusal."""
     import requests
 
     try:
         yield
     except requests.RequestException as error:
-        raise ConnectionError(str(error)) from error
+        raise ConnectionLostError(
+            f"a command needs its connection to the head of the cluster, which was lost ({str(error)[:300]}); a sweep "
+            "or training that has begun there continues, and the same command follows it again"
+        ) from error
     except RuntimeError as error:
         raise _refused(error) from error
 

@@ -1,0 +1,93 @@
+"""A driver on a cluster is followed over lost connections, and what is said where the connection stays away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import requests
+
+from sweep.cli.commands import main
+from sweep.errors import ClusterError
+from sweep.remote import commands
+from sweep.remote.commands import followed
+from sweep.remote.head import Head
+from sweep.remote.jobs import Follower, Job, Jobs
+
+JOB = Job("toy-1", "toy", "digest")
+
+
+class Client:
+    """Ray's, with a job that has ended well, and a connection that is lost for some requests first."""
+
+    def __init__(self, lost: int) -> None:
+        self.lost = lost
+
+    def get_job_info(self, job: str) -> SimpleNamespace:
+        self.lost -= 1
+        if self.lost >= 0:
+            raise requests.ConnectionError("connection refused")
+        return SimpleNamespace(driver_exit_code=0, status="SUCCEEDED")
+
+    def get_job_logs(self, job: str) -> str:
+        return "all of it\n"
+
+    def list_jobs(self) -> list[Any]:
+        raise requests.ConnectionError("connection refused")
+
+
+class NearHead:
+    """A head with a tunnel that always opens."""
+
+    @contextmanager
+    def tunnel(self, remote: int) -> Iterator[int]:
+        yield 1
+
+
+Follow = Callable[[int], int | None]
+
+
+@pytest.fixture
+def follow(monkeypatch: pytest.MonkeyPatch) -> Follow:
+    """Follows the job with a connection that is lost for so many requests. No time is spent on waiting."""
+
+    def follow(lost: int) -> int | None:
+        jobs = Jobs(cast(Any, Client(lost)))
+        monkeypatch.setattr(Jobs, "at", lambda port: jobs)
+        return followed(cast(Head, NearHead()), jobs, Follower(JOB, lambda text: None))
+
+    monkeypatch.setattr(commands, "_PAUSE", 0.0)
+    return follow
+
+
+def test_a_connection_that_comes_back_is_nothing_to_speak_of(follow: Follow) -> None:
+    assert follow(3) == 0
+
+
+def test_of_one_that_stays_away_it_is_said_that_the_sweep_continues(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_RECONNECT_LIMIT", -1.0)
+    with pytest.raises(
+        ClusterError, match=r"that to job toy-1 did not .*the job continues there, and the same command"
+    ):
+        follow(100)
+
+
+def test_one_that_is_lost_before_is_no_fault_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Through the command line, which took it for a disk that refuses."""
+    monkeypatch.setattr(Head, "tunnel", NearHead.tunnel)
+    monkeypatch.setattr(Jobs, "at", lambda port: Jobs(cast(Any, Client(0))))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "any")
+    file = str(Path(__file__).parents[2] / "cluster" / "gpu.yaml")
+    assert main(["refit", "toy", "--out", str(tmp_path / "model"), "--cluster", file]) == 2
+    told = capsys.readouterr().err
+    assert "connection to the head of the cluster, which was lost (connection refused)" in told
+    assert "the same command follows it again" in told
+    assert "this machine refuses" not in told
