@@ -46,6 +46,7 @@ def test_the_job_is_one_by_the_schema(job: dict[str, Any]) -> None:
         (f"{CLUSTER_SPEC}.headGroupSpec.rayStartParams.num-cpus", 0, "0 is not of type"),
         (f"{HEAD_POD}.metadata", {"generateName": "head"}, "generateName"),
         (f"{HEAD_POD}.spec.container", [], "container"),
+        (f"{HEAD_POD}.spec.containers.1.readinessProbe.exec.command", "true", "'true' is not of type"),
         (f"{HEAD_POD}.spec.containers.0.image", None, "None is not of type"),
         (f"{HEAD_POD}.spec.containers.0.resources.limits.memory", "8GiB", "8GiB"),
         (f"{HEAD_POD}.spec.containers.0.resources.limits.cpu", 0.5, "0.5"),
@@ -144,6 +145,20 @@ def test_the_command_of_mlflow_is_one(cluster: dict[str, Any]) -> None:
     assert options["backend_store_uri"] == "sqlite:////records/mlflow.db"
     assert options["artifacts_destination"] == "/records/artifacts"
     assert (options["host"], options["port"], int(options["workers"])) == ("127.0.0.1", 5000, 1)
+
+
+def test_the_head_is_ready_when_mlflow_answers_on_its_loopback(
+    cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probe = cluster["headGroupSpec"]["template"]["spec"]["containers"][1]["readinessProbe"]
+    python, option, code = probe["exec"]["command"]
+    assert (python, option) == ("python", "-c")
+    asked: list[tuple[str, float]] = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: asked.append((url, timeout)))
+    exec(code, {})  # noqa: S102  # as the container does
+    ((url, seconds),) = asked
+    assert url == "http://127.0.0.1:5000/health"
+    assert seconds < probe["timeoutSeconds"]
 
 
 def test_versions_are_those_of_the_lock(cluster: dict[str, Any]) -> None:
