@@ -9,9 +9,9 @@ doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwa
     V = (draws' mean square + rows' mean square - residual mean square) / (N T)
 
 It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
-matters. Where all rows agree, or all but a few, the next one may not: it is at least what it would be if one of T + 2
-rows differed by 1, the step of a right answer from a wrong one. Graded values, as log losses, differ by less than that
-step, and have this least variance only where all rows agree.
+matters. Where all rows agree, the next one may not, nor where a few do not: while half of the rows or more were never
+seen to differ, it is at least what it would be if one of T + 2 rows differed by 1, the step of a right answer from a
+wrong one. That least variance fades as rows are seen to differ, which then tell of the next ones by themselves.
 
 Where each draw tests a part of the rows, values are NaN elsewhere, and `sweep.verdict.repeated` counts.
 
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.verdict.repeated import RepeatedParts, least_rows, least_variance, repeated_covariance
+from sweep.verdict.repeated import RepeatedParts, least_rows, least_variance, repeated_covariance, share_alike
 from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
 
 __all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "difference_components", "likely_best"]
@@ -41,7 +41,7 @@ class Components:
     draws, rows: N and T, both at least 2.
     mean: of all values.
     draw_square, row_square, rest_square: mean squares.
-    graded: whether the values differ by degrees, rather than as right answers do from wrong ones.
+    alike: the share of rows that no draw has shown to differ, of which the least variance depends.
     """
 
     draws: int
@@ -50,7 +50,7 @@ class Components:
     draw_square: float
     row_square: float
     rest_square: float
-    graded: bool = False
+    alike: float = 0.0
 
     @classmethod
     def of(cls, values_NT: Values, *, graded: bool = False) -> Components:
@@ -67,7 +67,7 @@ class Components:
             draw_square=float(rows * draw_sum / (draws - 1)),
             row_square=float(draws * row_sum / (rows - 1)),
             rest_square=float(rest_sum / ((draws - 1) * (rows - 1))),
-            graded=graded,
+            alike=share_alike(values_NT, graded=graded),
         )
 
     @property
@@ -78,7 +78,7 @@ class Components:
     @property
     def _least(self) -> float:
         """The variance that a mean of T rows has at least, however few were seen to differ."""
-        return 0.0 if self.graded and self.row_square > 1e-12 else least_variance(self.rows)
+        return least_variance(self.rows, self.alike)
 
     @property
     def freedom(self) -> float:
@@ -121,7 +121,7 @@ class Components:
         leave more."""
         rest, by_draw, by_row = self._effects
         left = variance - by_draw / self.draws
-        least = least_rows(variance) if self._least else 0.0
+        least = least_rows(variance, self.alike)
         return max((by_row + rest / self.draws) / left, least) if left > 0 else np.inf
 
     @property

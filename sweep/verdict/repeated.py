@@ -31,6 +31,7 @@ __all__ = [
     "least_rows",
     "least_variance",
     "repeated_covariance",
+    "share_alike",
 ]
 
 Values = NDArray[np.float64]
@@ -44,7 +45,7 @@ class RepeatedParts:
     mean: of the draws' means.
     by_row: the inflated variance of the means of rows.
     by_draw: the variance between draws.
-    graded: whether the values differ by degrees, rather than as right answers do from wrong ones.
+    alike: the share of rows that no draw has shown to differ, of which the least variance depends.
     """
 
     draws: int
@@ -52,7 +53,7 @@ class RepeatedParts:
     mean: float
     by_row: float
     by_draw: float
-    graded: bool = False
+    alike: float = 0.0
 
     @classmethod
     def of(cls, values_NT: Values, *, of: Literal["arm", "difference"], graded: bool = False) -> RepeatedParts:
@@ -68,7 +69,7 @@ class RepeatedParts:
             mean=float(np.nanmean(values_NT, axis=1).mean()),
             by_row=inflation * float(np.nanmean(values_NT, axis=0).var(ddof=1)),
             by_draw=max(0.0, _between_draws(values_NT)),
-            graded=graded,
+            alike=share_alike(values_NT, graded=graded),
         )
 
     @property
@@ -83,7 +84,7 @@ class RepeatedParts:
 
     @property
     def _least(self) -> float:
-        return 0.0 if self.graded and self.by_row > 1e-12 else least_variance(self.rows)
+        return least_variance(self.rows, self.alike)
 
     @property
     def freedom(self) -> float:
@@ -112,20 +113,31 @@ class RepeatedParts:
         """The number of labelled rows with which the mean would have this variance on as many draws; infinite if the
         draws leave more. That more rows train better classifiers is left out."""
         left = variance - self.by_draw / self.draws
-        least = least_rows(variance) if self._least else 0.0
-        return max(self.by_row / left, least) if left > 0 else np.inf
+        return max(self.by_row / left, least_rows(variance, self.alike)) if left > 0 else np.inf
 
 
-def least_variance(rows: int) -> float:
-    """The variance that a mean of T rows has at least, though all agree: what it would be if one of T + 2 differed by 1
-    from the others, (T + 1) / (T (T + 2)^2)."""
+def share_alike(values_NT: Values, *, graded: bool = False) -> float:
+    """The share of rows of which no value is half a step, of 1, or more from the usual one, in any draw.
+
+    graded: whether the values differ by degrees, as log losses do. Such rows have shown by how much, unless all agree.
+    """
+    if graded:
+        return float(np.nanmean(values_NT, axis=0).var() <= 1e-12)
+    far_NT = np.abs(values_NT - np.nanmedian(values_NT)) >= 0.5
+    return float(1 - far_NT.any(axis=0).mean())
+
+
+def least_variance(rows: int, alike: float = 1.0) -> float:
+    """The variance that a mean of T rows has at least, though all were alike: what it would be if one of T + 2 differed
+    by 1 from the others, (T + 1) / (T (T + 2)^2). Where this share of them was, and that is under a half, it fades with
+    the share: rows that differ tell of the next ones by themselves."""
     share = 1 / (rows + 2)
-    return share * (1 - share) / rows
+    return min(1.0, 2 * alike) * share * (1 - share) / rows
 
 
-def least_rows(variance: float) -> float:
+def least_rows(variance: float, alike: float = 1.0) -> float:
     """The number of rows with which `least_variance` is at most this one, since that is below 1 / T^2."""
-    return float(1 / np.sqrt(variance))
+    return float(np.sqrt(min(1.0, 2 * alike) / variance))
 
 
 def arm_inflation(share: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -223,8 +222,12 @@ def test_one_disagreement_makes_nothing_certain() -> None:
 def test_where_rows_disagree_as_usual_the_least_variance_says_nothing() -> None:
     rng = np.random.default_rng(9)
     values_NT = (rng.random((10, 60)) < 0.7).astype(float) - (rng.random((10, 60)) < 0.7)
-    assert Components.of(values_NT) == replace(Components.of(values_NT, graded=True), graded=False)
-    assert Components.of(values_NT).variance == Components.of(values_NT, graded=True).variance > least_variance(60)
+    found = Components.of(values_NT)
+    assert found.alike == 0
+    assert found.variance == Components.of(values_NT, graded=True).variance
+    values_NT[:, :45] = 0
+    assert Components.of(values_NT).alike == 0.75
+    assert least_variance(60, 0.75) == least_variance(60) == 2 * least_variance(60, 0.25)
 
 
 # ---- simulated truth -------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ def test_the_labels_that_would_resolve_a_difference_do() -> None:
     assert rows is not None
     assert 50 < rows < 1000
     assert resolving(replace(found, by_draw=1.0))[1] is None
-    alike = replace(found, by_row=1e-6, by_draw=0.1)
+    alike = replace(found, by_row=1e-6, by_draw=0.1, alike=1.0)
     assert resolving(alike)[0] is None, "rows that were alike so far leave 5 points open, whatever the draws"
     assert resolving(replace(alike, mean=0.1))[0] is not None
 
