@@ -36,12 +36,12 @@ STABLE = settings(
 )
 
 
-def _is_refused(text: str = "text", text_pair: str | None = None, label: str = "label", **_: Any) -> bool:
-    """Whether it is before a file is read."""
-    return text_pair in (text, label)
+def _is_taken(fields: dict[str, Any]) -> bool:
+    """Whether it is not refused before a file is read."""
+    return fields.get("text_pair") not in (fields.get("text", "text"), fields.get("label", "label"))
 
 
-FIELDS = st.fixed_dictionaries(
+FIELDS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "text": st.sampled_from(["text", "label", "other", "", "txt"]),
@@ -51,7 +51,7 @@ FIELDS = st.fixed_dictionaries(
         "test_split": st.sampled_from(["test", "train", "dev"]),
         "test_share": st.sampled_from([0.001, 0.5, 0.999]),
     },
-).filter(lambda fields: not _is_refused(**fields))
+).filter(_is_taken)
 
 
 SOME_FIELDS: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {}, {}, None]).flatmap(
