@@ -96,8 +96,8 @@ def _check_kept(directory: SweepDirectory, fetched: SweepDirectory, cluster: str
 
 
 def _trainings(directory: SweepDirectory) -> Set[tuple[str, float]]:
-    """All evaluations in the folder's ledger, by trial or confirmation and time. None if it has no ledger, or another
-    place for it."""
+    """All evaluations in the folder's ledger, by trial or confirmation and time. There is none where it has no ledger,
+    or another place for it."""
     if not directory.journal.is_file():
         return set()
     spec = find_stored(str(directory.path), directory.path.parent)[1]

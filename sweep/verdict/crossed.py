@@ -41,7 +41,7 @@ class Components:
     draws, rows: N and T, both at least 2.
     mean: of all values.
     draw_square, row_square, rest_square: mean squares.
-    alike: the share of rows that no draw has shown to differ, of which the least variance depends.
+    alike: the share of rows that no draw has shown to differ, on which the least variance depends.
     """
 
     draws: int

@@ -45,7 +45,7 @@ class RepeatedParts:
     mean: of the draws' means.
     by_row: the inflated variance of the means of rows.
     by_draw: the variance between draws.
-    alike: the share of rows that no draw has shown to differ, of which the least variance depends.
+    alike: the share of rows that no draw has shown to differ, on which the least variance depends.
     """
 
     draws: int

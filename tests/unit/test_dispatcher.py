@@ -47,6 +47,13 @@ def work(each: Dispatcher, assignment: Assignment, replicates: int = 2, upto: in
                 return
 
 
+def handed_out(each: Dispatcher, number: int) -> list[Assignment]:
+    """The next assignments, as many as asked for."""
+    found = [assignment for _ in range(number) if (assignment := each.next()) is not None]
+    assert len(found) == number
+    return found
+
+
 def drain(each: Dispatcher) -> None:
     while (assignment := each.next()) is not None:
         work(each, assignment)
@@ -158,9 +165,7 @@ def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: P
 
 def test_what_a_stop_interrupts_is_lost(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=2)
-    first, second = each.next(), each.next()
-    assert first is not None
-    assert second is not None
+    first, second = handed_out(each, 2)
     each.record(first.key, timed(0, 1, 5.0))
     each.record(second.key, timed(0, 1, 5.0))
     each.record(second.key, timed(0, 2, 5.0))
@@ -357,9 +362,7 @@ def test_gpu_hours_count_training_and_scoring_on_gpus_alone(tmp_path: Path) -> N
 
 def test_a_gentle_stop_lets_the_replicates_that_run_end(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=2)
-    first, second = each.next(), each.next()
-    assert first is not None
-    assert second is not None
+    first, second = handed_out(each, 2)
     each.drain()
     assert each.next() is None
     assert not each.record(first.key, evaluated(0, 1, 0.5))
@@ -408,8 +411,7 @@ def test_bad_trials_are_pruned_and_named(tmp_path: Path) -> None:
 def scored_at_rung(path: Path, scores: list[float]) -> tuple[Dispatcher, list[str]]:
     """A dispatcher whose only cell has a trial with each of these scores at its rung, all of which continue."""
     each = dispatcher(path, slots=len(scores), **RUNG)
-    asked = [each.next() for _ in scores]
-    keys = [one.key for one in asked if one is not None]
+    keys = [one.key for one in handed_out(each, len(scores))]
     for key, score in zip(keys, scores, strict=True):
         each.record(key, evaluated(0, 1, score))
         assert not each.record(key, evaluated(0, 2, score)), "each is the best until then"
@@ -430,17 +432,14 @@ def test_a_run_that_resumes_prunes_none_that_had_passed_its_rung(tmp_path: Path,
         each.interrupt("the sweep was stopped")
     later = dispatcher(tmp_path, slots=4, **RUNG)
     assert {record.key for record in later.ledger.trials() if record.outcome is Outcome.INTERRUPTED} == set(keys)
-    assert {one.key for one in (later.next() for _ in keys) if one is not None} == set(keys)
+    assert {one.key for one in handed_out(later, len(keys))} == set(keys)
     assert not later.record(keys[0], evaluated(0, 2, 0.2)), "the same evaluation again"
 
 
 def test_a_run_that_resumes_prunes_what_its_driver_died_over(tmp_path: Path) -> None:
     each, keys = scored_at_rung(tmp_path, [0.8, 0.9])
-    third = each.next()
-    assert third is None, "all slots are taken"
     each.join(3, 0)
-    third = each.next()
-    assert third is not None
+    (third,) = handed_out(each, 1)
     each.record(third.key, evaluated(0, 1, 0.1))
     each.ledger.record(third.key, evaluated(0, 2, 0.1))  # what followed from it was not recorded
     later = dispatcher(tmp_path, slots=4, **RUNG)
@@ -450,9 +449,7 @@ def test_a_run_that_resumes_prunes_what_its_driver_died_over(tmp_path: Path) -> 
 
 def test_what_no_worker_has_begun_is_taken_back(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=2)
-    first, second = each.next(), each.next()
-    assert first is not None
-    assert second is not None
+    first, second = handed_out(each, 2)
     each.drain()
     assert each.ending
     each.withdraw(second.key)
@@ -483,9 +480,7 @@ def test_the_time_budget_interrupts_and_a_later_run_continues(tmp_path: Path) ->
 
 def test_stopping_closes_what_runs(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=2)
-    first, second = each.next(), each.next()
-    assert first is not None
-    assert second is not None
+    first, second = handed_out(each, 2)
     each.interrupt("Ctrl-C")
     assert {each.ledger.trial(a.key).outcome for a in (first, second)} == {Outcome.INTERRUPTED}
     assert each.exhausted
