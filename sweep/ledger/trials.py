@@ -27,7 +27,7 @@ from sweep.ledger.stored_trial import known_at, trial_record
 from sweep.records.trial import DiscardedWork, TrialRecord
 from sweep.search.pruning import FINAL_SCORES
 from sweep.search.sampler import propose
-from sweep.search.study import study_of
+from sweep.search.study import ScoredStudy, study_of
 from sweep.search.warm_start import FirstTrial
 from sweep.spec.cells import Cell
 from sweep.spec.fingerprint import changes, protocol_fingerprint
@@ -56,7 +56,7 @@ class TrialLedger:
         self._name = name
         self._prefix = f"{name}/"
         self._begun: dict[str, Cell] = {}  # cells that this object may write to
-        self._studies: dict[str, optuna.Study] = {}
+        self._studies: dict[str, ScoredStudy] = {}
         self._first: dict[str, tuple[FirstTrial, ...]] = {}
         self._common: dict[str, IntersectionSearchSpace] = {}  # by cell, what `propose` remembers
         self._records: dict[str, TrialRecord] = {}
@@ -143,7 +143,7 @@ class TrialLedger:
 
     def of(self, cell: str) -> tuple[TrialRecord, ...]:
         """The trials of a cell, in the order in which they were asked for."""
-        return tuple(self._records[key] for key in self._keys.get(cell, ()))
+        return tuple(map(self._records.__getitem__, self._keys.get(cell, ())))
 
     def get(self, key: str) -> TrialRecord:
         """One trial by its key."""
@@ -217,7 +217,8 @@ class TrialLedger:
         """Whether the pruning rule stops the trial after its last evaluation, by what was on record at that moment: one
         that is asked again, by a run that resumes, answers as it did then."""
         record, trial = self._records[key], self._storage.get_trial(self._trial_ids[key])
-        study, asked = self._studies[record.cell], record.evaluations[-1].time
+        study: optuna.Study = self._studies[record.cell]
+        asked = record.evaluations[-1].time
         if asked < self._last_report[record.cell]:
             study = study_of(known_at(each, asked) for each in study.get_trials(deepcopy=False))
         return rule.prune(study, trial)
@@ -228,11 +229,12 @@ class TrialLedger:
         names = [study.study_name for study in self._storage.get_all_studies()]
         return [name.removeprefix(self._prefix) for name in names if name.startswith(self._prefix)]
 
-    def _load(self, cell: str) -> optuna.Study:
-        return optuna.load_study(study_name=self._prefix + cell, storage=self._storage)
+    def _load(self, cell: str) -> ScoredStudy:
+        return ScoredStudy(self._prefix + cell, self._storage)
 
-    def _create(self, cell: str) -> optuna.Study:
-        return optuna.create_study(study_name=self._prefix + cell, storage=self._storage, direction="maximize")
+    def _create(self, cell: str) -> ScoredStudy:
+        optuna.create_study(study_name=self._prefix + cell, storage=self._storage, direction="maximize")
+        return self._load(cell)
 
     def _read_cell(self, key: str) -> None:
         study = self._studies[key] = self._load(key)
@@ -246,6 +248,7 @@ class TrialLedger:
     def _complete(self, cell: str, trial: FrozenTrial) -> TrialRecord:
         """Take in a recorded trial, and write what a dying process may have left out of it."""
         record = self._refresh(cell, trial._trial_id)
+        self._studies[cell].note(trial)
         if cell in self._begun and not trial.state.is_finished():
             for evaluation in record.evaluations:
                 if evaluation.number not in trial.intermediate_values:
@@ -265,6 +268,7 @@ class TrialLedger:
         self._write(trial_id, **{FINAL_SCORES: list(record.replicate_scores)})
         if score is not None:
             self._storage.set_trial_intermediate_value(trial_id, number, score)
+            self._studies[record.cell].note(self._storage.get_trial(trial_id))
 
     def _write(self, trial_id: int, **attributes: Any) -> None:
         """Write what is not on record like that already; nothing is on record as empty. A write waits for the disk."""

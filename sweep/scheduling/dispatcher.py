@@ -232,7 +232,7 @@ class Dispatcher:
             or self._is_enough(cell, trials)
         ):
             self._closed.add(cell)
-        if self._searched(cell) and all(record.is_over for record in trials):
+        if self._searched(cell) and all(record.is_over for record in reversed(trials)):  # what runs was asked for last
             self.confirmer.consider(cell, trials)
 
     def _is_enough(self, key: str, trials: Sequence[TrialRecord]) -> bool:

@@ -6,7 +6,6 @@ read the scores from an Optuna study.
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from sweep.search.rungs import default_rungs, falls_behind, is_predictive, later_quality, rung_tau
+from sweep.search.study import scores_at
 
 if TYPE_CHECKING:
     from sweep.spec.blocks import Pruning
@@ -65,9 +65,7 @@ class ReplicateAsha(optuna.pruners.BasePruner):
         rung = trial.last_step
         if rung not in self.rungs:
             return False
-        score = trial.intermediate_values[rung]
-        scores = (known.intermediate_values.get(rung) for known in study.get_trials(deepcopy=False))
-        recorded = [known for known in scores if known is not None and math.isfinite(known)]
+        score, recorded = trial.intermediate_values[rung], scores_at(study, rung)
         return falls_behind(score, recorded, self.reduction_factor, self.minimum)
 
 

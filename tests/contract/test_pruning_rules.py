@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from sweep.ledger.storage import open_storage
 from sweep.search.pruning import FINAL_SCORES, pruner
+from sweep.search.study import ScoredStudy
 from sweep.spec.blocks import Pruning
 
 REPLICATES, EVALUATIONS = 6, 2
@@ -174,3 +175,23 @@ def test_the_same_is_decided_after_a_restart(name: str, tmp_path: Path) -> None:
         study_of([*earlier(1), trial(scores, reports, running=True)], open_storage(place, write=True))
         again = optuna.load_study(study_name="cell", storage=open_storage(place, write=False))
         assert made(name).prune(again, again.trials[-1]) is decision
+
+
+@EVERY_STUDY
+def test_a_study_that_keeps_its_scores_in_order_is_decided_like_any_other(rule: BasePruner, seed: int) -> None:
+    """As in a ledger: it hears of each trial after each of its reports, and not of those that are only listed."""
+    others, scores = earlier(seed), REPLICATES * [0.45]
+    scored = ScoredStudy("cell", study_of(others)._storage)
+    for known in scored.get_trials():
+        scored.note(known)
+    found = []
+    number = scored.ask().number
+    for reports in REPORTS:
+        last = trial(scores, reports, running=True)
+        scored._storage.set_trial_intermediate_value(number, reports, last.intermediate_values[reports])
+        scored._storage.set_trial_user_attr(number, FINAL_SCORES, last.user_attrs[FINAL_SCORES])
+        now = scored._storage.get_trial(number)
+        scored.note(now)
+        scored.note(now)  # what is noted twice counts once
+        found.append(rule.prune(scored, now))
+    assert found == decisions(rule, others, scores)
