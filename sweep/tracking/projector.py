@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from sweep.errors import TrackingError
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.sweep import SweepRecord
 from sweep.records.trial import TrialRecord
 from sweep.tracking.artifacts import Artifacts
 from sweep.tracking.dataset_inputs import dataset_inputs
+from sweep.tracking.experiments import find_experiment
 from sweep.tracking.metrics import Point, current_state, ended, points, progress
-from sweep.tracking.pages import KIND, KIND_TAG, is_undecided, run_page
+from sweep.tracking.pages import run_page
 from sweep.tracking.runs import ID_TAG, NOTE_TAG, REPORTS_TAG, ROLES, WantedRun, described, run_key, run_of, sweep_run
 from sweep.tracking.store import is_refusal, open_client
 from sweep.tracking.stored_run import StoredRun, interned
@@ -91,7 +91,7 @@ class Projector:
         Raises TrackingError if the address cannot be used or if the experiment was deleted.
         """
         self.open()
-        self._experiment_id = self._find_experiment()
+        self._experiment_id = find_experiment(self._client, self._experiment)
         self.adopt()
         if None not in self._runs:
             self._create(None, sweep_run(self._ledger.sweep(), 0))
@@ -175,27 +175,6 @@ class Projector:
     def _client(self) -> MlflowClient:
         assert self._opened is not None, "open() comes first"
         return self._opened
-
-    def _find_experiment(self) -> str:
-        from mlflow.exceptions import MlflowException
-
-        found = self._client.get_experiment_by_name(self._experiment)
-        if found is None:
-            try:
-                return str(self._client.create_experiment(self._experiment, tags={KIND_TAG: KIND}))
-            except MlflowException:
-                found = self._client.get_experiment_by_name(self._experiment)  # another sweep may have been faster
-                if found is None:
-                    raise
-        if found.lifecycle_stage != "active":
-            raise TrackingError(
-                f"an experiment that receives runs must not be deleted; {self._experiment!r} is; bring it back with "
-                f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or name another one in "
-                "`tracking.experiment`"
-            )
-        if is_undecided(found.tags.get(KIND_TAG)):
-            self._client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
-        return str(found.experiment_id)
 
     def _search(self) -> Iterator[Run]:
         of_this_sweep = f"tags.`{ID_TAG}` = '{self._ledger.sweep().id}'"

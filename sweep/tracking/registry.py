@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 from sweep.errors import TrackingError
+from sweep.tracking.experiments import find_experiment
 from sweep.tracking.store import explain, open_client
 
 __all__ = ["ALIAS", "register"]
@@ -15,6 +19,7 @@ __all__ = ["ALIAS", "register"]
 ALIAS = "winner"
 """The alias of the version that was registered last."""
 
+_ADDRESS = "MLFLOW_TRACKING_URI"
 _SERVED = Path(__file__).with_name("served_model.py")
 _NEEDED = ("mlflow", "torch", "transformers", "safetensors", "tokenizers", "pandas")
 
@@ -52,10 +57,12 @@ def _registered(
     )
     try:
         client = open_client(uri)
-        mlflow.set_tracking_uri(uri)
-        owner = client.get_run(parent).info.experiment_id if parent else mlflow.set_experiment(experiment).experiment_id
+        owner = client.get_run(parent).info.experiment_id if parent else find_experiment(client, experiment)
         tags = {"sweep.role": "refit", **({"mlflow.parentRunId": parent} if parent else {})}
-        with mlflow.start_run(experiment_id=owner, run_name=f"refit {allowed}", tags=tags, log_system_metrics=False):
+        with (
+            _current_store(uri),
+            mlflow.start_run(experiment_id=owner, run_name=f"refit {allowed}", tags=tags, log_system_metrics=False),
+        ):
             model = mlflow.pyfunc.log_model(
                 name="classifier",
                 python_model=str(_SERVED),
@@ -71,3 +78,19 @@ def _registered(
     except Exception as error:  # whatever MLflow, its database or its HTTP client raise
         raise TrackingError(explain(error, uri)) from error
     return allowed, number
+
+
+@contextmanager
+def _current_store(uri: str) -> Iterator[None]:
+    """Let MLflow's functions write to a store, and then where the caller's program has them write: they know it by the
+    environment too, which other sweeps of the program, and what it starts, would follow."""
+    import mlflow
+
+    before = os.environ.get(_ADDRESS)
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # MLflow's own way back
+        if before is not None:
+            os.environ[_ADDRESS] = before

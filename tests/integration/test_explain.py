@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -237,6 +238,7 @@ def test_the_kept_classifier_of_such_a_task_is_served_for_pairs(
 ) -> None:
     words = ["refit", "mine", "--dir", str(folder / "sweeps"), "--arm", "pairs/4/frozen", "--out", str(tmp_path / "m")]
     assert main([*words, "--register", "paraphrases"]) == 0
+    assert not {"MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_ID"} & os.environ.keys(), "left to what runs next"
     assert f"predict {tmp_path / 'm'} FILE.csv --pair text_pair\n" in capsys.readouterr().out
     assert "A classifier of pairs of texts into " in (tmp_path / "m" / "README.md").read_text(encoding="utf-8")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
