@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,14 +187,28 @@ def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:
 def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
     """For each of K arms on the same draws and rows, the probability that its mean is the highest.
 
-    The means' joint distribution is taken for normal, with the covariances of the same analysis of variance.
+    The means' joint distribution is taken for normal, with the covariances of the same analysis of variance, and no
+    difference of two of them for surer than its own test takes it to be.
     """
     values_KNT = np.stack(arms)
     means_K = np.nanmean(values_KNT, axis=2).mean(axis=1)
     covariance_KK = covariance(values_KNT)
+    covariance_KK += np.diag(_lacking(values_KNT, covariance_KK))
     drawn_BK = np.random.default_rng(seed).multivariate_normal(means_K, covariance_KK, size=RESAMPLES, method="eigh")
     best_BK = drawn_BK >= drawn_BK.max(axis=1, keepdims=True) - 1e-12  # equal arms share a win
     return tuple(map(float, (best_BK / best_BK.sum(axis=1, keepdims=True)).mean(axis=0)))
+
+
+def _lacking(values_KNT: NDArray[np.float64], covariance_KK: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The variance to be added to each of K means, so that each of their differences has that of its test at least."""
+    variances_K = np.diag(covariance_KK)
+    joint_KK = variances_K[:, None] + variances_K - 2 * covariance_KK
+    lacking_KK = np.zeros_like(joint_KK)
+    for first, second in combinations(range(len(values_KNT)), 2):
+        tested = difference_components(values_KNT[first] - values_KNT[second]).variance
+        lacking_KK[first, second] = lacking_KK[second, first] = max(0.0, tested - joint_KK[first, second])
+    lacking_K: NDArray[np.float64] = lacking_KK.max(axis=1) / 2
+    return lacking_K
 
 
 def covariance(values_KNT: NDArray[np.float64]) -> NDArray[np.float64]:
