@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import yaml
 
-from sweep.errors import SweepFailedError, TrackingError
+from sweep.errors import SweepError, SweepFailedError, TrackingError
 from sweep.execution import tune_run
 from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
@@ -148,10 +149,11 @@ def _run(
                 ending = close(dispatcher, aborted=aborted)
                 report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
                 lacking: tuple[str, ...] = ()
-                if ending.end is End.FINISHED and spec.refit and (trained or not directory.kept()):
-                    lacking = keep_winners(directory, told=display.told, training=training)
-                    report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
-                lacking += _explained(directory, tracker, anew=trained) if _wants_pages(spec, ending) else ()
+                if ending.end is End.FINISHED:
+                    refitting = spec.refit and (trained or not directory.kept())
+                    lacking = _kept_and_explained(spec, directory, tracker, display, training, anew=trained)
+                    if refitting:
+                        report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
             finally:
                 projection = tracker.close(timeout=60)
     return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, lacking)
@@ -247,8 +249,25 @@ def _evaluated(ledger: Ledger) -> bool:
     return any(record.evaluations for record in ledger.trials())
 
 
-def _wants_pages(spec: SweepSpec, ending: Ending) -> bool:
-    return spec.explain and ending.end is End.FINISHED
+def _kept_and_explained(
+    spec: SweepSpec, directory: SweepDirectory, tracker: Tracker, display: Display, training: Training, *, anew: bool
+) -> tuple[str, ...]:
+    """Keep and explain the winners as the spec asks for, unless that is done already and nothing was trained, and a
+    request to stop does not end it; a sentence for each that lacks."""
+    stopped = threading.Event()
+
+    def told(said: str) -> None:
+        if stopped.is_set():
+            raise SweepError("the sweep was told to stop; `python -m sweep refit` keeps it, see its --help")
+        display.told(said)
+
+    lacking: tuple[str, ...] = ()
+    with obeying(directory, drain=stopped.set, stop=stopped.set):
+        if spec.refit and (anew or not directory.kept()):
+            lacking = keep_winners(directory, told=told, training=training)
+        if spec.explain and stopped.is_set():
+            return *lacking, "the winners are not explained: the sweep was told to stop; `python -m sweep explain` does"
+        return lacking + (_explained(directory, tracker, anew=anew) if spec.explain else ())
 
 
 def _explained(directory: SweepDirectory, tracker: Tracker, *, anew: bool) -> tuple[str, ...]:

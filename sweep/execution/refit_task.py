@@ -76,6 +76,7 @@ def _refitted(joined: Cluster, config: TrialConfig, shots: int | None, told: _To
             "the logs of Ray there, then run the same command again"
         ) from error
     finally:
+        ray.cancel(result, force=True)  # without effect on one that has ended
         ray.kill(said)
     if isinstance(found, TrainableError):
         raise found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def register(
 
     Raises TrackingError if the store refuses it or does not answer.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # what it created, in its own words
         warnings.simplefilter("ignore")  # of what MLflow says of its own types when it is imported
         return _registered(folder, name, uri=uri, parent=parent, experiment=experiment, pairs=pairs, card=card)
 

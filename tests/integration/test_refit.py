@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,34 @@ def test_the_winner_is_kept_with_a_card_and_answers_a_file(
     assert [float(row["probability"]) for row in rows] == pytest.approx(probabilities[:, 0].tolist(), abs=1e-4)
     margins = (probabilities[:, 0] - probabilities[:, 1]).tolist()
     assert [float(row["margin"]) for row in rows] == pytest.approx(margins, abs=1.1e-4)
+
+
+def test_a_request_to_stop_ends_the_training_of_a_winner_and_not_the_sweep(folder: Path, tmp_path: Path) -> None:
+    spec = yaml.safe_load((folder / "mine.yaml").read_text(encoding="utf-8"))
+    spec["compare"] |= {"recipe": ["fine_tune"]}
+    spec["protocol"] |= {"steps": 500}
+    spec |= {
+        "explain": True,
+        "budget": {"trials_per_cell": 1, "concurrency": 1},
+        "confirm": {"draws": 2, "reseeded": 0},
+    }
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(spec), encoding="utf-8")
+    sweep, said = tmp_path / "sweeps" / "long", io.StringIO()
+    log = sweep / "sweep.log"
+
+    def stop() -> None:
+        wait_until(lambda: log.exists() and "calibration 1 of" in log.read_text(encoding="utf-8"))
+        assert main(["stop", "long", "--dir", str(tmp_path / "sweeps")]) == 0
+
+    with ThreadPoolExecutor() as pool, redirect_stdout(said):
+        stopped = pool.submit(stop)
+        assert main(["run", str(tmp_path / "long.yaml"), "--dir", str(tmp_path / "sweeps")]) == 0
+        stopped.result()
+    words = " ".join(said.getvalue().split())
+    assert "toy/4/cross_entropy is not kept, or not in MLflow: the sweep was told to stop" in words
+    assert "the winners are not explained: the sweep was told to stop" in words
+    assert not list(sweep.glob("classifiers/*/classifier.json"))
+    assert (sweep / "report" / "report.html").exists()
 
 
 def test_unsure_rows_are_left_to_a_person(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
