@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -50,8 +50,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         or another of a trial.
     recipes, losses: what is compared, or the one that is trained; `frozen`, where it is among them, is the baseline.
         Losses are for the recipes that take one.
-    shots: labels of a class in each training of the comparison; by default half of what the rarest class has beside the
-        test part, at most 16.
+    shots: labels of a class in each training of the comparison, as in a spec: a number, `at most N` or `all`; by
+        default half of what the class of the median size has beside the test part, at most 16, and fewer of a class
+        that has fewer.
     trials: configurations of each method that are tried.
     draws: random samples on which each method's best one is confirmed.
     spec: further fields of a spec, by dotted name, as `{"search.encoder_lr": [1e-4, 3e-4]}`.
@@ -75,7 +76,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         embedding: str = "auto",
         recipes: Sequence[str] | str = ("frozen", "fine_tune"),
         losses: Sequence[str] | str = ("cross_entropy",),
-        shots: int | None = None,
+        shots: int | str | None = None,
         trials: int = 4,
         draws: int = 8,
         spec: Mapping[str, Any] | None = None,
@@ -180,8 +181,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _fields(self, frame: pd.DataFrame, root: Path) -> dict[str, Any]:
         """The spec of the sweep, without its name."""
         pair = {"text_pair": "pair"} if "pair" in frame.columns else {}
-        rarest = min(Counter(frame["label"][~frame.duplicated()]).values())
-        left = max(1, rarest - max(1, round(rarest / 4)))  # beside the test part
         recipes, losses = (([axis] if isinstance(axis, str) else list(axis)) for axis in (self.recipes, self.losses))
         trained = any(recipe not in RECIPES or RECIPES[recipe].losses != "none" for recipe in recipes)
         validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
@@ -189,7 +188,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "datasets": {"data": {"test_share": 0.25, **pair}},
             "compare": {
                 "dataset": ["data"],
-                "shots": [self.shots or min(_MOST_SHOTS, max(1, left // 2))],
+                "shots": [self.shots or _shots(Counter(frame["label"][~frame.duplicated()]).values())],
                 "recipe": recipes,
                 **({"loss": losses} if trained else {}),
             },
@@ -244,6 +243,13 @@ def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.D
     import pandas as pd  # imported late: it takes most of a second
 
     return pd.DataFrame({"text": texts, **({} if pairs is None else {"pair": pairs}), "label": labels})
+
+
+def _shots(rows_of_classes: Iterable[int]) -> int | str:
+    """Half of what the class of the median size has beside the test part, at most `_MOST_SHOTS`."""
+    halves = sorted(max(1, (rows - max(1, round(rows / 4))) // 2) for rows in rows_of_classes)
+    number = min(_MOST_SHOTS, halves[len(halves) // 2])
+    return number if halves[0] >= number > 1 else f"at most {number}"
 
 
 def _seed(state: object) -> int:

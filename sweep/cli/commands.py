@@ -138,9 +138,8 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
 
     file = Path(options.file)
     out = Path(options.out) if options.out else file.with_name(f"{file.stem}.answers.csv")
-    said = answer(
-        Path(options.folder), file, out, text=options.text, pair=options.pair, abstain_below=options.abstain_below
-    )
+    columns = {"text": options.text, "pair": options.pair, "id_column": options.id}
+    said = answer(Path(options.folder), file, out, **columns, abstain_below=options.abstain_below)
     console.print(said, soft_wrap=True)
     return 0
 

@@ -46,6 +46,7 @@ def command_parser() -> argparse.ArgumentParser:
     predict.add_argument("file", metavar="FILE", help="csv, tsv, json, jsonl or parquet")
     predict.add_argument("--text", default="text", metavar="COLUMN", help="the column of the texts (default: text)")
     predict.add_argument("--pair", metavar="COLUMN", help="the column of the second texts of pairs")
+    predict.add_argument("--id", metavar="COLUMN", help="a column that is copied beside the answers")
     predict.add_argument("--out", metavar="FILE", help="the csv to write (default: beside the file)")
     predict.add_argument(
         "--abstain-below", type=_share, default=0.0, metavar="P", help="leave rows of a lower probability to a person"

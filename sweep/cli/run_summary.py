@@ -24,6 +24,7 @@ from sweep.scheduling.budget import Limit, LimitKind
 from sweep.scheduling.ending import End
 from sweep.spec.model import SweepSpec
 from trainable.recipes import RECIPES
+from trainable.shots import order
 
 if TYPE_CHECKING:
     from sweep.report import ReportFiles
@@ -116,12 +117,14 @@ def _extended(command: str, trials: int) -> str:
 
 
 def _keep(spec: SweepSpec, directory: SweepDirectory, found: Verdict) -> Iterator[str]:
-    """The command that keeps the winner of the only comparison, or of the first of several; where no classifier can be
-    kept of it, the best one of which one can. A sweep in another folder than the default is named by it."""
+    """The command that keeps the winner of the only comparison, or of the first dataset's with the most labels, since
+    what is kept trains on all of them; where no classifier can be kept of it, the best one of which one can. A sweep in
+    another folder than the default is named by it."""
     best = [(each, each.best) for each in found.comparisons if each.best is not None]
     if not best:
         return
-    comparison, winner = best[0]
+    first = [(each, arm) for each, arm in best if each.dataset == best[0][0].dataset]
+    comparison, winner = max(first, key=lambda known: order(known[0].shots))
     arms = [arm for arm in comparison.arms if arm.summary is not None and _can_be_kept(arm)]
     if not arms:
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,12 +23,20 @@ _ADDED = ("label", "probability", "margin")
 
 
 def answer(
-    folder: Path, file: Path, out: Path, *, text: str = "text", pair: str | None = None, abstain_below: float = 0.0
+    folder: Path,
+    file: Path,
+    out: Path,
+    *,
+    text: str = "text",
+    pair: str | None = None,
+    id_column: str | None = None,
+    abstain_below: float = 0.0,
 ) -> str:
     """Classify the rows of a file, and write a csv with label, probability and margin of each; what was done, in a
     sentence.
 
     text, pair: the columns of the texts.
+    id_column: a column that is copied beside them.
     abstain_below: rows with a lower probability get no label, and are left to a person.
 
     Raises FolderError for a folder without a classifier or a file that cannot be written, and DataError for a file that
@@ -37,33 +46,44 @@ def answer(
         raise FolderError(f"the answers get a file of their own; {out} is the file that is read: give another --out")
     classifier = load_classifier(folder)
     texts, pairs = read_texts(file, text, pair)
+    copied = read_texts(file, id_column, None)[0] if id_column not in (None, text, pair) else None
     try:
         probabilities_NC = classifier.predict_proba(texts, pairs)
     except (TypeError, ValueError) as error:  # what the classifier says of texts that it cannot take
         remedy = "name the column of the second texts by --pair" if classifier.paired else "leave --pair out"
         told = f": {remedy}" if classifier.paired != (pair is not None) else ""
         raise DataError(f"{file}: {error}{told}") from error
-    sure_N = probabilities_NC.max(dim=1).values if len(texts) else probabilities_NC.sum(dim=1)
     scratch = out.with_name(f".{out.name}.new")
     try:
-        _write(scratch, (text, pair), (texts, pairs), classifier.labels, probabilities_NC, abstain_below)
+        given = {id_column: copied, text: texts, pair: pairs}
+        _write(scratch, given, classifier.labels, probabilities_NC, abstain_below)
         scratch.replace(out)
     except OSError as error:
         scratch.unlink(missing_ok=True)
         raise FolderError(
             f"the answers must be written; {out} cannot be ({error.strerror}): give another --out"
         ) from error
-    left = int((sure_N < abstain_below).sum())
+    return (
+        f"{len(texts):,} rows classified into {out}{_said(texts, classifier.labels, probabilities_NC, abstain_below)}"
+    )
+
+
+def _said(texts: list[str], labels: tuple[str, ...], probabilities_NC: Tensor, abstain_below: float) -> str:
+    """How many rows got which labels, or were left to a person, and how many had nothing to go by."""
+    if not texts:
+        return ""
+    sure_N = probabilities_NC.max(dim=1).values
     kept = sure_N[sure_N >= abstain_below]
-    said = f"{len(texts):,} rows classified into {out}"
     if abstain_below and len(kept):
-        said += (
-            f"; {left:,} left to a person, and of the others {100 * float(kept.mean()):.0f} % are expected to be right"
-        )
-    elif len(kept):
-        counts = Counter(classifier.labels[place] for place in probabilities_NC.argmax(dim=1).tolist())
-        said += f" ({', '.join(f'{count:,} {label}' for label, count in counts.most_common(5))})"
-    return said
+        right = f"of the others {100 * float(kept.mean()):.0f} % are expected to be right"
+        said = f"; {len(texts) - len(kept):,} left to a person, and {right}"
+    elif abstain_below:
+        said = f"; all are left to a person: the surest has a probability of {float(sure_N.max()):.2f}"
+    else:
+        counts = Counter(labels[place] for place in probabilities_NC.argmax(dim=1).tolist())
+        said = f" ({', '.join(f'{count:,} {label}' for label, count in counts.most_common(5))})"
+    blank = sum(not each.strip() for each in texts)
+    return f"{said}; {blank:,} had no text, so that their labels say nothing" if blank else said
 
 
 def load_classifier(folder: Path) -> Classifier:
@@ -84,18 +104,17 @@ def load_classifier(folder: Path) -> Classifier:
 
 def _write(
     out: Path,
-    names: tuple[str, str | None],
-    columns: tuple[list[str], list[str] | None],
+    given: Mapping[str | None, list[str] | None],
     labels: tuple[str, ...],
     probabilities_NC: Tensor,
     abstain_below: float,
 ) -> None:
-    given = [each for each in columns if each is not None]
+    """given: columns of the file, by name."""
+    columns = {name: values for name, values in given.items() if name is not None and values is not None}
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        given_names = [name if name not in _ADDED else f"{name} (read)" for name in names if name is not None]
-        writer.writerow([*given_names, *_ADDED])
-        for *texts, row_C in zip(*given, probabilities_NC, strict=True):
+        writer.writerow([*(f"{name} (read)" if name in _ADDED else name for name in columns), *_ADDED])
+        for *texts, row_C in zip(*columns.values(), probabilities_NC, strict=True):
             first, second = row_C.topk(2).values.tolist()
             label = labels[int(row_C.argmax())] if first >= abstain_below else ""
             writer.writerow([*texts, label, f"{first:.4f}", f"{first - second:.4f}"])

@@ -11,6 +11,7 @@ import yaml
 from sweep.refitting.expected import expected, extrapolated
 from sweep.verdict import Arm, Comparison
 from trainable.config import TrialConfig
+from trainable.recipes.label_names import LabelNames
 
 if TYPE_CHECKING:
     from sweep.verdict.learning_curve import LearningCurve
@@ -57,7 +58,7 @@ def model_card(
         f"# {comparison.dataset}: {len(classifier.labels)} classes, {arm.method}",
         f"A classifier of {_texts(config, classifier.paired)} into "
         f"{', '.join(f'`{_code(label)}`' for label in classifier.labels)}. It is {_origin(comparison, arm)} of the "
-        f"sweep `{sweep}`, trained once more on {refitted.rows:,} labelled rows.",
+        f"sweep `{sweep}`, {_made(arm, refitted)}.",
         "## How well it does",
         expected(refitted, comparison, arm),
         extrapolated(refitted, curve),
@@ -84,6 +85,16 @@ def _origin(comparison: Comparison, arm: Arm) -> str:
     return "the winner" if best is None or best.cell == arm.cell else f"{arm.method}, which is not the winner,"
 
 
+def _made(arm: Arm, refitted: Refitted) -> str:
+    if _untrained(arm):
+        return "made of the names or descriptions of the classes: no labelled row trains it"
+    return f"trained once more on {refitted.rows:,} labelled rows"
+
+
+def _untrained(arm: Arm) -> bool:
+    return arm.winner is not None and isinstance(arm.winner.config.recipe, LabelNames)
+
+
 def _is_own(refitted: Refitted) -> bool:
     """Whether the encoder's class of transformers holds the head, so that its pipeline answers by it."""
     return refitted.classifier.head["kind"] == "own" and not refitted.classifier.prompt
@@ -93,7 +104,8 @@ def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
     if not arm.confusion:
         return
     labels = refitted.classifier.labels
-    lines = ["| class | rows trained on | recall | precision |", "|---|---:|---:|---:|"]
+    rows = "labelled rows" if _untrained(arm) else "rows trained on"
+    lines = [f"| class | {rows} | recall | precision |", "|---|---:|---:|---:|"]
     for place, label in enumerate(labels):
         right = arm.confusion[place][place]
         labelled, predicted = sum(arm.confusion[place]), sum(row[place] for row in arm.confusion)

@@ -34,6 +34,7 @@ __all__ = ["CellRecords", "build_arm", "cell_records", "training_rows_of"]
 
 _RULES = ("head", "nearest", "neighbours", "mixture")
 _CHANCE = 2  # standard errors
+_NEAR_CHANCE = 0.05  # what a mean recall may lie above chance by, at most, and still count as that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +170,8 @@ def _failures(records: CellRecords) -> Failures:
 def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     """True if training reached its end, but neither accuracy nor, beyond chance, mean recall is higher than that of
     always answering one class. A classifier that learned from balanced draws may be less accurate than that on an
-    unbalanced test part, yet it tells the classes apart. Where all test rows are of one class, nobody can tell."""
+    unbalanced test part, yet it tells the classes apart. On few rows, where chance reaches far, mean recalls within it
+    are no failure unless they are near that of chance too. Where all rows are of one class, nobody can tell."""
     if data is None or evaluation.outcome is not None:
         return False
     if not evaluation.confusion:
@@ -185,7 +187,7 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     accurate = float(confusion_CC.trace() / confusion_CC.sum()) > data.majority_share
     recalls = confusion_CC.diagonal()[present] / rows_C[present]
     error = float(np.sqrt((recalls * (1 - recalls) / rows_C[present]).sum())) / present.sum()
-    return bool(not accurate and recalls.mean() <= 1 / present.sum() + _CHANCE * error)
+    return bool(not accurate and recalls.mean() <= 1 / present.sum() + min(_CHANCE * error, _NEAR_CHANCE))
 
 
 def _majority_of(records: CellRecords) -> float | None:

@@ -18,7 +18,7 @@ from sweep.verdict.family import Block, step_down
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.named_best import NamedBest, named_best
-from sweep.verdict.power import draws_needed, resolving
+from sweep.verdict.power import draws_needed, resolving, rows_with_draws
 from sweep.verdict.sequential import Design, course
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, paired_difference, probability_of_best
 from sweep.verdict.tested_rows import majority_scores
@@ -268,9 +268,9 @@ def _tested_arm(
 ) -> Arm:
     level, (differs, equals, collapses) = LEVEL / family, corrected
     arm = replace(arm, p_corrected=differs, p_equivalent=equals if margin else None, p_collapses=collapses)
-    if difference.components is not None:
-        needed, rows = resolving(difference.components, level)
-        return replace(arm, draws_needed=needed, rows_needed=rows)
+    if (found := difference.components) is not None:
+        needed, rows = resolving(found, level)
+        return replace(arm, draws_needed=needed, rows_needed=rows, rows_with_draws=rows_with_draws(found, level))
     needed = draws_needed(difference.mean, difference.sd, level) if difference.n > 1 else None
     return replace(arm, draws_needed=needed)
 

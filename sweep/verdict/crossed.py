@@ -117,13 +117,14 @@ class Components:
         left = variance - by_row / self.rows
         return (by_draw + rest / self.rows) / left if left > 0 and variance >= self._least else np.inf
 
-    def rows_for(self, variance: float) -> float:
-        """The number of rows, with as many draws, with which the mean would have this variance; infinite if draws alone
-        leave more."""
+    def rows_for(self, variance: float, draws: int | None = None) -> float:
+        """The number of rows, with so many draws, or as many as there are, with which the mean would have this
+        variance; infinite if draws alone leave more."""
         rest, by_draw, by_row = self._effects
-        left = variance - by_draw / self.draws
+        draws = draws or self.draws
+        left = variance - by_draw / draws
         least = least_rows(variance, self.alike)
-        return max((by_row + rest / self.draws) / left, least) if left > 0 else np.inf
+        return max((by_row + rest / draws) / left, least) if left > 0 else np.inf
 
     @property
     def _effects(self) -> tuple[float, float, float]:

@@ -86,6 +86,7 @@ class Arm:
         without a difference.
     rows_needed: test rows that would do so with the present draws; None likewise, and where the predictions of the
         rows are not known.
+    rows_with_draws: test rows that would do so with 20 draws, where draws alone do not and that is far fewer rows.
     inference: test accuracy by each rule of inference (`head`, `nearest`, `neighbours`, `mixture`).
     by_rule: test accuracy on each confirmation draw by each of these rules, as `scores`.
     rows_by_draw: what each test row contributes to the score of a draw, by its position in `scores`; empty where the
@@ -118,6 +119,7 @@ class Arm:
     probability_of_best: float | None = None
     draws_needed: int | None = None
     rows_needed: int | None = None
+    rows_with_draws: int | None = None
     inference: Mapping[str, Summary] = field(default_factory=dict)
     by_rule: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
     turned: Mapping[str, float] = field(default_factory=dict)

@@ -8,10 +8,23 @@ from sweep.verdict.crossed import Components
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, smallest_p
 
-__all__ = ["POWER", "affordable", "draws_needed", "power", "resolving", "smallest_seen", "within"]
+__all__ = [
+    "MANY_DRAWS",
+    "POWER",
+    "affordable",
+    "draws_needed",
+    "power",
+    "resolving",
+    "rows_with_draws",
+    "smallest_seen",
+    "within",
+]
 
 POWER = 0.8
 """The power for which numbers of draws are planned."""
+
+MANY_DRAWS = 20
+"""Draws that a comparison can well afford, and on which it depends little any more."""
 
 _MOST_DRAWS = 100_000
 
@@ -64,10 +77,24 @@ def resolving(
 
     By the normal approximation: the variance of the mean must fall to (mean / (z of the level + z of the power))^2.
     """
-    reach = _z(level / 2) + _z(1 - wanted)
-    variance = (found.mean / reach) ** 2
+    variance = _resolved(found, level, wanted)
     draws, rows = (found.draws_for(variance), found.rows_for(variance)) if variance > 0 else (inf, inf)
     return _whole(draws), _whole(rows)
+
+
+def rows_with_draws(found: Components | RepeatedParts, level: float = LEVEL, wanted: float = POWER) -> int | None:
+    """The test rows that would resolve a difference, as `resolving`, with `MANY_DRAWS` draws. None where draws alone
+    would, where there are as many already, or where that is not under half of the rows with the present draws."""
+    variance = _resolved(found, level, wanted)
+    if found.draws >= MANY_DRAWS or not variance or _whole(found.draws_for(variance)) is not None:
+        return None
+    rows = found.rows_for(variance, MANY_DRAWS)
+    return _whole(rows) if 2 * rows < found.rows_for(variance) else None
+
+
+def _resolved(found: Components | RepeatedParts, level: float, wanted: float) -> float:
+    """The variance with which a difference as large as the observed one would be significant with a power."""
+    return (found.mean / (_z(level / 2) + _z(1 - wanted))) ** 2
 
 
 def affordable(found: Components | RepeatedParts, margin: float, level: float = LEVEL) -> tuple[int | None, int | None]:

@@ -109,10 +109,10 @@ class RepeatedParts:
         left = variance - self.by_row / self.rows
         return self.by_draw / left if left > 0 and variance >= self._least else np.inf
 
-    def rows_for(self, variance: float) -> float:
-        """The number of labelled rows with which the mean would have this variance on as many draws; infinite if the
-        draws leave more. That more rows train better classifiers is left out."""
-        left = variance - self.by_draw / self.draws
+    def rows_for(self, variance: float, draws: int | None = None) -> float:
+        """The number of labelled rows with which the mean would have this variance on so many draws, or as many as
+        there are; infinite if the draws leave more. That more rows train better classifiers is left out."""
+        left = variance - self.by_draw / (draws or self.draws)
         return max(self.by_row / left, least_rows(variance, self.alike)) if left > 0 else np.inf
 
 

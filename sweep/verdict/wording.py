@@ -12,6 +12,7 @@ from sweep.verdict.crossed import Components
 from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.numbers import difference_of, interval, lead, p_value, percent, points, rounded, score
+from sweep.verdict.power import MANY_DRAWS
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import Summary
 from trainable.config import TrialConfig
@@ -249,6 +250,9 @@ def _needed(arm: Arm) -> str:
 def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
     """What would resolve a difference: more draws, more test rows (labelled ones, where all are tested), or neither."""
     unit = "labelled rows" if isinstance(found, RepeatedParts) else "test rows"
+    if arm.rows_with_draws is not None:
+        fewer = f"about {rounded(arm.rows_with_draws):,} {unit} with {MANY_DRAWS} draws"
+        return f"; no number of draws on these {found.rows:,} {unit} would resolve that, but {fewer} would"
     ways = [
         f"about {rounded(count):,} {counted}"
         for count, counted in ((arm.draws_needed, "draws"), (arm.rows_needed, unit))

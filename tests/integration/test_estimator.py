@@ -116,6 +116,21 @@ def test_tables_and_pairs_are_taken(small: FewShotClassifier) -> None:
         small.predict(tuples)
 
 
+@pytest.mark.parametrize(
+    ("rows", "shots"), [([16, 16, 16], 6), ([40, 30, 20, 2], "at most 11"), ([3, 3], "at most 1"), ([300, 400], 16)]
+)
+def test_rare_classes_do_not_hold_the_others_back(rows: list[int], shots: int | str, tmp_path: Path) -> None:
+    labels = [str(place) for place, count in enumerate(rows) for _ in range(count)]
+    frame = pd.DataFrame({"text": [f"text {number}" for number in range(len(labels))], "label": labels})
+    assert FewShotClassifier("tiny")._fields(frame, tmp_path)["compare"]["shots"] == [shots]
+
+
+def test_a_class_of_two_rows_is_learned(small: FewShotClassifier) -> None:
+    odd = ["one odd thing", "another odd thing"]
+    found = clone(small).fit([*TEXTS, *odd], [*LABELS, "odd", "odd"])
+    assert found.predict_proba(odd).shape == (2, 3)
+
+
 def test_exchanged_columns_of_pairs_are_told_by_their_names(small: FewShotClassifier) -> None:
     pairs = pd.DataFrame({"first": TEXTS, "second": TEXTS[::-1]})
     paired = clone(small).fit(pairs, LABELS)

@@ -54,6 +54,28 @@ def test_a_text_of_a_megabyte_is_answered(columns: str, folder: Path, tmp_path: 
     csv.field_size_limit(before)
 
 
+def test_a_column_is_copied_beside_the_answers(folder: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    file.write_text("ticket,body,other\n0071,a red film,x\n,blue text,y\n")
+    answer(folder, file, out, text="body", id_column="ticket")
+    assert [(row["ticket"], row["body"]) for row in answered(out)] == [("0071", "a red film"), ("", "blue text")]
+    assert "other" not in answered(out)[0]
+    answer(folder, file, out, text="body", id_column="body")
+    assert list(answered(out)[0])[:2] == ["body", "label"]
+    with pytest.raises(DataError, match="'number', which it has not; its columns are ticket, body, other"):
+        answer(folder, file, out, text="body", id_column="number")
+
+
+def test_what_is_left_to_a_person_and_what_had_no_text_is_said(folder: Path, tmp_path: Path) -> None:
+    file, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    file.write_text("text,id\na red film,1\n,2\n   ,3\n")
+    assert "3 rows classified" in (said := answer(folder, file, out, abstain_below=1.1))
+    assert "; all are left to a person: the surest has a probability of " in said
+    assert {row["label"] for row in answered(out)} == {""}
+    assert said.endswith("; 2 had no text, so that their labels say nothing")
+    assert answer(folder, file, out).endswith("; 2 had no text, so that their labels say nothing")
+
+
 def test_columns_called_as_the_answers_are_told_apart(folder: Path, tmp_path: Path) -> None:
     file, out = tmp_path / "in.csv", tmp_path / "out.csv"
     file.write_text("label,id\na red film,1\nblue text,2\n")

@@ -36,7 +36,7 @@ SURFACE = {
         "--shots",
         "sweep",
     ],
-    "predict": ["--abstain-below", "--help", "--out", "--pair", "--text", "file", "folder"],
+    "predict": ["--abstain-below", "--help", "--id", "--out", "--pair", "--text", "file", "folder"],
     "explain": ["--arm", "--dir", "--draws", "--help", "--next", "--out", "--texts", "--unlabelled", "sweep"],
     "check": ["--against", "--arm", "--dir", "--help", "--margin", "--old-arm", "sweep"],
     "export": ["--dir", "--help", "file", "sweep"],

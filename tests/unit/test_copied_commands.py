@@ -23,6 +23,7 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.verdict import Arm, Verdict, verdict
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.recipes.predictions import Predictions
+from trainable.shots import Shots
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted(path for package in ("sweep", "trainable") for path in (ROOT / package).rglob("*.py"))
@@ -130,6 +131,17 @@ def test_the_command_that_keeps_a_winner_is_one_that_is_taken() -> None:
     assert first.best is not None
     place = f"mine --arm {first.best.cell} --out mine-model"
     assert kept(several) == [f"{place}   (the winner of {first.title} as a classifier)"]
+
+
+def test_of_several_numbers_of_labels_the_winner_with_most_is_kept_since_it_will_have_all() -> None:
+    (comparison,) = verdict(synthetic_results(datasets=("trec",))).comparisons
+    found = verdict(synthetic_results(datasets=("trec",)))
+    shots: tuple[Shots, ...] = (4, "all", "at most 16")
+    several = [replace(comparison, shots=each) for each in shots]
+    (said,) = kept(replace(found, comparisons=tuple(several)))
+    assert said.endswith(f"(the winner of {several[1].title} as a classifier)")
+    (said,) = kept(replace(found, comparisons=(several[0], replace(several[1], dataset="cr"))))
+    assert said.endswith(f"(the winner of {several[0].title} as a classifier)"), "of the dataset that is named first"
 
 
 def test_where_no_classifier_can_be_kept_of_the_winner_the_best_other_one_is_named() -> None:

@@ -24,6 +24,7 @@ from trainable.config import TrialConfig
 from trainable.evaluation.assessment import Scores
 from trainable.evaluation.metrics import classification_metrics
 from trainable.left_out import Answers, LeftOut, answered, chosen, fold_of
+from trainable.recipes.label_names import LabelNames
 from trainable.refitting import Refitted
 
 RNG = np.random.default_rng(0)
@@ -163,6 +164,18 @@ def winner(rows: int, *shots: int, arm: str) -> Winner:
     spec = SweepSpec.recorded(results.sweep.spec)
     source = Source(spec=spec, results=results, check=lambda _: None, uri="")
     return train_winner(source, arm=arm, training=lambda *_: kept(rows, 6))
+
+
+def test_the_card_of_a_classifier_that_no_row_trains_says_so() -> None:
+    trained = winner(6 * 32, 8, arm="trec/8/soft_triple")
+    assert "trained once more on 192 labelled rows" in trained.card(Path("model"))
+    assert trained.arm.winner is not None
+    config = trained.arm.winner.config.model_copy(update={"recipe": LabelNames()})
+    arm = replace(trained.arm, winner=replace(trained.arm.winner, config=config))
+    card = replace(trained, arm=arm).card(Path("model"))
+    assert "made of the names or descriptions of the classes: no labelled row trains it" in card
+    assert "trained once more" not in card
+    assert "rows trained on" not in card
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from sweep.records.results import SweepResults
 from sweep.verdict import verdict
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary, likely_best
 from sweep.verdict.outlook import outlooks
-from sweep.verdict.power import resolving
+from sweep.verdict.power import resolving, rows_with_draws
 from sweep.verdict.repeated import RepeatedParts, least_variance, repeated_covariance
 from sweep.verdict.statistics import LEVEL, equivalence_p, noninferiority_p
 from tests.sweeps.rare_losses import rarely_worse
@@ -88,6 +88,12 @@ def test_the_labels_that_would_resolve_a_difference_do() -> None:
     assert rows is not None
     assert 50 < rows < 1000
     assert resolving(replace(found, by_draw=1.0))[1] is None
+    few = replace(found, draws=5, by_draw=0.0015)
+    with_draws = rows_with_draws(few)
+    assert (resolving(few)[0], rows_with_draws(found)) == (None, None), "found has its twenty draws"
+    assert with_draws is not None
+    assert 2 * with_draws < (resolving(few)[1] or 100_000)
+    assert resolving(replace(few, draws=20))[1] == with_draws
     alike = replace(found, by_row=1e-6, by_draw=0.1, alike=1.0)
     assert resolving(alike)[0] is None, "rows that were alike so far leave 5 points open, whatever the draws"
     assert resolving(replace(alike, mean=0.1))[0] is not None

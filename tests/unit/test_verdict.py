@@ -403,6 +403,9 @@ def test_a_classifier_that_tells_classes_apart_did_not_go_wrong_however_rare_the
     guessed = replace(told_apart, confusion=((0, 20), (0, 180)))
     by_chance = replace(told_apart, confusion=((8, 12), (72, 108)))
     assert [_is_majority(each, data) for each in (told_apart, guessed, by_chance)] == [False, True, True]
+    few = DataRecord(name="own", class_names=("other", "usual"), pool=70, test=40, test_counts=(14, 26))
+    weak = replace(told_apart, confusion=((5, 9), (6, 20)))  # within chance of 40 rows, and six points above it
+    assert [_is_majority(each, few) for each in (weak, replace(weak, confusion=((0, 14), (0, 26))))] == [False, True]
 
 
 @pytest.mark.parametrize("tested", [(), (0, 1, 2)])
