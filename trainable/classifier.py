@@ -31,6 +31,7 @@ __all__ = ["Classifier", "listed"]
 
 FORMAT = 1
 _BATCH = 32
+_STORED = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "separator", "temperature", "whole")
 _ACTIVATIONS = {
     "Identity": lambda values: values,
     "Tanh": torch.tanh,
@@ -47,7 +48,7 @@ class Classifier:
     """A classifier of single texts or of pairs.
 
     labels: the names of the C classes.
-    model: the encoder; with the head `own`, a sequence classifier.
+    model: the encoder; with the head `own`, or as a whole, a sequence classifier.
     tokenizer: its tokenizer.
     head: the head's fields. `kind` is `own` (the model's), `linear` (weight_CD, bias_C), `centroids` (centroids_CD),
         `proxies` (proxies_QD, Q / C of each class, with `scale`, `of_several` and `sharpness`), `neighbours` (rows_MD,
@@ -62,6 +63,7 @@ class Classifier:
     paired: whether pairs of texts are classified.
     separator: what makes one text of the two of a pair; empty where the tokenizer takes both.
     temperature: divides the scores before they become probabilities.
+    whole: whether embeddings are of the states within the sequence classifier, where its body alone has others.
     """
 
     labels: tuple[str, ...]
@@ -76,6 +78,7 @@ class Classifier:
     paired: bool = False
     separator: str = ""
     temperature: float = 1.0
+    whole: bool = False
 
     def predict(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[str]:
         """Return the label of each text, or of each pair of texts."""
@@ -145,8 +148,15 @@ class Classifier:
 
     def embeddings(self, inputs: Any) -> Tensor:
         """Return embeddings_BD of such inputs, which all heads but the model's own read."""
-        hidden_BTD = (self.model.base_model if _has_own(self.head) else self.model)(**inputs).last_hidden_state.float()
-        return self._after_pooling(_pooled(hidden_BTD, inputs["attention_mask"], self.pooling))
+        return self._after_pooling(_pooled(self._states(inputs).float(), inputs["attention_mask"], self.pooling))
+
+    def _states(self, inputs: Any) -> Tensor:
+        if self.whole:
+            found: Tensor = self.model(**inputs, output_hidden_states=True).hidden_states[-1]
+            return found
+        body = self.model.base_model if _has_own(self.head) else self.model
+        states: Tensor = body(**inputs).last_hidden_state
+        return states
 
     def _after_pooling(self, embeddings_BD: Tensor) -> Tensor:
         for place, layer in enumerate(self.layers):
@@ -173,8 +183,8 @@ class Classifier:
             {name: array.detach().cpu().contiguous() for name, array in self.arrays.items()},
             place / "classifier.safetensors",
         )
-        names = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "separator", "temperature")
-        content = {"format": FORMAT, **{name: getattr(self, name) for name in names}, "sha256": _hashes(place)}
+        kept = {name: getattr(self, name) for name in _STORED}
+        content = {"format": FORMAT, **kept, "sha256": _hashes(place)}
         (place / "classifier.json").write_text(
             json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
         )
@@ -195,7 +205,7 @@ class Classifier:
             raise ValueError(f"classifier.json in {place} must have the format {FORMAT}: read it with its own version")
         if stored.pop("sha256", None) != _hashes(place):
             raise ValueError(f"weights must be those that classifier.json names by SHA-256; some in {place} are others")
-        kind = AutoModelForSequenceClassification if _has_own(stored["head"]) else AutoModel
+        kind = AutoModelForSequenceClassification if stored.get("whole") or _has_own(stored["head"]) else AutoModel
         model = kind.from_pretrained(place, use_safetensors=True, trust_remote_code=False)
         arrays = load_file(place / "classifier.safetensors", device=device)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)

@@ -94,6 +94,18 @@ def test_the_layers_after_the_pooling_are_the_library_s(layers: str, tiny_bert: 
     assert layers == "none" or not np.array_equal(plain, embedded(trial))
 
 
+def test_layers_compute_in_fp32_where_the_encoder_does_not(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12)])
+    found = embedded(config(folder, precision="bf16"))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, by_library(folder), atol=0.05)
+    pooled = embedded(config(folder, precision="bf16", embedding="mean"))
+    modules = load_encoder(str(folder), None, 2).modules_for("auto")
+    assert modules is not None
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, modules(torch.from_numpy(pooled)), atol=1e-6)
+
+
 @pytest.mark.parametrize("stated", [True, False])
 def test_texts_are_read_in_lower_case_where_the_folder_says_so(stated: bool, tiny_bert: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path, tiny_bert)

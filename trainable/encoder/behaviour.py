@@ -44,12 +44,15 @@ class Behaviour:
     first_position: the position of a row's first token, where rows can be packed without their padding
         (`packing.PackedModel`); None where they cannot.
     bears_bf16: whether it computes the same, but for rounding, in mixed precision of bfloat16 and fp32.
+    body_alone: whether its body has the same states alone as within the classifier. That of Longformer has not, which
+        gives the first token its global attention.
     """
 
     embedding_size: int
     first_token_sees: bool
     first_position: int | None = None
     bears_bf16: bool = False
+    body_alone: bool = True
 
 
 def observe(
@@ -58,14 +61,14 @@ def observe(
     tokenizer: PreTrainedTokenizerBase,
     lengths: Sequence[int],
     *,
-    faster: bool = False,
+    fully: bool = False,
 ) -> Behaviour:
     """Score rows of `lengths` tokens, the longest last, alone and together: without dropout, in fp32, on the CPU.
 
     The longest row is never padded, so it is scored only together with the others. A row that is too long raises an
     error on the CPU, but ends a process that uses a GPU.
 
-    faster: whether to try what makes it faster too: rows without their padding, and mixed precision.
+    fully: whether to try too what makes it faster, rows without their padding and mixed precision, and its body alone.
 
     Raises EncoderError if the encoder cannot score them, or if a row's outputs depend on the rows beside it.
     """
@@ -78,8 +81,9 @@ def observe(
             behaviour = Behaviour(
                 embedding_size=int(together[1].shape[2]),
                 first_token_sees=_first_token_sees(model, rows),
-                first_position=_first_position(model, rows, together) if faster else None,
-                bears_bf16=faster and _bears_bf16(model, rows, alone[0]),
+                first_position=_first_position(model, rows, together) if fully else None,
+                bears_bf16=fully and _bears_bf16(model, rows, alone[0]),
+                body_alone=not fully or _body_alone(model, rows, together[1]),
             )
         except MemoryError:
             raise
@@ -197,6 +201,16 @@ def _bears_bf16(model: PreTrainedModel, rows: TokenisedRows, wanted: tuple[Tenso
         return False
     pairs = zip(found, wanted, strict=True)
     return all(bool((now - before).abs().max() <= _BF16 * before.abs().max()) for now, before in pairs)
+
+
+def _body_alone(model: PreTrainedModel, rows: TokenisedRows, wanted_NTD: Tensor) -> bool:
+    """Return whether the body has, without the classifier, the states `wanted_NTD` of all rows."""
+    import torch
+
+    batch = rows.batch(np.arange(len(rows.labels_N)), torch.device("cpu"))
+    wanted_MD = wanted_NTD.flatten(0, 1)[batch.real_M]
+    found_MD = model.base_model(**batch.inputs).last_hidden_state.flatten(0, 1)[batch.real_M]
+    return _share(found_MD - wanted_MD, wanted_MD) <= 1
 
 
 def _leak(alone: Sequence[tuple[Tensor, Tensor]], together: tuple[Tensor, Tensor]) -> float:

@@ -279,7 +279,7 @@ def _load(name: str, revision: str | None, num_classes: int) -> Encoder:
     ensure_padding(name, model, tokenizer)
     lengths = [min(length, longest_input(model, tokenizer)) for length in _TRIED]
     with quiet():
-        behaviour = observe(name, model, tokenizer, lengths, faster=True)
+        behaviour = observe(name, model, tokenizer, lengths, fully=True)
     new = new_parameters(model, missing, mismatched, num_classes)
     return Encoder(
         name=name,

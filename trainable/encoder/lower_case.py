@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from trainable.encoder.files import read_mapping
@@ -14,9 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["lower_as_stated"]
 
 
-def lower_as_stated(name: str, revision: str | None, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Let the tokenizer lower its texts where `do_lower_case` of `sentence_bert_config.json` says so, or the file of
-    that kind which is named after another architecture.
+def lower_as_stated(name: str, revision: str | None, tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """Return the tokenizer, one that lowers its texts where `do_lower_case` of `sentence_bert_config.json` says so, or
+    the file of that kind which is named after another architecture.
 
     Raises EncoderError for a file that cannot be read, and for a tokenizer in Python, which cannot be told.
     """
@@ -29,17 +30,25 @@ def lower_as_stated(name: str, revision: str | None, tokenizer: PreTrainedTokeni
             "`SentenceTransformer.save_pretrained(folder)`"
         ) from error
     if not stated:
-        return
+        return tokenizer
     if not tokenizer.is_fast:
         raise EncoderError(
             f"{name!r} reads texts in lower case (do_lower_case), which its tokenizer in Python cannot be told: save "
             "it anew with `SentenceTransformer.save_pretrained(folder)`"
         )
-    _lower(tokenizer)
+    return _lowered(tokenizer)
 
 
-def _lower(tokenizer: Any) -> None:
+def _lowered(tokenizer: Any) -> PreTrainedTokenizerBase:
+    """Return such a tokenizer, of the class that is read from its file as it is: the classes of architectures make
+    theirs anew from the vocabulary, and would forget this once it is kept."""
     from tokenizers.normalizers import Lowercase, Sequence
+    from transformers import PreTrainedTokenizerFast
 
     present = tokenizer.backend_tokenizer.normalizer
     tokenizer.backend_tokenizer.normalizer = Sequence([Lowercase(), *([] if present is None else [present])])
+    names = tokenizer.model_input_names
+    with TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        read: PreTrainedTokenizerBase = PreTrainedTokenizerFast.from_pretrained(folder, model_input_names=names)
+    return read

@@ -68,7 +68,7 @@ def read(
     try:
         check_index(name, place, revision)
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(place, **source)
+            tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(place, **source)
             tokenizer("Does it work?")  # some damages show with the first text only
             model, loading = AutoModelForSequenceClassification.from_pretrained(
                 place,
@@ -79,7 +79,7 @@ def read(
                 output_loading_info=True,
                 **source,
             )
-            lower_as_stated(name, revision, tokenizer)
+            tokenizer = lower_as_stated(name, revision, tokenizer)
     except (MemoryError, EncoderError):
         raise
     except BaseException as error:  # the readers of configuration, tokenizer and weights have exceptions of their own

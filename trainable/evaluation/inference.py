@@ -71,7 +71,8 @@ def run_encoder(
             logits_BC, hidden_BTD = forward(model, batch, hidden=embedding is not None)
             logits.append(logits_BC.float())
             if embedding is not None and hidden_BTD is not None:
-                embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding, modules))
+                with autocast(device, bf16=False):  # as in training, the encoder alone computes in mixed precision
+                    embeddings.append(sentence_embeddings(hidden_BTD.float(), batch, embedding, modules))
         original_N = torch.from_numpy(np.argsort(np.concatenate(batches))).to(device)
         return Outputs(torch.cat(logits)[original_N], torch.cat(embeddings)[original_N] if embeddings else None)
 

@@ -23,7 +23,8 @@ def kept_encoder(trial: Trial, encoder: Encoder, *, own: bool = False) -> Classi
     """Return a classifier with a copy of the encoder as it is, and no head yet but the encoder's own."""
     config = trial.config
     embedding = encoder.embedding_for(config.embedding, published=config.published)
-    source = encoder.model if own else encoder.model.base_model
+    whole = not encoder.behaviour.body_alone
+    source = encoder.model if own or whole else encoder.model.base_model
     layers, arrays = ((), {}) if own else _layers(config, encoder)
     return Classifier(
         labels=trial.data.class_names,
@@ -36,6 +37,7 @@ def kept_encoder(trial: Trial, encoder: Encoder, *, own: bool = False) -> Classi
         prompt=encoder.prompt(config.prompt),
         max_length=config.max_length,
         paired=trial.data.pool.pairs is not None,
+        whole=whole,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from trainable.classifier import Classifier
+from trainable.encoder.lower_case import lower_as_stated
 from trainable.encoder.pooling import stated_pooling
 from trainable.errors import ConfigError
 from trainable.kept.encoder import stated_arrays
@@ -49,7 +50,7 @@ def set_fit_classifier(trial: Trial) -> Classifier:
     made = Classifier(
         labels=trial.data.class_names,
         model=copy.deepcopy(body[0].auto_model).cpu().float().eval().requires_grad_(False),
-        tokenizer=copy.deepcopy(body.tokenizer),
+        tokenizer=lower_as_stated(name, revision, copy.deepcopy(body.tokenizer)),
         head={"kind": "linear", "normalise": False},
         arrays=arrays | linear_arrays(fitted.model.model_head, 0.0, pairs=False),
         pooling=stated_pooling(name, revision) or "mean",
