@@ -55,7 +55,8 @@ class Classifier:
         labels_M, and `count` that vote), `pairs` (a linear machine for each pair of classes: weight_PD, bias_P,
         pairs_P2) or `mixture` (the probabilities of a `head` and of what is `nearest`, with `weight` and
         `temperature`); `normalise` scales embeddings to length 1 first.
-    arrays: those of the head and of the layers after the pooling, by name.
+    arrays: those of the head and of the layers after the pooling, by name; `shift` is added to the scores of the head
+        `own`.
     pooling: `cls`, `mean` or `last`; of no matter to the head `own`.
     layers: what follows the pooling, each with its `kind`, `Normalize` or `Dense`.
     prompt: text before every text.
@@ -138,13 +139,16 @@ class Classifier:
     def batch_scores(self, inputs: Any) -> Tensor:
         """Return scores_BC of such inputs."""
         own = self.head["kind"] == "own"
-        scores_BC: Tensor = self.model(**inputs).logits if own else self.head_scores(self.embeddings(inputs), inputs)
-        return scores_BC
+        return self._own_scores(inputs) if own else self.head_scores(self.embeddings(inputs), inputs)
 
     def head_scores(self, embeddings_BD: Tensor, inputs: Any) -> Tensor:
         """Return scores_BC by embeddings; the inputs are read by a mixture with the model's own head alone."""
-        own = {"own": self.model(**inputs).logits.float()} if _has_own(self.head) else {}
+        own = {"own": self._own_scores(inputs)} if _has_own(self.head) else {}
         return _head_scores(embeddings_BD, self.head, self.arrays | own, len(self.labels))
+
+    def _own_scores(self, inputs: Any) -> Tensor:
+        logits_BC: Tensor = self.model(**inputs).logits.float()
+        return logits_BC + self.arrays["shift"] if "shift" in self.arrays else logits_BC
 
     def embeddings(self, inputs: Any) -> Tensor:
         """Return embeddings_BD of such inputs, which all heads but the model's own read."""
@@ -177,6 +181,7 @@ class Classifier:
         place.mkdir(parents=True, exist_ok=True)
         self.model.config.id2label = dict(enumerate(self.labels))
         self.model.config.label2id = {name: number for number, name in enumerate(self.labels)}
+        self.model.config.problem_type = "single_label_classification"  # whatever its checkpoint was fine-tuned for
         self.model.save_pretrained(place)
         self.tokenizer.save_pretrained(place)
         save_file(

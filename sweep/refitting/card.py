@@ -97,7 +97,15 @@ def _untrained(arm: Arm) -> bool:
 
 def _is_own(refitted: Refitted) -> bool:
     """Whether the encoder's class of transformers holds the head, so that its pipeline answers by it."""
-    return refitted.classifier.head["kind"] == "own" and not refitted.classifier.prompt
+    return refitted.classifier.head["kind"] == "own" and not _beside_head(refitted)
+
+
+def _beside_head(refitted: Refitted) -> list[str]:
+    """What a classifier by the encoder's own head adds to what that class of transformers does."""
+    classifier = refitted.classifier
+    prompt = ["the text before every text (`prompt`)"] if classifier.prompt else []
+    shift = ["how frequent the classes are (`priors: pool`), for which this head has no bias"]
+    return prompt + (shift if "shift" in classifier.arrays else [])
 
 
 def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
@@ -156,6 +164,9 @@ def _pipeline(refitted: Refitted) -> Iterator[str]:
             f'`transformers.pipeline("text-classification", ".", {cut})` gives the same labels and probabilities'
             f"{pairs}.{empty}"
         )
+    elif refitted.classifier.head["kind"] == "own":
+        lacking = " and ".join(_beside_head(refitted))
+        yield f"`transformers.pipeline` may give other labels and probabilities: it does not know {lacking}."
     else:
         yield (
             "`transformers` alone loads the encoder, and puts a new head on it that has learned nothing: its "

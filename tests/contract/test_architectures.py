@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -15,12 +16,14 @@ from torch.nn import functional as F  # noqa: N812
 from sweep.cli.commands import main
 from tests.sweeps.tiny_encoders import ARCHITECTURES, KINDS, write_architecture
 from trainable.batching import tokenise
+from trainable.classifier import Classifier
 from trainable.config import TrialConfig
 from trainable.datasets.text_data import Rows
 from trainable.encoder import check_encoder, load_encoder
 from trainable.encoder.encoder import PROVEN, Encoder
 from trainable.errors import ConfigError, EncoderError
 from trainable.evaluation.inference import run_encoder
+from trainable.kept.temperature import shifted, tempered
 from trainable.training import replicates
 
 NO_VOCABULARY = "must embed the tokens of a vocabulary"
@@ -82,6 +85,18 @@ def test_the_default_embedding_sees_the_text(kind: str, folders: dict[str, Path]
     assert embedding == ("mean" if kind in CAUSAL else "cls")
     good, awful = outputs(encoder, [0, 1], embedding)[1]
     assert F.cosine_similarity(good, awful, dim=0) < 0.999
+
+
+@pytest.mark.parametrize("kind", ACCEPTED)
+def test_shift_and_temperature_of_its_own_head_are_kept(kind: str, folders: dict[str, Path], tmp_path: Path) -> None:
+    encoder = load_encoder(str(folders[kind]), None, 3)
+    encoder.reset(0)
+    fields: Any = {"labels": ("a", "b", "c"), "tokenizer": encoder.tokenizer, "head": {"kind": "own"}}
+    plain = Classifier(model=copy.deepcopy(encoder.model), **fields)
+    shift_C, before_NC = np.array([0.5, -1.0, 2.0]), plain.scores(TEXTS)
+    tempered(shifted(plain, shift_C), 2.0).save(tmp_path)
+    found_NC = Classifier.load(tmp_path).scores(TEXTS)
+    torch.testing.assert_close(found_NC, (before_NC + torch.from_numpy(shift_C).float()) / 2, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", sorted(REFUSED))

@@ -220,12 +220,16 @@ def test_test_rows_change_neither_weights_nor_temperature(
     assert found[0][:2] == found[1][:2] == found[2][:2]
 
 
+@pytest.mark.parametrize("fine_tuned_for", [None, "multi_label_classification", "regression"])
 def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
-    data: DatasetConfig, tiny_bert: Path, tmp_path: Path
+    fine_tuned_for: str | None, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
 ) -> None:
     from transformers import pipeline
 
-    kept = refit(config(data, tiny_bert, **KEPT["cross_entropy, own head"]))
+    encoder = shutil.copytree(tiny_bert, tmp_path / "encoder")
+    stated = json.loads((encoder / "config.json").read_text(encoding="utf-8"))
+    (encoder / "config.json").write_text(json.dumps({**stated, "problem_type": fine_tuned_for}), encoding="utf-8")
+    kept = refit(config(data, encoder, **KEPT["cross_entropy, own head"]))
     kept.classifier.save(tmp_path / "kept")
     texts = [*load(data).test.texts, "a good film " * 40]
     cut: Any = {"truncation": True, "max_length": kept.classifier.max_length}

@@ -23,23 +23,27 @@ def tempered(classifier: Classifier, temperature: float) -> Classifier:
         with torch.no_grad():
             for weight in _last_layer(classifier).parameters():
                 weight.div_(temperature)
-        return classifier
+        scaled = {name: classifier.arrays[name] / temperature for name in classifier.arrays if name == "shift"}
+        return replace(classifier, arrays={**classifier.arrays, **scaled})
     return replace(classifier, temperature=temperature)
 
 
 def shifted(classifier: Classifier, shift_C: NDArray[np.float64] | float) -> Classifier:
-    """Return the classifier with a shift in the bias of its own head, which has one where it is drawn anew."""
+    """Return the classifier with a shift in the bias of its own head, or beside the model where that head has none and
+    a model that is read again would have none either, as a decoder's."""
     if isinstance(shift_C, float):
         return classifier
     last = _last_layer(classifier)
     if last.bias is None:
-        last.bias = torch.nn.Parameter(torch.zeros(last.out_features), requires_grad=False)
+        return replace(classifier, arrays={**classifier.arrays, "shift": torch.from_numpy(shift_C).float()})
     with torch.no_grad():
         last.bias.add_(torch.from_numpy(shift_C).to(last.bias))
     return classifier
 
 
 def _last_layer(classifier: Classifier) -> torch.nn.Linear:
-    last = [module for module in classifier.model.modules() if isinstance(module, torch.nn.Linear)][-1]
+    model = classifier.model
+    body = set(model.base_model.modules())  # which some architectures name after their head
+    last = [each for each in model.modules() if isinstance(each, torch.nn.Linear) and each not in body][-1]
     assert last.out_features == len(classifier.labels), "the last layer gives the scores"
     return last
