@@ -58,7 +58,7 @@ class Classifier:
     arrays: those of the head and of the layers after the pooling, by name; `shift` is added to the scores of the head
         `own`.
     pooling: `cls`, `mean` or `last`; of no matter to the head `own`.
-    layers: what follows the pooling, each with its `kind`, `Normalize` or `Dense`.
+    layers: what follows the pooling, each with its `kind`: `Normalize`, `Dense` or `Cut` (to the first `size` numbers).
     prompt: text before every text.
     max_length: tokens of a text that are read.
     paired: whether pairs of texts are classified.
@@ -166,6 +166,9 @@ class Classifier:
         for place, layer in enumerate(self.layers):
             if layer["kind"] == "Normalize":
                 embeddings_BD = F.normalize(embeddings_BD, dim=1)
+                continue
+            if layer["kind"] == "Cut":
+                embeddings_BD = embeddings_BD[:, : layer["size"]]
                 continue
             names = (f"layers.{place}.{part}" for part in ("weight", "bias", "residual"))
             weight, bias, residual = (self.arrays.get(name) for name in names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,91 @@ def test_the_prompt_stands_before_the_first_text_of_a_pair(tiny_bert: Path) -> N
     written = Rows(texts=("red: good film",), pairs=("blue",), labels_N=np.zeros(1, dtype=np.int64))
     assert tokenise(pairs, encoder, 32, "red: ").ids_L.tolist() == tokenise(written, encoder, 32).ids_L.tolist()
     assert tokenise(pairs, encoder, 32).ids_L.tolist() != tokenise(written, encoder, 32).ids_L.tolist()
+
+
+def test_an_embedding_is_cut_as_the_folder_says(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12), layer("Normalize")], truncate_dim=5)
+    trial, wanted = config(folder), by_library(folder)
+    assert wanted.shape[1] == 5
+    np.testing.assert_allclose(embedded(trial), wanted, atol=2e-6)
+    assert load_encoder(str(folder), None, 2).size_for("auto") == 5
+    assert "scaled to length 1, cut to 5 numbers" in embedding_in_words(trial)
+    longer = saved(tmp_path / "longer", tiny_bert, truncate_dim=64)
+    np.testing.assert_allclose(embedded(config(longer)), by_library(longer), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "recipe"),
+    [
+        ({"embedding": "auto"}, "frozen"),
+        ({"embedding": "auto", "head": "centroid", "steps": 2, "evaluations": 1}, "fine_tune"),
+        pytest.param({"max_steps": 2}, "setfit", marks=pytest.mark.slow),
+    ],
+)
+def test_a_kept_classifier_reads_embeddings_that_are_cut(
+    fields: dict[str, Any], recipe: str, tiny_bert: Path, tmp_path: Path, toy_csv: Path
+) -> None:
+    from trainable.classifier import Classifier
+    from trainable.refitting import refit
+
+    folder = saved(tmp_path, tiny_bert, [layer("Normalize")], truncate_dim=5)
+    data = DatasetConfig(name="toy", path=str(toy_csv))
+    base = {"dataset": data, "shots": 4, "encoder": str(folder)}
+    own = {"recipe": {"name": recipe, **fields}} if recipe == "setfit" else {"recipe": {"name": recipe}, **fields}
+    made = refit(TrialConfig.model_validate({**base, **own}), shots=4).classifier
+    made.save(tmp_path / "kept")
+    read = Classifier.load(tmp_path / "kept")
+    assert read.embeddings(read.tokens(["a film"])).shape == (1, 5)
+    torch.testing.assert_close(read.scores(TEXTS), made.scores(TEXTS))
+
+
+def of_tokens() -> Any:
+    return layer("Normalize", module_input_name="token_embeddings")()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([of_tokens], [], "the modules Transformer, Normalize, Pooling: leave them out"),
+        ([], [of_tokens], "2_Normalize states token_embeddings"),
+        ([], [layer("Pooling", 32, "cls")], "a module Pooling too"),
+    ],
+)
+def test_modules_in_another_order_or_place_are_refused(
+    before: Sequence[Layer], after: Sequence[Layer], said: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    made = [layer("Transformer", str(tiny_bert)), *before, layer("Pooling", 32, "mean"), *after]
+    folder = str(tmp_path / "saved")
+    SentenceTransformer(modules=[make() for make in made], device="cpu").save_pretrained(folder)
+    with pytest.raises(ConfigError, match=said):
+        check_encoder(folder, None, 32, "auto")
+    check_encoder(folder, None, 32, "mean")
+
+
+@pytest.mark.parametrize(
+    ("stated", "said"),
+    [
+        ({"config_args": {"num_hidden_layers": 1}}, "trained with num_hidden_layers"),
+        ({"tokenizer_args": {"truncation_side": "left", "padding_side": "left"}}, "trained with truncation_side"),
+        ({"processing_kwargs": {"text": {"add_special_tokens": False}}}, "trained with add_special_tokens"),
+        ({"modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}}}, "pooler_output"),
+        ({"model_args": {"attn_implementation": "eager", "torch_dtype": "bfloat16"}}, None),
+    ],
+)
+def test_an_encoder_that_is_read_otherwise_is_refused(
+    stated: dict[str, Any], said: str | None, tiny_bert: Path, tmp_path: Path
+) -> None:
+    folder = saved(tmp_path, tiny_bert)
+    path = folder / "sentence_bert_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | stated))
+    check_encoder(str(folder), None, 32, "mean")
+    refused = f"{said}.*leave that out by embedding: mean, cls or last"
+    with nullcontext() if said is None else pytest.raises(ConfigError, match=refused):
+        check_encoder(str(folder), None, 32, "auto")
+    with nullcontext() if said is None else pytest.raises(ConfigError, match=refused):
+        load_encoder(str(folder), None, 2).embedding_for("auto")
 
 
 def test_other_modules_are_refused_and_can_be_left_out(tiny_bert: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainable.encoder.pooling import module_config, stated_layers, stated_pooling
 from trainable.encoder.prompts import prompt_text
+from trainable.encoder.stated import kept_numbers
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -26,6 +27,8 @@ def embedding_in_words(config: TrialConfig) -> str:
     pooling = (stated_pooling(name, revision) or "mean") if asked == "auto" else asked
     parts = ["the encoder's default embedding" if pooling is None else _WORDS[pooling]]
     parts += [_layer(kind, folder) for kind, folder in stated_layers(name, revision)] if asked == "auto" else []
+    cut = kept_numbers(name, revision) if asked == "auto" else None
+    parts += [] if cut is None else [f"cut to {cut} numbers"]
     prompt = prompt_text(name, revision, config.prompt)
     return f"{', '.join(parts)}; {f'prompt {prompt!r}' if prompt else 'no prompt'}"
 

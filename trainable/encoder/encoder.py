@@ -25,6 +25,7 @@ from trainable.encoder.requirements import (
     new_parameters,
     stated_positions,
 )
+from trainable.encoder.stated import check_reading
 from trainable.errors import ConfigError
 from trainable.precision import is_faster_in_bf16
 from trainable.quiet import quiet
@@ -111,6 +112,7 @@ class Encoder:
         published: `tokens` are then scored by the first token.
         """
         if asked == "auto":
+            check_reading(self.name, self.revision)
             return stated_pooling(self.name, self.revision) or "mean"
         if asked is None:
             return "cls" if self.behaviour.first_token_sees else "mean"
@@ -243,6 +245,7 @@ def check_encoder(
     if embedding == "auto":
         stated_pooling(name, revision)
         stated_layers(name, revision)
+        check_reading(name, revision)
     asked = (name, revision, max_length, embedding, published)
     if asked in _CHECKED or (config.get("model_type") in PROVEN and not config.get("is_decoder")):
         return

@@ -5,8 +5,7 @@ from __future__ import annotations
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from trainable.encoder.files import read_mapping
-from trainable.encoder.places import encoder_files
+from trainable.encoder.stated import reading_settings
 from trainable.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -21,15 +20,7 @@ def lower_as_stated(name: str, revision: str | None, tokenizer: PreTrainedTokeni
 
     Raises EncoderError for a file that cannot be read, and for a tokenizer in Python, which cannot be told.
     """
-    files = [path for path in encoder_files(name, revision) if path.match("sentence_*_config.json")]
-    try:
-        stated = any(read_mapping(path).get("do_lower_case") is True for path in files)
-    except (OSError, ValueError, RecursionError) as error:
-        raise EncoderError(
-            f"{files[0].name} of {name!r} must be readable; it is not ({error}): save the encoder anew with "
-            "`SentenceTransformer.save_pretrained(folder)`"
-        ) from error
-    if not stated:
+    if reading_settings(name, revision).get("do_lower_case") is not True:
         return tokenizer
     if not tokenizer.is_fast:
         raise EncoderError(

@@ -1,4 +1,4 @@
-"""The modules after the pooling by which sentence-transformers makes an embedding: dense layers and scaling.
+"""What follows the pooling where sentence-transformers makes an embedding: dense layers, scaling, and a cut.
 
 Shapes: N rows, D embedding size.
 """
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from trainable.encoder.pooling import module_config, stated_layers
+from trainable.encoder.stated import kept_numbers
 from trainable.errors import EncoderError
 
 __all__ = ["EmbeddingModules", "embedding_modules"]
@@ -44,6 +45,20 @@ class _Dense(nn.Module):
         if not self.added:
             return found
         return found + (self.residual(embeddings_ND) if hasattr(self, "residual") else embeddings_ND)
+
+
+class _Cut(nn.Module):
+    """The first numbers of embeddings."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, embeddings_ND: Tensor) -> Tensor:
+        return embeddings_ND[:, : self.size]
+
+    def extra_repr(self) -> str:
+        return str(self.size)
 
 
 class EmbeddingModules(nn.Module):
@@ -90,6 +105,10 @@ def embedding_modules(name: str, revision: str | None, size: int) -> EmbeddingMo
         else:
             found.append(_dense(name, folder, size))
             size = int(module_config(folder)["out_features"])
+    kept = kept_numbers(name, revision)
+    if kept is not None and kept < size:
+        found.append(_Cut(kept))
+        size = kept
     return EmbeddingModules(found, size) if found else None
 
 

@@ -25,6 +25,7 @@ StatedPooling: TypeAlias = Literal["cls", "mean", "last"]
 ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid", "LeakyReLU")
 """Activations of a dense layer, by the names of their classes in torch.nn."""
 
+_FIRST = ("Transformer", "Pooling")
 _MODE = "pooling_mode"
 _KNOWN: dict[str, StatedPooling] = {"cls": "cls", "mean": "mean", "lasttoken": "last"}
 
@@ -63,30 +64,38 @@ def stated_pooling(name: str, revision: str | None) -> StatedPooling | None:
 def stated_layers(name: str, revision: str | None) -> tuple[tuple[str, Path], ...]:
     """Return the modules after the pooling, `Dense` or `Normalize`, each with its folder.
 
-    Raises ConfigError for modules other than these, and EncoderError for those that cannot be read.
+    Raises ConfigError for modules other than these, or in another order, and EncoderError for those that cannot be
+    read.
     """
-    layers = [each for each in stated_modules(name, revision) if each[0] not in ("Transformer", "Pooling")]
-    for kind, folder in layers:
-        if kind == "Dense":
-            _check_dense(name, folder)
-        elif kind != "Normalize":
+    modules = stated_modules(name, revision)
+    kinds = tuple(kind for kind, _ in modules)
+    if modules and kinds[:2] != _FIRST[: len(kinds)]:
+        raise ConfigError(
+            f"an embedding is made by an encoder, then pooling, then dense layers and scaling; {name!r} was trained "
+            f"with the modules {', '.join(kinds)}: leave them out by embedding: mean, cls or last"
+        )
+    for kind, folder in modules[2:]:
+        if kind not in ("Dense", "Normalize"):
             raise ConfigError(
                 f"an embedding is made by pooling, dense layers and scaling; {name!r} was trained with a module "
                 f"{kind} too: leave it out by embedding: mean, cls or last"
             )
-    return tuple(layers)
+        _check_layer(name, kind, folder)
+    return modules[2:]
 
 
-def _check_dense(name: str, folder: Path) -> None:
-    config = module_config(folder)
+def _check_layer(name: str, kind: str, folder: Path) -> None:
+    stated = kind == "Dense" or (folder / "config.json").exists()  # early versions wrote none for a scaling
+    config = module_config(folder) if stated else {}
     activation = str(config.get("activation_function", "torch.nn.modules.activation.Tanh"))
     known = activation.startswith("torch.nn.") and activation.rsplit(".", 1)[-1] in ACTIVATIONS
     ends = {str(config.get(key) or "sentence_embedding") for key in ("module_input_name", "module_output_name")}
     if not known or ends != {"sentence_embedding"}:
         received = " and ".join(sorted(ends)) if known else activation
         raise ConfigError(
-            f"a dense layer leads from a sentence's embedding to another, by one of {', '.join(ACTIVATIONS)}; that of "
-            f"{name!r} in {folder.name} states {received}: leave it out by embedding: mean, cls or last"
+            f"a dense layer, by one of {', '.join(ACTIVATIONS)}, or a scaling leads from a sentence's embedding to "
+            f"another; that of {name!r} in {folder.name} states {received}: leave it out by embedding: mean, cls or "
+            "last"
         )
 
 

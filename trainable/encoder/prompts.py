@@ -6,14 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainable.datasets.table import listing
-from trainable.encoder.files import read_mapping
-from trainable.encoder.places import encoder_files
 from trainable.encoder.pooling import pools_prompt
+from trainable.encoder.stated import embedding_settings
 from trainable.errors import ConfigError, EncoderError
 
 __all__ = ["prompt_text"]
-
-_FILE = "config_sentence_transformers.json"
 
 
 def prompt_text(name: str, revision: str | None, asked: str | None) -> str:
@@ -26,8 +23,8 @@ def prompt_text(name: str, revision: str | None, asked: str | None) -> str:
     if asked in (None, "none"):
         return ""
     assert asked is not None, "it was none"
-    stated = _stated(name, revision)
-    prompts = stated.get("prompts") or {}
+    stated = embedding_settings(name, revision)
+    prompts = _prompts(name, stated)
     default = stated.get("default_prompt_name")
     if asked == "auto":
         text = str(prompts.get(default) or "")
@@ -49,17 +46,11 @@ def prompt_text(name: str, revision: str | None, asked: str | None) -> str:
     return text
 
 
-def _stated(name: str, revision: str | None) -> Mapping[str, Any]:
-    path = next((path for path in encoder_files(name, revision) if path.name == _FILE), None)
-    if path is None:
-        return {}
-    try:
-        stated = read_mapping(path)
-        if not isinstance(stated.get("prompts") or {}, dict):
-            raise ValueError("its prompts are no mapping")
-    except (OSError, ValueError, RecursionError) as error:
+def _prompts(name: str, settings: Mapping[str, Any]) -> Mapping[Any, Any]:
+    prompts = settings.get("prompts") or {}
+    if not isinstance(prompts, dict):
         raise EncoderError(
-            f"the prompts of an encoder must be readable; {_FILE} of {name!r} is not ({error}): save it anew with "
+            f"the prompts of an encoder are a mapping; those of {name!r} are none: save it anew with "
             "`SentenceTransformer.save_pretrained(folder)`"
-        ) from error
-    return stated
+        )
+    return prompts

@@ -10,6 +10,7 @@ import torch
 
 from trainable.classifier import Classifier
 from trainable.encoder.pooling import module_config, stated_layers
+from trainable.encoder.stated import kept_numbers
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -74,4 +75,5 @@ def stated_arrays(
         names = {"weight": "linear.weight", "bias": "linear.bias", "residual": "residual.weight"}
         found = {part: states.get(place, {}).get(own) for part, own in names.items()}
         arrays |= {f"layers.{place}.{part}": each.cpu().clone() for part, each in found.items() if each is not None}
-    return layers, arrays
+    cut = kept_numbers(name, revision)
+    return layers if cut is None else [*layers, {"kind": "Cut", "size": cut}], arrays

@@ -13,6 +13,7 @@ from trainable.encoder.digest import module_digest
 from trainable.encoder.places import module_files
 from trainable.encoder.pooling import stated_layers, stated_pooling
 from trainable.encoder.prompts import prompt_text
+from trainable.encoder.stated import check_reading
 from trainable.errors import ConfigError
 from trainable.ranges import Choice, FloatRange, IntRange
 from trainable.recipes.entry import RecipeConfig, RecipeEntry
@@ -82,7 +83,7 @@ def _check_modules(name: str, revision: str | None) -> None:
     """Refuse before a sweep what could be compared, and its winner not kept."""
     prompt = partial(prompt_text, asked="auto")
     stated: Mapping[str, Callable[[str, str | None], object]]
-    stated = {"pooling": stated_pooling, "layers": stated_layers, "prompt": prompt}
+    stated = {"pooling": stated_pooling, "layers": stated_layers, "reading": check_reading, "prompt": prompt}
     for what, read in stated.items():
         try:
             read(name, revision)
