@@ -55,6 +55,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "llama": {},
     "opt": {"ffn_dim": 64, "word_embed_proj_dim": 16, "max_position_embeddings": 128},
     "modernbert": {"max_position_embeddings": 128},
+    "nomic_bert": {"max_position_embeddings": 128},
     "longformer": {"attention_window": [16, 16]},
     "data2vec-text": {},
     "deberta": {"max_position_embeddings": 128},

@@ -28,7 +28,19 @@ from trainable.outcomes import Evaluation
 from trainable.projection import ProjectedLoss
 from trainable.training import replicates
 
-LAYERED = ("bert", "roberta", "distilbert", "mpnet", "electra", "deberta-v2", "gpt2", "modernbert", "llama")
+LAYERED = (
+    "bert",
+    "roberta",
+    "distilbert",
+    "mpnet",
+    "electra",
+    "deberta-v2",
+    "gpt2",
+    "modernbert",
+    "llama",
+    "opt",
+    "xlm",
+)
 
 
 @pytest.fixture
@@ -78,7 +90,13 @@ def test_every_weight_of_the_body_has_the_depth_of_its_layer(kind: str, tmp_path
     assert [found[name] for name, weight in model.named_parameters() if weight is words] == [0]
     for name, depth in found.items():
         numbers = [int(part) for part in name.split(".") if part.isdigit()]
-        assert numbers[:1] == [depth - 1] or depth in (0, layers + 1), name
+        assert numbers[:1] == [depth - 1] or (not numbers and depth in (0, layers + 1)), name
+
+
+def test_what_runs_after_the_layers_is_as_deep_wherever_it_is_declared(tmp_path: Path) -> None:
+    for kind, last in (("nomic_bert", "pooler.dense.weight"), ("opt", "decoder.final_layer_norm.weight")):
+        model = load_encoder(str(write_architecture(tmp_path / kind, kind)), None, 2).model
+        assert depths(model)[f"{model.base_model_prefix}.{last}"] == layer_count(model) + 1
 
 
 def test_shared_layers_have_no_depth(tmp_path: Path, toy_csv: Path, config: TrialConfig) -> None:

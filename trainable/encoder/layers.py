@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["check_layer_count", "check_layers", "depths", "layer_count", "new_weights"]
 
+_LAST = ("pooler", "final_layer_norm", "project_out")
+"""What runs after the last layer in all architectures, also where it is declared before the first one."""
+
 
 def depths(model: PreTrainedModel) -> Mapping[str, int]:
     """Return the depth of each parameter of the body by name: 0 for what comes before the first layer, i for layer i of
@@ -20,11 +23,14 @@ def depths(model: PreTrainedModel) -> Mapping[str, int]:
 
     Raises ConfigError for an encoder without a list of layers, as ALBERT, whose layers share their weights.
     """
-    prefix, count = _layers(model)
+    prefixes, count = _layers(model)
     depth, depth_of = 0, {}
     for name, _ in model.base_model.named_parameters():
-        inside = name.startswith(prefix)
-        depth = int(name.removeprefix(prefix).split(".")[0]) + 1 if inside else (count + 1 if depth else 0)
+        prefix = next((each for each in prefixes if name.startswith(each)), None)
+        if prefix is not None:
+            depth = int(name.removeprefix(prefix).split(".")[0]) + 1
+        else:
+            depth = count + 1 if depth or any(each in name for each in _LAST) else 0
         depth_of[f"{model.base_model_prefix}.{name}"] = depth
     return depth_of
 
@@ -57,8 +63,9 @@ def new_weights(model: PreTrainedModel, new: int) -> frozenset[str]:
     return frozenset(name for name, depth in depths(model).items() if depth >= lowest)
 
 
-def _layers(model: PreTrainedModel) -> tuple[str, int]:
-    """Return the prefix of the names of the layers' weights within the body, and the number of layers."""
+def _layers(model: PreTrainedModel) -> tuple[tuple[str, ...], int]:
+    """Return the prefixes of the names of the layers' weights within the body, and the number of layers. Most
+    architectures have one list of layers, XLM one each of their attentions, networks and norms."""
     from torch.nn import ModuleList
 
     count = getattr(model.config, "num_hidden_layers", None)
@@ -72,5 +79,6 @@ def _layers(model: PreTrainedModel) -> tuple[str, int]:
             "layer_decay, frozen_layers and new_layers need an encoder whose layers have weights of their own; "
             f"{model.config.model_type} has no list of such layers: leave them out"
         )
-    name, layers = max(lists, key=lambda each: sum(weight.numel() for weight in each[1].parameters()))
-    return f"{name}.", len(layers)
+    largest, layers = max(lists, key=lambda each: sum(weight.numel() for weight in each[1].parameters()))
+    stack = largest.rpartition(".")[0]
+    return tuple(f"{name}." for name, _ in lists if name.rpartition(".")[0] == stack), len(layers)
