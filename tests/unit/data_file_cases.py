@@ -171,6 +171,8 @@ _LABELS = (
          labelled("0", "0", "1", "1", "-1", "-1")),
     _one("Labels and classes", "-1 among numbers, with `drop: ['-1']`", "rows.csv",
          table(labelled("0", "0", "1", "1", "-1", "-1")), labelled("0", "0", "1", "1"), drop=("-1",)),
+    _one("Labels and classes", "an empty cell as pandas or R write it", "rows.csv",
+         table(labelled("a", "a", "b", "b", "nan", "nan")), labelled("a", "a", "b", "b", "nan", "nan")),
     _two("`0.0` and `1.0` in one file, `0` and `1` in the other", table(labelled("0.0", "0.0", "1.0", "1.0")),
          _TEST, _NUMBERS),
     _two("`true` and `false` in one file, `True` and `False` in the other",

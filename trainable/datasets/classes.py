@@ -22,6 +22,7 @@ __all__ = [
     "without_rare",
 ]
 
+_EMPTY = frozenset({"#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null"})
 _MOST_CLASSES = 1000
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 _LEADING_ZEROS = re.compile(r"^0+(?=[0-9]+$)")
@@ -122,11 +123,14 @@ def _check_counts(part: Part) -> None:
 
 
 def hidden_note(class_names: Sequence[str]) -> tuple[str, ...]:
-    """Return a note if -1, which stands for "no label" in many data sets of numbers, was read as a class."""
+    """Return a note if what stands for "no label" was read as a class: -1 in data sets of numbers, and what R, pandas
+    and spreadsheets write into an empty cell."""
     numbers = all(name.lstrip("-").isdigit() for name in class_names)
-    if not numbers or "-1" not in class_names:
+    hidden = [name for name in class_names if name in _EMPTY or (numbers and name == "-1")]
+    if not hidden:
         return ()
-    return ("label -1 is read as a class: where it means that a row has no label, set `drop: ['-1']`",)
+    named = " and ".join(hidden)
+    return (f"label {named} is read as a class: where it means that a row has no label, set `drop: {hidden}`",)
 
 
 def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:
