@@ -12,10 +12,10 @@ unexport PYTHONDONTWRITEBYTECODE
 quickstart: environment
 	$(BIN)/python -m sweep run
 
-# Most tests wait for processes most of the time: two at once take two thirds of the time. In the order of the folders the
-# long files come first, and the many short tests of `unit` keep both busy to the end.
+# Most tests wait for processes most of the time: three at once leave little of two cores idle. In the order of the folders
+# the long files come first, and the many short tests of `unit` keep all busy to the end.
 test: environment check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 FAST := --numprocesses 2 --dist loadfile -m "not slow" tests/unit tests/contract tests/oracle tests/fuzz
 
