@@ -191,6 +191,8 @@ _LABELS = (
     _one("Labels and classes", "the same, with `min_rows: 2`", "rows.csv", table(_RARE), _RARE[:5], min_rows=2),
     _one("Labels and classes", "the same, with `drop: [c]`", "rows.csv", table(_RARE), _RARE[:5], drop=["c"]),
     _one("Labels and classes", "the same, with `drop: [C]`", "rows.csv", table(_RARE), None, drop=["C"]),
+    _one("Labels and classes", "classes with one row by slips of case", "rows.csv",
+         table(labelled("yes", "yes", "no", "no", "Yes", "No")), None),
     _two("`min_rows: 2` and a test part", table(_RARE), table((("new", "a"), ("newer", "c"))),
          (*_RARE[:5], ("new", "a")), min_rows=2),
     _one("Labels and classes", "`min_rows` that leaves one class", "rows.csv", table(_RARE), None, min_rows=3),

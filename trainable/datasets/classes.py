@@ -116,9 +116,11 @@ def _check_counts(part: Part) -> None:
             "else leave rare classes out by `min_rows`"
         )
     if rare:
+        has = "has one" if len(rare) == 1 else "have one each"
+        slips = "".join(f"; {note}" for note in _alike(set(counts)))
         raise DataError(
-            f"{part.place}: each class needs at least two different rows; {listing(rare)} has one; add rows, or leave "
-            "such classes out: set `min_rows: 2`, or name them in `drop`"
+            f"{part.place}: each class needs at least two different rows; {listing(rare)} {has}; add rows, or leave "
+            f"such classes out: set `min_rows: 2`, or name them in `drop`{slips}"
         )
 
 
