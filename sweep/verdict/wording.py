@@ -57,7 +57,13 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     compared = _compared(best, base, base.summary, others, family, margin)
     failing = failing_to_train(best if best is not base else max(others, key=lead), base)
     flattered = _flattered(comparison, max(others, key=lead))
-    return compared + flattered + failing + _turned(base, others) + _over_references(best, comparison)
+    return compared + flattered + failing + _turned(base, others) + _over_references(best, comparison) + _metric(best)
+
+
+def _metric(arm: Arm) -> str:
+    """Of what the scores are, where that is not accuracy."""
+    metric = "accuracy" if arm.winner is None else arm.winner.config.metric
+    return "" if metric == "accuracy" else f" All scores are {METRICS[metric]}."
 
 
 def selection(groups: Sequence[Group], confirm: Confirm, draws: int, data: Mapping[str, DataRecord]) -> str:

@@ -193,6 +193,8 @@ def test_the_score_is_the_metric_of_the_sweep() -> None:
     report = results.confirmations[0].replicates[0].evaluation
     found = verdict(results)
     assert only(found).arms[0].scores[0] == report.metrics["test_macro_f1"]
+    assert only(found).sentence.endswith(" All scores are macro F1.")
+    assert "All scores" not in only(verdict(small())).sentence
     assert "validation macro F1" in found.selection
 
 
