@@ -111,7 +111,9 @@ def test_names_that_say_nothing_are_named(labels: tuple[str, str], silent: str, 
     described = {name: f"sentence on {name}" for name in labels}
     for recipe, said in (({"recipe": "label_names"}, True), ({"recipe": "frozen"}, False)):
         assert any(silent in note for note in _notes(path, recipe)) is said
-    assert not any("say" in note for note in _notes(path, {"recipe": "label_names"}, descriptions=described))
+    found = _notes(path, {"recipe": "label_names"}, descriptions=described)
+    assert not any("say" in note for note in found)
+    assert any("`template` is not read: trials that differ in it are alike" in note for note in found)
 
 
 def _notes(path: Path, trial: dict[str, Any], **dataset: Any) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ def begin(trial: Trial) -> RecipeRun:
 def notes(config: TrialConfig, data: TextData) -> tuple[str, ...]:
     from trainable.class_texts import silent_names  # imported late: it needs the configuration, which needs this table
 
+    if not set(data.class_names) - dict(config.dataset.descriptions or ()).keys():
+        return ("every class has a description, so that `template` is not read: trials that differ in it are alike",)
     return silent_names(config.dataset, data)
 
 
