@@ -173,6 +173,8 @@ _LABELS = (
          table(labelled("0", "0", "1", "1", "-1", "-1")), labelled("0", "0", "1", "1"), drop=("-1",)),
     _one("Labels and classes", "an empty cell as pandas or R write it", "rows.csv",
          table(labelled("a", "a", "b", "b", "nan", "nan")), labelled("a", "a", "b", "b", "nan", "nan")),
+    _one("Labels and classes", "two ways of it", "rows.csv",
+         table(labelled("a", "a", "None", "None", "nan", "nan")), labelled("a", "a", "None", "None", "nan", "nan")),
     _two("`0.0` and `1.0` in one file, `0` and `1` in the other", table(labelled("0.0", "0.0", "1.0", "1.0")),
          _TEST, _NUMBERS),
     _two("`true` and `false` in one file, `True` and `False` in the other",

@@ -131,8 +131,10 @@ def hidden_note(class_names: Sequence[str]) -> tuple[str, ...]:
     hidden = [name for name in class_names if name in _EMPTY or (numbers and name == "-1")]
     if not hidden:
         return ()
+    if len(hidden) == 1:
+        return (f"label {hidden[0]} is read as a class: where it means that a row has no label, set `drop: {hidden}`",)
     named = " and ".join(hidden)
-    return (f"label {named} is read as a class: where it means that a row has no label, set `drop: {hidden}`",)
+    return (f"labels {named} are read as classes: where they mean that a row has no label, set `drop: {hidden}`",)
 
 
 def check_test_classes(part: Part, test: Part) -> tuple[str, ...]:
