@@ -329,12 +329,15 @@ def test_rows_that_are_certainly_cut_are_counted(tmp_path: Path, long: int, said
     assert notes == (
         (
             f"{long} of 50 rows have more than 64 words, and at least these are cut: a trial reads their "
-            "first 64 tokens (`max_length`)",
+            "first 64 tokens (`max_length`); `max_length: 128` reads more, and takes longer",
         )
         if said
         else ()
     )
     assert not length_notes(config.model_copy(update={"max_length": 71}), data)
+    if long:  # 71 words
+        (note,) = length_notes(config.model_copy(update={"max_length": 16}), data)
+        assert "; `max_length: 128` reads more" in note, "64 would cut them too"
     pairs = replace(data, pool=replace(data.pool, pairs=("more",) * len(data.pool)))
     noted = length_notes(config, pairs)
     assert all("reads 64 tokens of both texts together, less of the longer one" in note for note in noted)
