@@ -107,6 +107,7 @@ def test_a_request_to_stop_ends_the_training_of_a_winner_and_not_the_sweep(folde
     spec["protocol"] |= {"steps": 500}
     spec |= {
         "explain": True,
+        "tracking": {"uri": f"sqlite:///{tmp_path}/mlflow.db"},
         "budget": {"trials_per_cell": 1, "concurrency": 1},
         "confirm": {"draws": 2, "reseeded": 0},
     }
