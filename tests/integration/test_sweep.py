@@ -21,6 +21,7 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 import yaml
 
+from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.stored import read_stored
 from sweep.records.trial import TrialRecord
 from sweep.tracking.store import open_client
@@ -216,10 +217,16 @@ def test_ctrl_c_is_clean_and_the_same_command_resumes(user: User) -> None:
 
 
 def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
-    user.write(budget={"trials_per_cell": 4})
+    user.write(budget={"trials_per_cell": 10})
     process = user.start("run", "spec.yaml")
     wait_for(lambda: reports(user) >= 5, process)
+    halted = workers(process)  # while the command starts, which takes longer than all trials on a busy machine
+    for each in halted:
+        each.suspend()
     stopping = user.start("stop", "toy")
+    wait_for(SweepDirectory(user.folder / "sweeps" / "toy").stop_request.exists, process)
+    for each in halted:
+        each.resume()
     told, errors = stopping.communicate(timeout=TIME_LIMIT)
     assert stopping.returncode == 0, told + errors
     assert f"process {process.pid} on" in told
@@ -232,7 +239,7 @@ def test_a_sweep_is_stopped_from_another_terminal(user: User) -> None:
         assert len(record.evaluations) % 2 == 0, "a replicate that ran was interrupted"
     assert_mlflow_mirrors_the_ledger(user)
     user.run()
-    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 8}
+    assert Counter(record.outcome for record in user.trials) == {Outcome.COMPLETED: 20}
     assert_mlflow_mirrors_the_ledger(user)
 
 

@@ -155,7 +155,7 @@ def kept(rows: int, labels: int) -> Refitted:
     """What is known of a classifier of so many labels that so many rows have trained."""
     head = {"kind": "own"}
     names = tuple(map(str, range(labels)))
-    classifier: Any = SimpleNamespace(labels=names, paired=False, head=head, prompt=None, max_length=64)
+    classifier: Any = SimpleNamespace(labels=names, paired=False, head=head, arrays={}, prompt=None, max_length=64)
     return Refitted(classifier=classifier, rows=rows, counts=(rows // labels,) * labels, calibration=None, answers=None)
 
 
