@@ -119,7 +119,7 @@ def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
         labelled, predicted = sum(arm.confusion[place]), sum(row[place] for row in arm.confusion)
         recall, precision = (f"{100 * right / total:.0f} %" if total else "–" for total in (labelled, predicted))
         lines.append(f"| {_cell(label)} | {refitted.counts[place]:,} | {recall} | {precision} |")
-    yield "By class, over all draws of the confirmation:"
+    yield "By class, with the answers of all draws of the confirmation counted together:"
     yield "\n".join(lines)
 
 
