@@ -21,7 +21,9 @@ def slices_chart(rows: tuple[Row, ...], method: str) -> Chart:
     """The figure of `slice_rows` of one arm, of which the first is all test rows."""
     labels = named([text(row, "slice") for row in rows], "slice", 2.4)
     shown = rows[:_MOST]
-    caption = "Test accuracy as a mean over draws, with 95 % intervals over draws and rows. The line is that on all test rows."
+    caption = (
+        "Mean test accuracy over draws, with 95 % intervals over draws and rows. The line is that on all test rows."
+    )
     if len(shown) < len(rows):
         caption += f" Shown: the first {len(shown)} of {len(rows)} slices; the data beside the page have all."
     return Chart(
