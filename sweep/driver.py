@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import yaml
 
-from sweep.errors import SweepError, SweepFailedError, TrackingError
+from sweep.errors import SweepFailedError, TrackingError
 from sweep.execution import tune_run
 from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
@@ -150,9 +151,9 @@ def _run(
                 report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
                 lacking: tuple[str, ...] = ()
                 if ending.end is End.FINISHED:
-                    refitting = spec.refit and (trained or not directory.kept())
-                    lacking = _kept_and_explained(spec, directory, tracker, display, training, anew=trained)
-                    if refitting:
+                    keep = training if spec.refit and (trained or not directory.kept()) else None
+                    lacking = _kept_and_explained(spec, directory, tracker, display, keep, anew=trained)
+                    if keep is not None:
                         report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
             finally:
                 projection = tracker.close(timeout=60)
@@ -250,23 +251,19 @@ def _evaluated(ledger: Ledger) -> bool:
 
 
 def _kept_and_explained(
-    spec: SweepSpec, directory: SweepDirectory, tracker: Tracker, display: Display, training: Training, *, anew: bool
+    spec: SweepSpec, directory: SweepDirectory, tracker: Tracker, display: Display, keep: Training | None, *, anew: bool
 ) -> tuple[str, ...]:
-    """Keep and explain the winners as the spec asks for, unless that is done already and nothing was trained, and a
-    request to stop does not end it; a sentence for each that lacks."""
-    stopped = threading.Event()
+    """Keep and explain the winners, until a request to stop ends it; a sentence for each that lacks.
 
-    def told(said: str) -> None:
-        if stopped.is_set():
-            raise SweepError("the sweep was told to stop; `python -m sweep refit` keeps it, see its --help")
-        display.told(said)
-
-    lacking: tuple[str, ...] = ()
+    keep: where winners are trained; None where none are to be kept.
+    """
+    stopped, lacking = threading.Event(), tuple[str, ...]()
     with obeying(directory, drain=stopped.set, stop=stopped.set):
-        if spec.refit and (anew or not directory.kept()):
-            lacking = keep_winners(directory, told=told, training=training)
+        if keep is not None:
+            lacking = keep_winners(directory, told=display.told, stopped=stopped.is_set, training=keep)
         if spec.explain and stopped.is_set():
-            return *lacking, "the winners are not explained: the sweep was told to stop; `python -m sweep explain` does"
+            explain = f"`python -m sweep explain {shlex.quote(str(directory.path))}`"
+            return *lacking, f"the winners are not explained: the sweep was told to stop; {explain} does it"
         return lacking + (_explained(directory, tracker, anew=anew) if spec.explain else ())
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 
 from sweep.errors import SweepError
 from sweep.ledger.directory import SweepDirectory
@@ -18,14 +19,24 @@ __all__ = ["keep_winners"]
 logger = logging.getLogger(__name__)
 
 
-def keep_winners(directory: SweepDirectory, *, told: Told, training: Training = here) -> tuple[str, ...]:
+def keep_winners(
+    directory: SweepDirectory,
+    *,
+    told: Told,
+    stopped: Callable[[], bool] = lambda: False,
+    training: Training = here,
+) -> tuple[str, ...]:
     """Train the winner of each comparison on all labelled rows, keep it in `directory.classifiers` and register it in
     MLflow; a sentence for each that could not be kept or registered, since the verdict stands all the same.
 
+    stopped: whether they are not to be kept any more; asked whenever something is told.
     training: where they are trained; by default in this process.
     """
 
     def noted(said: str) -> None:
+        if stopped():
+            words = ["python", "-m", "sweep", "refit", str(directory.path), "--arm", "CELL", "--out", "DIR"]
+            raise SweepError(f"the sweep was told to stop; `{shlex.join(words)}` keeps it")
         logger.info(said)
         told(said)
 

@@ -125,7 +125,8 @@ def test_a_request_to_stop_ends_the_training_of_a_winner_and_not_the_sweep(folde
         stopped.result()
     words = " ".join(said.getvalue().split())
     assert "toy/4/cross_entropy is not kept, or not in MLflow: the sweep was told to stop" in words
-    assert "the winners are not explained: the sweep was told to stop" in words
+    assert f"`python -m sweep refit {sweep} --arm CELL --out DIR` keeps it" in words
+    assert f"the winners are not explained: the sweep was told to stop; `python -m sweep explain {sweep}` does" in words
     assert not list(sweep.glob("classifiers/*/classifier.json"))
     assert (sweep / "report" / "report.html").exists()
 
