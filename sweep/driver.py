@@ -107,7 +107,11 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         notes = (*_fewer_draws(ledger, spec), *notes)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         before = SweepState.INTERRUPTED if known is None or known.state is SweepState.RUNNING else known.state
-        result = _run(spec, grid, ledger, directory, address, display, before)
+        try:
+            result = _run(spec, grid, ledger, directory, address, display)
+        except TrackingError:
+            ledger.end(before)  # the sweep is as it was: its run was refused before anything was trained
+            raise
         result = replace(result, notes=(*notes, *result.notes))
     if ledger.sweep().state is SweepState.FAILED:
         raise SweepFailedError(_failures(ledger))
@@ -121,21 +125,21 @@ def _run(
     directory: SweepDirectory,
     address: str | None,
     display: Display,
-    before: SweepState,
 ) -> RunResult:
     tracker, uri = _tracker(spec, ledger)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
-    _start(tracker, ledger, before)
     trained, aborted, signalled = False, True, False
     training: Training = here
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
         try:
             with obeying(directory, drain=dispatcher.drain, stop=dispatcher.stop):
                 dispatcher.start()
-                if not dispatcher.exhausted:
+                if dispatcher.exhausted:
+                    tracker.start()
+                else:
                     trained = True
                     wanted = (address, spec.resources, spec.budget.concurrency)
-                    joined = ray.enter_context(cluster(*wanted, tune_run.load))
+                    joined = ray.enter_context(cluster(*wanted, tracker.start, tune_run.load))
                     logger.info("joined Ray: %s", joined)
                     training = here if joined.alone else refit_on(joined)
                     evaluated = partial(_evaluated, ledger)
@@ -158,15 +162,6 @@ def _run(
             finally:
                 projection = tracker.close(timeout=60)
     return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, lacking)
-
-
-def _start(tracker: Tracker, ledger: Ledger, before: SweepState) -> None:
-    """Connect to MLflow. A run that is refused for it leaves the sweep in the state in which it was before."""
-    try:
-        tracker.start()
-    except TrackingError:
-        ledger.end(before)
-        raise
 
 
 def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:

@@ -28,6 +28,7 @@ _PERIOD = 1.0  # seconds between two checks for changes
 _UPDATE_PERIOD = 10.0  # seconds between two updates of the sweep or of a running trial; an ended trial is due at once
 _LONGEST_PAUSE = 30.0  # seconds between two attempts in a long outage
 _LAST_PAUSES = (0.0, 1.0, 2.0)  # seconds before each of the last attempts
+_LONGEST_START = 20.0  # seconds that `close` waits for a start in another thread
 _NAMED = 3  # how many of the missing runs a message names
 
 
@@ -75,6 +76,7 @@ class Tracker:
         self._notified: SimpleQueue[str] = SimpleQueue()
         self._paths: SimpleQueue[Path] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()  # held while it starts
         self._closing = threading.Event()
         self._deadline = math.inf
         # The attributes below are used by the thread only.
@@ -96,21 +98,22 @@ class Tracker:
         self.close(timeout=60)
 
     def start(self) -> None:
-        """Open the store and start the thread.
+        """Open the store and start the thread. May be called from another thread than `close` is, which waits for it.
 
         If the store is required, this waits for its first answers, at most ten seconds for each, and raises
         TrackingError if it cannot be used.
         """
-        try:
-            self._projector.open()  # here, since no other thread may import large libraries while this one does
-            if self._required:
-                self._connect()
-        except Exception as error:
-            self._failed(error)
-            if self._required:
-                raise TrackingError(self.problem) from error
-        self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
-        self._thread.start()
+        with self._starting:
+            try:
+                self._projector.open()  # here, since no other thread may import large libraries while this one does
+                if self._required:
+                    self._connect()
+            except Exception as error:
+                self._failed(error)
+                if self._required:
+                    raise TrackingError(self.problem) from error
+            self._thread = threading.Thread(target=self._work, name="tracking", daemon=True)
+            self._thread.start()
 
     def notify(self, key: str) -> None:
         """Mark a trial or confirmation as changed, to be pushed soon. Returns at once and never raises."""
@@ -135,11 +138,18 @@ class Tracker:
         """
         self._deadline = time.monotonic() + timeout
         self._closing.set()
+        if self._starting.acquire(timeout=min(timeout, _LONGEST_START)):
+            self._starting.release()
         if self._thread is not None:
             self._thread.join(None if timeout == math.inf else timeout)
         missing = self._projector.missing()
         left = (*missing, *(() if self._complete else ("the sweep's own run",)))
-        problem = self.problem or (f"there was no time for more within {timeout:g} s" if left else "")
+        late = (
+            f"there was no time for more within {timeout:g} s"
+            if self._thread
+            else "the sweep ended before MLflow was reached"
+        )
+        problem = self.problem or (late if left else "")
         pushed = len(records_with_runs(self._ledger)) - len(missing)
         projection = Projection(pushed, len(missing), left, problem, self._projector.page)
         if left:

@@ -23,9 +23,11 @@ import yaml
 
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.stored import read_stored
+from sweep.records.sweep import SweepState
 from sweep.records.trial import TrialRecord
 from sweep.tracking.store import open_client
 from tests.services.command_line import is_worker
+from tests.services.mlflow_server import free_port
 from tests.services.waiting import TIME_LIMIT, wait_until
 from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
@@ -78,6 +80,10 @@ class User:
     @property
     def trials(self) -> tuple[TrialRecord, ...]:
         return read_stored("toy", self.folder / "sweeps")[1].trials()
+
+    @property
+    def state(self) -> SweepState:
+        return read_stored("toy", self.folder / "sweeps")[1].sweep().state
 
     def mlflow_runs(self) -> list[Any]:
         client = open_client(f"sqlite:///{self.folder}/mlflow.db")
@@ -165,6 +171,13 @@ def test_a_sweep_from_the_first_command_to_mlflow(user: User) -> None:
     assert "nothing was trained" in again
     assert time.monotonic() - began < 60
     assert_mlflow_mirrors_the_ledger(user)
+
+    for more in ((), ("--set", "budget.trials_per_cell=4")):  # with nothing to train, and while Ray starts
+        unreachable = user.run("--set", f"tracking.uri=http://127.0.0.1:{free_port()}", *more, code=2)
+        assert "the MLflow store must answer" in unreachable
+        assert "Traceback" not in unreachable
+        assert user.state is SweepState.FINISHED, "a run that was refused leaves the sweep as it was"
+        assert len(user.trials) == 6
 
     before = {record.key: record for record in user.trials}
     user.run("--set", "budget.trials_per_cell=4")

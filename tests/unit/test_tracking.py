@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
@@ -148,6 +149,37 @@ def test_what_nobody_was_notified_of_is_pushed_in_the_end(client: MlflowClient, 
     ledger.end(SweepState.FINISHED)
     assert tracker.close(timeout=30) == Projection(pushed=1, missing=0)
     assert trial_of(client, key).info.status == parent_of(client).info.status == "FINISHED"
+
+
+def test_an_end_that_comes_while_it_starts_in_another_thread_waits_for_it(
+    client: MlflowClient, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, opened = threading.Event(), threading.Event()
+
+    def slowly(address: str) -> MlflowClient:
+        begun.set()
+        opened.wait(10)
+        return open_client(address)
+
+    monkeypatch.setattr("sweep.tracking.projector.open_client", slowly)
+    ledger = MemoryLedger()
+    key = complete(ledger, 0.5)
+    ledger.end(SweepState.INTERRUPTED)
+    tracker = Tracker(ledger, experiment="sweeps", uri=uri, required=True)
+    starting = threading.Thread(target=tracker.start)
+    starting.start()
+    begun.wait(10)
+    threading.Timer(0.2, opened.set).start()
+    assert tracker.close(timeout=30) == Projection(pushed=1, missing=0)
+    starting.join()
+    assert trial_of(client, key).info.status == "FINISHED"
+
+
+def test_what_was_never_started_says_so(uri: str) -> None:
+    ledger = MemoryLedger()
+    complete(ledger, 0.5)
+    projection = Tracker(ledger, experiment="sweeps", uri=uri, required=True).close(timeout=30)
+    assert (projection.missing, projection.problem) == (1, "the sweep ended before MLflow was reached")
 
 
 def test_pushing_again_changes_nothing(client: MlflowClient, uri: str) -> None:
