@@ -121,6 +121,13 @@ class TrialConfig(BaseModel):
     new_layers: int = Field(
         0, ge=0, description="highest layers of the encoder that start at random, not from their pretrained weights"
     )
+    lora_rank: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="rank of the updates that are trained in place of the encoder's matrices (LoRA with alpha 16), the "
+        "rest of it staying as it is; rates some ten times higher suit; 0: all weights are trained",
+    )
     weight_decay: float = Field(
         0.01, ge=0, le=1, description="AdamW's weight decay of the matrices of encoder and head, not of proxies"
     )

@@ -20,6 +20,7 @@ PUBLISHED = (
     "layer_decay",
     "frozen_layers",
     "new_layers",
+    "lora_rank",
     "batches",
     "views",
     "projection",
@@ -41,6 +42,10 @@ def check_conflicts(config: TrialConfig) -> None:
     _check_head(config, entry)
     _check_proxies(config, entry)
     _check_projection(config, entry)
+    if config.lora_rank and config.new_layers:
+        rule = "layers that start at random are to be trained whole, and lora_rank trains updates of pretrained ones"
+        received = f"received lora_rank={config.lora_rank}, new_layers={config.new_layers}: leave one of them out"
+        raise FieldConflictError(f"{rule}; {received}", ["lora_rank", "new_layers"])
     if config.evaluations > config.steps:
         rule = f"evaluations must be at most steps ({config.steps}); received {config.evaluations}"
         raise FieldConflictError(rule, ["evaluations", "steps"])

@@ -159,12 +159,13 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
     from trainable.encoder.graphs import GraphedModel, graphed
     from trainable.encoder.packing import packed
     from trainable.encoder.used_tokens import used_tokens
+    from trainable.low_rank import low_rank_updates
 
     trial, encoder = run.trial, run.encoder
     config = trial.config
     seed = initialisation_seed(config.seed, trial.draws[replicate], trial.initialisation)
     streams = np.random.SeedSequence(seed, spawn_key=(attempt,) if attempt else ())
-    head_seed, proxy_seed, dropout_seed, order_seed = map(int, streams.generate_state(4))
+    head_seed, proxy_seed, dropout_seed, order_seed, factor_seed = map(int, streams.generate_state(5))
     device = accelerator()
     encoder.to(device)
     encoder.model.zero_grad(set_to_none=True)  # an error in the middle of a step may have left gradients
@@ -172,6 +173,9 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
     rates = layer_rates(config, encoder)
     for name, weight in encoder.model.named_parameters():  # of other trials of the process others may be frozen
         weight.requires_grad_(rates.get(name, config.encoder_lr) > 0)
+    if run.modules is not None:
+        run.modules.requires_grad_(True)
+    updates = low_rank_updates(config, encoder, run.modules, factor_seed)
     head, metric_loss = _head_and_loss(run, replicate, device, proxy_seed)
     torch.manual_seed(dropout_seed)  # apart from the proxies, so that the losses of a comparison share the dropout
     scorer = _scorer(run, replicate, metric_loss, head, device)
@@ -188,10 +192,11 @@ def _learner(run: FineTuning, replicate: int, attempt: int = 0) -> Learner:
             config.beta, run.embedding, metric_loss, head, run.modules, padding=padding, weights_C=weights_C
         ),
         scorer=scorer,
-        optimiser=build_optimiser(config, encoder, metric_loss, head, used),
+        optimiser=build_optimiser(config, encoder, metric_loss, head, used, updates),
         batches=_batches(run, scorer, order_seed),
         width=_width(scorer, padding=padding, captured=isinstance(model, GraphedModel)),
         used=used,
+        updates=updates,
     )
 
 

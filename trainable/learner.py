@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from trainable.encoder.packing import PackedModel
     from trainable.encoder.used_tokens import UsedTokens
     from trainable.evaluation.scoring import Scorer
+    from trainable.low_rank import LowRankUpdates
     from trainable.objective import Objective
 
 __all__ = ["DivergedError", "Learner"]
@@ -59,6 +60,7 @@ class Learner:
     batches: endless positions of rows within the draw, one array for each step.
     width: the number of tokens that every batch is padded to at least.
     used: what is trained of the token embeddings; None for all of them, or none.
+    updates: what is trained in place of the encoder's matrices; None where they are trained themselves.
     step: optimiser steps done.
     tokens: real tokens trained on.
     names: the K terms that are logged at each step.
@@ -75,6 +77,7 @@ class Learner:
     batches: Iterator[NDArray[np.int64]]
     width: int
     used: UsedTokens | None = None
+    updates: LowRankUpdates | None = None
     step: int = 0
     tokens: int = 0
     names: tuple[str, ...] = ()
@@ -114,8 +117,12 @@ class Learner:
         batch = self._next_batch()
         terms = self.objective(self.model, batch, bf16=self.scorer.bf16)
         terms.loss.backward()  # type: ignore[no-untyped-call]
+        if self.updates is not None:
+            self.updates.take_gradients()
         norm = torch.nn.utils.clip_grad_norm_(self._weights, self.config.clip)
         self.optimiser.step()
+        if self.updates is not None:
+            self.updates.apply()
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         self.tokens += len(batch.real_M)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.encoder import Encoder
     from trainable.encoder.used_tokens import UsedTokens
+    from trainable.low_rank import LowRankUpdates
 
 __all__ = ["PUBLISHED_STEPS", "build_optimiser", "layer_rates", "learning_rate_factor", "parameter_groups"]
 
@@ -29,14 +30,21 @@ def build_optimiser(
     metric_loss: nn.Module | None,
     head: nn.Module | None = None,
     used: UsedTokens | None = None,
+    updates: LowRankUpdates | None = None,
 ) -> torch.optim.AdamW:
     """Return bias-corrected AdamW (Mosbach et al., 2021; Zhang et al., 2021) over `parameter_groups`.
 
     used: what is trained of the token embeddings, in their place.
+    updates: what is trained in place of the matrices of the encoder, whose other weights then stay as they are.
     """
     import torch
 
     groups = parameter_groups(config, encoder, metric_loss, head)
+    if updates is not None:
+        for group in groups:
+            if group["name"] == "encoder":
+                group["params"] = [factor for each in group["params"] for factor in updates.factors_of(each)]
+        groups = [group for group in groups if group["params"]]
     if used is not None:
         for group in groups:
             group["params"] = [used.weight if each is used.table.weight else each for each in group["params"]]

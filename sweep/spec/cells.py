@@ -86,6 +86,11 @@ class Cell:
         """Configurations that together name every dataset and every encoder that a trial of the cell may use."""
         yield from self._choosing("encoder", "encoder_revision")
 
+    def trained(self) -> Iterator[TrialConfig]:
+        """Configurations that together name every encoder that a trial of the cell may use, and what is trained of it:
+        its weights, or updates of low rank."""
+        yield from self._choosing("encoder", "encoder_revision", "lora_rank")
+
     def hardest(self) -> Iterator[TrialConfig]:
         """Configurations of which one is refused if any trial of the cell would be: with each encoder and embedding,
         the longest input, the smallest batch, the metric loss at its largest weight, and most layers frozen or new."""

@@ -94,9 +94,9 @@ def with_rates(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     if spec.search.get("encoder_lr") != AUTO:
         return spec
     known = recorded.get("search", {}).get("encoder_lr")
-    configs = [config for cell in cells(spec) for config in cell.inputs()]
+    configs = [config for cell in cells(spec) for config in cell.trained()]
     trained = [config for config in configs if "encoder_lr" in RECIPES[config.recipe.name].fields]
-    named = {(config.encoder, config.encoder_revision): None for config in trained if config.encoder is not None}
+    named = {(config.encoder, config.encoder_revision, bool(config.lora_rank)): None for config in trained}
     rates = FloatRange(**known) if isinstance(known, Mapping) else rate_range(named)
     return spec.model_copy(update={"search": {**spec.search, "encoder_lr": rates}})
 

@@ -45,13 +45,28 @@ def test_the_rate_lies_where_papers_train_encoders_of_that_width(width: int, pub
 
 @pytest.mark.parametrize("key", ["hidden_size", "d_model", "n_embd", "dim", "emb_dim"])
 def test_every_name_of_the_width_is_read(tmp_path: Path, key: str) -> None:
-    found = rate_range([(encoder(tmp_path, **{key: 768}), None)])
+    found = rate_range([(encoder(tmp_path, **{key: 768}), None, False)])
     assert found == FloatRange(1.2e-5, 1.1e-4, log=True)
 
 
 @pytest.mark.parametrize("config", [{}, {"hidden_size": "768"}, {"hidden_size": 0}, {"hidden_size": None}])
 def test_an_encoder_without_a_width_gets_the_range_for_all(tmp_path: Path, config: dict[str, Any]) -> None:
-    assert rate_range([(encoder(tmp_path, **config), None)]) == UNKNOWN
+    assert rate_range([(encoder(tmp_path, **config), None, False)]) == UNKNOWN
+
+
+def test_updates_of_low_rank_get_ten_times_the_rate(tmp_path: Path) -> None:
+    folder = encoder(tmp_path, hidden_size=768)
+    assert rate_range([(folder, None, True)]) == FloatRange(1.2e-4, 1.1e-3, log=True)
+    for block, value, low, high in (
+        ("trial", 8, 1.2e-4, 1.1e-3),
+        ("search", {"low": 2, "high": 32, "log": True}, 1.2e-4, 1.1e-3),
+        ("search", [0, 8], 1.2e-5, 1.1e-3),
+        ("compare", [0, 8], 1.2e-5, 1.1e-3),
+    ):
+        asked: dict[str, Any] = {"compare": {"loss": ["soft_triple"]}, "trial": {"encoder": folder}, "search": {}}
+        asked[block]["lora_rank"] = value
+        found = with_rates(spec(**asked), {}).search["encoder_lr"]
+        assert found == FloatRange(low, high, log=True), (block, value)
 
 
 def test_the_first_trial_has_the_rate_that_suits(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ KEPT: dict[str, dict[str, Any]] = {
     "cross_entropy, centroid head": {"head": "centroid"},
     "cross_entropy, own head": {"head": "checkpoint"},
     "soft_triple": {"head": "centroid", **LOSS},
+    "low-rank updates": {"head": "centroid", "lora_rank": 2, "encoder_lr": 1e-2},
     "supcon alone": {"loss": {"name": "supcon"}, "beta": 0.0},
     "logistic": {"inference": "logistic", "head": "centroid"},
     "nearest proxy": {"inference": "nearest", **LOSS},
@@ -220,6 +221,7 @@ def test_test_rows_change_neither_weights_nor_temperature(
     assert found[0][:2] == found[1][:2] == found[2][:2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fine_tuned_for", [None, "multi_label_classification", "regression"])
 def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
     fine_tuned_for: str | None, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
@@ -490,6 +492,7 @@ def test_what_cannot_be_kept_is_refused(
         refit(TrialConfig.model_validate({**base, **fields}))
 
 
+@pytest.mark.slow
 def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, tiny_bert: Path) -> None:
     classifier = refit(config(data, tiny_bert, recipe={"name": "frozen"})).classifier
     assert classifier.predict([]) == []

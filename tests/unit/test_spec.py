@@ -116,7 +116,7 @@ def test_every_field_of_a_trial_can_be_compared() -> None:
         "inference": ["head", "nearest"], "proxy_start": ["random", "centroids"], "recipe": ["fine_tune", "frozen"],
         "prompt": ["none", "query: "], "layer_decay": [0.8, 1], "frozen_layers": [0, 1], "new_layers": [0, 1],
         "batches": ["shuffled", "balanced"], "views": [1, 2], "projection": [8, 16], "restarts": [0, 1],
-        "class_weights": ["none", "balanced"], "priors": ["draw", "pool"],
+        "class_weights": ["none", "balanced"], "priors": ["draw", "pool"], "lora_rank": [0, 8],
     }  # fmt: skip
     assert {*values, *others} == set(TrialConfig.model_fields)
     for name, listed in others.items():

@@ -14,6 +14,7 @@ _KEYS = ("hidden_size", "d_model", "n_embd", "dim", "emb_dim")  # of the width, 
 _WIDTH, _RATE = 1024, 2e-5
 _LOWEST, _HIGHEST = 5e-6, 3e-4
 _FACTOR = 3
+_LOW_RANK = 10
 
 UNKNOWN = FloatRange(1e-5, 2e-4, log=True)
 """The rates to search where no width is known: from what large encoders bear to what small ones need."""
@@ -30,15 +31,25 @@ def suited_rate(width: int) -> float:
     return min(max(_RATE * (_WIDTH / width) ** 2, _LOWEST), _HIGHEST)
 
 
-def rate_range(encoders: Iterable[tuple[str, str | None]]) -> FloatRange:
-    """Return the rates from a third to three times what suits each of the encoders, given by name and revision.
+def rate_range(encoders: Iterable[tuple[str, str | None, bool]]) -> FloatRange:
+    """Return the rates from a third to three times what suits each of the encoders.
+
+    encoders: name, revision, and whether updates of low rank are trained in place of the weights, which ten times the
+        rate suits (Schulman et al., 2025, "LoRA Without Regret"; `tests/benchmarks`).
 
     Raises EncoderError for an encoder that is not there.
     """
-    widths = [width for name, revision in encoders if (width := _width(name, revision)) is not None]
-    if not widths:
-        return UNKNOWN
-    low, high = suited_rate(max(widths)) / _FACTOR, suited_rate(min(widths)) * _FACTOR
+    ranges = [_suited(name, revision, _LOW_RANK if low_rank else 1) for name, revision, low_rank in encoders]
+    known = [each for each in ranges if each is not None] or [UNKNOWN]
+    return FloatRange(min(each.low for each in known), max(each.high for each in known), log=True)
+
+
+def _suited(name: str, revision: str | None, times: int) -> FloatRange | None:
+    """The rates for one encoder; None where its width is not known and all of its weights are trained."""
+    width = _width(name, revision)
+    if width is None:
+        return None if times == 1 else FloatRange(times * UNKNOWN.low, times * UNKNOWN.high, log=True)
+    low, high = times * suited_rate(width) / _FACTOR, times * suited_rate(width) * _FACTOR
     return FloatRange(float(f"{low:.1e}"), float(f"{high:.1e}"), log=True)
 
 

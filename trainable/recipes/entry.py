@@ -42,6 +42,7 @@ TRAINING = frozenset(
         "layer_decay",
         "frozen_layers",
         "new_layers",
+        "lora_rank",
         "weight_decay",
         "schedule",
         "warmup",
