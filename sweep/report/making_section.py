@@ -109,6 +109,8 @@ def _start(config: TrialConfig) -> tuple[str, str, str]:
     encoder = f"{_shareable(config.encoder)}{revision}" if config.encoder else "–"
     if "new_layers" in fields and config.new_layers:
         encoder += f", its last {config.new_layers} layers new"
+    if "lora_rank" in fields and config.lora_rank:
+        encoder += ", updates of low rank"
     return config.recipe.name, encoder, _HEADS[config.head] if "head" in fields else "the recipe's own"
 
 

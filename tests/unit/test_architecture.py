@@ -88,6 +88,7 @@ def test_trainable_never_imports_sweep() -> None:
     assert [relative(path) for path in own for name in imports(path) if name.split(".")[0] == "sweep"] == []
 
 
+@pytest.mark.slow
 def test_every_public_module_says_what_it_is_and_what_it_offers() -> None:
     assert [said for path in MODULES if path.name != "__main__.py" for said in _unsaid(path)] == []
 

@@ -469,6 +469,7 @@ def rows_of(rng: np.random.Generator, label: int, *added: str) -> str:
     return " ".join(rng.permutation([*rng.choice(WORDS, 5), own, *added]))
 
 
+@pytest.mark.slow
 def test_a_planted_shortcut_is_ranked_first_in_the_rows_that_it_decides(tiny_bert: Path) -> None:
     made, rng = trained(tiny_bert, 0, shortcut=True), np.random.default_rng(9)
     texts = [rows_of(rng, 0, PLANTED) for _ in range(100)]
@@ -506,6 +507,7 @@ def known(made: Classifier, found: tuple[Prediction, ...], labels: list[int], ot
     )
 
 
+@pytest.mark.slow
 def test_a_trained_model_passes_the_checks_and_a_random_one_fails_them(tiny_bert: Path) -> None:
     models = [trained(tiny_bert, seed, shortcut=False) for seed in range(2)]
     assert all(judged(models[0], models[1:]).values())
@@ -514,6 +516,7 @@ def test_a_trained_model_passes_the_checks_and_a_random_one_fails_them(tiny_bert
     assert {"accuracy of the model", "agreement with other draws"} <= failed
 
 
+@pytest.mark.slow
 def test_words_named_by_another_model_fail_the_checks(tiny_bert: Path) -> None:
     """An explanation that does not belong to the model: the words are ranked by random weights."""
     made = trained(tiny_bert, 0, shortcut=False)

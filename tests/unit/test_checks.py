@@ -47,6 +47,7 @@ def checked(gain: float, margin: float = 0.01, *, draws: int = 20, old_draws: in
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("gain", "margin", "finding", "passed"),
     [

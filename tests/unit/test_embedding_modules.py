@@ -75,6 +75,7 @@ LAYERS: dict[str, list[Layer]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken"])
 def test_the_pooling_is_the_library_s(pooling: str, tiny_bert: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path, tiny_bert, pooling=pooling)
@@ -323,6 +324,7 @@ def test_dense_layers_are_trained_and_each_replicate_starts_from_their_weights(
     assert all(torch.equal(before[name], weight.cpu()) for name, weight in modules.state_dict().items())
 
 
+@pytest.mark.slow
 def test_embeddings_of_other_modules_are_not_taken_for_these(tiny_bert: Path, tmp_path: Path) -> None:
     trials = [config(saved(tmp_path / name, tiny_bert, layers)) for name, layers in LAYERS.items() if layers]
     shown = [embedded(trial).tobytes() for trial in trials]

@@ -88,6 +88,7 @@ def test_sweeps_of_before_have_no_confidences_and_their_pages_say_so() -> None:
     assert (section.charts, section.tables) == ((), ())
 
 
+@pytest.mark.slow
 def test_arms_stand_side_by_side_before_and_after_their_temperature() -> None:
     known = material(with_confidences(results(), 2.0), "soft_triple")
     found = reliability(known)

@@ -97,6 +97,7 @@ def completed(scores: list[float], *, pruned: int = 0) -> list[TrialRecord]:
     return found + [last] * pruned
 
 
+@pytest.mark.slow
 def test_at_most_so_many_labels_are_as_many_as_there_are() -> None:
     """`at most 64`, where a class has 20 rows: 1.32 doublings of 8 labels, not 3."""
     results = synthetic_results(datasets=("trec",), shots=(8, 64))
@@ -144,6 +145,7 @@ def test_a_verdict_has_one_for_each_dataset_with_several_numbers_of_labels() -> 
     assert verdict(synthetic_results(shots=(8,))).outlooks == ()
 
 
+@pytest.mark.slow
 def test_the_sentence_says_what_would_bring_more_where_that_is_clear() -> None:
     (found, _) = verdict(synthetic_results(shots=(8, 16), trials=12)).outlooks
     labels = replace(found.labels, mean=0.05, low=0.03, high=0.07)

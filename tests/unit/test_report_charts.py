@@ -57,6 +57,7 @@ def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) ->
     assert [row["method"] for row in rows] == ["soft_triple", "soft_triple"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times", [1, 100])
 def test_a_page_holds_the_marks_of_a_large_search_as_pixels(times: int, results: SweepResults, found: Verdict) -> None:
     """Of 10,000 trials they would be 5 megabytes of vectors, which a browser draws for seconds."""

@@ -144,15 +144,20 @@ def test_the_versions_of_a_training_that_was_made_again_stand_there_too(results:
     ]
 
 
-def test_what_trials_started_from_stands_there_too(results: SweepResults, found: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("field", "words"), [({"new_layers": 2}, "its last 2 layers new"), ({"lora_rank": 8}, "updates of low rank")]
+)
+def test_what_trials_started_from_stands_there_too(
+    field: dict[str, int], words: str, results: SweepResults, found: Verdict
+) -> None:
     first = results.trials[0]
-    config = first.config.model_copy(update={"encoder": "/home/me/bert", "head": "centroid", "new_layers": 2})
+    config = first.config.model_copy(update={"encoder": "/home/me/bert", "head": "centroid", **field})
     known = replace(results, trials=(replace(first, config=config), *results.trials[1:]))
     making = search_sections(known, found, MARKS, "accuracy")[-1]
     (started,) = [table for table in making.tables if table.title == "What trials and confirmations started from"]
     assert started.rows[-1] == (
         "fine_tune",
-        "…/bert, its last 2 layers new",
+        f"…/bert, {words}",
         "new, at the centroids of the classes",
         "1",
     )

@@ -28,6 +28,7 @@ KINDS = (
 """Each recipe, and three losses."""
 
 
+@pytest.mark.slow
 def test_it_is_defined_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

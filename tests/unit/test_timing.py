@@ -113,6 +113,7 @@ def test_a_training_that_diverges_gives_a_plan_without_a_time(tmp_path: Path, pa
     assert "diverged with the values of the first trial: embeddings of" in out.getvalue()
 
 
+@pytest.mark.slow
 def test_no_more_rows_are_scored_than_a_sample(
     tiny_bert: Path, many_rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,6 +133,7 @@ def test_no_more_rows_are_scored_than_a_sample(
     assert set(pace.costs) == {cell.key for cell in grid}
 
 
+@pytest.mark.slow
 def test_a_frozen_encoder_reads_a_sample_and_its_cells_share_what_is_done_once(
     tiny_bert: Path, many_rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

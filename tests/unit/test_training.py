@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.services.first_quick import first_quick
 from trainable import training
 from trainable.batching import Batch
 from trainable.config import DatasetConfig, TrialConfig
@@ -29,6 +30,7 @@ from trainable.outcomes import Evaluation, Outcome
 from trainable.training import replicates
 
 TIMES = {"train_seconds", "eval_seconds"}
+METRIC_LOSSES = sorted(name for name, entry in LOSSES.items() if entry.build is not None)
 PARTS: tuple[training.Part, ...] = ("validation", "test")
 
 
@@ -66,7 +68,7 @@ def _timeless(evaluations: Iterator[Evaluation]) -> list[Evaluation]:
     ]
 
 
-@pytest.mark.parametrize("loss", sorted(LOSSES))
+@pytest.mark.parametrize("loss", first_quick(sorted(LOSSES)))
 def test_every_loss_beats_the_majority_on_separable_rows(loss: str, config: TrialConfig) -> None:
     beta = 1.0 if LOSSES[loss].build is None else 0.5
     trial = _with(config, loss={"name": loss}, beta=beta, shots=12, steps=40, replicates=1)
@@ -76,7 +78,7 @@ def test_every_loss_beats_the_majority_on_separable_rows(loss: str, config: Tria
     assert last.metrics["val_accuracy"] > 0.75  # always guessing one class gives a half
 
 
-@pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.build is not None))
+@pytest.mark.parametrize("loss", first_quick(METRIC_LOSSES))
 def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.0, embedding="mean", shots=12, steps=40, replicates=1)
     first, last = replicates(trial)
@@ -125,7 +127,12 @@ OF_HEAD = {"test_head_accuracy", "test_mixture_accuracy", "mixture_weight", "mix
 
 @pytest.mark.parametrize(
     ("fields", "present"),
-    [({}, True), (_metric_loss(), True), ({"loss": {"name": "supcon"}}, True), (_metric_loss(beta=0.0), False)],
+    [
+        ({}, True),
+        pytest.param(_metric_loss(), True, marks=pytest.mark.slow),
+        pytest.param({"loss": {"name": "supcon"}}, True, marks=pytest.mark.slow),
+        (_metric_loss(beta=0.0), False),
+    ],
 )
 def test_the_test_part_is_scored_once_at_the_end_of_each_replicate(
     fields: dict[str, Any], present: bool, config: TrialConfig
@@ -153,7 +160,7 @@ def test_the_test_part_is_scored_once_at_the_end_of_each_replicate(
         assert confusion_CC.trace() / 24 == pytest.approx(evaluation.metrics["test_accuracy"])
 
 
-@pytest.mark.parametrize("loss", sorted(name for name, entry in LOSSES.items() if entry.build is not None))
+@pytest.mark.parametrize("loss", first_quick(METRIC_LOSSES))
 def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.5, embedding="mean", shots=12, steps=40, replicates=1)
     (evaluation,) = replicates(trial, part="test")
@@ -176,7 +183,9 @@ def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> No
     assert [evaluation.metrics["tokens"] for evaluation in evaluations] == [6 * of_a_step, 12 * of_a_step]
 
 
-@pytest.mark.parametrize("fields", [{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
+@pytest.mark.parametrize(
+    "fields", first_quick([{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
+)
 def test_the_same_configuration_gives_bit_equal_evaluations(fields: dict[str, Any], config: TrialConfig) -> None:
     trial = _with(config, **fields)
     first = _timeless(replicates(trial))
@@ -198,13 +207,15 @@ def test_a_resumed_trial_gives_the_tail_of_the_whole_one(config: TrialConfig) ->
     assert _timeless(replicates(trial, first=3)) == []
 
 
+@pytest.mark.slow
 def test_a_replicate_does_not_depend_on_what_was_trained_before(config: TrialConfig) -> None:
     alone = _timeless(replicates(config, [1]))
     list(replicates(_with(config, encoder_lr=0.1, **_metric_loss()), [0]))
     assert _timeless(replicates(config, [1])) == alone
 
 
-@pytest.mark.parametrize("fields", [{}, _metric_loss(beta=0.0), {"validation": "shots"}])
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", first_quick([{}, _metric_loss(beta=0.0), {"validation": "shots"}]))
 def test_validation_never_reads_the_test_rows(
     fields: dict[str, Any], config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,7 +242,7 @@ def test_validation_never_reads_the_test_rows(
 
 
 @pytest.mark.parametrize(
-    "fields", [{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0, "validation": "shots"}]
+    "fields", first_quick([{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0, "validation": "shots"}])
 )
 def test_poisoned_test_rows_leave_every_validation_metric_as_it_is(
     fields: dict[str, Any], config: TrialConfig, toy_csv: Path, tmp_path: Path
@@ -258,7 +269,7 @@ def test_poisoned_test_rows_leave_every_validation_metric_as_it_is(
         assert evaluation.confusion != other.confusion
 
 
-@pytest.mark.parametrize("fields", [{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0}])
+@pytest.mark.parametrize("fields", first_quick([{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0}]))
 def test_a_class_that_the_draw_lacks_is_scored_all_the_same(fields: dict[str, Any], config: TrialConfig) -> None:
     draws = [draw for draw in range(40) if len(_labels(config, draw)) == 1][:2]
     for evaluation in replicates(
@@ -276,6 +287,7 @@ def _labels(config: TrialConfig, index: int) -> set[int]:
     return set(data.pool.labels_N[draw.train].tolist())
 
 
+@pytest.mark.slow
 def test_another_initialisation_trains_the_same_rows_from_another_start(config: TrialConfig) -> None:
     trial = _with(config, **_metric_loss())
     searched, again, other = (_timeless(replicates(trial, initialisation=number)) for number in (0, 0, 1))
@@ -346,6 +358,7 @@ def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig
     assert embedded == ["cls"] * 3 + ["tokens"] * 3
 
 
+@pytest.mark.slow
 def test_the_test_part_is_scored_whole(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load(config.dataset)
     flipped = replace(data, test=replace(data.test, labels_N=1 - data.test.labels_N))
@@ -456,6 +469,7 @@ def test_pair_losses_need_two_rows_of_a_class(loss: str, config: TrialConfig) ->
     assert all(evaluation.outcome is None for evaluation in replicates(_with(trial, embedding="tokens")))
 
 
+@pytest.mark.slow
 def test_beginning_another_trial_ends_the_one_at_work(config: TrialConfig) -> None:
     first, second = replicates(config), replicates(config)
     next(first)

@@ -173,6 +173,7 @@ def test_what_an_arm_cost() -> None:
     assert cost.spent.confirmation == 12 * 4.0
 
 
+@pytest.mark.slow
 def test_where_the_variance_comes_from() -> None:
     found = verdict(
         small(draws=60, reseeded=60, trials=40, ends=[Outcome.COMPLETED], noise_sd=0.02, draw_sd=0.05, quality_sd=0.03)
@@ -251,6 +252,7 @@ def test_a_recipe_alone_is_described_and_not_compared() -> None:
     assert comparison.sentence.startswith("frozen scored ")
 
 
+@pytest.mark.slow
 def test_one_correction_over_all_tests_of_the_sweep() -> None:
     found = verdict(synthetic_results(datasets=("trec", "cr"), shots=(4, 8), losses=(*TWO, "supcon"), **CLEAR))
     assert found.family == 8
@@ -288,6 +290,7 @@ def test_a_searched_loss_is_one_arm() -> None:
     assert comparison.sentence.startswith("searched scored ")
 
 
+@pytest.mark.slow
 def test_gains_and_ranks_are_over_all_datasets() -> None:
     found = verdict(synthetic_results(datasets=("trec", "cr", "mr"), losses=TWO, **CLEAR))
     (gain,) = found.gains
