@@ -30,7 +30,7 @@ from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import as_begun, check_inputs, cut_notes, digest_inputs, pinned, with_rates
+from sweep.spec.inputs import as_begun, check_inputs, data_notes, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 from sweep.verdict import summary
@@ -101,7 +101,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         grid = cells(spec)
         check_inputs(grid)
         provenance = {**environment(), **_looks_before(known, spec)}
-        notes = (*_notes(ledger, known, provenance), *_cut(grid))
+        notes = (*_notes(ledger, known, provenance), *_of_data(grid))
         first = suggested(spec, ledger.new_cells(grid), directory.path.parent)
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
         notes = (*_fewer_draws(ledger, spec), *notes)
@@ -212,9 +212,10 @@ def _fewer_draws(ledger: Ledger, spec: SweepSpec) -> Iterator[str]:
         yield f"{drawn} draws are confirmed already, more than the {spec.confirm.draws} of `confirm.draws`: all count"
 
 
-def _cut(grid: Sequence[Cell]) -> Iterator[str]:
-    """Which data are longer than what trials read of them: a method at chance may owe it to that alone."""
-    yield from (f"{name}: {note}" for name, notes in cut_notes(grid).items() for note in notes)
+def _of_data(grid: Sequence[Cell]) -> Iterator[str]:
+    """What was dropped or assumed in reading the data, as `plan` says it, and which are longer than what trials read of
+    them: a method at chance may owe it to that alone."""
+    yield from (f"{name}: {note}" for name, notes in data_notes(grid).items() for note in notes)
 
 
 def _looks_before(known: SweepRecord | None, spec: SweepSpec) -> dict[str, str]:

@@ -24,7 +24,6 @@ __all__ = [
     "Digests",
     "as_begun",
     "check_inputs",
-    "cut_notes",
     "data_notes",
     "digest_inputs",
     "input_changes",
@@ -139,7 +138,7 @@ def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
     """By dataset, what was dropped or assumed in reading it, and what recipes have to say of it. Raises TrainableError
     for one that cannot be read."""
     notes: dict[str, dict[str, None]] = {}
-    cut = cut_notes(grid)
+    cut = _cut_notes(grid)
     for config in (cell.default_config() for cell in grid):
         data, name = load(config.dataset), config.dataset.name
         own = (*draw_notes(config, data), *RECIPES[config.recipe.name].notes(config, data))
@@ -148,7 +147,7 @@ def data_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
     return {name: tuple(said) for name, said in notes.items()}
 
 
-def cut_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
+def _cut_notes(grid: Sequence[Cell]) -> Mapping[str, tuple[str, ...]]:
     """By dataset, notes on rows that are longer than what trials keep of them."""
     configs = [cell.default_config() for cell in grid]
     lengths = {(each.dataset, each.max_length): each for each in configs if each.encoder}  # many cells have the same

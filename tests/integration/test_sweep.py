@@ -162,6 +162,7 @@ def test_a_sweep_from_the_first_command_to_mlflow(user: User) -> None:
     assert_mlflow_mirrors_the_ledger(user)
     assert "films/4/soft_triple" in output
     assert "mlflow ui" in output
+    assert "note: films: no test part: " in output, "what a plan says of the data"
     assert "Traceback" not in output
     for record in user.trials:
         assert [each.number for each in record.evaluations] == [1, 2, 3, 4]
