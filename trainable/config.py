@@ -126,7 +126,7 @@ class TrialConfig(BaseModel):
         ge=0,
         le=1024,
         description="rank of the updates that are trained in place of the encoder's matrices (LoRA with alpha 16), the "
-        "rest of it staying as it is; rates some ten times higher suit; 0: all weights are trained",
+        "rest of it staying as it is; some four times the rate suits; 0: all weights are trained",
     )
     weight_decay: float = Field(
         0.01, ge=0, le=1, description="AdamW's weight decay of the matrices of encoder and head, not of proxies"

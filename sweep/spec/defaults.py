@@ -33,7 +33,7 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
         "arXiv:2006.04884, use 1e-5 to 3e-5, Gao et al., 2021, arXiv:2012.15723, up to 5e-5), 1.2e-5 to 1.1e-4 at 768 "
         "(Devlin et al., 2019: 2e-5 to 5e-5), 4.7e-5 to 4.3e-4 at 384 (all-MiniLM-L6-v2 did best at 1e-4 to 2e-4: "
         "tests/benchmarks). A sweep over encoders of several widths searches all of it; one whose encoder states no "
-        "width, 1e-5 to 2e-4. With `lora_rank`, ten times as high. The first trial stands in the middle.",
+        "width, 1e-5 to 2e-4. With `lora_rank`, four times as high. The first trial stands in the middle.",
         "beta": "The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.",
         "proxy_lr": "Proxies start at random: the code of SoftTriple and of Proxy Anchor trains them 100 times as fast "
         "as the rest.",
