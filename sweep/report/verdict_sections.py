@@ -143,11 +143,16 @@ def _published(verdict: Verdict) -> Section:
     )
     if not rows:
         return Section(anchor="papers", title="What the papers report")
-    columns = ("method", "setting", "published gain", "gain here (95 % interval)", "source")
+    baselines = dict.fromkeys(each.baseline for each in verdict.comparisons if each.baseline)
+    over = f" over {' or '.join(baselines)}" if baselines else ""
+    columns = ("method", "setting", "published gain", f"gain here{over} (95 % interval)", "source")
     return Section(
         anchor="papers",
         title="What the papers report",
-        text=("Gains over cross-entropy in points. A gain here and a published one are different quantities:",),
+        text=(
+            f"Published gains are over cross-entropy{', those here' * bool(over)}{over}, in points. A gain here and a "
+            "published one are different quantities:",
+        ),
         points=CAVEATS,
         tables=(Table(title="Published averages and this sweep", columns=columns, rows=rows, words=5),),
     )
