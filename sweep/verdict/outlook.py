@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sweep.records.trial import TrialRecord
 from sweep.verdict.learning_curve import Expected, alike, learning_curve
-from sweep.verdict.model import Comparison
+from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.variance import configuration_variance
 from trainable.outcomes import Outcome
 from trainable.shots import Shots
@@ -22,6 +22,7 @@ from trainable.shots import Shots
 __all__ = ["Outlook", "last_doubling", "more_trials", "outlooks"]
 
 _FEWEST_TRIALS = 4
+_LABELLESS = ("label_names", "predictions")  # the methods that read no labelled rows, to which more are nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,8 @@ class Outlook:
     """What more labels, or more trials, would bring a method on one dataset.
 
     title: of the comparison with the most labels.
-    method: the best one there.
+    method: the best one there of those that learn from labels.
+    overall: whether it is the best of all.
     shots, fewer: the two largest numbers of labels that were compared.
     labels: the gain by twice the labels.
     trials: the gain by twice the trials; None where too few were completed.
@@ -37,6 +39,7 @@ class Outlook:
 
     title: str
     method: str
+    overall: bool = True
     shots: Shots
     fewer: Shots
     labels: Expected
@@ -46,8 +49,9 @@ class Outlook:
     def sentence(self) -> str:
         """What would bring more."""
         gain = f"{_points(self.labels.mean)} ({_number(self.labels.low)} to {_number(self.labels.high)})"
+        named = self.method if self.overall else f"{self.method}, the best of those that learn from labels,"
         text = (
-            f"{self.title}: twice the labels would bring {self.method} about {gain}, if its error falls as it did "
+            f"{self.title}: twice the labels would bring {named} about {gain}, if its error falls as it did "
             f"from {self.fewer} to {self.shots}"
         )
         if self.trials is None:
@@ -72,19 +76,30 @@ def outlooks(comparisons: Sequence[Comparison], trials: Mapping[str, Sequence[Tr
 
 
 def _outlook(comparisons: Sequence[Comparison], trials: Mapping[str, Sequence[TrialRecord]]) -> Iterator[Outlook]:
-    most = max(comparisons, key=lambda each: (each.best is not None, each.per_unit))
-    best = most.best
+    most = max(comparisons, key=lambda each: (_learner(each) is not None, each.per_unit))
+    best = _learner(most)
     curve = learning_curve(comparisons, best.method) if best is not None else None
     if best is None or curve is None or curve.most is not most:
         return
     yield Outlook(
         title=most.title,
         method=best.method,
+        overall=best is most.best,
         shots=most.shots,
         fewer=curve.fewer.shots,
         labels=curve.doubled(),
         trials=more_trials(trials.get(best.cell, ())),
     )
+
+
+def _learner(comparison: Comparison) -> Arm | None:
+    """The best arm of those that learn from labels; None if none of them has a score."""
+    best = comparison.best
+    if best is None or best.method not in _LABELLESS:
+        return best
+    means = {arm.method: arm.summary.mean for arm in comparison.arms if arm.summary is not None}
+    learners = [method for method in means if method not in _LABELLESS]
+    return comparison.arm(max(learners, key=means.__getitem__, default=None))
 
 
 # ---- twice the trials ------------------------------------------------------------------------------------------------

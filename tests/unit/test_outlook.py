@@ -11,7 +11,7 @@ import pytest
 from sweep.records.trial import TrialRecord
 from sweep.verdict import verdict
 from sweep.verdict.learning_curve import alike, expected_score, learning_curve, more_labels
-from sweep.verdict.outlook import more_trials
+from sweep.verdict.outlook import more_trials, outlooks
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.outcomes import Outcome
 
@@ -152,3 +152,20 @@ def test_the_sentence_says_what_would_bring_more_where_that_is_clear() -> None:
     assert replace(found, labels=labels, trials=0.01).sentence.endswith("Label, rather than search.")
     assert replace(found, labels=labels, trials=0.08).sentence.endswith("Search, rather than label.")
     assert replace(found, labels=labels, trials=0.05).sentence.endswith("5.0 points.")
+
+
+def test_where_the_best_reads_no_labels_the_outlook_is_that_of_the_best_that_does() -> None:
+    """The answers of another system are as good with twice the labels as without."""
+    found = verdict(synthetic_results(datasets=("cr",), shots=(8, 16), trials=2, draws=4)).comparisons
+    means = {arm.method: arm.summary.mean for arm in found[1].arms if arm.summary is not None}
+    first, second = sorted(means, key=means.__getitem__, reverse=True)[:2]
+    renamed = []
+    for each in found:
+        arms = tuple(replace(arm, method="predictions") if arm.method == first else arm for arm in each.arms)
+        best = next(arm for arm in arms if arm.method == "predictions")
+        renamed.append(replace(each, arms=arms, best=best))
+    (outlook,) = outlooks(renamed, {})
+    assert outlook.method == second
+    assert f"{second}, the best of those that learn from labels, about" in outlook.sentence
+    alone = [replace(each, arms=(each.best,)) for each in renamed if each.best is not None]
+    assert outlooks(alone, {}) == ()
