@@ -47,9 +47,11 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     if comparison.baseline is None:
         return f"{best.method} scored {score(best.summary)}; there is no other method here to compare it with."
     if base is None or base.summary is None:
+        alone = sum(arm.summary is not None for arm in comparison.arms) == 1
+        first = f"Only {best.method} is confirmed, with" if alone else f"{best.method} has the highest mean,"
         return (
-            f"{best.method} has the highest mean, {score(best.summary)}, but the baseline {comparison.baseline} has "
-            "no confirmed score, so no difference was tested."
+            f"{first} {score(best.summary)}, but the baseline {comparison.baseline} has no confirmed score, so no "
+            "difference was tested."
         )
     others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:

@@ -167,6 +167,18 @@ def test_a_lead_that_another_way_of_reading_turns_round_is_said_to_be_none() -> 
     )
 
 
+def test_the_only_confirmed_method_is_not_said_to_have_the_highest_mean() -> None:
+    """As that of predictions, which need no training, while the others are still searched."""
+    (comparison,) = result().comparisons
+    first, second = (replace(arm, summary=None, difference=None) for arm in comparison.arms[:2])
+    third = replace(second, method="supcon")
+    only = replace(second, summary=Summary(n=5, mean=0.7, sd=0.05, low=0.67, high=0.73))
+    running = replace(comparison, arms=(first, only, third), best=only, baseline=first.method)
+    assert sentence(running, 1).startswith(f"Only {only.method} is confirmed, with 70.0 % (")
+    also = replace(third, summary=Summary(n=5, mean=0.6, sd=0.05, low=0.57, high=0.63))
+    assert "has the highest mean" in sentence(replace(running, arms=(first, only, also)), 1)
+
+
 def test_the_best_is_compared_with_what_everybody_would_do() -> None:
     (comparison,) = result().comparisons
     difference = Difference(n=20, mean=0.012, sd=0.05, low=-0.004, high=0.028, p_value=0.2)
