@@ -22,7 +22,7 @@ _MOST_PANELS = 24
 
 def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Chart | None:
     """The mean test score of each arm against its seconds of workers' time; None unless a comparison has two arms that
-    took any."""
+    took any. Predictions, whose time and money were spent elsewhere, are left out."""
     rows = [_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms if _is_shown(arm)]
     several = {title for title, own in grouped(rows, "comparison").items() if len(own) > 1}
     chosen = tuple(row for row in rows if row["comparison"] in several)
@@ -43,7 +43,7 @@ def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: st
 
 
 def _is_shown(arm: Arm) -> bool:
-    return arm.summary is not None and arm.cost.spent.total > 0
+    return arm.summary is not None and arm.cost.spent.total > 0 and arm.method != "predictions"
 
 
 def _row(comparison: Comparison, arm: Arm) -> Row:

@@ -22,7 +22,8 @@ __all__ = ["METRICS", "selection", "sentence"]
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 _CHEAP = 0.5  # a share of the other's time that is worth a word
-_UNTRAINED = ("frozen", "label_names", "predictions")  # the methods that train no encoder
+_ELSEWHERE = "predictions"  # the method whose answers another system gave
+_UNTRAINED = ("frozen", "label_names", _ELSEWHERE)  # the methods that train no encoder
 _RULES = {
     "head": "by the head",
     "nearest": "by the nearest proxy or centroid",
@@ -187,7 +188,7 @@ def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     """What a baseline that nothing is shown to beat cost, where that is much less than the next method cost, and what
     that means where it trains no encoder."""
     next_best = max(others, key=lead)
-    spent, other = base.cost.spent.total, next_best.cost.spent.total
+    spent, other = _seconds(base), _seconds(next_best)
     text = ""
     if 0 < spent < _CHEAP * other:
         text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
@@ -201,10 +202,15 @@ def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
 
 def _dear(best: Arm, base: Arm) -> str:
     """What a better method cost, where that is much more than the baseline cost."""
-    spent, other = best.cost.spent.total, base.cost.spent.total
+    spent, other = _seconds(best), _seconds(base)
     if not 0 < other < _CHEAP * spent:
         return ""
     return f" {best.method} took {rounded(round(spent / other)):,} times as long as {base.method}."
+
+
+def _seconds(arm: Arm) -> float:
+    """The workers' time that it took; 0 for predictions, which took theirs elsewhere."""
+    return 0.0 if arm.method == _ELSEWHERE else arm.cost.spent.total
 
 
 def _turned(base: Arm, others: Sequence[Arm]) -> str:

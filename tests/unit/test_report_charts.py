@@ -83,6 +83,11 @@ def test_each_arm_stands_at_what_it_cost_and_reached(found: Verdict) -> None:
     assert [row["mean"] for row in rows] == [pytest.approx(100 * arm.summary.mean) for arm in arms if arm.summary]
     alone = replace(found.comparisons[0], arms=found.comparisons[0].arms[:1])
     assert quality_against_cost(replace(found, comparisons=(alone,)), KNOWN, "accuracy") is None
+    base, other = found.comparisons[0].arms
+    elsewhere = replace(other, cell="answers", method="predictions")
+    shown = replace(found.comparisons[0], arms=(base, other, elsewhere))
+    chart = the(quality_against_cost(replace(found, comparisons=(shown,)), KNOWN, "accuracy"))
+    assert [row["method"] for row in chart.rows] == [base.method, other.method], "its time and money are not known"
 
 
 def test_the_history_follows_the_best_completed_trial(results: SweepResults, found: Verdict) -> None:

@@ -207,3 +207,6 @@ def test_a_cheap_baseline_that_nothing_is_shown_to_beat() -> None:
         "whether it was worth it is for the reader to say"
     )
     assert "took" not in told(("soft_triple", 2.9, 0.12), spent=0.6), "it is not much less"
+    for p_value in (0.01, 0.12):
+        text = told(("soft_triple", 2.9, p_value), spent=0.02, baseline="predictions")
+        assert "took" not in text, "their time was spent elsewhere"
