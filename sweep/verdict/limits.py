@@ -77,14 +77,21 @@ def _unseen(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
         if not open_arms or open_arms[0][1].rows >= FEW_ROWS:
             continue
         points = max(100 * smallest_seen(parts.variance, LEVEL / family) for _, parts in open_arms)
-        rows, methods = open_arms[0][1].rows, len(comparison.arms)
         kind = "labels" if isinstance(open_arms[0][1], RepeatedParts) else "test rows"
         words = (
-            f"{rows} {kind} cannot separate these {methods} methods ({comparison.title}): differences under "
-            f"{points:.0f} points stay unseen"
+            f"{_draws(max(parts.draws for _, parts in open_arms))} on {open_arms[0][1].rows} {kind} cannot separate "
+            f"{_named(comparison, [arm for arm, _ in open_arms])} ({comparison.title}): differences under "
+            f"{points:.0f} points may stay unseen"
         )
         said[comparison.dataset] = max(said.get(comparison.dataset, (0.0, "")), (points, words))
     yield from (words for _, words in said.values())
+
+
+def _named(comparison: Comparison, open_arms: Sequence[Arm]) -> str:
+    """Those that cannot be told from the baseline, if others can."""
+    if len(open_arms) == len(comparison.arms) - 1:
+        return f"these {len(comparison.arms)} methods"
+    return f"{some(arm.method for arm in open_arms)} from {comparison.baseline}"
 
 
 def _shared_rows(results: SweepResults, comparisons: Sequence[Comparison]) -> Iterator[str]:

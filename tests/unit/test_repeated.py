@@ -240,9 +240,18 @@ def test_few_labels_are_said_to_leave_differences_unseen() -> None:
     widest = max(each.components.variance for each in known if each.components is not None)
     points = 100 * (stats.norm.isf(LEVEL / 2 / 2) + stats.norm.isf(0.2)) * np.sqrt(widest)
     (said,) = (said for said in found.warnings if "unseen" in said)
-    assert said.startswith("60 labels cannot separate these 3 methods (small, 8 labels per class): ")
-    assert f"differences under {points:.0f} points stay unseen" in said
+    assert said.startswith("8 draws on 60 labels cannot separate these 3 methods (small, 8 labels per class): ")
+    assert f"differences under {points:.0f} points may stay unseen" in said
     assert any("have also chosen it, on other draws: small" in said for said in found.warnings)
+
+
+def test_only_methods_that_are_not_told_apart_are_said_to_be_inseparable() -> None:
+    losses = ("cross_entropy", "proxy_anchor", "supcon")
+    results = synthetic_results(datasets=("small",), losses=losses, classes=("a", "b"), draws=8, gain={"supcon": -0.3})
+    found = verdict(shortened(results, 60))
+    assert [arm.method for arm in found.comparisons[0].arms if arm.significant] == ["supcon"]
+    (said,) = (said for said in found.warnings if "unseen" in said)
+    assert "60 test rows cannot separate proxy_anchor from cross_entropy (small, 8 labels per class)" in said
 
 
 def shortened(results: SweepResults, rows: int) -> SweepResults:
