@@ -136,7 +136,7 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
     elif worse and len(worse) == len(others):
         text = f"{base.method}, the baseline, won with {score(mean)}."
     else:
-        text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], family, bool(worse))
+        text = _undecided(best, base, mean, [arm for arm in others if arm not in worse], others, family)
     text += _aside("Worse than", base, worse) + _equivalent(base, others, margin)
     return text + (_dear(best, base) if better else _cheap(base, others, margin))
 
@@ -153,16 +153,19 @@ def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     return f"{text} Among all methods it comes first in {100 * chance:.0f} % of resamples."
 
 
-def _undecided(best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], family: int, some_worse: bool) -> str:
+def _undecided(
+    best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], others: Sequence[Arm], family: int
+) -> str:
     """The sentence where no method is significantly better, and those of `open_arms` are not significantly worse."""
-    result = "No method is shown to be better than" if some_worse else "No method can be told from"
+    result = "No method is shown to be better than" if len(open_arms) < len(others) else "No method can be told from"
     first = best if best in open_arms else max(open_arms, key=lead)
     if abs(lead(first)) < 0.0005:  # which would be shown as a lead of 0.0 points
         same = f"{first.method}, the best of the others, has the same mean, {percent(mean.mean)}"
         return f"{result} {base.method}: {same} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
     if best is base:
+        place = "the next" if lead(first) >= max(map(lead, others)) else "which is not shown to be worse"
         text = (
-            f"{result} {base.method}, which has the highest mean, {percent(mean.mean)}: {first.method}, the next, is "
+            f"{result} {base.method}, which has the highest mean, {percent(mean.mean)}: {first.method}, {place}, is "
             "behind"
         )
     else:

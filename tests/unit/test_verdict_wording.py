@@ -198,6 +198,15 @@ def test_how_winners_were_chosen() -> None:
     )
 
 
+def test_a_method_that_others_are_ahead_of_is_not_called_the_next() -> None:
+    """The others may be shown to be worse, as by an interval that no collapse has widened."""
+    text = told(("soft_triple", -24.9, 0.01), ("supcon", -49.6, 1.0))
+    assert "supcon, which is not shown to be worse, is behind by 49.6 points" in text
+    assert "the next" not in text
+    assert "Worse than cross_entropy: soft_triple by 24.9 points" in text
+    assert "supcon, the next, is behind" in told(("soft_triple", -24.9, 0.01), ("supcon", -2.0, 1.0))
+
+
 def test_a_cheap_baseline_that_nothing_is_shown_to_beat() -> None:
     cheap = " cross_entropy took 2 % of the time that soft_triple took."
     assert told(("soft_triple", 2.9, 0.12), ("supcon", -3, 0.04), spent=0.02).endswith(cheap)
