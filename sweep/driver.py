@@ -19,11 +19,11 @@ from sweep.execution.ray_cluster import cluster
 from sweep.execution.refit_task import refit_on
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
-from sweep.ledger.provenance import data_records, environment, version_changes
+from sweep.ledger.provenance import confirmed_before, data_records, environment, version_changes
 from sweep.ledger.storage import exclusive
 from sweep.ledger.stored import ledger_place, open_ledger, suggested
 from sweep.records.confirmation import Role
-from sweep.records.sweep import LOOKS_BEFORE, SweepRecord, SweepState
+from sweep.records.sweep import SweepRecord, SweepState
 from sweep.refitting import Training, here, keep_winners
 from sweep.report.preparation import report_prepared
 from sweep.scheduling.dispatcher import Dispatcher
@@ -100,7 +100,7 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         spec = with_rates(pinned(as_begun(spec, recorded), recorded), recorded)
         grid = cells(spec)
         check_inputs(grid)
-        provenance = {**environment(), **_looks_before(known, spec)}
+        provenance = {**environment(), **confirmed_before(known, spec)}
         notes = (*_notes(ledger, known, provenance), *_of_data(grid))
         first = suggested(spec, ledger.new_cells(grid), directory.path.parent)
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
@@ -216,16 +216,6 @@ def _of_data(grid: Sequence[Cell]) -> Iterator[str]:
     """What was dropped or assumed in reading the data, as `plan` says it, and which are longer than what trials read of
     them: a method at chance may owe it to that alone."""
     yield from (f"{name}: {note}" for name, notes in data_notes(grid).items() for note in notes)
-
-
-def _looks_before(known: SweepRecord | None, spec: SweepSpec) -> dict[str, str]:
-    """The looks of an earlier run, if they were others: who has seen a verdict may have chosen the new ones by it."""
-    if known is None or not known.spec:
-        return {}
-    before = SweepSpec.recorded(known.spec).confirm.look_draws
-    if before == spec.confirm.look_draws:
-        return {name: value for name, value in known.provenance.items() if name == LOOKS_BEFORE}
-    return {LOOKS_BEFORE: ", ".join(map(str, before)) or "off"}
 
 
 def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:

@@ -12,7 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweep.records.sweep import DataRecord
+from sweep.records.sweep import DRAWS_BEFORE, LOOKS_BEFORE, DataRecord, SweepRecord, SweepState
+from sweep.spec.model import SweepSpec
 from trainable.datasets.digest import data_digest
 from trainable.datasets.text_data import TextData, pair_column
 from trainable.predicted_classes import PredictedClasses
@@ -20,7 +21,7 @@ from trainable.predicted_classes import PredictedClasses
 if TYPE_CHECKING:
     from sweep.spec.cells import Cell
 
-__all__ = ["data_records", "environment", "version_changes"]
+__all__ = ["confirmed_before", "data_records", "environment", "version_changes"]
 
 _PACKAGES = (
     "few-shot-sweep",
@@ -46,6 +47,20 @@ def environment() -> Mapping[str, str]:
             continue
     commit = _git_commit()
     return {**provenance, "git_commit": commit} if commit else provenance
+
+
+def confirmed_before(known: SweepRecord | None, spec: SweepSpec) -> dict[str, str]:
+    """How winners were confirmed in earlier runs, if otherwise: who has seen a verdict may have chosen other looks, or
+    more draws, by it. More draws in looks are other looks."""
+    if known is None or not known.spec:
+        return {}
+    before = SweepSpec.recorded(known.spec).confirm
+    found = {name: value for name, value in known.provenance.items() if name in (LOOKS_BEFORE, DRAWS_BEFORE)}
+    if before.look_draws != spec.confirm.look_draws:
+        found[LOOKS_BEFORE] = ", ".join(map(str, before.look_draws)) or "off"
+    elif known.state is SweepState.FINISHED and 0 < before.draws < spec.confirm.draws:
+        found[DRAWS_BEFORE] = ", ".join(filter(None, (found.get(DRAWS_BEFORE), str(before.draws))))
+    return found
 
 
 def data_records(cells: Sequence[Cell]) -> Mapping[str, DataRecord]:

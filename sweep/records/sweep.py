@@ -9,10 +9,13 @@ from typing import Any
 
 from trainable.predicted_classes import PredictedClasses
 
-__all__ = ["LOOKS_BEFORE", "DataRecord", "SweepRecord", "SweepState"]
+__all__ = ["DRAWS_BEFORE", "LOOKS_BEFORE", "DataRecord", "SweepRecord", "SweepState"]
 
 LOOKS_BEFORE = "confirm.looks before"
 """The provenance of a sweep that was run again with other looks: the earlier ones."""
+
+DRAWS_BEFORE = "confirm.draws before"
+"""The provenance of a sweep that was run again with more draws after it had finished: the earlier numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from itertools import chain
 
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import LOOKS_BEFORE, DataRecord
+from sweep.records.sweep import DRAWS_BEFORE, LOOKS_BEFORE, DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.blocks import RULES_WITH_RUNGS
@@ -114,6 +114,12 @@ def _looked_otherwise(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
         yield (
             f"`confirm.looks` changed after the sweep had run (were {before}, are {now}); if a verdict had been seen, "
             "p-values are too small"
+        )
+    if (fewer := results.sweep.provenance.get(DRAWS_BEFORE)) is not None and spec.confirm.draws:
+        yield (
+            f"`confirm.draws` was raised after a verdict had been seen (was {fewer}, is {spec.confirm.draws}): if that "
+            "was why, p-values are too small, since whoever adds draws until something holds finds it; "
+            "`confirm.looks` plans for that"
         )
 
 

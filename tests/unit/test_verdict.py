@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sweep.driver import _looks_before
+from sweep.ledger.provenance import confirmed_before
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
 from sweep.records.results import SweepResults
-from sweep.records.sweep import LOOKS_BEFORE, DataRecord, SweepState
+from sweep.records.sweep import DRAWS_BEFORE, LOOKS_BEFORE, DataRecord, SweepState
 from sweep.report.write import verdict_json
 from sweep.spec.model import SweepSpec
 from sweep.verdict import Arm, Comparison, Verdict, verdict
@@ -348,9 +348,27 @@ def test_a_run_records_the_looks_of_the_one_before_if_they_were_others() -> None
     same, other = (
         SweepSpec.recorded(small(confirm={"draws": 10, "looks": each}).sweep.spec) for each in ([4, 10], "off")
     )
-    assert _looks_before(None, same) == _looks_before(sweep, same) == {}
-    assert _looks_before(sweep, other) == {LOOKS_BEFORE: "4, 10"}
-    assert _looks_before(replace(sweep, provenance={LOOKS_BEFORE: "6, 10"}), same) == {LOOKS_BEFORE: "6, 10"}
+    assert confirmed_before(None, same) == confirmed_before(sweep, same) == {}
+    assert confirmed_before(sweep, other) == {LOOKS_BEFORE: "4, 10"}
+    assert confirmed_before(replace(sweep, provenance={LOOKS_BEFORE: "6, 10"}), same) == {LOOKS_BEFORE: "6, 10"}
+
+
+def test_a_run_records_fewer_draws_of_a_finished_one_before_and_the_verdict_says_so() -> None:
+    """Who adds draws until something holds finds it too often."""
+    first = small(confirm={"draws": 4}).sweep
+    again = small(confirm={"draws": 6})
+    spec = SweepSpec.recorded(again.sweep.spec)
+    found = confirmed_before(first, spec)
+    assert found == {DRAWS_BEFORE: "4"}
+    assert confirmed_before(again.sweep, spec) == {}
+    assert confirmed_before(again.sweep, SweepSpec.recorded(first.spec)) == {}, "all draws count, as before"
+    assert confirmed_before(replace(first, state=SweepState.INTERRUPTED), spec) == {}, "it had no verdict"
+    assert confirmed_before(replace(again.sweep, provenance=found), spec) == found, "resumed"
+    more = SweepSpec.recorded(small(confirm={"draws": 8}).sweep.spec)
+    assert confirmed_before(replace(again.sweep, provenance=found), more) == {DRAWS_BEFORE: "4, 6"}
+    extended = replace(again, sweep=replace(again.sweep, provenance={**again.sweep.provenance, **found}))
+    assert "(was 4, is 6)" in warned(verdict(extended), "`confirm.draws` was raised after a verdict had been seen")
+    assert not [said for said in verdict(again).warnings if "was raised" in said]
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------
