@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from sweep.spec.cells import Cell, cells
 from sweep.spec.defaults import AUTO
 from sweep.spec.feasibility import check_encoder_of, check_trials
-from sweep.spec.fields import FORMER_DEFAULTS, NEW_DEFAULTS, NEW_READING, TRIAL_FIELDS
+from sweep.spec.fields import FORMER_DEFAULTS, NEW_DEFAULTS, NEW_READING, TRIAL_FIELDS, is_used
 from sweep.spec.model import SweepSpec
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import load, pin
@@ -72,7 +72,8 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     if spec.protocol.validation == "auto" and recorded.get("protocol", {}).get("validation") == "all":
         spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"validation": "all"})})
     known = {name for block in ("trial", "search", "compare") for name in recorded.get(block, {})}
-    new = {name: TrialConfig.model_fields[name].default for name in NEW_DEFAULTS if name not in known}
+    unknown = [name for name in NEW_DEFAULTS if name not in known and _was_read(name, recorded)]
+    new = {name: TrialConfig.model_fields[name].default for name in unknown}
     former = {name: value for name, value in FORMER_DEFAULTS.items() if recorded.get("trial", {}).get(name) == value}
     unsaid = {name: value for name, value in former.items() if spec.trial.get(name) == TRIAL_FIELDS[name].default}
     changed = {name: value for name, value in {**new, **unsaid}.items() if name in spec.trial}
@@ -80,6 +81,12 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
         return spec
     earlier = {**spec.trial, **changed}
     return spec.model_copy(update={"trial": {name: value for name, value in earlier.items() if value is not None}})
+
+
+def _was_read(field: str, recorded: Mapping[str, Any]) -> bool:
+    """Whether a recipe of the recorded spec reads a field, so that only an earlier version can have left it out."""
+    alone = recorded.get("trial", {}).get("recipe", TRIAL_FIELDS["recipe"].default)
+    return any(is_used(field, recipe, None) for recipe in recorded.get("compare", {}).get("recipe", [alone]))
 
 
 def with_rates(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:

@@ -440,6 +440,18 @@ def test_a_sweep_of_before_keeps_the_defaults_that_it_began_with(given: dict[str
     assert not {"recipe", "head", "proxy_start"} & set(fingerprint)
 
 
+@pytest.mark.parametrize("recipes", [["frozen"], ["frozen", "label_names"], ["predictions"], ["setfit"]])
+def test_a_recipe_that_joins_a_sweep_has_the_defaults_of_a_new_one(recipes: list[str]) -> None:
+    """What the recipes before did not read is not on record, which does not make it a sweep of an earlier version."""
+    first = {"dataset": ["support"], "shots": [4], "recipe": recipes}
+    more = {**first, "recipe": [*recipes, "fine_tune"], "loss": ["soft_triple"]}
+    rest = {"name": "x", "search": {"predictions": {"path": "/answers.csv"}}, "trial": {"encoder": "all-MiniLM-L6-v2"}}
+    begun, joined = (SweepSpec.model_validate({**rest, "compare": compare}) for compare in (first, more))
+    assert as_begun(joined, begun.resolved()) == joined
+    config = next(cell for cell in cells(joined) if cell.method == "soft_triple").default_config()
+    assert (config.embedding, config.head, config.restarts) == ("auto", "centroid", 1)
+
+
 def test_a_sweep_that_began_with_proxies_at_centroids_keeps_them_where_its_spec_says_nothing() -> None:
     spec = spec_of(loss="soft_triple")
     recorded = spec.resolved() | {"trial": spec.resolved()["trial"] | {"proxy_start": "centroids"}}
