@@ -260,7 +260,7 @@ def _needed(arm: Arm) -> str:
         return ""
     if difference.components is not None:
         return _resolution(arm, difference.components)
-    count = "more than 100,000" if arm.draws_needed is None else f"about {rounded(arm.draws_needed):,}"
+    count = "more than 100,000" if arm.draws_needed is None else _about(arm, arm.draws_needed)
     return f"; {count} draws would be needed to resolve that"
 
 
@@ -268,10 +268,10 @@ def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
     """What would resolve a difference: more draws, more test rows (labelled ones, where all are tested), or neither."""
     unit = "labelled rows" if isinstance(found, RepeatedParts) else "test rows"
     if arm.rows_with_draws is not None:
-        fewer = f"about {rounded(arm.rows_with_draws):,} {unit} with {MANY_DRAWS} draws"
+        fewer = f"{_about(arm, arm.rows_with_draws)} {unit} with {MANY_DRAWS} draws"
         return f"; no number of draws on these {found.rows:,} {unit} would resolve that, but {fewer} would"
     ways = [
-        f"about {rounded(count):,} {counted}"
+        f"{_about(arm, count)} {counted}"
         for count, counted in ((arm.draws_needed, "draws"), (arm.rows_needed, unit))
         if count is not None
     ]
@@ -280,6 +280,11 @@ def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
     if arm.draws_needed is None:
         return f"; no number of draws on these {found.rows:,} {unit} would resolve that, but {ways[0]} would"
     return f"; {' or '.join(ways)} would be needed to resolve that"
+
+
+def _about(arm: Arm, count: int) -> str:
+    """So many; no fewer where the test allows for collapses, of which the count knows nothing."""
+    return f"{'about' if difference_of(arm).mixture is None else 'at least'} {rounded(count):,}"
 
 
 def _evidence(arm: Arm, family: int) -> str:

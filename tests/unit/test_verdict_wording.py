@@ -7,6 +7,7 @@ from functools import cache
 
 from sweep.records.spent import Spent
 from sweep.verdict import Arm, Verdict, verdict
+from sweep.verdict.collapse import Mixture
 from sweep.verdict.named_best import NamedBest
 from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
@@ -93,6 +94,18 @@ def test_the_best_by_the_draws_of_both_is_named_though_its_lead_is_not_the_large
     assert "supcon is ahead of it on the draws of both, +1.5 points, but that may be chance" in told(
         ("soft_triple", 2, 0.01), ("supcon", 1.5, 0.2), ahead="supcon"
     )
+
+
+def test_what_would_resolve_a_difference_is_a_least_number_where_collapses_are_allowed_for() -> None:
+    """Of which the number knows nothing: the test asks for more."""
+    (comparison,) = result().comparisons
+    base = replace(comparison.arms[0], summary=Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73))
+    led = _led(base, "soft_triple", 0.006, 0.4, 312, 0.5)
+    assert led.difference is not None
+    allowed = Mixture(mean=0.006, trained=None, ours=None, theirs=None)
+    mixed = replace(led, difference=replace(led.difference, mixture=allowed))
+    for arm, count in ((led, "; about 310 draws"), (mixed, "; at least 310 draws")):
+        assert count in sentence(replace(comparison, arms=(base, arm), best=arm, baseline=base.method), 6, 1.0)
 
 
 def test_how_many_draws_are_needed_is_said_only_where_it_helps() -> None:
