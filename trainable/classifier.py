@@ -96,8 +96,10 @@ class Classifier:
         single texts are classified or the other way round, and for texts that are no valid Unicode.
         """
         if self.paired != (pairs is not None):
-            needed = "pairs of texts" if self.paired else "single texts"
-            raise ValueError(f"this classifier takes {needed}; received {'single texts' if self.paired else 'pairs'}")
+            if self.paired:
+                remedy = "give the second text of each as a second list, `pairs`"
+                raise ValueError(f"this classifier takes pairs of texts; received single texts: {remedy}")
+            raise ValueError("this classifier takes single texts; received pairs: leave out the second texts")
         texts, pairs = listed(texts), None if pairs is None else listed(pairs)
         if pairs is not None and len(pairs) != len(texts):
             raise ValueError(f"as many second texts as first ones are needed; received {len(pairs)} for {len(texts)}")

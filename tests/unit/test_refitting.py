@@ -575,7 +575,7 @@ def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tm
         "same",
         "other",
     ]
-    with pytest.raises(ValueError, match="takes pairs of texts; received single texts"):
+    with pytest.raises(ValueError, match="takes pairs of texts; received single texts: give the second text of each"):
         classifier.predict(["a red film"])
     single = replace(classifier, paired=False)
     with pytest.raises(ValueError, match="takes single texts; received pairs"):
