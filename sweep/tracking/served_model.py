@@ -1,6 +1,7 @@
 """A kept classifier as MLflow loads and serves it. MLflow runs this file by itself, from the model's own folder.
 
-Input: a table with a column `text`, and `text_pair` for pairs. Output: for each row its label and probability.
+Input: a table with a column `text`, and `text_pair` for pairs. Output: for each row its label and probability, under
+the row's own name in the index, by which pandas joins tables.
 """
 
 # What is beside the classifier's folder is all there is where a model is served: nothing of this project.
@@ -50,7 +51,8 @@ class ServedClassifier(PythonModel):
             {
                 "label": [self.classifier.labels[place] for place in best_N],
                 "probability": [float(row_C[place]) for row_C, place in zip(probabilities_NC, best_N, strict=True)],
-            }
+            },
+            index=model_input.index,
         )
 
 

@@ -48,6 +48,25 @@ def test_a_column_that_stands_twice_is_refused() -> None:
         texts(pd.DataFrame([["a", "b"]], columns=["text", "text"]), "text")
 
 
+def test_answers_join_the_rows_that_they_are_of() -> None:
+    """Of a shuffled or filtered table, pandas would else give each row the answer of another one."""
+    import pandas as pd
+    import torch
+
+    class Lengths:
+        labels, paired = ("short", "long"), False
+
+        def predict_proba(self, texts: list[str], pairs: None) -> torch.Tensor:
+            return torch.tensor([[len(text) < 3, len(text) >= 3] for text in texts], dtype=torch.float).reshape(-1, 2)
+
+    served = runpy.run_path(str(registry._SERVED))["ServedClassifier"]()
+    served.classifier = Lengths()
+    table = pd.DataFrame({"text": ["a", "bbbb", "cc"]}, index=[2, 0, 1])
+    joined = table.join(served.predict(None, table))
+    assert joined["label"].tolist() == ["short", "long", "short"]
+    assert served.predict(None, table[:0]).empty
+
+
 @pytest.mark.slow
 def test_it_answers_as_the_classifier_whatever_the_recipe(
     toy_csv: Path, tiny_bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
