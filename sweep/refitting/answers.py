@@ -42,8 +42,7 @@ def answer(
     Raises FolderError for a folder without a classifier or a file that cannot be written, and DataError for a file that
     cannot be read.
     """
-    if out.exists() and file.exists() and out.samefile(file):
-        raise FolderError(f"the answers get a file of their own; {out} is the file that is read: give another --out")
+    out = _place(out, file)
     classifier = load_classifier(folder)
     texts, pairs = read_texts(file, text, pair)
     copied = read_texts(file, id_column, None)[0] if id_column not in (None, text, pair) else None
@@ -66,6 +65,16 @@ def answer(
     return (
         f"{len(texts):,} rows classified into {out}{_said(texts, classifier.labels, probabilities_NC, abstain_below)}"
     )
+
+
+def _place(out: Path, file: Path) -> Path:
+    """The file to write, to which a link leads. Raises FolderError for the file that is read, and for what is no file:
+    a folder, or a device or pipe, which a file would replace."""
+    if out.exists() and file.exists() and out.samefile(file):
+        raise FolderError(f"the answers get a file of their own; {out} is the file that is read: give another --out")
+    if out.exists() and not out.is_file():
+        raise FolderError(f"the answers are written into a file; {out} is none: give another --out")
+    return out.resolve() if out.is_symlink() else out
 
 
 def _said(texts: list[str], labels: tuple[str, ...], probabilities_NC: Tensor, abstain_below: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,23 @@ def test_wrong_places_are_refused(folder: Path, tmp_path: Path) -> None:
         answer(folder, tmp_path / "in.csv", tmp_path / "no" / "out.csv")
     with pytest.raises(FolderError, match="give that folder"):
         answer(tmp_path, tmp_path / "in.csv", tmp_path / "out.csv")
+
+
+def test_what_is_no_file_is_never_replaced_by_one(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of /dev/stdout, /dev/null or a pipe a container's root would else make a plain file, for all programs."""
+    (tmp_path / "in.csv").write_text("text,b\na,c\n")
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), Path(".."), tmp_path / "pipe", tmp_path):
+        with pytest.raises(FolderError, match=r"are written into a file; .* is none: give another --out"):
+            answer(folder, tmp_path / "in.csv", out)
+    assert (tmp_path / "pipe").is_fifo()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "out.csv")
+    answer(folder, tmp_path / "in.csv", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len(answered(tmp_path / "out.csv")) == 1
 
 
 @pytest.mark.parametrize("name", ["in.csv", "new texts (1).csv", "in[2].tsv"])
