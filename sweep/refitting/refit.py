@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -42,6 +43,11 @@ __all__ = [
 ]
 
 _CARD = "README.md"
+_OWN = re.compile(
+    r"README\.md|classifier\.py|__pycache__|additional_chat_templates|"
+    r"[^.].*\.(json|safetensors|onnx|txt|model|jinja|codes|tokenizer)"
+)
+"""What encoders, tokenizers and heads write into a classifier's folder."""
 
 Told = Callable[[str], None]
 """Called with what is done now, in a few words."""
@@ -248,16 +254,33 @@ def register_kept(kept: Kept, model: str) -> str:
 
 
 def check_folder(out: Path) -> None:
-    """Raise FolderError for a folder that holds anything but a classifier, which is replaced."""
+    """Raise FolderError for a folder that holds anything but a classifier, which is replaced, or that cannot be."""
     try:
         if out.is_symlink() or (out.exists() and not out.is_dir()):
             raise FolderError(f"a classifier is written into a folder; {out} is none: give another --out")
-        if out.is_dir() and any(out.iterdir()) and not (out / "classifier.json").is_file():
-            raise FolderError(f"a classifier gets a folder of its own; {out} holds other files: give another --out")
-        place = next(each for each in (out, *out.absolute().parents) if each.exists())
+        if Path.cwd().is_relative_to(out.resolve()):
+            raise FolderError(
+                f"the folder of a classifier is put in its place as a whole; {out} is where this runs: give another "
+                "--out"
+            )
+        if out.is_dir():
+            _check_content(out)
+        place = next(each for each in out.absolute().parents if each.exists())  # the folder is made beside its place
         if not os.access(place, os.W_OK):
             raise FolderError(f"a classifier must be written; {place} may not be written: give another --out")
     except OSError as error:
         raise FolderError(
             f"a classifier must be written; {out} cannot be ({error.strerror}): give another --out"
         ) from error
+
+
+def _check_content(out: Path) -> None:
+    names = sorted(path.name for path in out.iterdir())
+    if names and not (out / "classifier.json").is_file():
+        raise FolderError(f"a classifier gets a folder of its own; {out} holds other files: give another --out")
+    if others := [name for name in names if not _OWN.fullmatch(name)]:
+        shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        raise FolderError(
+            f"a classifier that is there is replaced with its folder; {out} holds {shown} too: move that, or give "
+            "another --out"
+        )
