@@ -90,7 +90,8 @@ def _said(texts: list[str], labels: tuple[str, ...], probabilities_NC: Tensor, a
         said = f"; all are left to a person: the surest has a probability of {float(sure_N.max()):.2f}"
     else:
         counts = Counter(labels[place] for place in probabilities_NC.argmax(dim=1).tolist())
-        said = f" ({', '.join(f'{count:,} {label}' for label, count in counts.most_common(5))})"
+        shown = (f"{count:,} {' '.join(label.split())}" for label, count in counts.most_common(5))
+        said = f" ({', '.join(shown)})"
     blank = sum(not each.strip() for each in texts)
     return f"{said}; {blank:,} had no text, so that their labels say nothing" if blank else said
 

@@ -48,9 +48,11 @@ def fitted(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -
 
     Parts are what stands between slashes or commas, so that a cell keeps its method however long its dataset is called.
 
+    A line break is a space, since no font has a letter for it.
+
     size: of the font, in points.
     """
-    parts = _PARTS.split(text)
+    parts = _PARTS.split(_line(text))
     while _width("".join(parts), size, bold) > inches:
         longest = max(range(len(parts)), key=lambda place: len(parts[place]))
         if len(parts[longest]) <= _SHORT:
@@ -61,6 +63,7 @@ def fitted(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -
 
 def wrapped(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -> str:
     """The text in at most two lines that are no wider than so many inches, parted between words where that is easy."""
+    text = _line(text)
     if _width(text, size, bold) <= inches:
         return text
     most = next(count for count in range(len(text), 0, -1) if _width(text[:count], size, bold) <= inches or count == 1)
@@ -86,6 +89,10 @@ def named(
             label = cut(f"{number}: {known}", inches, size, bold=bold)
         labels[text] = f"{kind} {number}" if known == "…" else label
     return labels
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _cut_to(text: str, inches: float, size: float, bold: bool) -> str:

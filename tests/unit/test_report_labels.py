@@ -107,6 +107,13 @@ def test_a_title_is_parted_between_words_into_two_lines() -> None:
     assert len(wrapped("W" * 110, 1.8).splitlines()) == 2
 
 
+def test_a_line_break_in_a_name_is_a_space() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as of a letter that no font has, which a run would print
+        assert (fitted("two\nlines", 2), wrapped("two\nlines", 2)) == ("two lines", "two lines")
+        assert len(set(named(["two\nlines", "two lines"], "class", 2).values())) == 2
+
+
 def test_labels_of_different_names_differ_and_letters_without_a_font_become_a_number() -> None:
     found = named(CLASSES, "class", 1.0, 7)
     assert len(set(found.values())) == len(CLASSES)
