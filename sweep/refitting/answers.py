@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import FolderError
-from trainable.datasets.text_files import read_texts
+from trainable.datasets.text_files import read_column, read_texts
 from trainable.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def answer(
     out = _place(out, file)
     classifier = load_classifier(folder)
     texts, pairs = read_texts(file, text, pair)
-    copied = read_texts(file, id_column, None)[0] if id_column not in (None, text, pair) else None
+    copied = read_column(file, id_column) if id_column is not None and id_column not in (text, pair) else None
     try:
         probabilities_NC = classifier.predict_proba(texts, pairs)
     except (TypeError, ValueError) as error:  # what the classifier says of texts that it cannot take

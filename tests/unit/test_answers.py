@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
 from sweep.errors import FolderError
@@ -65,6 +68,24 @@ def test_a_column_is_copied_beside_the_answers(folder: Path, tmp_path: Path) -> 
     assert list(answered(out)[0])[:2] == ["body", "label"]
     with pytest.raises(DataError, match="'number', which it has not; its columns are ticket, body, other"):
         answer(folder, file, out, text="body", id_column="number")
+
+
+def test_ids_of_any_kind_are_copied_and_may_be_missing(folder: Path, tmp_path: Path) -> None:
+    ids = [datetime(2026, 11, 30), None, datetime(2026, 12, 1, 8, 30)]
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "day": ids, "x": [1.0, None, 0.5]}), tmp_path / "in.parquet")
+    answer(folder, tmp_path / "in.parquet", tmp_path / "out.csv", id_column="day")
+    assert [row["day"] for row in answered(tmp_path / "out.csv")] == ["2026-11-30 00:00:00", "", "2026-12-01 08:30:00"]
+    answer(folder, tmp_path / "in.parquet", tmp_path / "out.csv", id_column="x")
+    assert [row["x"] for row in answered(tmp_path / "out.csv")] == ["1", "", "0.5"]
+
+
+@pytest.mark.parametrize("header", ["text", "text,id", "id\ttext"])
+def test_a_header_alone_has_no_answer(header: str, folder: Path, tmp_path: Path) -> None:
+    """As of a night without texts."""
+    file = tmp_path / ("in.tsv" if "\t" in header else "in.csv")
+    file.write_text(f"{header}\n")
+    assert answer(folder, file, tmp_path / "out.csv").startswith("0 rows classified")
+    assert (tmp_path / "out.csv").read_text().split() == ["text,label,probability,margin"]
 
 
 def test_what_is_left_to_a_person_and_what_had_no_text_is_said(folder: Path, tmp_path: Path) -> None:

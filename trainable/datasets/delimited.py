@@ -29,7 +29,7 @@ def read_delimited(
 
     The delimiter is `config.delimiter`, or what a line `sep=;` names; without one, or where only another one does, it
     is the one that makes the columns that `config` names of the header, else `usual`, which the file's ending says.
-    blank: whether lines of nothing but delimiters are rows too.
+    blank: whether lines of nothing but delimiters are rows too, and a header alone is a table without rows.
 
     Raises DataError if several delimiters do, and for malformed lines, by number.
     """
@@ -40,7 +40,7 @@ def read_delimited(
         rows, quote_notes = _tab_rows(path, text, blank=blank)
     else:
         rows, quote_notes = _checked(path, _rows(path, text, delimiter, quoted=True, blank=blank), delimiter), ()
-    header, rows, header_notes = _header(path, rows, config)
+    header, rows, header_notes = _header(path, rows, config, blank=blank)
     return Table(
         place=str(path),
         names=tuple(header),
@@ -149,7 +149,9 @@ def _checked(path: Path, rows: list[_Row], delimiter: str) -> list[_Row]:
     return rows
 
 
-def _header(path: Path, rows: list[_Row], config: DatasetConfig) -> tuple[list[str], list[_Row], tuple[str, ...]]:
+def _header(
+    path: Path, rows: list[_Row], config: DatasetConfig, *, blank: bool
+) -> tuple[list[str], list[_Row], tuple[str, ...]]:
     header = [cell.strip() for cell in rows[0][1]]
     if _is_headerless(path, rows, config):
         return [config.text, config.label], rows, (f"{path.name}: no header; read as text and label",)
@@ -159,7 +161,7 @@ def _header(path: Path, rows: list[_Row], config: DatasetConfig) -> tuple[list[s
             f"{path}: the first line must name the columns; received {listing(header)}, which looks like a row, since "
             "some of it stands below again; write a header such as `text,label` above it"
         )
-    if len(rows) == 1:
+    if len(rows) == 1 and not blank:
         raise DataError(f"{path}: the file has a header and no row; it needs a row for each sentence")
     return header, rows[1:], ()
 

@@ -47,7 +47,8 @@ _CONTENTS = (
 def read_table(path: Path, config: DatasetConfig, *, blank: bool = False) -> Table:
     """Return the columns of one file that `config` names.
 
-    blank: whether lines of nothing but delimiters, as at the end of many a spreadsheet, are rows too.
+    blank: whether lines of nothing but delimiters, as at the end of many a spreadsheet, are rows too, and a header
+        alone is a table without rows.
 
     Raises DataError for an unknown format, an unreadable, empty or binary file, and malformed lines, by number.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from trainable.datasets.files import decoded, read_table, split_suffix
 from trainable.datasets.table import spelled
 from trainable.errors import DataError
 
-__all__ = ["read_texts"]
+__all__ = ["read_column", "read_texts"]
 
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 
@@ -24,20 +25,40 @@ def read_texts(file: Path, text: str, pair: str | None) -> tuple[list[str], list
 
     Raises DataError for a file or a column that is not there, and for cells that hold no text.
     """
-    if not file.is_file():
-        raise DataError(f"a file of texts is read; there is none at {file}: correct the path")
     if pair == text:
         raise DataError(f"the second texts of pairs stand in a column of their own; received {pair!r} for both")
+    columns = _columns(file, text, pair)
+    return _cells(file, text, columns[text]), None if pair is None else _cells(file, pair, columns[pair])
+
+
+def read_column(file: Path, column: str) -> list[str]:
+    """Return the values of a column that is copied, such as ids or dates: empty where there is none.
+
+    Raises DataError for a file or a column that is not there.
+    """
+    return [_copied(value) for value in _columns(file, column)[column]]
+
+
+def _copied(value: object) -> str:
+    missing = value is None or (isinstance(value, float) and math.isnan(value))
+    return "" if missing else value if isinstance(value, str) else spelled(value) or str(value)
+
+
+def _columns(file: Path, column: str, second: str | None = None) -> Mapping[str, Sequence[object]]:
+    """The values of one or two columns. Raises DataError for a file or a column that is not there."""
+    if not file.is_file():
+        raise DataError(f"a file of texts is read; there is none at {file}: correct the path")
     if split_suffix(file)[1] in _TABLES and not set((lines := decoded(file)[0]).split("\n", 1)[0]) & set(",;\t|"):
         columns: Mapping[str, Sequence[object]] = _only_column(file, lines)
         names: Sequence[str] = list(columns)
     else:
-        config = DatasetConfig(name="texts", path=str(file), text=text, text_pair=pair, label=text)
+        config = DatasetConfig(name="texts", path=str(file), text=column, text_pair=second, label=column)
         table = read_table(file, config, blank=True)  # answers stand in the order of the lines
         columns, names = table.columns, table.names
-    for column in (each for each in (text, pair) if each is not None and each not in columns):
-        raise _lacks(file, column, names)
-    return _cells(file, text, columns[text]), None if pair is None else _cells(file, pair, columns[pair])
+    for each in (column, second):
+        if each is not None and each not in columns:
+            raise _lacks(file, each, names)
+    return columns
 
 
 def _only_column(file: Path, lines: str) -> Mapping[str, Sequence[str]]:
