@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from sweep.api.process import undisturbed
 from sweep.api.result import Result
+from sweep.errors import SweepError
 from sweep.refitting import Source, Training, here, keep, load_classifier, train_winner
 
 if TYPE_CHECKING:
@@ -136,11 +138,19 @@ def refit(
     """
     from trainable.quiet import quiet  # imported late, as all that loads torch
 
-    name = str(sweep.folder) if isinstance(sweep, Result) else str(sweep)
+    name, shots = str(sweep.folder) if isinstance(sweep, Result) else str(sweep), _number(shots)
     with undisturbed(), quiet():
         training = here if address is None else _training_at(address)
         winner = train_winner(Source.of_ledger(name, Path(root)), arm=arm, shots=shots, training=training)
     return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
+
+
+def _number(shots: object) -> int | None:
+    if shots is None:
+        return None
+    if not isinstance(shots, Integral) or isinstance(shots, bool) or shots < 1:
+        raise SweepError(f"shots are a whole number from 1 on, or None for all rows; received {shots!r}")
+    return int(shots)
 
 
 def _training_at(address: str) -> Training:

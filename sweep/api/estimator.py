@@ -184,11 +184,12 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         recipes, losses = (([axis] if isinstance(axis, str) else list(axis)) for axis in (self.recipes, self.losses))
         trained = any(recipe not in RECIPES or RECIPES[recipe].losses != "none" for recipe in recipes)
         validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
+        shots = _shots(Counter(frame["label"][~frame.duplicated()]).values()) if self.shots is None else self.shots
         return {
             "datasets": {"data": {"test_share": 0.25, **pair}},
             "compare": {
                 "dataset": ["data"],
-                "shots": [self.shots or _shots(Counter(frame["label"][~frame.duplicated()]).values())],
+                "shots": [shots],
                 "recipe": recipes,
                 **({"loss": losses} if trained else {}),
             },

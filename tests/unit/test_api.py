@@ -17,6 +17,7 @@ import sweep
 from sweep.api import classifier, result, running
 from sweep.api.frames import spec_with
 from sweep.cli.commands import main
+from sweep.errors import StoredSweepError, SweepError
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec, read_layers
 from trainable.datasets import load
@@ -139,6 +140,20 @@ def test_overrides_are_refused_in_the_words_of_the_command_line(
         sweep.run("quickstart", overrides={"budget": {1}}, root=tmp_path)
     with pytest.raises(sweep.SweepError, match="overrides are a mapping from fields to values; received list"):
         sweep.run("quickstart", overrides=["budget"], root=tmp_path)  # type: ignore[arg-type]
+
+
+def test_no_shots_are_refused_by_the_estimator_too(tmp_path: Path) -> None:
+    """They are not the default, which they were taken for."""
+    with pytest.raises(SweepError, match="shots: must be a whole number from 1 on.*; received 0"):
+        sweep.FewShotClassifier(shots=0, root=tmp_path).fit(FRAME["text"], FRAME["label"])
+
+
+@pytest.mark.parametrize("shots", [0, -1, 1.5, "4", True])
+def test_shots_of_a_classifier_are_a_number(shots: Any, tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match="a whole number from 1 on, or None for all rows; received"):
+        sweep.refit("any", shots=shots, root=tmp_path)
+    with pytest.raises(StoredSweepError):  # as of a search over parameters
+        sweep.refit("any", shots=np.int64(4), root=tmp_path)  # type: ignore[arg-type]
 
 
 def test_unknown_sweeps_are_refused(tmp_path: Path) -> None:
