@@ -144,7 +144,7 @@ def test_overrides_are_refused_in_the_words_of_the_command_line(
 
 def test_no_shots_are_refused_by_the_estimator_too(tmp_path: Path) -> None:
     """They are not the default, which they were taken for."""
-    with pytest.raises(SweepError, match="shots: must be a whole number from 1 on.*; received 0"):
+    with pytest.raises(SweepError, match=r"shots: must be a whole number from 1 on.*; received 0"):
         sweep.FewShotClassifier(shots=0, root=tmp_path).fit(FRAME["text"], FRAME["label"])
 
 
