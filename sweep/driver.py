@@ -30,7 +30,7 @@ from sweep.scheduling.dispatcher import Dispatcher
 from sweep.scheduling.ending import End, Ending, close
 from sweep.scheduling.stop_requests import obeying
 from sweep.spec.cells import Cell, cells
-from sweep.spec.inputs import as_begun, check_inputs, data_notes, digest_inputs, pinned, with_rates
+from sweep.spec.inputs import as_begun, begun_otherwise, check_inputs, data_notes, digest_inputs, pinned, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.tracking import Projection, Tracker, tracking_uri
 from sweep.verdict import summary
@@ -97,11 +97,13 @@ def run(spec: SweepSpec, directory: SweepDirectory, *, address: str | None, disp
         ledger = open_ledger(spec, directory, write=True)
         known = ledger.sweep() if ledger.exists() else None
         recorded = known.spec if known is not None else {}
-        spec = with_rates(pinned(as_begun(spec, recorded), recorded), recorded)
+        asked, spec = spec, as_begun(spec, recorded)
+        notes = (*begun_otherwise(asked, spec),)
+        spec = with_rates(pinned(spec, recorded), recorded)
         grid = cells(spec)
         check_inputs(grid)
         provenance = {**environment(), **confirmed_before(known, spec)}
-        notes = (*_notes(ledger, known, provenance), *_of_data(grid))
+        notes = (*notes, *_notes(ledger, known, provenance), *_of_data(grid))
         first = suggested(spec, ledger.new_cells(grid), directory.path.parent)
         ledger.begin(spec.resolved(), grid, provenance, data_records(grid), digest_inputs(grid), first)
         notes = (*_fewer_draws(ledger, spec), *notes)

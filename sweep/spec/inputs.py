@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from sweep.spec.cells import Cell, cells
@@ -17,12 +17,13 @@ from trainable.draws import draw_notes, draw_of
 from trainable.encoder.digest import encoder_digest
 from trainable.encoder.rates import rate_range
 from trainable.lengths import length_notes
-from trainable.ranges import FloatRange
+from trainable.ranges import FloatRange, Scalar
 from trainable.recipes import RECIPES
 
 __all__ = [
     "Digests",
     "as_begun",
+    "begun_otherwise",
     "check_inputs",
     "data_notes",
     "digest_inputs",
@@ -72,15 +73,34 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
     if spec.protocol.validation == "auto" and recorded.get("protocol", {}).get("validation") == "all":
         spec = spec.model_copy(update={"protocol": spec.protocol.model_copy(update={"validation": "all"})})
     known = {name for block in ("trial", "search", "compare") for name in recorded.get(block, {})}
-    unknown = [name for name in NEW_DEFAULTS if name not in known and _was_read(name, recorded)]
-    new = {name: TrialConfig.model_fields[name].default for name in unknown}
-    former = {name: value for name, value in FORMER_DEFAULTS.items() if recorded.get("trial", {}).get(name) == value}
-    unsaid = {name: value for name, value in former.items() if spec.trial.get(name) == TRIAL_FIELDS[name].default}
-    changed = {name: value for name, value in {**new, **unsaid}.items() if name in spec.trial}
-    if not changed:
-        return spec
-    earlier = {**spec.trial, **changed}
-    return spec.model_copy(update={"trial": {name: value for name, value in earlier.items() if value is not None}})
+    unsaid = [name for name, value in spec.trial.items() if value == TRIAL_FIELDS[name].default]
+    new = {name for name in unsaid if name in NEW_DEFAULTS and name not in known and _was_read(name, recorded)}
+    then = {name: value for name, value in FORMER_DEFAULTS.items() if recorded.get("trial", {}).get(name) == value}
+    former = {name: value for name, value in then.items() if name in unsaid}
+    # What that version did not record stays off the record: a run after this one is to know the version too.
+    trial = {name: value for name, value in {**spec.trial, **former}.items() if name not in new}
+    return spec if trial == spec.trial else spec.model_copy(update={"trial": trial})
+
+
+def begun_otherwise(asked: SweepSpec, begun: SweepSpec) -> Iterator[str]:
+    """In one sentence, the values with which a sweep of an earlier version goes on, in place of today's defaults.
+
+    asked: the spec as it is read today. begun: the same `as_begun`.
+    """
+    trial = {**asked.trial, **begun.trial}
+    values = {name: begun.trial.get(name, TrialConfig.model_fields[name].default) for name in trial}
+    kept = [f"{name} {_shown(value)}" for name, value in values.items() if value != asked.trial.get(name)]
+    if asked.protocol.validation != begun.protocol.validation:
+        kept.append(f"validation {begun.protocol.validation}")
+    for name, config in begun.datasets.items():
+        if config.holdout != asked.datasets[name].holdout:
+            kept.append(f"holdout {config.holdout} ({name})")
+    if kept:
+        yield f"where the spec says nothing, the sweep goes on as an earlier version began it: {', '.join(kept)}"
+
+
+def _shown(value: Scalar | None) -> str:
+    return "unset" if value is None else str(value)
 
 
 def _was_read(field: str, recorded: Mapping[str, Any]) -> bool:
@@ -113,9 +133,13 @@ def _read_as_begun(
     """The datasets, of which those that an earlier version read are read as it did."""
     found = {}
     for name, config in datasets.items():
-        earlier = name in recorded and not NEW_READING.keys() <= recorded[name].keys()
-        left = [field for field, value in NEW_READING.items() if earlier and getattr(config, field) == value]
-        update = {field: DatasetConfig.model_fields[field].default for field in left}
+        then = {field: DatasetConfig.model_fields[field].default for field in NEW_READING}
+        update = {
+            field: then[field]
+            for field, value in NEW_READING.items()
+            if name in recorded
+            and recorded[name].get(field, then[field]) == then[field] != getattr(config, field) == value
+        }
         found[name] = config.model_copy(update=update)
     return found
 

@@ -11,7 +11,7 @@ import pytest
 from sweep.spec.cells import cells
 from sweep.spec.fields import NEW_DEFAULTS
 from sweep.spec.fingerprint import changes, protocol_fingerprint
-from sweep.spec.inputs import as_begun
+from sweep.spec.inputs import as_begun, begun_otherwise
 from sweep.spec.model import SweepSpec
 from tests.sweeps.grid import grid, spec
 from trainable.config import DatasetConfig, TrialConfig
@@ -438,6 +438,20 @@ def test_a_sweep_of_before_keeps_the_defaults_that_it_began_with(given: dict[str
     fingerprint = protocol_fingerprint(now)["soft_triple"]
     assert fingerprint["embedding"] == "cls"
     assert not {"recipe", "head", "proxy_start"} & set(fingerprint)
+    again = as_begun(spec, as_begun(spec, recorded).resolved())
+    assert protocol_fingerprint(cells(again)[0]) == protocol_fingerprint(now), "it is resumed as often as one likes"
+    (told,) = begun_otherwise(spec, again)
+    assert told.startswith("where the spec says nothing, the sweep goes on as an earlier version began it: ")
+    assert "head checkpoint" in told
+    assert "proxy_start random" in told
+
+
+def test_a_value_that_was_written_for_a_sweep_of_before_is_a_change() -> None:
+    spec = spec_of(loss="soft_triple", restarts=3)
+    recorded = spec_of(loss="soft_triple").resolved()
+    for name in NEW_DEFAULTS:
+        recorded["trial"].pop(name)
+    assert as_begun(spec, recorded).trial["restarts"] == 3, "which is refused"
 
 
 @pytest.mark.parametrize("recipes", [["frozen"], ["frozen", "label_names"], ["predictions"], ["setfit"]])
@@ -469,6 +483,10 @@ def test_a_sweep_of_before_keeps_the_test_part_that_it_held_out() -> None:
     begun = as_begun(spec, recorded)
     assert begun.datasets["support"].holdout == "fixed"
     assert SweepSpec.recorded(recorded).datasets == begun.datasets
+    assert as_begun(spec, begun.resolved()) == begun, "also after it has been resumed"
+    assert list(begun_otherwise(spec, begun)) == [
+        "where the spec says nothing, the sweep goes on as an earlier version began it: holdout fixed (support)"
+    ]
     assert "dataset.holdout" not in protocol_fingerprint(cells(begun)[0])["supcon"]
     asked = spec.model_copy(update={"datasets": {"support": DatasetConfig(name="support", holdout="repeated")}})
     assert as_begun(asked, recorded).datasets["support"].holdout == "repeated", "which is refused: it is a change"
