@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sweep.api.frames import Frames, spec_with
-from sweep.api.process import undisturbed
+from sweep.api.process import alone, undisturbed
 from sweep.api.result import Result, result_in
 from sweep.driver import Display
 from sweep.driver import run as drive
@@ -16,6 +18,8 @@ from sweep.ledger.directory import SweepDirectory
 from sweep.spec.reader import read_layers, yaml_text
 
 __all__ = ["run"]
+
+logger = logging.getLogger(__name__)
 
 
 def run(
@@ -42,14 +46,15 @@ def run(
     progress: whether to show how far the sweep is, in a notebook's cell or on standard error. Nothing else is printed.
 
     Raises SweepError or TrainableError for what is wrong, in the words of the command line. Ctrl-C, or an interrupted
-    cell, ends the sweep as the command line does, keeps all that has ended, and raises KeyboardInterrupt.
+    cell, ends the sweep as the command line does, keeps all that has ended, and raises KeyboardInterrupt. While another
+    thread runs a sweep, it waits.
     """
     if not isinstance(spec, str | Path | Mapping):
         raise SpecError([f"a spec is a path, the name of a preset, or a mapping; received {type(spec).__name__}"])
     if overrides is not None and not isinstance(overrides, Mapping):
         raise SpecError([f"overrides are a mapping from fields to values; received {type(overrides).__name__}"])
     given = [f"{name}={_text(name, value)}" for name, value in (overrides or {}).items()]
-    with undisturbed():
+    with alone(partial(_waits, progress)), undisturbed():
         checked = spec_with(read_layers(spec, given), data, test, Path(root))
         directory = SweepDirectory(Path(root) / checked.name)
         ended = drive(checked, directory, address=address, display=_display(progress))
@@ -58,6 +63,11 @@ def run(
     problem = ended.projection.problem
     notes = (*ended.notes, *([f"MLflow: {ended.projection}"] if problem or ended.projection.missing else []))
     return result_in(directory.path, ended.ledger.results(), notes)
+
+
+def _waits(progress: bool) -> None:
+    if progress:
+        logger.warning("a sweep of this process is running in another thread; this one begins when it has ended")
 
 
 def _text(name: str, value: Any) -> str:

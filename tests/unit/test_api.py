@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 import sweep
 from sweep.api import classifier, result, running
 from sweep.api.frames import spec_with
+from sweep.api.process import undisturbed
 from sweep.cli.commands import main
 from sweep.errors import StoredSweepError, SweepError
 from sweep.spec.model import SweepSpec
@@ -140,6 +144,43 @@ def test_overrides_are_refused_in_the_words_of_the_command_line(
         sweep.run("quickstart", overrides={"budget": {1}}, root=tmp_path)
     with pytest.raises(sweep.SweepError, match="overrides are a mapping from fields to values; received list"):
         sweep.run("quickstart", overrides=["budget"], root=tmp_path)  # type: ignore[arg-type]
+
+
+def test_one_sweep_of_a_process_runs_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ray of the first one would else end under the second one, and the program with it."""
+    monkeypatch.delenv("SET_BY_A_SWEEP", raising=False)
+    began, ended, running_now, most = threading.Event(), threading.Event(), [0], []
+
+    def drive(*_: Any, **__: Any) -> None:
+        running_now[0] += 1
+        most.append(running_now[0])
+        os.environ["SET_BY_A_SWEEP"] = "1"
+        began.set()
+        ended.wait(60)
+        running_now[0] -= 1
+        raise SweepError("it ends")
+
+    def run_one(name: str) -> None:
+        with pytest.raises(SweepError, match="it ends"):
+            sweep.run({"name": name, **SPEC}, data=FRAME, root=tmp_path)
+
+    monkeypatch.setattr(running, "drive", drive)
+    threads = [threading.Thread(target=run_one, args=(name,)) for name in ("one", "two")]
+    threads[0].start()
+    assert began.wait(60)
+    with undisturbed():  # as of a classifier that is loaded meanwhile, and that ends first
+        threads[1].start()
+    assert os.environ["SET_BY_A_SWEEP"] == "1"
+    while "another thread" not in caplog.text:
+        assert threads[1].is_alive()
+        time.sleep(0.01)
+    ended.set()
+    for thread in threads:
+        thread.join(60)
+    assert most == [1, 1]
+    assert "SET_BY_A_SWEEP" not in os.environ
 
 
 def test_no_shots_are_refused_by_the_estimator_too(tmp_path: Path) -> None:
