@@ -123,14 +123,17 @@ def forget() -> None:
 
 
 def _tokenise(rows: Rows, encoder: Encoder, max_length: int, prompt: str) -> TokenisedRows:
+    from trainable.classifier import readable  # late: it loads tensors
+
     ids: list[NDArray[np.int32]] = []
     types: list[NDArray[np.int8]] = []
     chunk = 1024  # the tokenizer's own record of a row is some hundred times larger than its ids
     for first in range(0, len(rows), chunk):
         part = slice(first, first + chunk)
+        prompted = [prompt + text for text in rows.texts[part]]
+        pairs = None if rows.pairs is None else rows.pairs[part]
         encoded = encoder.tokenizer(
-            [prompt + text for text in rows.texts[part]],
-            None if rows.pairs is None else list(rows.pairs[part]),
+            *readable(prompted, pairs, encoder.tokenizer, max_length),
             truncation="longest_first",
             max_length=max_length,
             padding=False,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ __all__ = ["Classifier", "listed"]
 
 FORMAT = 1
 _BATCH = 32
+_LONG = 4  # letters for each token that is read: a pair of longer texts is shortened before it is tokenised
+_WORD = 50  # letters of a word
 _STORED = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "separator", "temperature", "whole")
 _ACTIVATIONS = {
     "Identity": lambda values: values,
@@ -123,9 +126,10 @@ class Classifier:
         if pairs is not None and self.separator:
             cut = (self.tokenizer, self.separator, self.max_length, self.prompt)
             return self.tokens([joined(text, pair, *cut) for text, pair in zip(texts, pairs, strict=True)], None)
+        first, second = readable([self.prompt + text for text in texts], pairs, self.tokenizer, self.max_length)
         made = self.tokenizer(
-            [self.prompt + text for text in texts],
-            None if pairs is None else list(pairs),
+            first,
+            second,
             truncation="longest_first",
             max_length=self.max_length,
             padding=True,
@@ -260,6 +264,38 @@ def listed(texts: Sequence[str]) -> list[str]:
     if broken:
         raise ValueError(f"texts must be valid Unicode; received half of a character in {broken[0][:80]!r}")
     return found
+
+
+def readable(
+    firsts: Sequence[str], seconds: Sequence[str] | None, tokenizer: Any, max_length: int
+) -> tuple[list[str], list[str] | None]:
+    """Return single texts as they are, and pairs without what nothing is read of, where both are long: a fast tokenizer
+    that cuts the longer text of a pair makes all combinations of the pieces of both, in memory that grows with their
+    product. It makes the same of what is left."""
+    if seconds is None or not tokenizer.is_fast:
+        return list(firsts), None if seconds is None else list(seconds)
+    pairs = [_shortened(*pair, tokenizer, max_length) for pair in zip(firsts, seconds, strict=True)]
+    return [first for first, _ in pairs], [second for _, second in pairs]
+
+
+def _shortened(first: str, second: str, tokenizer: Any, max_length: int) -> tuple[str, str]:
+    """Two texts, of which the longer one keeps more, so that it stays the longer one."""
+    if min(len(first), len(second)) <= _LONG * max_length:
+        return first, second
+    fields = {"add_special_tokens": False, "verbose": False, "return_offsets_mapping": True}
+    of_first, of_second = (tokenizer(text, **fields)["offset_mapping"] for text in (first, second))
+    most = 2 * max_length + 4 * _WORD  # more tokens than a cut text has
+    kept = (most, max_length) if len(of_first) > len(of_second) else (max_length, most)
+    return _to_word_end(first, of_first, kept[0]), _to_word_end(second, of_second, kept[1])
+
+
+def _to_word_end(text: str, offsets: Sequence[tuple[int, int]], tokens: int) -> str:
+    """So many tokens of a text and what is left of the last word, which may be cut where it is very long."""
+    if len(offsets) <= tokens:
+        return text
+    end = offsets[tokens][1]
+    space = re.compile(r"\s").search(text, end, end + _WORD)
+    return text[: space.start() if space else end + _WORD]
 
 
 def joined(first: str, second: str, tokenizer: Any, separator: str, max_length: int, prompt: str = "") -> str:

@@ -83,7 +83,7 @@ def as_begun(spec: SweepSpec, recorded: Mapping[str, Any]) -> SweepSpec:
 
 
 def begun_otherwise(asked: SweepSpec, begun: SweepSpec) -> Iterator[str]:
-    """In one sentence, the values with which a sweep of an earlier version goes on, in place of today's defaults.
+    """In one sentence, the values with which a sweep of an earlier version continues, in place of today's defaults.
 
     asked: the spec as it is read today. begun: the same `as_begun`.
     """
@@ -96,7 +96,7 @@ def begun_otherwise(asked: SweepSpec, begun: SweepSpec) -> Iterator[str]:
         if config.holdout != asked.datasets[name].holdout:
             kept.append(f"holdout {config.holdout} ({name})")
     if kept:
-        yield f"where the spec says nothing, the sweep goes on as an earlier version began it: {', '.join(kept)}"
+        yield f"where the spec says nothing, the sweep continues as an earlier version began it: {', '.join(kept)}"
 
 
 def _shown(value: Scalar | None) -> str:

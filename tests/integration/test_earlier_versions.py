@@ -90,7 +90,7 @@ def test_a_killed_sweep_resumes_from_its_journal(tmp_path: Path) -> None:
     before = recorded(folder / "ledger.journal")
     output = sweep(tmp_path, "run", str(WRITTEN / "small.yaml"), "--set", "budget.concurrency=1")
     assert "their digests were taken now" in output, "that version took none"
-    assert "goes on as an earlier version began it: " in output
+    assert "continues as an earlier version began it: " in output
     check_resumed(before, tmp_path)
     again = sweep(tmp_path, "run", str(WRITTEN / "small.yaml"), "--set", "budget.concurrency=1")
     assert "nothing was trained" in again, "it is still known how it began"

@@ -441,7 +441,7 @@ def test_a_sweep_of_before_keeps_the_defaults_that_it_began_with(given: dict[str
     again = as_begun(spec, as_begun(spec, recorded).resolved())
     assert protocol_fingerprint(cells(again)[0]) == protocol_fingerprint(now), "it is resumed as often as one likes"
     (told,) = begun_otherwise(spec, again)
-    assert told.startswith("where the spec says nothing, the sweep goes on as an earlier version began it: ")
+    assert told.startswith("where the spec says nothing, the sweep continues as an earlier version began it: ")
     assert "head checkpoint" in told
     assert "proxy_start random" in told
 
@@ -485,7 +485,7 @@ def test_a_sweep_of_before_keeps_the_test_part_that_it_held_out() -> None:
     assert SweepSpec.recorded(recorded).datasets == begun.datasets
     assert as_begun(spec, begun.resolved()) == begun, "also after it has been resumed"
     assert list(begun_otherwise(spec, begun)) == [
-        "where the spec says nothing, the sweep goes on as an earlier version began it: holdout fixed (support)"
+        "where the spec says nothing, the sweep continues as an earlier version began it: holdout fixed (support)"
     ]
     assert "dataset.holdout" not in protocol_fingerprint(cells(begun)[0])["supcon"]
     asked = spec.model_copy(update={"datasets": {"support": DatasetConfig(name="support", holdout="repeated")}})

@@ -1,0 +1,85 @@
+"""Pairs of long texts are shortened before a tokenizer gets them, which makes the same of what is left."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from trainable.classifier import readable
+from trainable.encoder.places import encoder_files
+
+MOST = 16
+LENGTHS = (0, 3, MOST, 2 * MOST, 5 * MOST, 5 * MOST + 1, 40 * MOST)
+WORDS = ["the", "film", "is", "unbelievably", "3.5 stars,", "naïve", "— really?!", "中文", "supercalifragilistic", "a"]
+UNKNOWN = "<unk>"
+SPECIAL = [UNKNOWN, "<s>", "</s>", "<pad>"]
+
+
+def wordpiece() -> Any:
+    return AutoTokenizer.from_pretrained(encoder_files("all-MiniLM-L6-v2", None)[0].parent)
+
+
+def byte_level() -> Any:
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    return trained(made, trainers.BpeTrainer(vocab_size=320, special_tokens=SPECIAL, show_progress=False))
+
+
+def unigram() -> Any:
+    made = Tokenizer(models.Unigram())
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    return trained(
+        made,
+        trainers.UnigramTrainer(vocab_size=80, special_tokens=SPECIAL, unk_token=UNKNOWN, show_progress=False),
+    )
+
+
+def trained(made: Tokenizer, trainer: Any) -> Any:
+    made.train_from_iterator([text(400, seed) for seed in range(20)], trainer)
+    ends = [(each, made.token_to_id(each)) for each in ("<s>", "</s>")]
+    made.post_processor = processors.TemplateProcessing("<s> $A </s>", "<s> $A </s> </s> $B </s>", ends)
+    return PreTrainedTokenizerFast(tokenizer_object=made, unk_token=UNKNOWN, pad_token=SPECIAL[-1])  # type: ignore[no-untyped-call]
+
+
+def text(words: int, seed: int) -> str:
+    return " ".join(random.Random(seed).choices(WORDS, k=words))
+
+
+def ids(tokenizer: Any, firsts: list[str], seconds: list[str] | None, most: int) -> Any:
+    return tokenizer(firsts, seconds, truncation="longest_first", max_length=most)["input_ids"]
+
+
+@pytest.mark.parametrize("make", [wordpiece, byte_level, unigram])
+@pytest.mark.parametrize("most", [MOST, MOST + 1])
+def test_the_tokens_are_those_of_the_whole_texts(make: Callable[[], Any], most: int) -> None:
+    tokenizer = make()
+    pairs = [(text(n, 1), text(m, 2)) for n, m in product(LENGTHS, LENGTHS)]
+    pairs += [(text(9 * MOST, seed), text(9 * MOST, seed)) for seed in range(3)]
+    firsts, seconds = map(list, zip(*pairs, strict=True))  # of the first, of the second
+    left = readable(firsts, seconds, tokenizer, most)
+    assert left[1] is not None
+    assert ids(tokenizer, *left, most) == ids(tokenizer, firsts, seconds, most)
+    longest = len(LENGTHS) ** 2 - 1
+    assert len(firsts[longest]) > 4000
+    assert len(left[0][longest]) + len(left[1][longest]) < 3000, "however long the texts are"
+
+
+@pytest.mark.parametrize("make", [wordpiece, byte_level, unigram])
+def test_a_word_without_end_is_cut_too(make: Callable[[], Any]) -> None:
+    left = readable(["x" * 100_000], ["y" * 100_000], tokenizer := make(), MOST)
+    assert left[1] is not None
+    if tokenizer.convert_tokens_to_ids("[CLS]") is None:  # to the other one, such a word is one unknown token
+        assert max(len(left[0][0]), len(left[1][0])) < 8000
+    assert len(ids(tokenizer, *left, MOST)[0]) <= MOST
+
+
+def test_single_texts_and_pairs_of_which_one_is_short_are_left_alone() -> None:
+    tokenizer, long = wordpiece(), text(400, 1)
+    assert readable([long], None, tokenizer, MOST) == ([long], None)
+    assert readable([long, "a"], ["a", long], tokenizer, MOST) == ([long, "a"], ["a", long])
