@@ -49,9 +49,10 @@ def answer(
     try:
         probabilities_NC = classifier.predict_proba(texts, pairs)
     except (TypeError, ValueError) as error:  # what the classifier says of texts that it cannot take
+        if classifier.paired == (pair is not None):
+            raise DataError(f"{file}: {error}") from error
         remedy = "name the column of the second texts by --pair" if classifier.paired else "leave --pair out"
-        told = f": {remedy}" if classifier.paired != (pair is not None) else ""
-        raise DataError(f"{file}: {error}{told}") from error
+        raise DataError(f"{file}: {str(error).rpartition(': ')[0]}: {remedy}") from error
     scratch = out.with_name(f".{out.name}.new")
     try:
         given = {id_column: copied, text: texts, pair: pairs}

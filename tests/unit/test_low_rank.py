@@ -71,6 +71,7 @@ def test_a_training_is_that_of_the_paper(config: TrialConfig) -> None:
     encoder = load_encoder(config.encoder, None, 2)
     encoder.reset(0)
     encoder.model.requires_grad_(True)
+    encoder.model.zero_grad()  # other tests of the process may have left gradients
     updates = low_rank_updates(config, encoder, None, seed=7)
     assert updates is not None
     encoder.model.train(False)
@@ -101,7 +102,8 @@ def test_a_training_is_that_of_the_paper(config: TrialConfig) -> None:
     for mine, other in zip(factors, theirs, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(encoder.model(**rows).logits, paper(**rows).logits, rtol=1e-4, atol=1e-6)
-    assert bool(factors[1].detach().any()), "the factor that starts at zero has learned"
+    still = [number for number, factor in enumerate(factors) if not bool(factor.detach().any())]
+    assert not still, "the factors that start at zero have learned"
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "albert", "deberta-v2", "gpt2", "modernbert", "xlm"])
