@@ -126,6 +126,7 @@ def test_the_words_add_up_to_the_difference_of_the_scores_whatever_the_head(head
         np.testing.assert_allclose([each.attribution.end_K[0] for each in found], wanted_N, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["roberta", "distilbert", "mpnet", "albert", "deberta-v2", "modernbert", "gpt2", "llama"]
 )
@@ -161,6 +162,7 @@ def test_a_padded_decoder_is_explained_by_its_last_word_not_by_the_padding(kind:
     assert not torch.allclose(logits, made.model(**inputs).logits, atol=1e-3), "the trap is still there"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["own", "linear", "proxies"])
 def test_captum_finds_the_same(head: str, tiny_bert: Path) -> None:
     captum = pytest.importorskip("captum.attr", reason="the extra explain is not installed")

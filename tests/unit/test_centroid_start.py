@@ -193,6 +193,7 @@ def test_an_encoder_whose_weights_are_not_finite_diverges(config: TrialConfig, l
     assert "not finite" in evaluation.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("loss", "start"), [("soft_triple", "random"), ("proxy_anchor", "centroids")])
 def test_auto_starts_the_proxies_where_the_loss_does_best(config: TrialConfig, loss: str, start: str) -> None:
     own = {"loss": {"name": loss}, "beta": 0.5, "steps": 2}

@@ -92,6 +92,7 @@ def test_a_loss_as_large_as_the_margin_passes_in_a_twentieth_of_all_checks() -> 
     assert 0.03 < np.mean(found) < 0.07  # standard error 0.007
 
 
+@pytest.mark.slow
 def test_the_best_of_ten_that_all_lose_the_margin_passes_in_a_twentieth_of_all_checks() -> None:
     """The best is named by the very draws that test it; their scores share what the draw does to the old arm's."""
     rng, any_check = np.random.default_rng(1), checked(0.0)

@@ -147,6 +147,7 @@ def test_of_several_numbers_of_labels_the_winner_with_most_is_kept_since_it_will
     assert said.endswith(f"(the winner of {several[0].title} as a classifier)"), "of the dataset that is named first"
 
 
+@pytest.mark.slow
 def test_where_no_classifier_can_be_kept_of_the_winner_the_best_other_one_is_named() -> None:
     found = verdict(synthetic_results(datasets=("trec",)))
     (comparison,) = found.comparisons

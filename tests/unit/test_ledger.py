@@ -232,6 +232,7 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
             assert record.config == full.trial(record.key).config
 
 
+@pytest.mark.slow
 def test_confirmations_have_the_same_numbers_wherever_the_process_died(tmp_path: Path) -> None:
     full, (cell, _) = opened(tmp_path / "full")
     trial = full.finish(asked(full, cell).key, Outcome.COMPLETED)

@@ -115,6 +115,7 @@ def arm(found: Verdict) -> Arm:
     return one
 
 
+@pytest.mark.slow
 def test_a_clear_gain_is_decided_at_the_first_look() -> None:
     ours = arm(judged(0.1))
     assert ours.course is not None
@@ -150,6 +151,7 @@ def test_what_follows_the_end_of_a_comparison_does_not_count() -> None:
     assert whole.course == early.course
 
 
+@pytest.mark.slow
 def test_before_the_first_look_nothing_is_shown() -> None:
     found = judged(0.1, missing={"soft_triple": 2})
     ours = arm(found)
@@ -207,6 +209,7 @@ def draws(each: Dispatcher) -> dict[str, list[int]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gain", [0.0, 0.06, 0.5])
 def test_arms_stop_at_a_look_and_the_baseline_with_the_last_of_them(tmp_path: Path, gain: float) -> None:
     each = dispatcher(tmp_path)

@@ -154,6 +154,7 @@ def test_the_sentence_says_what_would_bring_more_where_that_is_clear() -> None:
     assert replace(found, labels=labels, trials=0.05).sentence.endswith("5.0 points.")
 
 
+@pytest.mark.slow
 def test_where_the_best_reads_no_labels_the_outlook_is_that_of_the_best_that_does() -> None:
     """The answers of another system are as good with twice the labels as without."""
     found = verdict(synthetic_results(datasets=("cr",), shots=(8, 16), trials=2, draws=4)).comparisons

@@ -147,6 +147,7 @@ def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, t
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_all_labelled_rows_train_it_unless_a_test_part_was_given(
     data: DatasetConfig, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -184,6 +185,7 @@ def test_rows_that_trained_nothing_tell_what_is_expected(data: DatasetConfig, ti
     assert predicted == kept.classifier.predict(load(own).test.texts)
 
 
+@pytest.mark.slow
 def test_a_draw_of_few_labels_is_scored_on_the_others_if_those_are_more(data: DatasetConfig, tiny_bert: Path) -> None:
     few = data.model_copy(update={"holdout": "repeated"})
     trial = config(few, tiny_bert, recipe={"name": "frozen"}, validation="cross")
@@ -560,6 +562,7 @@ def test_a_large_number_of_rows_does_not_train_setfit_for_ever(data: DatasetConf
     assert RECIPES["setfit"].bounded(set_by_hand, 8, 10_000) == set_by_hand
 
 
+@pytest.mark.slow
 def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tmp_path: Path) -> None:
     rows = [
         f"a red film {number},{'red' if number % 2 else 'blue'} text,{'same' if number % 2 else 'other'}"
@@ -582,6 +585,7 @@ def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tm
         single.predict(["a"], ["b"])
 
 
+@pytest.mark.slow
 def test_a_damaged_folder_is_refused(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     for name, shots in (("kept", 4), ("other", 3)):
         refit(config(data, tiny_bert, recipe={"name": "frozen"}), shots=shots).classifier.save(tmp_path / name)

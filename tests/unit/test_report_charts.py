@@ -49,6 +49,7 @@ def test_every_loss_has_a_mark_of_its_own_and_cross_entropy_is_grey() -> None:
     assert marks(["supcon", "soft_triple"]) == marks(["soft_triple", "supcon"])
 
 
+@pytest.mark.slow
 def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) -> None:
     rows = the(comparison_charts.differences(found, KNOWN, "accuracy")).rows
     arm = found.comparisons[0].arms[1]
@@ -98,6 +99,7 @@ def test_the_history_follows_the_best_completed_trial(results: SweepResults, fou
     assert own[-1]["best"] == max(score for score in completed if isinstance(score, float))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["history", "parallel"])
 def test_a_search_of_any_length_is_drawn_with_the_same_number_of_artists(name: str) -> None:
     """matplotlib takes milliseconds for each, and a report has each figure twice."""

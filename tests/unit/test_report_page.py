@@ -185,6 +185,7 @@ def test_words_between_backticks_are_code(results: SweepResults, found: Verdict)
     assert "set <code>confirm.draws</code>" in text
 
 
+@pytest.mark.slow
 def test_a_gain_here_is_named_by_its_own_baseline_beside_the_published_ones() -> None:
     """Which are over cross-entropy, whatever the baseline here is."""
     found = verdict(synthetic_results(trials=2, draws=4, confirm={"baseline": "proxy_anchor"}))

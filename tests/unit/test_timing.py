@@ -157,6 +157,7 @@ def test_a_frozen_encoder_reads_a_sample_and_its_cells_share_what_is_done_once(
     assert few.trial == pytest.approx(2 * few.confirmation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beta", [0.0, 0.5])
 def test_a_sample_stands_for_all_rows(beta: float, tiny_bert: Path, many_rows: Path) -> None:
     """If each padded token took a millisecond, the extrapolated costs would be those of all rows within a twentieth."""

@@ -78,6 +78,7 @@ def test_every_loss_beats_the_majority_on_separable_rows(loss: str, config: Tria
     assert last.metrics["val_accuracy"] > 0.75  # always guessing one class gives a half
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", first_quick(METRIC_LOSSES))
 def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.0, embedding="mean", shots=12, steps=40, replicates=1)
@@ -160,6 +161,7 @@ def test_the_test_part_is_scored_once_at_the_end_of_each_replicate(
         assert confusion_CC.trace() / 24 == pytest.approx(evaluation.metrics["test_accuracy"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", first_quick(METRIC_LOSSES))
 def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.5, embedding="mean", shots=12, steps=40, replicates=1)
@@ -183,6 +185,7 @@ def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> No
     assert [evaluation.metrics["tokens"] for evaluation in evaluations] == [6 * of_a_step, 12 * of_a_step]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields", first_quick([{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
 )
@@ -269,6 +272,7 @@ def test_poisoned_test_rows_leave_every_validation_metric_as_it_is(
         assert evaluation.confusion != other.confusion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", first_quick([{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0}]))
 def test_a_class_that_the_draw_lacks_is_scored_all_the_same(fields: dict[str, Any], config: TrialConfig) -> None:
     draws = [draw for draw in range(40) if len(_labels(config, draw)) == 1][:2]
@@ -342,6 +346,7 @@ def test_without_proxies_there_is_no_published_rule(fields: dict[str, Any], conf
     assert "test_published_accuracy" not in evaluation.metrics
 
 
+@pytest.mark.slow
 def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig) -> None:
     fields = _metric_loss(compatibility="published", embedding="tokens", replicates=1)
     trial = _with(config, **fields)

@@ -302,6 +302,7 @@ HOSTILE: st.SearchStrategy[Any] = st.sampled_from(
 ) | st.text(max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(data=st.data())
 def test_whatever_is_changed_in_a_file_is_refused_or_can_be_read(exported: Path, data: st.DataObject) -> None:

@@ -155,6 +155,7 @@ def test_a_winner_that_was_hardly_chosen_is_warned_of() -> None:
     assert "pruning.adaptive" in warning
 
 
+@pytest.mark.slow
 def test_rungs_that_mislead_are_warned_of_unless_they_adapt() -> None:
     noise: dict[str, Any] = {"trials": 12, "ends": [Outcome.COMPLETED], "quality_sd": 0.0, "noise_sd": 0.1}
     (warning,) = verdict(small(**noise)).warnings
@@ -316,6 +317,7 @@ def test_the_gains_of_one_dataset_are_averaged_row_by_row() -> None:
     assert (gain.low, gain.high) == (gain.here_low, gain.here_high)
 
 
+@pytest.mark.slow
 def test_one_comparison_has_no_mean_gain_and_two_datasets_no_ranks() -> None:
     assert verdict(small()).gains == ()
     assert dict(verdict(synthetic_results(losses=TWO, **CLEAR)).ranks) == {}
