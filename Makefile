@@ -17,16 +17,17 @@ quickstart: environment
 test: environment check
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-FAST := --numprocesses 2 --dist loadfile -m "not slow" tests/unit tests/fuzz
+FAST := --numprocesses 2 --dist loadfile tests/unit tests/fuzz
 
-# The loop while one writes code: what starts no process, simulates nothing, migrates no database and is done in a quarter of a second.
+# The loop while one writes code: what starts no process, simulates nothing, migrates no database and is done in a fifth of
+# a second.
 test-fast: environment
-	$(BIN)/pytest $(FAST)
+	$(BIN)/pytest $(FAST) -m "not slow and not lengthy"
 
 # By itself: to trace these suites takes half as long again, and what the other suites run, they run in processes of
 # their own.
 coverage: environment
-	$(BIN)/pytest $(FAST) tests/contract tests/oracle --cov sweep --cov trainable --cov-report term:skip-covered --cov-fail-under 83
+	$(BIN)/pytest $(FAST) tests/contract tests/oracle -m "not slow" --cov sweep --cov trainable --cov-report term:skip-covered --cov-fail-under 83
 
 # All that is tested on several machines, until the last GPU machine has been given back: `test` does not wait for that.
 test-cluster: environment

@@ -11,7 +11,8 @@ __all__ = ["first_quick"]
 
 
 def first_quick(values: Iterable[object], count: int = 1) -> list[Any]:
-    """The same values, all but the first `count` marked `slow`: what each does at length, one shows in the loop."""
+    """The same values, all but the first `count` marked `lengthy`: what each does at length, one shows in the loop."""
     return [
-        value if number < count else pytest.param(value, marks=pytest.mark.slow) for number, value in enumerate(values)
+        value if number < count else pytest.param(value, marks=pytest.mark.lengthy)
+        for number, value in enumerate(values)
     ]

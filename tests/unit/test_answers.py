@@ -38,6 +38,7 @@ ONE_COLUMN = 'text\nI lost my card, please help\n\n"quoted, ""twice"""\na;b|c\n'
 READ = ["I lost my card, please help", "", 'quoted, "twice"', "a;b|c"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["one.csv", "one.tsv", "one.csv.gz"])
 def test_a_table_of_one_column_is_read_as_it_stands(name: str, folder: Path, tmp_path: Path) -> None:
     file, out = tmp_path / name, tmp_path / "out.csv"

@@ -72,6 +72,7 @@ def test_folders_import_only_from_lower_floors() -> None:
     assert mistakes == []
 
 
+@pytest.mark.lengthy
 def test_large_libraries_stay_behind_their_folders() -> None:
     everywhere: tuple[str, ...] = ("",)
     mistakes = [
@@ -88,7 +89,7 @@ def test_trainable_never_imports_sweep() -> None:
     assert [relative(path) for path in own for name in imports(path) if name.split(".")[0] == "sweep"] == []
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_every_public_module_says_what_it_is_and_what_it_offers() -> None:
     assert [said for path in MODULES if path.name != "__main__.py" for said in _unsaid(path)] == []
 

@@ -126,7 +126,7 @@ def test_the_words_add_up_to_the_difference_of_the_scores_whatever_the_head(head
         np.testing.assert_allclose([each.attribution.end_K[0] for each in found], wanted_N, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "kind", ["roberta", "distilbert", "mpnet", "albert", "deberta-v2", "modernbert", "gpt2", "llama"]
 )
@@ -162,7 +162,7 @@ def test_a_padded_decoder_is_explained_by_its_last_word_not_by_the_padding(kind:
     assert not torch.allclose(logits, made.model(**inputs).logits, atol=1e-3), "the trap is still there"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("head", ["own", "linear", "proxies"])
 def test_captum_finds_the_same(head: str, tiny_bert: Path) -> None:
     captum = pytest.importorskip("captum.attr", reason="the extra explain is not installed")
@@ -471,7 +471,7 @@ def rows_of(rng: np.random.Generator, label: int, *added: str) -> str:
     return " ".join(rng.permutation([*rng.choice(WORDS, 5), own, *added]))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_planted_shortcut_is_ranked_first_in_the_rows_that_it_decides(tiny_bert: Path) -> None:
     made, rng = trained(tiny_bert, 0, shortcut=True), np.random.default_rng(9)
     texts = [rows_of(rng, 0, PLANTED) for _ in range(100)]
@@ -509,7 +509,7 @@ def known(made: Classifier, found: tuple[Prediction, ...], labels: list[int], ot
     )
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_trained_model_passes_the_checks_and_a_random_one_fails_them(tiny_bert: Path) -> None:
     models = [trained(tiny_bert, seed, shortcut=False) for seed in range(2)]
     assert all(judged(models[0], models[1:]).values())
@@ -518,7 +518,7 @@ def test_a_trained_model_passes_the_checks_and_a_random_one_fails_them(tiny_bert
     assert {"accuracy of the model", "agreement with other draws"} <= failed
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_words_named_by_another_model_fail_the_checks(tiny_bert: Path) -> None:
     """An explanation that does not belong to the model: the words are ranked by random weights."""
     made = trained(tiny_bert, 0, shortcut=False)

@@ -85,7 +85,7 @@ def test_before_any_step_that_matters_the_head_scores_as_the_frozen_centroid(con
         assert metrics["test_accuracy"] == untrained["test_accuracy"] == metrics["test_nearest_accuracy"]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_head_is_trained_and_the_encoders_own_is_not(config: TrialConfig) -> None:
     still, moving = (metrics_of(changed(config, steps=20, head_lr=rate))[0]["val_loss"] for rate in (1e-9, 1e-1))
     assert moving < still
@@ -135,7 +135,7 @@ def test_proxies_of_a_class_without_rows_stay_where_they_are() -> None:
     assert (module.proxies[0] != before[0]).any()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("inference", ["nearest", "neighbours", "mixture", "logistic"])
 def test_the_configured_rule_is_the_one_that_scores(config: TrialConfig, inference: str) -> None:
     trained = changed(config, loss={"name": "soft_triple"}, beta=0.5, steps=6, encoder_lr=1e-3, inference=inference)
@@ -145,7 +145,7 @@ def test_the_configured_rule_is_the_one_that_scores(config: TrialConfig, inferen
     assert searched == [metrics["val_accuracy"] for metrics in metrics_of(trained)]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_metric_then_head_learns_and_fits_a_logistic_regression(config: TrialConfig) -> None:
     fields = {"dataset", "shots", "encoder", "embedding", "replicates", "evaluations"}
     recipe = {"recipe": {"name": "metric_then_head"}, "loss": {"name": "supcon"}, "steps": 20, "encoder_lr": 3e-3}
@@ -193,7 +193,7 @@ def test_an_encoder_whose_weights_are_not_finite_diverges(config: TrialConfig, l
     assert "not finite" in evaluation.reason
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("loss", "start"), [("soft_triple", "random"), ("proxy_anchor", "centroids")])
 def test_auto_starts_the_proxies_where_the_loss_does_best(config: TrialConfig, loss: str, start: str) -> None:
     own = {"loss": {"name": loss}, "beta": 0.5, "steps": 2}

@@ -47,7 +47,7 @@ def checked(gain: float, margin: float = 0.01, *, draws: int = 20, old_draws: in
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("gain", "margin", "finding", "passed"),
     [
@@ -72,6 +72,7 @@ def test_an_open_question_says_what_would_decide_it() -> None:
     assert "draws" in sentence
 
 
+@pytest.mark.lengthy
 def test_a_sweep_is_as_good_as_itself() -> None:
     results = synthetic_results(datasets=["trec"])
     (comparison,) = verdict(results).comparisons
@@ -92,7 +93,7 @@ def test_a_loss_as_large_as_the_margin_passes_in_a_twentieth_of_all_checks() -> 
     assert 0.03 < np.mean(found) < 0.07  # standard error 0.007
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_best_of_ten_that_all_lose_the_margin_passes_in_a_twentieth_of_all_checks() -> None:
     """The best is named by the very draws that test it; their scores share what the draw does to the old arm's."""
     rng, any_check = np.random.default_rng(1), checked(0.0)

@@ -68,7 +68,7 @@ def test_a_trial_that_fits_nowhere_is_refused() -> None:
         fit_to_cluster(spec, read_cluster_file(CLUSTERS / "gpu.yaml"))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("content", "rule"),
     [

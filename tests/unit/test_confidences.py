@@ -41,7 +41,7 @@ def by_hand(probabilities_NC: Floats, labels_N: NDArray[np.int64]) -> dict[str, 
     return found
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("rows", "error"), [(300, 5e-5), (PRECISE + 1, 6e-3)])
 @pytest.mark.parametrize("classes", [2, 6])
 def test_what_is_packed_comes_back_about_as_it_was(rows: int, error: float, classes: int) -> None:

@@ -205,7 +205,7 @@ def test_more_draws_resume_with_the_same_record(tmp_path: Path) -> None:
         assert record.outcome is Outcome.COMPLETED
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_new_winner_gets_a_confirmation_of_its_own(tmp_path: Path) -> None:
     drain(dispatcher(tmp_path, **THREE))
     more = dispatcher(tmp_path, budget={"trials_per_cell": 40}, **THREE)
@@ -265,7 +265,7 @@ def test_a_driver_may_die_at_any_moment(tmp_path: Path) -> None:
     assert ends[0] == ends[1]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_finalists_are_closed_when_they_have_decided(tmp_path: Path) -> None:
     changes: dict[str, Any] = {"confirm": {"draws": 2, "finalists": 40, "finalist_draws": 1}}
     each = dispatcher(tmp_path, slots=1, budget={"trials_per_cell": 30}, **changes)

@@ -49,7 +49,7 @@ def inserted(node: ast.JoinedStr) -> Iterator[str]:
             before += "x"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_what_is_inserted_into_a_command_is_quoted() -> None:
     assert [said for path in MODULES for said in _unquoted(path)] == []
 
@@ -125,7 +125,7 @@ def kept(found: Verdict) -> list[str]:
     return [said.partition("refit ")[2] for said in _keep(spec, directory, found)]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_command_that_keeps_a_winner_is_one_that_is_taken() -> None:
     one, several = (verdict(synthetic_results(datasets=each)) for each in (("trec",), ("trec", "cr")))
     assert kept(one) == ["mine --out mine-model   (the winner as a classifier)"]
@@ -135,7 +135,7 @@ def test_the_command_that_keeps_a_winner_is_one_that_is_taken() -> None:
     assert kept(several) == [f"{place}   (the winner of {first.title} as a classifier)"]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_of_several_numbers_of_labels_the_winner_with_most_is_kept_since_it_will_have_all() -> None:
     (comparison,) = verdict(synthetic_results(datasets=("trec",))).comparisons
     found = verdict(synthetic_results(datasets=("trec",)))
@@ -147,7 +147,7 @@ def test_of_several_numbers_of_labels_the_winner_with_most_is_kept_since_it_will
     assert said.endswith(f"(the winner of {several[0].title} as a classifier)"), "of the dataset that is named first"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_where_no_classifier_can_be_kept_of_the_winner_the_best_other_one_is_named() -> None:
     found = verdict(synthetic_results(datasets=("trec",)))
     (comparison,) = found.comparisons

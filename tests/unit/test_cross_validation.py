@@ -86,7 +86,7 @@ def test_a_score_is_that_of_all_turns_together(toy_csv: Path, tiny_bert: Path, f
         assert evaluation.tested == ()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_points_come_between_turns_and_the_last_after_all_of_them(toy_csv: Path, tiny_bert: Path) -> None:
     config = trial(toy_csv, tiny_bert, replicates=1, evaluations=4)
     found = list(replicates(config))

@@ -58,7 +58,7 @@ def macro_f1_parts(right_NT: Floats, labels_T: NDArray[np.int64], rng: np.random
     return np.stack([contributions("macro_f1", labels_T, predicted_T, classes) for predicted_T in predicted_NT])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("classes", "of_each"), [(20, 1), (20, 2), (10, 10)])
 def test_a_class_of_few_rows_is_as_uncertain_as_they_are(classes: int, of_each: int) -> None:
     """Of two equally good arms by macro F1, ten draws; and of a single arm."""

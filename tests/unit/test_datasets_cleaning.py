@@ -180,7 +180,7 @@ def test_held_out_leaves_every_class_on_both_sides(counts: list[int], share: flo
         assert abs(sum(labels[row] == name for row in test) - share * size) <= 1
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(st.text(), st.text())
 def test_rows_are_equal_by_words_and_not_by_case(first: str, second: str) -> None:
     part = Part("place", (first, f"  {first.upper()}\n", second), None, ("x", "x", "x"))

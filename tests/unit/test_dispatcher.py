@@ -274,6 +274,7 @@ def test_a_cell_that_is_good_enough_is_searched_no_further(tmp_path: Path) -> No
     assert dispatcher(tmp_path, budget={"target_score": 0.001}).exhausted
 
 
+@pytest.mark.lengthy
 def test_a_search_that_is_no_longer_worthwhile_ends_and_is_confirmed(tmp_path: Path) -> None:
     """Configurations that are equally good but for the noise of their draws: after eight of sixteen it is enough, and
     the next run of the sweep decides the same."""

@@ -98,6 +98,7 @@ def test_the_nearest_rows_of_a_class_leave_the_row_itself_out(clusters: tuple[Fl
     assert list(nearest(unit_ND, labels_N, 4, 9)) == []
 
 
+@pytest.mark.lengthy
 @pytest.mark.skipif(find_spec("cleanlab") is None, reason="needs the extra `explain`")
 def test_cleanlab_flags_what_was_planted(clusters: tuple[Floats, Labels, Labels]) -> None:
     unit_ND, labels_N, wrong = clusters

@@ -255,7 +255,7 @@ def test_a_test_part_of_its_own_is_for_all_draws() -> None:
 # ---- all, at most, and turns -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @given(counts=st.lists(st.integers(2, 20), min_size=2, max_size=5), folds=st.sampled_from([0, 4]))
 def test_all_that_is_left_trains(counts: list[int], folds: int) -> None:
     data = _repeated(*counts, folds=folds) if folds else _data(*counts)

@@ -75,7 +75,7 @@ LAYERS: dict[str, list[Layer]] = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("pooling", ["cls", "mean", "lasttoken"])
 def test_the_pooling_is_the_library_s(pooling: str, tiny_bert: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path, tiny_bert, pooling=pooling)
@@ -85,7 +85,7 @@ def test_the_pooling_is_the_library_s(pooling: str, tiny_bert: Path, tmp_path: P
     assert np.array_equal(embedded(config(folder, embedding=explicit)), found)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("layers", LAYERS)
 def test_the_layers_after_the_pooling_are_the_library_s(layers: str, tiny_bert: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path, tiny_bert, LAYERS[layers])
@@ -97,7 +97,7 @@ def test_the_layers_after_the_pooling_are_the_library_s(layers: str, tiny_bert: 
     assert layers == "none" or not np.array_equal(plain, embedded(trial))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_layers_compute_in_fp32_where_the_encoder_does_not(tiny_bert: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12)])
     found = embedded(config(folder, precision="bf16"))
@@ -128,6 +128,7 @@ def test_texts_are_read_in_lower_case_where_the_folder_says_so(stated: bool, tin
 PROMPTS = {"query": "red: ", "document": "", "task": "Instruct: find films\nQuery: "}
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("asked", "default", "text"),
     [
@@ -148,7 +149,7 @@ def test_the_prompt_is_the_library_s(
         np.testing.assert_allclose(embedded(config(folder)), by_library(folder), atol=2e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_word_that_names_no_prompt_is_refused(tiny_bert: Path, tmp_path: Path) -> None:
     folder = str(saved(tmp_path, tiny_bert, prompts=PROMPTS))
     with pytest.raises(ConfigError, match=r"received 'qurey'.*it states `?document`?, `?query`?.*task"):
@@ -176,7 +177,7 @@ def test_the_prompt_stands_before_the_first_text_of_a_pair(tiny_bert: Path) -> N
     assert tokenise(pairs, encoder, 32).ids_L.tolist() != tokenise(written, encoder, 32).ids_L.tolist()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_an_embedding_is_cut_as_the_folder_says(tiny_bert: Path, tmp_path: Path) -> None:
     folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12), layer("Normalize")], truncate_dim=5)
     trial, wanted = config(folder), by_library(folder)
@@ -303,7 +304,7 @@ def test_modules_that_cannot_be_read_are_refused(tiny_bert: Path, tmp_path: Path
         load_encoder(str(folder), None, 2).modules_for("auto")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_dense_layers_are_trained_and_each_replicate_starts_from_their_weights(
     tiny_bert: Path, tmp_path: Path, toy_csv: Path
 ) -> None:
@@ -329,7 +330,7 @@ def test_dense_layers_are_trained_and_each_replicate_starts_from_their_weights(
     assert all(torch.equal(before[name], weight.cpu()) for name, weight in modules.state_dict().items())
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_embeddings_of_other_modules_are_not_taken_for_these(tiny_bert: Path, tmp_path: Path) -> None:
     trials = [config(saved(tmp_path / name, tiny_bert, layers)) for name, layers in LAYERS.items() if layers]
     shown = [embedded(trial).tobytes() for trial in trials]

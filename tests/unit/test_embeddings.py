@@ -154,6 +154,7 @@ def _rewritten(folder: Path, change: Callable[[torch.Tensor], torch.Tensor]) -> 
 # ---- which file it is in ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 def test_what_an_embedding_depends_on_has_a_file_of_its_own(tiny_bert: Path, tmp_path: Path, kept: Path) -> None:
     other = write_encoder(_made(tmp_path / "other"))
     _rewritten(other, lambda weight: weight * 2)

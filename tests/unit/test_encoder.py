@@ -337,7 +337,7 @@ def test_a_revision_is_only_for_the_hub(tiny_bert: Path) -> None:
         load_encoder(str(tiny_bert), "abc", 2)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_packaged_minilm_is_verified_and_loads(capfd: pytest.CaptureFixture[str]) -> None:
     encoder = load_encoder("all-MiniLM-L6-v2", None, 6)
     assert encoder.embedding_size == 384

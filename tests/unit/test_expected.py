@@ -166,7 +166,7 @@ def winner(rows: int, *shots: int, arm: str) -> Winner:
     return train_winner(source, arm=arm, training=lambda *_: kept(rows, 6))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_card_of_a_classifier_that_no_row_trains_says_so() -> None:
     trained = winner(6 * 32, 8, arm="trec/8/soft_triple")
     assert "trained once more on 192 labelled rows" in trained.card(Path("model"))

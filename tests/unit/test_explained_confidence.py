@@ -88,7 +88,7 @@ def test_sweeps_of_before_have_no_confidences_and_their_pages_say_so() -> None:
     assert (section.charts, section.tables) == ((), ())
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_arms_stand_side_by_side_before_and_after_their_temperature() -> None:
     known = material(with_confidences(results(), 2.0), "soft_triple")
     found = reliability(known)
@@ -122,6 +122,7 @@ def test_arms_stand_side_by_side_before_and_after_their_temperature() -> None:
     assert risks.images().svg.startswith("<svg")
 
 
+@pytest.mark.lengthy
 def test_what_told_no_temperature_is_shown_as_it_is() -> None:
     known = material(with_confidences(results(), None), "cross_entropy")
     found = reliability(known)

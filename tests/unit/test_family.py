@@ -31,6 +31,7 @@ def test_the_same_test_twice_is_one_test() -> None:
     assert step_down([Block([0.02, 0.02], equally(2, 1.0))])[0] == pytest.approx([0.02, 0.02])
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("arms", [2, 3, 13])
 def test_against_one_control_it_is_dunnetts_test(arms: int) -> None:
     """Many draws, so that Student's t is normal: the critical value at 5 %, by scipy's Dunnett."""

@@ -87,6 +87,7 @@ def evaluations(root: Path) -> int:
     return sum(len(trial.evaluations) for trial in read_stored("small", root)[1].trials())
 
 
+@pytest.mark.lengthy
 def test_a_sweep_comes_home_and_again_when_it_has_more(home: Home) -> None:
     (home.there / "small" / "report").mkdir()
     (home.there / "small" / "report" / "report.html").write_text("who won")
@@ -101,6 +102,7 @@ def test_a_sweep_comes_home_and_again_when_it_has_more(home: Home) -> None:
     assert [path.name for path in home.here.iterdir()] == ["small"]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_what_was_trained_here_since_is_not_replaced(home: Home, confirmed: bool) -> None:
     home.fetch()

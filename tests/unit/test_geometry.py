@@ -49,7 +49,7 @@ def test_what_is_not_defined_is_left_out() -> None:
     assert embedding_geometry(embeddings_ND[:1], np.array([0])) == {}
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_of_many_rows_an_even_choice_is_compared() -> None:
     embeddings_ND, labels_N = rows(3 * COMPARED)
     few = embedding_geometry(embeddings_ND[:COMPARED], labels_N[:COMPARED])

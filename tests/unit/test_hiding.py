@@ -93,7 +93,7 @@ def test_the_console_command_does_not_look_into_the_working_folder(tmp_path: Pat
     assert done.stdout.startswith("{")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_worker_refuses_to_train_beside_such_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its machine may have files that the driver's has not."""
     from sweep.execution.trial_inputs import TrialInputs

@@ -16,7 +16,7 @@ def lines(journal: Path) -> list[bytes]:
     return journal.read_bytes().splitlines(keepends=True)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_every_lost_line_but_the_last_is_missed(tmp_path: Path) -> None:
     journal = mixed_sweep(tmp_path).journal
     whole = lines(journal)

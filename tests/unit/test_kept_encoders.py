@@ -55,7 +55,7 @@ def test_lower_case_is_kept(fields: dict[str, Any], toy_csv: Path, tmp_path: Pat
         assert "token_type_ids" in classifier.tokens(["a film"])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("head", ["centroid", "checkpoint"])
 @pytest.mark.parametrize("inference", ["head", "mixture", "neighbours"])
 def test_states_are_those_of_the_classifier_where_the_body_has_others(

@@ -206,7 +206,7 @@ def test_a_torn_last_record_is_cut_off_and_kept(journal: Path) -> None:
     assert torn.read_bytes() == b'{"op_code": 8, "trial_id"'
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
     """A process may die between any two records: from each of them the sweep resumes to the same trials."""
     full, cells = opened(tmp_path / "full")
@@ -232,7 +232,7 @@ def test_any_prefix_of_the_journal_can_be_taken_up(tmp_path: Path) -> None:
             assert record.config == full.trial(record.key).config
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_confirmations_have_the_same_numbers_wherever_the_process_died(tmp_path: Path) -> None:
     full, (cell, _) = opened(tmp_path / "full")
     trial = full.finish(asked(full, cell).key, Outcome.COMPLETED)

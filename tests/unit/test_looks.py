@@ -115,7 +115,7 @@ def arm(found: Verdict) -> Arm:
     return one
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_clear_gain_is_decided_at_the_first_look() -> None:
     ours = arm(judged(0.1))
     assert ours.course is not None
@@ -126,7 +126,7 @@ def test_a_clear_gain_is_decided_at_the_first_look() -> None:
     assert ours.difference.low > 0
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_without_a_gain_a_comparison_ends_as_futile() -> None:
     ours = arm(judged(0.0))
     assert ours.course is not None
@@ -136,7 +136,7 @@ def test_without_a_gain_a_comparison_ends_as_futile() -> None:
     assert f"; it ended after {ours.course.draws} draws, since the others would hardly have shown a difference" in said
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_what_follows_the_end_of_a_comparison_does_not_count() -> None:
     """Draws that were trained for the other arms, or before there were looks."""
     results = in_looks(0.1)
@@ -151,7 +151,7 @@ def test_what_follows_the_end_of_a_comparison_does_not_count() -> None:
     assert whole.course == early.course
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_before_the_first_look_nothing_is_shown() -> None:
     found = judged(0.1, missing={"soft_triple": 2})
     ours = arm(found)
@@ -209,7 +209,7 @@ def draws(each: Dispatcher) -> dict[str, list[int]]:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("gain", [0.0, 0.06, 0.5])
 def test_arms_stop_at_a_look_and_the_baseline_with_the_last_of_them(tmp_path: Path, gain: float) -> None:
     each = dispatcher(tmp_path)
@@ -225,7 +225,7 @@ def test_arms_stop_at_a_look_and_the_baseline_with_the_last_of_them(tmp_path: Pa
     assert not any("confirmations are unfinished" in said for said in verdict(each.ledger.results()).warnings)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_an_interrupted_sweep_decides_the_same(tmp_path: Path) -> None:
     whole = dispatcher(tmp_path / "whole")
     drain(whole, 0.06)

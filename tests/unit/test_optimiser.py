@@ -16,7 +16,7 @@ def _config(**fields: object) -> TrialConfig:
     return TrialConfig.model_validate({"dataset": DatasetConfig(name="toy"), "shots": 4, "encoder": "tiny"} | fields)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("tiny", ["tiny_bert", "tiny_roberta"])
 def test_groups_hold_every_parameter_once_with_its_rate_and_decay(tiny: str, request: pytest.FixtureRequest) -> None:
     encoder = load_encoder(str(request.getfixturevalue(tiny)), None, 2)

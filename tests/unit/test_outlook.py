@@ -97,7 +97,7 @@ def completed(scores: list[float], *, pruned: int = 0) -> list[TrialRecord]:
     return found + [last] * pruned
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_at_most_so_many_labels_are_as_many_as_there_are() -> None:
     """`at most 64`, where a class has 20 rows: 1.32 doublings of 8 labels, not 3."""
     results = synthetic_results(datasets=("trec",), shots=(8, 64))
@@ -112,12 +112,14 @@ def test_at_most_so_many_labels_are_as_many_as_there_are() -> None:
     assert curve.doublings == pytest.approx(np.log2(20 / 8))
 
 
+@pytest.mark.lengthy
 def test_the_last_doubling_is_the_best_of_all_less_the_best_of_every_half() -> None:
     scores = [0.5, 0.7, 0.6, 0.9, 0.65, 0.8]
     halves = [max(half) for half in combinations(scores, 3)]
     assert more_trials(completed(scores)) == pytest.approx(0.9 - np.mean(halves))
 
 
+@pytest.mark.lengthy
 def test_trials_that_were_stopped_count_as_the_worst() -> None:
     stopped = [0.5, 0.7, 0.6, 0.9, 0.5, 0.5]
     halves = [max(half) for half in combinations(stopped, 3)]
@@ -145,7 +147,7 @@ def test_a_verdict_has_one_for_each_dataset_with_several_numbers_of_labels() -> 
     assert verdict(synthetic_results(shots=(8,))).outlooks == ()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_sentence_says_what_would_bring_more_where_that_is_clear() -> None:
     (found, _) = verdict(synthetic_results(shots=(8, 16), trials=12)).outlooks
     labels = replace(found.labels, mean=0.05, low=0.03, high=0.07)

@@ -89,6 +89,7 @@ def test_what_is_remembered_between_proposals_changes_none() -> None:
         assert remembered == propose(cell, earlier, seed=7, budget=BUDGET)[1]
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("space", ["frozen encoder", "few of a frozen encoder"])
 def test_no_configuration_is_proposed_twice_and_none_has_what_it_does_not_read(space: str) -> None:
     cell, read = searched_cell(space), {"centroid": {"name_weight"}, "neighbours": {"neighbours"}}

@@ -56,7 +56,7 @@ def ids(tokenizer: Any, firsts: list[str], seconds: list[str] | None, most: int)
     return tokenizer(firsts, seconds, truncation="longest_first", max_length=most)["input_ids"]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("make", first_quick([byte_level, wordpiece, unigram]))
 @pytest.mark.parametrize("most", [MOST, MOST + 1])
 def test_the_tokens_are_those_of_the_whole_texts(make: Callable[[], Any], most: int) -> None:

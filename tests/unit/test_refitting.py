@@ -147,7 +147,7 @@ def test_twice_the_same_bytes(kind: str, data: DatasetConfig, tiny_bert: Path, t
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes(), name
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_all_labelled_rows_train_it_unless_a_test_part_was_given(
     data: DatasetConfig, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -185,7 +185,7 @@ def test_rows_that_trained_nothing_tell_what_is_expected(data: DatasetConfig, ti
     assert predicted == kept.classifier.predict(load(own).test.texts)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_draw_of_few_labels_is_scored_on_the_others_if_those_are_more(data: DatasetConfig, tiny_bert: Path) -> None:
     few = data.model_copy(update={"holdout": "repeated"})
     trial = config(few, tiny_bert, recipe={"name": "frozen"}, validation="cross")
@@ -223,7 +223,7 @@ def test_test_rows_change_neither_weights_nor_temperature(
     assert found[0][:2] == found[1][:2] == found[2][:2]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("fine_tuned_for", [None, "multi_label_classification", "regression"])
 def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
     fine_tuned_for: str | None, data: DatasetConfig, tiny_bert: Path, tmp_path: Path
@@ -244,6 +244,7 @@ def test_a_pipeline_of_transformers_gives_the_same_labels_and_probabilities(
         assert [by_label[label] for label in kept.classifier.labels] == pytest.approx(given.tolist(), abs=1e-5)
 
 
+@pytest.mark.lengthy
 def test_a_text_without_a_token_is_refused_by_name(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     """The tokenizer of GPT-2 puts no token of its own around a text, and makes none of an empty one."""
     encoder = shutil.copytree(tiny_bert, tmp_path / "encoder")
@@ -343,6 +344,7 @@ def test_an_onnx_file_gives_the_same_scores(kind: str, tiny_bert: Path, tmp_path
         torch.testing.assert_close(torch.from_numpy(scores), wanted, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.lengthy
 def test_its_probabilities_are_calibrated_on_rows_that_trained_nothing(data: DatasetConfig, tiny_bert: Path) -> None:
     trial = config(data, tiny_bert, recipe={"name": "frozen", "C": 1000.0})
     kept = refit(trial, shots=6)
@@ -494,7 +496,7 @@ def test_what_cannot_be_kept_is_refused(
         refit(TrialConfig.model_validate({**base, **fields}))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_texts_of_any_kind_get_an_answer_or_a_clear_error(data: DatasetConfig, tiny_bert: Path) -> None:
     classifier = refit(config(data, tiny_bert, recipe={"name": "frozen"})).classifier
     assert classifier.predict([]) == []
@@ -562,7 +564,7 @@ def test_a_large_number_of_rows_does_not_train_setfit_for_ever(data: DatasetConf
     assert RECIPES["setfit"].bounded(set_by_hand, 8, 10_000) == set_by_hand
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tmp_path: Path) -> None:
     rows = [
         f"a red film {number},{'red' if number % 2 else 'blue'} text,{'same' if number % 2 else 'other'}"
@@ -585,7 +587,7 @@ def test_pairs_and_single_texts_are_not_taken_for_each_other(tiny_bert: Path, tm
         single.predict(["a"], ["b"])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_damaged_folder_is_refused(data: DatasetConfig, tiny_bert: Path, tmp_path: Path) -> None:
     for name, shots in (("kept", 4), ("other", 3)):
         refit(config(data, tiny_bert, recipe={"name": "frozen"}), shots=shots).classifier.save(tmp_path / name)

@@ -46,6 +46,7 @@ class Rows:
         self.others_S: Floats = np.sqrt((rest_SC**2).sum(axis=1))
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("case", CASES)
 def test_calibration_is_that_of_torchmetrics_and_scikit_learn(case: tuple[int, int, int]) -> None:
     rows = Rows(*case)

@@ -227,7 +227,7 @@ def test_a_mean_gain_on_few_labels_is_as_uncertain_as_they_are() -> None:
     assert 0.4 * widest < gain.high - gain.low <= 1.001 * widest, "both numbers of shots are tested on the same rows"
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_few_labels_are_said_to_leave_differences_unseen() -> None:
     """As many points as the variance that was seen, and the number of tests, make of it."""
     results = synthetic_results(

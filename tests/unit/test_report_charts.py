@@ -49,7 +49,7 @@ def test_every_loss_has_a_mark_of_its_own_and_cross_entropy_is_grey() -> None:
     assert marks(["supcon", "soft_triple"]) == marks(["soft_triple", "supcon"])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) -> None:
     rows = the(comparison_charts.differences(found, KNOWN, "accuracy")).rows
     arm = found.comparisons[0].arms[1]
@@ -58,7 +58,7 @@ def test_differences_are_in_points_and_leave_the_baseline_out(found: Verdict) ->
     assert [row["method"] for row in rows] == ["soft_triple", "soft_triple"]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("times", [1, 100])
 def test_a_page_holds_the_marks_of_a_large_search_as_pixels(times: int, results: SweepResults, found: Verdict) -> None:
     """Of 10,000 trials they would be 5 megabytes of vectors, which a browser draws for seconds."""
@@ -99,7 +99,7 @@ def test_the_history_follows_the_best_completed_trial(results: SweepResults, fou
     assert own[-1]["best"] == max(score for score in completed if isinstance(score, float))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("name", ["history", "parallel"])
 def test_a_search_of_any_length_is_drawn_with_the_same_number_of_artists(name: str) -> None:
     """matplotlib takes milliseconds for each, and a report has each figure twice."""
@@ -161,6 +161,7 @@ def test_csv_and_json_hold_the_same_rows(found: Verdict) -> None:
     assert len(rows) == len(chart.rows)
 
 
+@pytest.mark.lengthy
 def test_a_figure_is_drawn_the_same_each_time_and_follows_the_theme_of_its_page(found: Verdict) -> None:
     chart = the(comparison_charts.gains(found, KNOWN, "accuracy"))
     first, second = chart.images(), chart.images()

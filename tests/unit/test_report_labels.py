@@ -92,7 +92,7 @@ def test_every_label_lies_inside_its_figure_has_its_letters_and_no_two_overlap(
     assert wrong == []
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_name_is_cut_in_the_middle_to_the_room_there_is() -> None:
     for name in (*CLASSES, *DATASETS):
         label = fitted(name, 0.9, 7) if is_legible(name) else ""

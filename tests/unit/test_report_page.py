@@ -59,6 +59,7 @@ def test_the_first_screen_says_what_won_and_how_winners_were_chosen(results: Swe
     assert "cross_entropy" in text
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("corrected", "label"),
     [

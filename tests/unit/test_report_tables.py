@@ -42,12 +42,12 @@ def check_golden(name: str, text: str) -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_table_in_markdown(table: ResultTable) -> None:
     check_golden("table.md", to_markdown(table))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_table_in_latex(table: ResultTable) -> None:
     check_golden("table.tex", to_latex(table))
 

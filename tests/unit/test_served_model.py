@@ -28,7 +28,7 @@ KINDS = (
 """Each recipe, and three losses."""
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_it_is_defined_without_a_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -38,7 +38,7 @@ def test_it_is_defined_without_a_warning() -> None:
         runpy.run_path(str(registry._SERVED))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_column_that_stands_twice_is_refused() -> None:
     """As after a merge of two tables: neither of them is the one that is meant."""
     import pandas as pd  # type: ignore[import-untyped]

@@ -24,7 +24,7 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator.check_schema(json_schema())
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("preset", PRESETS)
 def test_it_takes_the_presets_as_written_and_as_resolved(preset: str) -> None:
     text = resources.files("sweep").joinpath("presets", f"{preset}.yaml").read_text(encoding="utf-8")

@@ -105,7 +105,7 @@ def test_holms_correction_by_hand() -> None:
     assert holm([]).tolist() == []
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @settings(max_examples=50)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_rejects_as_its_steps_do(p_values: list[float]) -> None:

@@ -94,6 +94,7 @@ def test_a_training_that_fails_is_told_in_words_with_every_other_one(tmp_path: P
     assert "(3 shots" in second
 
 
+@pytest.mark.lengthy
 def test_the_command_then_ends_with_code_2(
     tmp_path: Path, pairs: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +114,7 @@ def test_a_training_that_diverges_gives_a_plan_without_a_time(tmp_path: Path, pa
     assert "diverged with the values of the first trial: embeddings of" in out.getvalue()
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_no_more_rows_are_scored_than_a_sample(
     tiny_bert: Path, many_rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +134,7 @@ def test_no_more_rows_are_scored_than_a_sample(
     assert set(pace.costs) == {cell.key for cell in grid}
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_frozen_encoder_reads_a_sample_and_its_cells_share_what_is_done_once(
     tiny_bert: Path, many_rows: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +158,7 @@ def test_a_frozen_encoder_reads_a_sample_and_its_cells_share_what_is_done_once(
     assert few.trial == pytest.approx(2 * few.confirmation)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("beta", [0.0, 0.5])
 def test_a_sample_stands_for_all_rows(beta: float, tiny_bert: Path, many_rows: Path) -> None:
     """If each padded token took a millisecond, the extrapolated costs would be those of all rows within a twentieth."""

@@ -34,7 +34,7 @@ def test_passwords_are_never_shown(text: str, clean: str) -> None:
     assert redacted(text) == clean
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     ("uri", "message"),
     [

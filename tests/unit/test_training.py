@@ -78,7 +78,7 @@ def test_every_loss_beats_the_majority_on_separable_rows(loss: str, config: Tria
     assert last.metrics["val_accuracy"] > 0.75  # always guessing one class gives a half
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("loss", first_quick(METRIC_LOSSES))
 def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.0, embedding="mean", shots=12, steps=40, replicates=1)
@@ -89,6 +89,7 @@ def test_every_metric_loss_alone_tells_the_classes_apart(loss: str, config: Tria
     assert "train_cross_entropy" not in last.metrics
 
 
+@pytest.mark.lengthy
 def test_each_draw_is_evaluated_at_each_point(config: TrialConfig) -> None:
     evaluations = list(replicates(_with(config, evaluations=3), [5, 2]))
     places = [(evaluation.draw, evaluation.replicate, evaluation.point, evaluation.step) for evaluation in evaluations]
@@ -130,8 +131,8 @@ OF_HEAD = {"test_head_accuracy", "test_mixture_accuracy", "mixture_weight", "mix
     ("fields", "present"),
     [
         ({}, True),
-        pytest.param(_metric_loss(), True, marks=pytest.mark.slow),
-        pytest.param({"loss": {"name": "supcon"}}, True, marks=pytest.mark.slow),
+        pytest.param(_metric_loss(), True, marks=pytest.mark.lengthy),
+        pytest.param({"loss": {"name": "supcon"}}, True, marks=pytest.mark.lengthy),
         (_metric_loss(beta=0.0), False),
     ],
 )
@@ -161,7 +162,7 @@ def test_the_test_part_is_scored_once_at_the_end_of_each_replicate(
         assert confusion_CC.trace() / 24 == pytest.approx(evaluation.metrics["test_accuracy"])
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("loss", first_quick(METRIC_LOSSES))
 def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(loss: str, config: TrialConfig) -> None:
     trial = _with(config, loss={"name": loss}, beta=0.5, embedding="mean", shots=12, steps=40, replicates=1)
@@ -170,6 +171,7 @@ def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(los
         assert evaluation.metrics[f"test_{way}_accuracy"] > 0.75, way
 
 
+@pytest.mark.lengthy
 def test_train_loss_is_the_weighted_sum_of_its_terms(config: TrialConfig) -> None:
     for evaluation in replicates(_with(config, **_metric_loss(beta=0.3))):
         terms = evaluation.metrics["train_cross_entropy"], evaluation.metrics["train_metric_loss"]
@@ -185,7 +187,7 @@ def test_tokens_are_the_real_tokens_trained_on_so_far(config: TrialConfig) -> No
     assert [evaluation.metrics["tokens"] for evaluation in evaluations] == [6 * of_a_step, 12 * of_a_step]
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize(
     "fields", first_quick([{}, _metric_loss(), {"batch_size": 3}, {"sampling": "random", "shots": 9}])
 )
@@ -196,6 +198,7 @@ def test_the_same_configuration_gives_bit_equal_evaluations(fields: dict[str, An
     assert _timeless(replicates(trial)) == first
 
 
+@pytest.mark.lengthy
 def test_the_seed_and_the_draw_change_the_evaluations(config: TrialConfig) -> None:
     losses = {
         next(replicates(_with(config, seed=seed), [draw])).metrics["train_loss"] for seed in (0, 1) for draw in (0, 1)
@@ -210,14 +213,14 @@ def test_a_resumed_trial_gives_the_tail_of_the_whole_one(config: TrialConfig) ->
     assert _timeless(replicates(trial, first=3)) == []
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_replicate_does_not_depend_on_what_was_trained_before(config: TrialConfig) -> None:
     alone = _timeless(replicates(config, [1]))
     list(replicates(_with(config, encoder_lr=0.1, **_metric_loss()), [0]))
     assert _timeless(replicates(config, [1])) == alone
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("fields", first_quick([{}, _metric_loss(beta=0.0), {"validation": "shots"}]))
 def test_validation_never_reads_the_test_rows(
     fields: dict[str, Any], config: TrialConfig, monkeypatch: pytest.MonkeyPatch
@@ -272,7 +275,7 @@ def test_poisoned_test_rows_leave_every_validation_metric_as_it_is(
         assert evaluation.confusion != other.confusion
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @pytest.mark.parametrize("fields", first_quick([{}, _metric_loss(), {"loss": {"name": "supcon"}, "beta": 0.0}]))
 def test_a_class_that_the_draw_lacks_is_scored_all_the_same(fields: dict[str, Any], config: TrialConfig) -> None:
     draws = [draw for draw in range(40) if len(_labels(config, draw)) == 1][:2]
@@ -291,7 +294,7 @@ def _labels(config: TrialConfig, index: int) -> set[int]:
     return set(data.pool.labels_N[draw.train].tolist())
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_another_initialisation_trains_the_same_rows_from_another_start(config: TrialConfig) -> None:
     trial = _with(config, **_metric_loss())
     searched, again, other = (_timeless(replicates(trial, initialisation=number)) for number in (0, 0, 1))
@@ -346,7 +349,7 @@ def test_without_proxies_there_is_no_published_rule(fields: dict[str, Any], conf
     assert "test_published_accuracy" not in evaluation.metrics
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig) -> None:
     fields = _metric_loss(compatibility="published", embedding="tokens", replicates=1)
     trial = _with(config, **fields)
@@ -363,7 +366,7 @@ def test_as_published_a_sentence_is_asked_by_its_first_token(config: TrialConfig
     assert embedded == ["cls"] * 3 + ["tokens"] * 3
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_test_part_is_scored_whole(config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     data = load(config.dataset)
     flipped = replace(data, test=replace(data.test, labels_N=1 - data.test.labels_N))
@@ -374,6 +377,7 @@ def test_the_test_part_is_scored_whole(config: TrialConfig, monkeypatch: pytest.
     )
 
 
+@pytest.mark.lengthy
 def test_pairs_of_sentences_train(config: TrialConfig, tmp_path: Path) -> None:
     words = [("good", "great"), ("bad", "poor"), ("good", "poor"), ("bad", "great")]
     rows = [f"film {n} {a},the {n} {b},{int((a == 'good') == (b == 'great'))}" for n in range(10) for a, b in words]
@@ -474,7 +478,7 @@ def test_pair_losses_need_two_rows_of_a_class(loss: str, config: TrialConfig) ->
     assert all(evaluation.outcome is None for evaluation in replicates(_with(trial, embedding="tokens")))
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_beginning_another_trial_ends_the_one_at_work(config: TrialConfig) -> None:
     first, second = replicates(config), replicates(config)
     next(first)
@@ -515,6 +519,7 @@ def test_evaluation_points_are_even_and_end_at_the_end(steps: int, count: int) -
     assert gaps.max() - gaps.min() <= 1
 
 
+@pytest.mark.lengthy
 def test_a_forgotten_iterator_does_not_disturb_its_successor(config: TrialConfig) -> None:
     """Collected in the middle of another trial's step, it must leave the gradients alone."""
     undisturbed = _timeless(replicates(config, draws=(1,)))

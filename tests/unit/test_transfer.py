@@ -98,6 +98,7 @@ def test_an_export_is_of_one_moment(tmp_path: Path) -> None:
     assert root.user_attrs["state"] == "running"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
 def test_an_import_that_died_is_repeated(exported: Path, tmp_path: Path, share: float) -> None:
     import_sweep(exported, tmp_path / "whole", None)
@@ -302,7 +303,7 @@ HOSTILE: st.SearchStrategy[Any] = st.sampled_from(
 ) | st.text(max_size=3)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 @settings(max_examples=25)
 @given(data=st.data())
 def test_whatever_is_changed_in_a_file_is_refused_or_can_be_read(exported: Path, data: st.DataObject) -> None:

@@ -123,6 +123,7 @@ def test_records_without_predictions_are_judged_by_draws_alone() -> None:
     assert other.rows_needed is None
 
 
+@pytest.mark.lengthy
 def test_test_rows_make_a_difference_less_certain_than_draws_alone() -> None:
     results = synthetic_results(datasets=("trec",), losses=TWO, noise_sd=0.01)
     old, new = (only(verdict(each)).arms[1].difference for each in (of_old(results), results))
@@ -155,7 +156,7 @@ def test_a_winner_that_was_hardly_chosen_is_warned_of() -> None:
     assert "pruning.adaptive" in warning
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_rungs_that_mislead_are_warned_of_unless_they_adapt() -> None:
     noise: dict[str, Any] = {"trials": 12, "ends": [Outcome.COMPLETED], "quality_sd": 0.0, "noise_sd": 0.1}
     (warning,) = verdict(small(**noise)).warnings
@@ -174,7 +175,7 @@ def test_what_an_arm_cost() -> None:
     assert cost.spent.confirmation == 12 * 4.0
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_where_the_variance_comes_from() -> None:
     found = verdict(
         small(draws=60, reseeded=60, trials=40, ends=[Outcome.COMPLETED], noise_sd=0.02, draw_sd=0.05, quality_sd=0.03)
@@ -239,6 +240,7 @@ def test_methods_are_compared_with_the_frozen_encoder_unless_the_spec_says_other
     assert f"for {expected}, +" in comparison.sentence
 
 
+@pytest.mark.lengthy
 def test_a_frozen_encoder_is_compared_at_each_value_of_what_it_ignores() -> None:
     found = verdict(small(compare={**RECIPES["compare"], "beta": [0.3, 0.6]}, losses=("soft_triple",)))
     assert [each.others for each in found.comparisons] == ["beta=0.3", "beta=0.6"]
@@ -253,7 +255,7 @@ def test_a_recipe_alone_is_described_and_not_compared() -> None:
     assert comparison.sentence.startswith("frozen scored ")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_one_correction_over_all_tests_of_the_sweep() -> None:
     found = verdict(synthetic_results(datasets=("trec", "cr"), shots=(4, 8), losses=(*TWO, "supcon"), **CLEAR))
     assert found.family == 8
@@ -265,6 +267,7 @@ def test_one_correction_over_all_tests_of_the_sweep() -> None:
         assert "corrected for 8 tests" in comparison.sentence
 
 
+@pytest.mark.lengthy
 def test_other_axes_make_comparisons_of_their_own_and_share_what_ignores_them() -> None:
     """Cross-entropy has no beta: its one cell is compared with the others at each beta."""
     found = verdict(small(compare={"beta": [0.3, 0.6]}))
@@ -273,6 +276,7 @@ def test_other_axes_make_comparisons_of_their_own_and_share_what_ignores_them() 
     assert found.comparisons[1].title == "trec, 8 labels per class, beta=0.6"
 
 
+@pytest.mark.lengthy
 def test_names_with_slashes_are_not_cut() -> None:
     found = verdict(small(compare={"encoder": ["org/small", "org/large"]}, trial={"encoder": None}))
     assert [each.others for each in found.comparisons] == ["encoder=org/small", "encoder=org/large"]
@@ -291,7 +295,7 @@ def test_a_searched_loss_is_one_arm() -> None:
     assert comparison.sentence.startswith("searched scored ")
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_gains_and_ranks_are_over_all_datasets() -> None:
     found = verdict(synthetic_results(datasets=("trec", "cr", "mr"), losses=TWO, **CLEAR))
     (gain,) = found.gains
@@ -303,6 +307,7 @@ def test_gains_and_ranks_are_over_all_datasets() -> None:
     assert found.ranks[8].average == (2.0, 1.0)
 
 
+@pytest.mark.lengthy
 def test_the_gains_of_one_dataset_are_averaged_row_by_row() -> None:
     """Both numbers of shots are tested on the same rows by the same draws, so what they share does not average out."""
     found = verdict(synthetic_results(datasets=("trec",), shots=(8, 16), losses=TWO, **CLEAR))
@@ -317,7 +322,7 @@ def test_the_gains_of_one_dataset_are_averaged_row_by_row() -> None:
     assert (gain.low, gain.high) == (gain.here_low, gain.here_high)
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_one_comparison_has_no_mean_gain_and_two_datasets_no_ranks() -> None:
     assert verdict(small()).gains == ()
     assert dict(verdict(synthetic_results(losses=TWO, **CLEAR)).ranks) == {}
@@ -336,6 +341,7 @@ def test_differences_to_one_baseline_go_together() -> None:
     assert correlation(arms[1:], arms[0]) == pytest.approx(1), "one difference goes with itself alone"
 
 
+@pytest.mark.lengthy
 @pytest.mark.parametrize(("looks", "now"), [([4, 10], "4, 10"), ("off", "off")])
 def test_looks_that_changed_after_the_sweep_had_run_are_said(looks: Any, now: str) -> None:
     results = small(confirm={"draws": 10, "looks": looks})
@@ -355,6 +361,7 @@ def test_a_run_records_the_looks_of_the_one_before_if_they_were_others() -> None
     assert confirmed_before(replace(sweep, provenance={LOOKS_BEFORE: "6, 10"}), same) == {LOOKS_BEFORE: "6, 10"}
 
 
+@pytest.mark.lengthy
 def test_a_run_records_fewer_draws_of_a_finished_one_before_and_the_verdict_says_so() -> None:
     """Who adds draws until something holds finds it too often."""
     first = small(confirm={"draws": 4}).sweep
@@ -601,6 +608,7 @@ def _finalist(like: ConfirmationRecord, number: int, trial: int, score: float) -
 # ---- further warnings ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.lengthy
 def test_a_rich_validation_set_for_a_few_labels() -> None:
     found = verdict(small(protocol={"validation": 1000}))
     said = warned(found, "validation rows")

@@ -196,7 +196,7 @@ def test_mistakes_are_refused_with_the_remedy(changes: dict[str, Any], said: str
 # ---- what a person sees ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_report_names_what_was_suggested_and_warns_where_not_all_searches_were() -> None:
     results = synthetic_results(datasets=("trec",), losses=("cross_entropy", "soft_triple"))
     origin = "old/cr/8/soft_triple#3"
