@@ -71,7 +71,6 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "layer_decay 0.8": {"layer_decay": 0.8},
     "frozen_layers 2": {"frozen_layers": 2},
     "new_layers 1": {"new_layers": 1},
-    "lora_rank 8 at 2e-4": {"lora_rank": 8},
     "lora_rank 8 at 6e-4": {"lora_rank": 8, "encoder_lr": 6e-4},
     "lora_rank 8 at 2e-3": {"lora_rank": 8, "encoder_lr": 2e-3},
     "lora_rank 8 at 6e-3": {"lora_rank": 8, "encoder_lr": 6e-3},

@@ -28,7 +28,8 @@ class Predictions(RecipeConfig):
     path: str | None = Field(
         None,
         description="file (csv, tsv, jsonl, parquet) with an answer to each test row: the columns of the dataset for "
-        "texts and label, and, if you have them, `probability_CLASS` for each class; it has no default",
+        "texts and label, and, if you have them, `probability_CLASS` for each class; one file holds those "
+        "of all datasets; it has no default",
     )
     cost: float | None = Field(
         None, ge=0, description="USD that the predictions of the test part cost, to be shown beside the score"
