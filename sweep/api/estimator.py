@@ -220,7 +220,9 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _texts(X: Any) -> tuple[list[str], list[str] | None]:
     """The texts, and the second texts of pairs. Raises ValueError for anything else."""
-    if isinstance(X, str | Mapping | Set) or not hasattr(X, "__iter__"):
+    from trainable.classifier import listed  # late: it loads tensors
+
+    if isinstance(X, str | Mapping | Set) or not hasattr(X, "__iter__") or getattr(X, "ndim", 1) == 0:
         raise ValueError(f"X must be a list of texts; received {type(X).__name__}: give one text as a list too")
     rows = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
     if isinstance(rows, list) and rows and all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
@@ -234,7 +236,7 @@ def _texts(X: Any) -> tuple[list[str], list[str] | None]:
         if wrong:
             place, value = wrong[0]
             raise ValueError(f"X must hold texts; received {type(value).__name__} in row {place}: {str(value)[:80]!r}")
-    texts = [[str(each) for each in column] for column in columns]
+    texts = [listed([str(each) for each in column]) for column in columns]
     if not texts[0]:
         raise ValueError("X must hold texts; found array with 0 sample(s) while a minimum of 1 is required")
     return texts[0], texts[1] if len(texts) > 1 else None
