@@ -237,14 +237,14 @@ def _over_references(best: Arm, comparison: Comparison) -> str:
 
 
 def _flattered(comparison: Comparison, largest: Arm) -> str:
-    """What the largest difference is worth, where its having been chosen for that makes it look larger."""
+    """The estimate of the largest difference, where its having been chosen for that makes it look larger."""
     found, seen = comparison.named_best, lead(largest)
     if found is None or seen <= 0 or points(found.mean) == points(seen):
         return ""
     low, high = (f"{100 * limit:.1f}" for limit in (found.low, found.high))
     return (
-        f" As the largest of {found.of} differences, that of {largest.method} flatters: it is worth "
-        f"{points(found.mean, sign=True)} ({low} to {high})."
+        f" As the largest of {found.of} differences, that of {largest.method} flatters: allowing for that, its "
+        f"estimate is {points(found.mean, sign=True)} ({low} to {high})."
     )
 
 

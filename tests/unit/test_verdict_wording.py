@@ -141,7 +141,7 @@ def test_the_largest_of_several_differences_flatters() -> None:
     said = told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=shrunk)
     assert (
         "p = 0.012 corrected for 6 tests). Among all methods it comes first in 71 % of resamples. As the largest of "
-        "3 differences, that of soft_triple flatters: it is worth +2.1 points (-0.4 to 5.0)."
+        "3 differences, that of soft_triple flatters: allowing for that, its estimate is +2.1 points (-0.4 to 5.0)."
     ) in said
     same = NamedBest(mean=0.0292, low=0.008, high=0.05, of=3)
     assert "flatters" not in told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=same)
