@@ -45,14 +45,12 @@ def answer(
     out = _place(out, file)
     classifier = load_classifier(folder)
     texts, pairs = read_texts(file, text, pair)
+    _check_pairs(classifier, file, pair)
     copied = read_column(file, id_column) if id_column is not None and id_column not in (text, pair) else None
     try:
         probabilities_NC = classifier.predict_proba(texts, pairs)
     except (TypeError, ValueError) as error:  # what the classifier says of texts that it cannot take
-        if classifier.paired == (pair is not None):
-            raise DataError(f"{file}: {error}") from error
-        remedy = "name the column of the second texts by --pair" if classifier.paired else "leave --pair out"
-        raise DataError(f"{file}: {str(error).rpartition(': ')[0]}: {remedy}") from error
+        raise DataError(f"{file}: {error}") from error
     scratch = out.with_name(f".{out.name}.new")
     try:
         given = {id_column: copied, text: texts, pair: pairs}
@@ -66,6 +64,15 @@ def answer(
     return (
         f"{len(texts):,} rows classified into {out}{_said(texts, classifier.labels, probabilities_NC, abstain_below)}"
     )
+
+
+def _check_pairs(classifier: Classifier, file: Path, pair: str | None) -> None:
+    """Raise DataError for a column of second texts where single texts are classified, and for none where pairs are."""
+    if classifier.paired and pair is None:
+        rule = "this classifier takes pairs of texts; received single texts"
+        raise DataError(f"{file}: {rule}: name the column of the second texts by --pair")
+    if pair is not None and not classifier.paired:
+        raise DataError(f"{file}: this classifier takes single texts; received pairs: leave --pair out")
 
 
 def _place(out: Path, file: Path) -> Path:
