@@ -43,7 +43,7 @@ def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: st
 
 
 def _is_shown(arm: Arm) -> bool:
-    return arm.summary is not None and arm.cost.spent.total > 0 and arm.method != "predictions"
+    return arm.summary is not None and arm.cost.spent.total > 0 and arm.trains != "elsewhere"
 
 
 def _row(comparison: Comparison, arm: Arm) -> Row:

@@ -45,6 +45,11 @@ class Cell:
     fixed: Mapping[str, Mapping[str, Scalar]]
     spaces: Mapping[str, Mapping[str, Range]]
 
+    @property
+    def recipe(self) -> str:
+        """The name of the recipe of all its trials."""
+        return str(next(iter(self.fixed.values()))["recipe"])
+
     def config(self, params: Mapping[str, Scalar]) -> TrialConfig:
         """The trial with these values of the searched fields, by flat name; a searched `loss` is one of them."""
         return TrialConfig.from_flat({**self._fixed_for(params), **params})

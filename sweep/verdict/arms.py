@@ -28,6 +28,7 @@ from sweep.verdict.tested_rows import majority_score, majority_scores, right_row
 from sweep.verdict.variance import configuration_variance, seed_variance
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
+from trainable.recipes import RECIPES
 from trainable.shots import training_rows
 
 __all__ = ["CellRecords", "build_arm", "cell_records", "training_rows_of"]
@@ -103,6 +104,7 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     return Arm(
         cell=records.cell.key,
         method=records.cell.method,
+        trains=RECIPES[records.cell.recipe].trains,
         winner=records.winner,
         confirmation=records.confirmation,
         scores=scores,

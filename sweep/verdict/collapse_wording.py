@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from sweep.verdict.collapse import unseen_cost
 from sweep.verdict.limits import some
 from sweep.verdict.model import Arm, Comparison
-from trainable.recipes import RECIPES
 
 __all__ = ["collapse_cautions", "failing_to_train"]
 
@@ -24,7 +23,7 @@ def failing_to_train(first: Arm, base: Arm) -> str:
     mean, low, high = (f"{100 * value:.1f}" for value in (abs(lead.mean), lead.low, lead.high))
     apart = f"{'ahead of' if lead.mean > 0 else 'behind'} {base.method} by {mean} points"
     where = apart if float(mean) else f"as good as {base.method}"
-    others = "where both train" if _trains(first) and _trains(base) else "in the other draws"
+    others = "where both train" if first.trains == base.trains == "encoder" else "in the other draws"
     return f"{text}; {others}, {first.method} is {where} (95 % interval {low} to {high})."
 
 
@@ -32,7 +31,7 @@ def _fails(arm: Arm) -> str:
     """`supcon fails to train in 2 of 20 draws (10 %, 95 % interval 2 to 29 %)`"""
     found = arm.collapses
     assert found is not None
-    if not _trains(arm):
+    if arm.trains != "encoder":
         draws = f"{found.collapsed} of {found.draws} draws"
         return f"{arm.method} is no better than always answering one class in {draws}"
     rate, low, high = (f"{100 * share:.0f}" for share in (found.rate, found.low, found.high))
@@ -87,14 +86,6 @@ def _never_seen(comparisons: Sequence[Comparison]) -> Iterator[str]:
 def _unseen(arm: Arm) -> float:
     """The most that collapses which were not seen may cost an arm; 0 for one that cannot collapse, or was seen to."""
     found = arm.collapses
-    if found is None or found.seen or found.cost is None or not _trains(arm):
+    if found is None or found.seen or found.cost is None or arm.trains != "encoder":
         return 0.0
     return unseen_cost(found.draws + found.searched, found.cost)
-
-
-def _trains(arm: Arm) -> bool:
-    """Whether it trains an encoder, which may collapse: a frozen one or a file of predictions does not."""
-    if arm.winner is None:
-        return False
-    recipe = RECIPES[arm.winner.config.recipe.name]
-    return not recipe.embeds_once and recipe.searchable

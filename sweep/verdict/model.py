@@ -16,6 +16,7 @@ from sweep.verdict.cost import Cost
 from sweep.verdict.course import Course
 from sweep.verdict.named_best import NamedBest
 from sweep.verdict.statistics import LEVEL, Difference, Ranks, Summary
+from trainable.recipes.entry import Trained
 from trainable.shots import Sampling, Shots, in_words, largest
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Arm:
 
     cell: key of its cell.
     method: the name of its recipe with its loss; `searched` if the search chose the loss.
+    trains: what its recipe trains.
     winner: the trial that was confirmed, or else the best one; None if no trial completed.
     confirmation: the winner's confirmation; None if it has not begun.
     scores: the test score of each confirmation draw, in the order of `Comparison.draws`; None where it failed or is
@@ -108,6 +110,7 @@ class Arm:
 
     cell: str
     method: str
+    trains: Trained
     winner: TrialRecord | None
     confirmation: ConfirmationRecord | None
     scores: tuple[float | None, ...]

@@ -22,7 +22,6 @@ from trainable.shots import Shots
 __all__ = ["Outlook", "last_doubling", "more_trials", "outlooks"]
 
 _FEWEST_TRIALS = 4
-_LABELLESS = ("label_names", "predictions")  # the methods that read no labelled rows, to which more are nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +94,15 @@ def _outlook(comparisons: Sequence[Comparison], trials: Mapping[str, Sequence[Tr
 def _learner(comparison: Comparison) -> Arm | None:
     """The best arm of those that learn from labels; None if none of them has a score."""
     best = comparison.best
-    if best is None or best.method not in _LABELLESS:
+    if best is None or _learns(best):
         return best
-    means = {arm.method: arm.summary.mean for arm in comparison.arms if arm.summary is not None}
-    learners = [method for method in means if method not in _LABELLESS]
-    return comparison.arm(max(learners, key=means.__getitem__, default=None))
+    means = {arm.method: arm.summary.mean for arm in comparison.arms if arm.summary is not None and _learns(arm)}
+    return comparison.arm(max(means, key=means.__getitem__, default=None))
+
+
+def _learns(arm: Arm) -> bool:
+    """Whether it reads labelled rows: to one that does not, more are nothing."""
+    return arm.trains in ("encoder", "head")
 
 
 # ---- twice the trials ------------------------------------------------------------------------------------------------

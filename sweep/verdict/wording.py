@@ -22,8 +22,6 @@ __all__ = ["METRICS", "selection", "sentence"]
 
 METRICS = {"accuracy": "accuracy", "macro_f1": "macro F1", "weighted_f1": "weighted F1"}
 _CHEAP = 0.5  # a share of the other's time that is worth a word
-_ELSEWHERE = "predictions"  # the method whose answers another system gave
-_UNTRAINED = ("frozen", "label_names", _ELSEWHERE)  # the methods that train no encoder
 _RULES = {
     "head": "by the head",
     "nearest": "by the nearest proxy or centroid",
@@ -195,8 +193,8 @@ def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     text = ""
     if 0 < spent < _CHEAP * other:
         text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
-    trained = [arm for arm in others if arm.method not in _UNTRAINED]
-    if base.method not in _UNTRAINED or not trained:
+    trained = [arm for arm in others if arm.trains == "encoder"]
+    if base.trains == "encoder" or not trained:
         return text
     if all(arm.equivalent or (arm.significant and lead(arm) < 0) for arm in trained):
         return f"{text} Training does not pay here: nothing gains {margin:g} point{'s' if margin != 1 else ''}."
@@ -213,7 +211,7 @@ def _dear(best: Arm, base: Arm) -> str:
 
 def _seconds(arm: Arm) -> float:
     """The workers' time that it took; 0 for predictions, which took theirs elsewhere."""
-    return 0.0 if arm.method == _ELSEWHERE else arm.cost.spent.total
+    return 0.0 if arm.trains == "elsewhere" else arm.cost.spent.total
 
 
 def _turned(base: Arm, others: Sequence[Arm]) -> str:

@@ -164,8 +164,10 @@ def test_where_the_best_reads_no_labels_the_outlook_is_that_of_the_best_that_doe
     first, second = sorted(means, key=means.__getitem__, reverse=True)[:2]
     renamed = []
     for each in found:
-        arms = tuple(replace(arm, method="predictions") if arm.method == first else arm for arm in each.arms)
-        best = next(arm for arm in arms if arm.method == "predictions")
+        arms = tuple(
+            replace(arm, method="gpt", trains="elsewhere") if arm.method == first else arm for arm in each.arms
+        )
+        best = next(arm for arm in arms if arm.method == "gpt")
         renamed.append(replace(each, arms=arms, best=best))
     (outlook,) = outlooks(renamed, {})
     assert outlook.method == second

@@ -12,6 +12,8 @@ from sweep.verdict.named_best import NamedBest
 from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
 from tests.sweeps.synthetic_results import synthetic_results
+from trainable.recipes import RECIPES
+from trainable.recipes.entry import Trained
 
 
 @cache
@@ -42,7 +44,7 @@ def told(
     mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
     like = comparison.arms[0]
     cost = like.cost if spent is None else replace(like.cost, spent=Spent(spent * like.cost.spent.total, 0.0, 0.0))
-    base = replace(like, method=baseline, summary=mean, cost=cost)
+    base = replace(like, method=baseline, trains=trained(baseline), summary=mean, cost=cost)
     others = [_led(like, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
     others = [replace(arm, p_equivalent=0.01 if arm.method in equivalent else 0.4) for arm in others]
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
@@ -51,11 +53,17 @@ def told(
     return sentence(changed, family, 1.0)
 
 
+def trained(method: str) -> Trained:
+    """What a method trains: an encoder, if it is a loss or of another package."""
+    return RECIPES[method].trains if method in RECIPES else "encoder"
+
+
 def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, chance: float) -> Arm:
     difference = Difference(n=20, mean=lead, sd=0.05, low=lead - 0.021, high=lead + 0.021, p_value=p_value / 6)
     return replace(
         like,
         method=loss,
+        trains=trained(loss),
         summary=Summary(n=20, mean=0.7 + lead, sd=0.05, low=0.6, high=0.8),
         difference=difference,
         p_corrected=p_value,

@@ -22,9 +22,20 @@ if TYPE_CHECKING:
     from trainable.losses import LossEntry
     from trainable.predicted_classes import PredictedClasses
 
-__all__ = ["ENCODING", "TRAINING", "Measurement", "Part", "RecipeConfig", "RecipeEntry", "RecipeRun", "Trial"]
+__all__ = [
+    "ENCODING",
+    "TRAINING",
+    "Measurement",
+    "Part",
+    "RecipeConfig",
+    "RecipeEntry",
+    "RecipeRun",
+    "Trained",
+    "Trial",
+]
 
 Part = Literal["validation", "test"]
+Trained = Literal["encoder", "head", "nothing", "elsewhere"]
 
 ENCODING = frozenset({"encoder", "encoder_revision", "embedding", "prompt", "max_length", "precision"})
 """The fields of a trial that concern an encoder and what it makes of a text."""
@@ -194,6 +205,9 @@ class RecipeEntry:
     search: the range of each of its own fields that a sweep searches unless the spec says otherwise.
     search_source: where these ranges come from; empty if nothing is searched.
     conditions: its own fields that are read only where another one has certain values: the other field and the values.
+    trains: what a draw's rows train: an encoder; a head alone, over what takes no training; nothing, as no labelled
+        rows are read; or nothing here, as another system gave the answers, and took its time elsewhere. The verdict
+        says of it whether training pays, may fail, or would gain by more labels.
     check: (trial's configuration, dataset) -> nothing. Refuses what `begin` would refuse, without loading torch, so
         that a sweep does not begin. Raises TrainableError.
     embeds_once: whether it reads texts by their kept embeddings alone, which all trials of a machine share.
@@ -224,6 +238,7 @@ class RecipeEntry:
     search: Mapping[str, Range] = field(default_factory=dict)
     search_source: str = ""
     conditions: Mapping[str, tuple[str, frozenset[Scalar]]] = field(default_factory=dict)
+    trains: Trained = "encoder"
     check: Callable[[TrialConfig, TextData], None] = _accepts
     embeds_once: bool = False
     searchable: bool = True

@@ -75,6 +75,7 @@ ENTRY = RecipeEntry(
     constants={"loss": None, "evaluations": 1},
     begin=begin,
     keep=keep,
+    trains="head",
     embeds_once=True,
     search={
         "head": Choice(("logistic_regression", "centroid", "neighbours", "linear_svm")),

@@ -74,6 +74,7 @@ ENTRY = RecipeEntry(
     constants={"loss": None, "evaluations": 1},
     begin=begin,
     keep=keep,
+    trains="nothing",
     embeds_once=True,
     search={"template": Choice(("{}", "This text is about {}.", "This example is {}.", "It was {}."))},
     search_source="The second is that of Yin et al., 2019 (arXiv:1909.00161), the third the default of the zero-shot "

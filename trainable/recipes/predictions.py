@@ -91,6 +91,7 @@ ENTRY = RecipeEntry(
     fields=frozenset(),
     constants={"loss": None, "evaluations": 1, "encoder": ""},
     begin=begin,
+    trains="elsewhere",
     searchable=False,
     check=check,
     carry=read,

@@ -98,6 +98,9 @@ class RecipeContract:
         assert not entry.summary.endswith(".")
         assert entry.source
 
+    def test_what_trains_an_encoder_has_no_use_for_embeddings_that_are_kept(self, entry: RecipeEntry) -> None:
+        assert not (entry.embeds_once and entry.trains == "encoder"), "the verdict would say of it that training pays"
+
     def test_what_it_reads_of_a_trial_are_fields_of_a_trial(self, entry: RecipeEntry) -> None:
         assert entry.fields <= set(TrialConfig.model_fields)
         assert set(entry.constants) <= SPECIFIC_FIELDS - entry.fields

@@ -75,6 +75,7 @@ ENTRY = RecipeEntry(
     fields=frozenset(),
     constants={"loss": None, "evaluations": 1, "encoder": ""},
     begin=begin,
+    trains="head",
     search={"C": FloatRange(0.01, 100, log=True)},
     search_source="Two orders of magnitude around the default of scikit-learn.",
 )
