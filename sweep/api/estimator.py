@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,12 +24,11 @@ from sklearn.utils.multiclass import check_classification_targets  # type: ignor
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
 from sweep.api.classifier import Classifier, refit
+from sweep.api.estimator_input import check_known, check_learned, check_several, class_names, texts_and_pairs
 from sweep.api.result import Result
 from sweep.api.running import run
 from sweep.verdict import Verdict
-from trainable.dataset_config import FEW_ROWS, DatasetConfig
-from trainable.datasets.classes import equally_spelled
-from trainable.datasets.table import Table, part_of
+from trainable.dataset_config import FEW_ROWS
 from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -114,14 +113,14 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None: give the label of each text"
             )
-        texts, pairs = _texts(X)
+        texts, pairs = texts_and_pairs(X)
         labels = column_or_1d(y, warn=True)
         check_consistent_length(texts, labels)
-        _check_known(labels)
+        check_known(labels)
         check_classification_targets(labels)
         classes, places_N = np.unique(labels, return_inverse=True)
-        _check_several(classes, len(labels))
-        names = _names(classes)
+        check_several(classes, len(labels))
+        names = class_names(classes)
         frame = _frame(texts, pairs, [names[place] for place in places_N.tolist()])
         root = Path(self.root) if self.root is not None else self._temporary()
         fields = self._fields(frame, root)
@@ -132,7 +131,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         name = f"fit-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
         result = run({"name": name, **fields}, data=frame, overrides=self.spec, root=root, progress=self.progress)
         classifier = refit(result)
-        _check_labels(classifier.labels, names)
+        check_learned(classifier.labels, names)
         # All at the end: a fit that fails leaves the estimator as it was, fitted or not.
         self.classes_, self.result_, self.verdict_, self.classifier_ = classes, result, result.verdict, classifier
         self._keep_columns(X if pairs is not None else None)
@@ -147,7 +146,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Calibrated probabilities_NC, with the classes in the order of `classes_`."""
         check_is_fitted(self)
-        texts, pairs = _texts(X)
+        texts, pairs = texts_and_pairs(X)
         if self.classifier_.model.paired != (pairs is not None):
             fitted, received = ("pairs of texts", "single texts")[:: 1 if pairs is None else -1]
             raise ValueError(
@@ -157,7 +156,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if hasattr(self, "feature_names_in_") and hasattr(X, "columns"):
             validate_data(self, X, reset=False, skip_check_array=True)
         places = {label: place for place, label in enumerate(self.classifier_.labels)}
-        order = [places[name] for name in _names(self.classes_)]
+        order = [places[name] for name in class_names(self.classes_)]
         return self.classifier_.predict_proba(texts, pairs)[:, order]
 
     def save(self, folder: str | Path) -> None:
@@ -218,30 +217,6 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _texts(X: Any) -> tuple[list[str], list[str] | None]:
-    """The texts, and the second texts of pairs. Raises ValueError for anything else."""
-    from trainable.classifier import listed  # late: it loads tensors
-
-    if isinstance(X, str | Mapping | Set) or not hasattr(X, "__iter__") or getattr(X, "ndim", 1) == 0:
-        raise ValueError(f"X must be a list of texts; received {type(X).__name__}: give one text as a list too")
-    rows = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
-    if isinstance(rows, list) and rows and all(isinstance(row, tuple | list) and len(row) == 2 for row in rows):
-        rows = np.array(rows, dtype=object)
-    shape: tuple[int, ...] = rows.shape if isinstance(rows, np.ndarray) else (len(rows),)
-    if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, 2)):
-        raise ValueError(f"X must be texts in one column, or pairs of texts in two; received the shape {shape}")
-    columns = [list(rows)] if len(shape) == 1 else [list(column) for column in np.asarray(rows).T]
-    for column in columns:
-        wrong = [(place, each) for place, each in enumerate(column) if not isinstance(each, str)]
-        if wrong:
-            place, value = wrong[0]
-            raise ValueError(f"X must hold texts; received {type(value).__name__} in row {place}: {str(value)[:80]!r}")
-    texts = [listed([str(each) for each in column]) for column in columns]
-    if not texts[0]:
-        raise ValueError("X must hold texts; found array with 0 sample(s) while a minimum of 1 is required")
-    return texts[0], texts[1] if len(texts) > 1 else None
-
-
 def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.DataFrame:
     import pandas as pd  # imported late: it takes most of a second
 
@@ -262,44 +237,3 @@ def _seed(state: object) -> int:
     if state is not None and (not isinstance(state, Integral) or not 0 <= int(state) < 2**32):
         raise ValueError(f"random_state must be a whole number from 0 on, a RandomState or None; received {state!r}")
     return 0 if state is None else int(state)
-
-
-def _check_known(labels: NDArray[Any]) -> None:
-    import pandas as pd
-
-    missing = np.flatnonzero(pd.isna(labels))
-    if len(missing):
-        raise ValueError(
-            f"y must hold the label of each text; received {labels[missing[0]]!r} in row {missing[0]}, the first of "
-            f"{len(missing)}: leave such rows out, or label them"
-        )
-
-
-def _check_several(classes: NDArray[Any], rows: int) -> None:
-    if len(classes) < 2:
-        raise ValueError(
-            f"y must have at least two classes; received {classes.tolist()[0]!r} for all {rows} texts: add texts of "
-            "another class"
-        )
-
-
-def _names(classes: NDArray[Any]) -> list[str]:
-    """The names of the classes, as they are read from data. Raises ValueError for classes that are read alike."""
-    values = [each if isinstance(each, str | int | float) else str(each) for each in classes.tolist()]
-    table = Table("y", ("text", "label"), {"text": values, "label": values})
-    read, _, _ = equally_spelled(part_of(table, DatasetConfig(name="y")), None)
-    counts = Counter(read.labels)
-    if alike := [value for value, name in zip(values, read.labels, strict=True) if name is None or counts[name] > 1]:
-        raise ValueError(
-            f"classes must differ in more than spaces and the spelling of numbers and truth values, and none is blank; "
-            f"received {alike}: give them other labels"
-        )
-    return [str(name) for name in read.labels]
-
-
-def _check_labels(found: Sequence[str], names: Sequence[str]) -> None:
-    if set(found) != set(names):
-        missing = sorted(set(names) - set(found))
-        raise ValueError(
-            f"each class must have rows whose texts no other class has; {missing} have none: correct their labels"
-        )

@@ -58,7 +58,7 @@ def test_they_hold_what_is_read_at_run_time_and_no_tests(built: Mapping[str, Pat
 
 
 def test_the_quickstart_runs_outside_the_checkout(built: Mapping[str, Path], tmp_path: Path) -> None:
-    """With fewer trials and draws than the real one, and shorter trainings."""
+    """With fewer methods, trials and draws than the real one, and shorter trainings."""
     place, work = tmp_path / "installed", tmp_path / "work"
     work.mkdir()
     subprocess.run([*PIP, "install", *OFFLINE, "--target", str(place), str(built["wheel"])], check=True)
@@ -75,6 +75,7 @@ def test_the_quickstart_runs_outside_the_checkout(built: Mapping[str, Path], tmp
     assert [Path(each).parents[1] for each in where.split()] == [place, place]
     program = str(place / "bin" / "few-shot-sweep")
     small = [
+        "compare.loss=[cross_entropy]",
         "budget.trials_per_cell=1",
         "budget.concurrency=1",
         "confirm.draws=2",
