@@ -7,7 +7,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,25 +42,33 @@ def print_run_summary(
     print_cells(console, result.ledger.results(), order)
     console.print()
     if result.report is not None:
-        print_verdict(console, result.report, _there("report", spec, options))
-    elif result.ending.end is not End.INTERRUPTED:
-        console.print(f"{'report':<11}could not be written, see {directory.log}; `python -m sweep report` tries again")
+        print_verdict(console, result.report, _there("report", spec, options), result.notes)
+    else:
+        _print_notes(console, result.notes)
+        if result.ending.end is not End.INTERRUPTED:
+            again = "`python -m sweep report` tries again"
+            console.print(f"{'report':<11}could not be written, see {directory.log}; {again}")
     if result.ending.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")
-    for note in result.notes:
-        console.print(f"note: {note}", soft_wrap=not console.is_terminal)
     for label, text in (_used(result.ledger), *_directions(spec, directory, result, options)):
         console.print(f"{label:<11}{text}")
 
 
-def print_verdict(console: Console, report: ReportFiles, place: str = "") -> None:
-    """What won, one sentence a comparison, and where the whole report lies, or `place` instead."""
+def print_verdict(console: Console, report: ReportFiles, place: str = "", notes: Sequence[str] = ()) -> None:
+    """What won, one sentence a comparison, and where the whole report lies, or `place` instead.
+
+    notes: what a person should know beside what weakens the verdict.
+    """
     whole = not console.is_terminal  # a pipe gets whole lines, a person whole words
     for comparison in report.verdict.comparisons:
         console.print(f"{comparison.title}: {comparison.sentence}\n", markup=False, soft_wrap=whole)
-    for warning in report.verdict.warnings:
-        console.print(f"note: {warning}", style="dim", markup=False, soft_wrap=whole)
+    _print_notes(console, (*report.verdict.warnings, *notes))
     console.print(f"{'report':<11}{place or report.page}", markup=False, soft_wrap=True)
+
+
+def _print_notes(console: Console, notes: Sequence[str]) -> None:
+    for note in notes:
+        console.print(f"note: {note}", style="dim", markup=False, soft_wrap=not console.is_terminal)
 
 
 def _used(ledger: Ledger) -> tuple[str, str]:
