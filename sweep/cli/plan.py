@@ -18,10 +18,10 @@ from sweep.search.rungs import default_rungs
 from sweep.search.warm_start import most_first_trials
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.cells import Cell, cells
+from sweep.spec.groups import groups
 from sweep.spec.inputs import check_inputs, data_notes, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
-from sweep.verdict.groups import groups
 from sweep.verdict.power import smallest_seen, within
 from sweep.verdict.repeated import arm_inflation, difference_inflation
 from sweep.verdict.statistics import LEVEL

@@ -125,7 +125,7 @@ def _rows(material: Material, distance_T: Values) -> tuple[Row, ...]:
 def _draw(rows: tuple[Row, ...]) -> Figure:
     by_method = grouped(rows, "method")
     known = marks(list(by_method))
-    (axes,) = facets(1, height=2.6, titles=0.1, top=legend_height(len(known)))
+    (axes,) = facets(1, height=2.6, titles=0.1, top=legend_height(known))
     figure = axes.get_figure(root=True)
     assert figure is not None, "a panel of a figure"
     for place, (method, own) in enumerate(by_method.items()):

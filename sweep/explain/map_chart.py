@@ -91,7 +91,7 @@ def _draw(rows: tuple[Row, ...], labels: Mapping[str, str]) -> Figure:
     counts = {name: classes.count(name) for name in labels}
     coloured = sorted(labels, key=lambda name: -counts[name])[:_CLASSES]
     known = marks([name for name in labels if name in coloured])
-    panels = facets(2 * len(states), height=2.9, titles=0.3, top=legend_height(len(known)))
+    panels = facets(2 * len(states), height=2.9, titles=0.3, top=legend_height(known))
     drawn = [(state, plane) for state in states for plane in _PLANES]
     for axes, (state, plane) in zip(panels, drawn, strict=True):
         _scatter(axes, [row for row in rows if row["training"] == state], plane, labels, known)

@@ -112,7 +112,7 @@ def _share_of(values_KT: Values, inside_KT: NDArray[np.bool_], tested_KT: NDArra
 def _draw_diagram(rows: tuple[Row, ...]) -> Figure:
     panels = grouped(rows, "scores")
     known = marks(list(grouped(rows, "method")))
-    axes = facets(len(panels), height=2.5, titles=0.35, top=legend_height(len(known)))
+    axes = facets(len(panels), height=2.5, titles=0.35, top=legend_height(known))
     for each, (state, own) in zip(axes, panels.items(), strict=True):
         each.plot([0, 100], [0, 100], color=MUTED, linewidth=1, zorder=1)
         for method, bins in grouped(own, "method").items():
@@ -133,7 +133,7 @@ def _draw_diagram(rows: tuple[Row, ...]) -> Figure:
 def _draw_risks(rows: tuple[Row, ...]) -> Figure:
     by_method = grouped(rows, "method")
     known = marks(list(by_method))
-    (axes,) = facets(1, height=2.6, titles=0.1, top=legend_height(len(known)))
+    (axes,) = facets(1, height=2.6, titles=0.1, top=legend_height(known))
     for place, (method, own) in enumerate(by_method.items()):
         shift = 0.8 * (place - (len(by_method) - 1) / 2)  # so that intervals stand side by side
         at = [each + shift for each in _percent(own, "coverage")]

@@ -47,7 +47,7 @@ def model_card(
         **({"library_name": "transformers"} if _is_own(refitted) else {}),  # whose pipeline the hub would offer
         "pipeline_tag": "text-classification",
         "base_model": Path(config.encoder).name if Path(config.encoder).is_absolute() else config.encoder,
-        "tags": ["few-shot", "text-classification", arm.method],
+        "tags": ["few-shot", "text-classification", config.method],
         "license": "other",
         "license_name": "to-be-filled-in",
     }
@@ -55,7 +55,7 @@ def model_card(
         "---",
         yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).rstrip(),
         "---",
-        f"# {comparison.dataset}: {len(classifier.labels)} classes, {arm.method}",
+        f"# {comparison.dataset}: {len(classifier.labels)} classes, {config.method}",
         f"A classifier of {_texts(config, classifier.paired)} into "
         f"{', '.join(f'`{_code(label)}`' for label in classifier.labels)}. It is {_origin(comparison, arm)} of the "
         f"sweep `{sweep}`, {_made(arm, refitted)}.",

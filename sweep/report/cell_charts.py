@@ -37,7 +37,7 @@ _SOURCES = {"configuration": ("o", PAPER), "draw": ("s", INK), "seed": ("D", PAP
 _LABELLED = 12
 """The largest number of classes for which a confusion matrix has room for names and numbers."""
 _MOST_CELLS, _MOST_MATRICES = 300, 40  # that a figure shows, each with a line of its own
-_MATRIX, _CLASS = 2.3, 0.85  # inches: of a matrix, and of a class's name beside it
+_MATRIX, _TITLE, _CLASS = 2.3, 2.2, 0.85  # inches: of a matrix, its title, and a class's name beside it
 
 
 def outcomes(verdict: Verdict) -> Chart | None:
@@ -98,7 +98,7 @@ def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
     if not rows:
         return None
     shown, left_out = beginning(rows, "comparison", _MOST_MATRICES, ("method",))
-    titles = named(grouped(shown, "comparison"), "comparison", _MATRIX, 9, bold=True, lines=2)
+    titles = named(grouped(shown, "comparison"), "comparison", _TITLE, 9, bold=True, lines=2)
     classes = _class_labels(shown)
     return Chart(
         name="confusion",
@@ -238,7 +238,7 @@ def _draw_confusion(
         names = [classes[title, name] for name in grouped(own, "class")]
         counts_CC = np.array([number(row, "rows") for row in own]).reshape(len(names), len(names))
         _draw_matrix(axes, names, counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1))
-        axes.set_title(f"{titles[title]}\n{method}", pad=6)
+        axes.set_title(f"{titles[title]}\n{fitted(method, _TITLE, bold=True)}", pad=6)
     figure = panels[0].get_figure(root=True)
     assert figure is not None
     return figure

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sweep.report.chart import Chart, Row, beginning, changed, grouped, number, text
-from sweep.report.labels import named
+from sweep.report.labels import method_labels, named
 from sweep.report.style import GRID, MUTED, PANEL, PAPER, Mark, facets, legend, legend_height, new_figure, title_line
 from sweep.verdict import Arm, Comparison, Verdict
 
@@ -215,7 +215,7 @@ def _draw_scores(rows: Sequence[Row], *, titles: Mapping[str, str], known: Marks
 
     groups = grouped(rows, "data")
     methods = {method: known[method] for method in grouped(rows, "method")}
-    panels = facets(len(groups), titles=0.5, top=legend_height(len(methods)))
+    panels = facets(len(groups), titles=0.5, top=legend_height(methods))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for place, (method, line) in enumerate(grouped(own, "method").items()):
             points = sorted(line, key=lambda row: number(row, "labels"))
@@ -252,7 +252,7 @@ def _draw_gains(rows: Sequence[Row], *, known: Marks, label: str) -> Figure:
         axes.plot([number(row, "low"), number(row, "high")], [place, place], color=mark.color, linewidth=1.2)
         axes.plot([number(row, "here_low"), number(row, "here_high")], [place, place], color=mark.color, linewidth=3.5)
         axes.plot(number(row, "gain"), place, mark.marker, color=mark.color, markersize=7)
-    axes.set_yticks(range(len(rows)), [text(row, "method") for row in rows])
+    axes.set_yticks(range(len(rows)), method_labels([text(row, "method") for row in rows]))
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.set_xlabel(label)
@@ -268,7 +268,8 @@ def _listing(groups: Mapping[str, Sequence[Row]], titles: Mapping[str, str], lin
     axes = new_figure(7.0, 0.75 + line * count).subplots()
     axes.set_ylim(count - 0.4, -0.7)
     places = list(_lines(groups))
-    axes.set_yticks([place for place, _ in places], [text(row, "method") for _, row in places])
+    labels = method_labels([text(row, "method") for _, row in places])
+    axes.set_yticks([place for place, _ in places], labels)
     axes.grid(visible=False, axis="y")
     axes.tick_params(axis="y", length=0)
     place = 0

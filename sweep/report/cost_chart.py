@@ -63,7 +63,7 @@ def _row(comparison: Comparison, arm: Arm) -> Row:
 def _draw(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mapping[str, Mark], label: str) -> Figure:
     groups = grouped(rows, "comparison")
     methods = {method: known[method] for method in grouped(rows, "method")}
-    panels = facets(len(groups), titles=0.5, top=legend_height(len(methods)))
+    panels = facets(len(groups), titles=0.5, top=legend_height(methods))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for row in own:
             _draw_arm(axes, row, methods[text(row, "method")])

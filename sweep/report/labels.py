@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.font_manager import FontProperties
     from matplotlib.ft2font import FT2Font
 
-__all__ = ["fitted", "fonts", "is_legible", "named", "wrapped"]
+__all__ = ["fitted", "fonts", "is_legible", "method_labels", "named", "width", "wrapped"]
 
 _PARTS = re.compile(r"(/|, )")
 _SHORT = 8  # letters of a part, which is then cut no further
@@ -53,7 +53,7 @@ def fitted(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -
     size: of the font, in points.
     """
     parts = _PARTS.split(_line(text))
-    while _width("".join(parts), size, bold) > inches:
+    while width("".join(parts), size, bold) > inches:
         longest = max(range(len(parts)), key=lambda place: len(parts[place]))
         if len(parts[longest]) <= _SHORT:
             return _cut_to(text, inches, size, bold)
@@ -64,9 +64,9 @@ def fitted(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -
 def wrapped(text: str, inches: float, size: float = 9.0, *, bold: bool = False) -> str:
     """The text in at most two lines that are no wider than so many inches, parted between words where that is easy."""
     text = _line(text)
-    if _width(text, size, bold) <= inches:
+    if width(text, size, bold) <= inches:
         return text
-    most = next(count for count in range(len(text), 0, -1) if _width(text[:count], size, bold) <= inches or count == 1)
+    most = next(count for count in range(len(text), 0, -1) if width(text[:count], size, bold) <= inches or count == 1)
     word = max(text.rfind(mark, most // 2, most) + 1 for mark in " _/")
     first = text[: word or most]
     return f"{first.rstrip()}\n{fitted(text[len(first) :].lstrip(), inches, size, bold=bold)}"
@@ -91,6 +91,12 @@ def named(
     return labels
 
 
+def method_labels(methods: Sequence[str], inches: float = 2.6) -> list[str]:
+    """The labels of methods beside their lines in a figure, where arms that are called by an encoder can be long."""
+    labels = named(methods, "method", inches)
+    return [labels[method] for method in methods]
+
+
 def _line(text: str) -> str:
     return " ".join(text.split())
 
@@ -100,7 +106,7 @@ def _cut_to(text: str, inches: float, size: float, bold: bool) -> str:
     fits, fails = 1, len(text)  # numbers of letters that are kept
     while fails - fits > 1:
         kept = (fits + fails) // 2
-        fits, fails = (kept, fails) if _width(_cut(text, kept), size, bold) <= inches else (fits, kept)
+        fits, fails = (kept, fails) if width(_cut(text, kept), size, bold) <= inches else (fits, kept)
     return _cut(text, fits)
 
 
@@ -117,7 +123,8 @@ def _faces() -> Sequence[FT2Font]:
 
 
 @lru_cache(maxsize=100_000)
-def _width(text: str, size: float, bold: bool) -> float:
+def width(text: str, size: float = 9.0, bold: bool = False) -> float:
+    """How wide a figure writes a text, in inches. size: of the font, in points."""
     from matplotlib.textpath import text_to_path
 
     pixels, _, _ = text_to_path.get_text_width_height_descent(text, _properties(size, bold), ismath=False)

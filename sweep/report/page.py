@@ -104,8 +104,10 @@ def _certainty(comparison: Comparison) -> tuple[Literal["holds", "open", "none"]
         return "none", "not confirmed"
     if comparison.baseline is None or len(comparison.arms) == 1:
         return "none", "no comparison"
-    shown = [arm.difference.mean > 0 for arm in comparison.arms if arm.difference is not None and arm.significant]
-    if any(shown):
+    tested = [(arm, arm.difference.mean) for arm in comparison.arms if arm.difference is not None]
+    if not tested:
+        return "none", "not compared yet"
+    if any(arm.significant and lead > 0 for arm, lead in tested):
         return "holds", "difference holds"
-    all_worse = len(shown) == sum(arm.difference is not None for arm in comparison.arms) > 0
+    all_worse = all(arm.significant for arm, _ in tested)
     return ("none", "the baseline leads") if all_worse else ("open", "not told apart")

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sweep.report.chart import Chart, Row, number, text
+from sweep.report.labels import method_labels, width
 from sweep.report.style import INK, MUTED, Mark, new_figure
 from sweep.verdict import Verdict
 from sweep.verdict.statistics import Ranks
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["ranks"]
 
 Marks = Mapping[str, Mark]
+
+_WIDTH, _RANK = 7.0, 0.55  # of the figure, and of an average rank beside a name, in inches
 
 
 def ranks(verdict: Verdict, known: Marks) -> tuple[Chart, ...]:
@@ -53,13 +56,16 @@ def _draw_ranks(rows: Sequence[Row], *, known: Marks) -> Figure:
     bars = _cliques([number(row, "average_rank") for row in rows], difference)
     depth = 0.6 + 0.28 * len(bars)  # below the bars
     bottom = depth + 0.55 * ((last + 1) // 2)
-    figure = new_figure(7.0, 0.75 + 0.3 * bottom)
+    labels = dict(zip(names := [text(row, "method") for row in rows], method_labels(names), strict=True))
+    margin = max(map(width, labels.values())) + _RANK
+    beside = margin * (last - 0.6) / (_WIDTH - 2 * margin)  # the margin, in ranks
+    figure = new_figure(_WIDTH, 0.75 + 0.3 * bottom)
     axes = figure.subplots()
     axes.set_axis_off()
-    axes.set_xlim(1 - 0.45 * last, max(1.45 * last, 1.2 + difference))
+    axes.set_xlim(0.8 - beside, max(last + 0.2 + beside, 1.2 + difference))
     axes.set_ylim(bottom, -1.9)
     _draw_scale(axes, last, difference)
-    _draw_names(axes, rows, depth, known)
+    _draw_names(axes, rows, depth, labels, known)
     for level, (low, high) in enumerate(bars):
         height = 0.3 + 0.28 * level
         axes.plot([low - 0.05, high + 0.05], [height, height], color=INK, linewidth=3, solid_capstyle="butt")
@@ -75,7 +81,7 @@ def _draw_scale(axes: Axes, last: int, difference: float) -> None:
     axes.text(1 + difference / 2, -1.35, f"CD = {difference:.2f}", ha="center", va="bottom")
 
 
-def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, known: Marks) -> None:
+def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, labels: Mapping[str, str], known: Marks) -> None:
     """Write the names of the better half on the left and the others on the right, so that no two lines cross twice."""
     last = len(rows)
     for place, row in enumerate(rows):
@@ -84,7 +90,7 @@ def _draw_names(axes: Axes, rows: Sequence[Row], depth: float, known: Marks) -> 
         height = depth + 0.55 * (place if best else last - 1 - place) + 0.2
         edge = 0.8 if best else last + 0.2
         axes.plot([average, average, edge], [0, height, height], color=known[method].color, linewidth=1.3)
-        name = f"{method}  {average:.2f} " if best else f" {average:.2f}  {method}"
+        name = f"{labels[method]}  {average:.2f} " if best else f" {average:.2f}  {labels[method]}"
         axes.text(edge, height, name, ha="right" if best else "left", va="center")
 
 

@@ -132,7 +132,7 @@ def _draw_history(rows: Sequence[Row], *, titles: Mapping[str, str], known: Mark
 
     groups = grouped(rows, "comparison")
     methods = {method: mark for method, mark in known.items() if any(row["method"] == method for row in rows)}
-    panels, pixels = facets(len(groups), titles=0.5, top=legend_height(len(methods))), as_pixels(len(rows))
+    panels, pixels = facets(len(groups), titles=0.5, top=legend_height(methods)), as_pixels(len(rows))
     for axes, (title, own) in zip(panels, groups.items(), strict=True):
         for place, (method, trials) in enumerate(grouped(own, "method").items()):
             # Side by side, so that trials of the same number do not hide each other.

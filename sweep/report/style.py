@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from sweep.report.labels import fonts
+from sweep.report.labels import fonts, named, width
 from trainable.losses import LOSSES
 
 if TYPE_CHECKING:
@@ -154,15 +154,20 @@ def facets(
     return panels[:count]
 
 
-LEGEND_COLUMNS, LEGEND_ROW = 4, 0.23
+_LEGEND_COLUMNS, _LEGEND_ROW, _LEGEND_WIDTH = 4, 0.23, 5.5
+_LEGEND_SIZE, _LEGEND_MARK = 8.0, 0.45  # the font, in points; a mark and the space about it, in inches
 
 
 def legend(figure: Figure, known: Mapping[str, Mark]) -> None:
     """Draw a legend of the methods and their marks at the top of a figure."""
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=mark.color, marker=mark.marker, label=method) for method, mark in known.items()]
-    figure.legend(handles=handles, loc="upper left", ncols=LEGEND_COLUMNS, fontsize=8, columnspacing=1.2, borderpad=0.2)
+    labels = _legend_labels(known)
+    handles = [Line2D([], [], color=mark.color, marker=mark.marker, label=labels[name]) for name, mark in known.items()]
+    columns = _legend_columns(known)
+    figure.legend(
+        handles=handles, loc="upper left", ncols=columns, fontsize=_LEGEND_SIZE, columnspacing=1.2, borderpad=0.2
+    )
 
 
 def title_line(axes: Axes, place: float, title: str) -> None:
@@ -179,9 +184,19 @@ def title_line(axes: Axes, place: float, title: str) -> None:
     )
 
 
-def legend_height(count: int) -> float:
-    """The height of `legend` for so many methods, in inches."""
-    return 0.08 + LEGEND_ROW * ceil(count / LEGEND_COLUMNS)
+def legend_height(methods: Collection[str]) -> float:
+    """The height of `legend` for these methods, in inches."""
+    return 0.08 + _LEGEND_ROW * ceil(len(methods) / _legend_columns(methods))
+
+
+def _legend_columns(methods: Collection[str]) -> int:
+    """As many as there is room for beside each other: the figure with one panel is the narrowest."""
+    longest = max((width(label, _LEGEND_SIZE) for label in _legend_labels(methods).values()), default=0.0)
+    return max(1, min(_LEGEND_COLUMNS, int(_LEGEND_WIDTH / (longest + _LEGEND_MARK))))
+
+
+def _legend_labels(methods: Iterable[str]) -> Mapping[str, str]:
+    return named(methods, "method", _LEGEND_WIDTH - _LEGEND_MARK, _LEGEND_SIZE)
 
 
 def as_pixels(marks: int) -> bool:

@@ -21,9 +21,9 @@ from sweep.scheduling.budget import Meter
 from sweep.scheduling.confirmer import Confirmer
 from sweep.search.pruning import pruner
 from sweep.spec.cells import Cell
+from sweep.spec.groups import groups
 from sweep.spec.model import SweepSpec
 from sweep.verdict.comparisons import planned_tests
-from sweep.verdict.groups import groups
 from sweep.verdict.worthwhile import enough
 from trainable.outcomes import Evaluation, Outcome
 

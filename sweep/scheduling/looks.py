@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.spec.groups import Group, groups
 from sweep.verdict.comparisons import draws_wanted, planned_tests
-from sweep.verdict.groups import Group, groups
 from trainable.draws import CONFIRMATION_START
 
 if TYPE_CHECKING:

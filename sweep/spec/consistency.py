@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from sweep.spec.cells import Cell, combinations
 from sweep.spec.fields import PROTOCOL_FIELDS
+from sweep.spec.groups import groups
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown, suggestion
 from trainable.config import TrialConfig
@@ -119,10 +120,11 @@ def _evaluations(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
 
 def _baseline(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
     baseline, compares = spec.confirm.baseline, any(name in spec.compare for name in ("recipe", "loss"))
-    methods = tuple(dict.fromkeys(cell.method for cell in every)) if compares else ()
-    if baseline is not None and baseline not in methods:
+    arms = [name for group in groups(spec) for name in group.names if len(group.names) > 1]
+    compared = tuple(dict.fromkeys([*arms, *(cell.method for cell in every if compares)]))
+    if baseline is not None and baseline not in compared:
         rule = "the baseline is one of the compared methods, tuned as they are"
-        remedy = suggestion(baseline, methods) if methods else "list it and the others under `compare.loss`"
+        remedy = suggestion(baseline, compared) if compared else "list it and the others under `compare.loss`"
         yield Mistake(place=("confirm", "baseline"), rule=rule, received=shown(baseline), remedy=remedy)
 
 

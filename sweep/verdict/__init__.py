@@ -1,7 +1,8 @@
 """The verdict of a sweep: which method beats the baseline, by how much, and how certain that is.
 
 A method is a recipe with its loss. A comparison holds all compared axes but these two fixed (one dataset, one number of
-shots, ...). Its arms, one for each method, were confirmed on the same draws, so that every difference is paired.
+shots, ...). Its arms, one for each method, were confirmed on the same draws, so that every difference is paired. Where
+one method alone is compared, the arms are those of the other axes, such as encoders.
 
     records -> groups -> arms -> comparisons (paired tests, one correction) -> overall, wording, cautions -> Verdict
 """
@@ -12,12 +13,12 @@ from collections.abc import Sequence
 
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
+from sweep.spec.groups import groups
 from sweep.spec.model import SweepSpec
 from sweep.verdict.aggregates import gains, ranks
 from sweep.verdict.cautions import cautions
 from sweep.verdict.comparisons import compare
 from sweep.verdict.cost import Cost
-from sweep.verdict.groups import groups
 from sweep.verdict.model import Arm, Comparison, Failures, Gain, Variances, Verdict
 from sweep.verdict.outlook import Outlook, outlooks
 from sweep.verdict.summary import summary

@@ -93,8 +93,8 @@ def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRec
     )
 
 
-def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
-    """The arm of a cell, without the fields that depend on other arms (difference, p-value, probability of best)."""
+def build_arm(records: CellRecords, name: str, draws: Sequence[int]) -> Arm:
+    """The arm of a cell, called so, without what depends on other arms (difference, p-value, probability of best)."""
     by_draw = {evaluation.draw: evaluation for evaluation in records.evaluations if evaluation.initialisation == 0}
     scores = tuple(records.score(by_draw[draw]) if draw in by_draw else None for draw in draws)
     known = [score for score in scores if score is not None]
@@ -103,7 +103,7 @@ def build_arm(records: CellRecords, draws: Sequence[int]) -> Arm:
     collapsed = tuple(_has_collapsed(by_draw.get(draw), records.data) for draw in draws)
     return Arm(
         cell=records.cell.key,
-        method=records.cell.method,
+        method=name,
         trains=RECIPES[records.cell.recipe].trains,
         winner=records.winner,
         confirmation=records.confirmation,

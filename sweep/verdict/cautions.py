@@ -12,10 +12,10 @@ from sweep.records.sweep import DRAWS_BEFORE, LOOKS_BEFORE, DataRecord
 from sweep.search.rung_agreement import rung_agreement
 from sweep.search.rungs import LEAST_TAU
 from sweep.spec.blocks import RULES_WITH_RUNGS
+from sweep.spec.groups import Group
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import training_rows_of
 from sweep.verdict.collapse_wording import collapse_cautions
-from sweep.verdict.groups import Group
 from sweep.verdict.limits import each_arm, is_searched, limits, some
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.search_cautions import search_cautions

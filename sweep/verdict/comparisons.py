@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.records.results import SweepResults
+from sweep.spec.groups import Group
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import build_arm, cell_records, training_rows_of
 from sweep.verdict.collapses import allowing_for_collapses, collapses_differ_p, trained_lead
 from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.dependence import correlation
 from sweep.verdict.family import Block, step_down
-from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.named_best import NamedBest, named_best
 from sweep.verdict.power import draws_needed, resolving, rows_with_draws
@@ -112,7 +112,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group, planned: i
     cells = [cell_records(results, cell, spec.confirm) for cell in group.cells]
     wanted = range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws)
     draws = tuple(sorted({*wanted, *(evaluation.draw for cell in cells for evaluation in cell.evaluations)}))
-    arms = [build_arm(cell, draws) for cell in cells]
+    arms = [build_arm(cell, name, draws) for cell, name in zip(cells, group.names, strict=True)]
     baseline = _baseline(spec, arms)
     data = next((cell.data for cell in cells if cell.data is not None), None)
     return Comparison(
@@ -135,8 +135,8 @@ def _baseline(spec: SweepSpec, arms: Sequence[Arm]) -> str | None:
     methods = [arm.method for arm in arms]
     if len(methods) < 2:
         return None
-    usual = next((name for name in _USUAL if name in methods), methods[0])
-    return spec.confirm.baseline or usual
+    usual = (name for name in (spec.confirm.baseline, *_USUAL) if name in methods)
+    return next(usual, methods[0])
 
 
 def _with_differences(arms: Sequence[Arm], baseline: str | None, spec: SweepSpec, planned: int) -> list[Arm]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from sweep.records.results import SweepResults
-from sweep.verdict.groups import Group
+from sweep.spec.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.power import smallest_seen
 from sweep.verdict.repeated import RepeatedParts

@@ -70,7 +70,8 @@ class Arm:
     """One method, a recipe with its loss, in a comparison.
 
     cell: key of its cell.
-    method: the name of its recipe with its loss; `searched` if the search chose the loss.
+    method: the name of its recipe with its loss; `searched` if the search chose the loss. Where one method alone is
+        compared, the arm's values of the other axes (`sweep.spec.groups`).
     trains: what its recipe trains.
     winner: the trial that was confirmed, or else the best one; None if no trial completed.
     confirmation: the winner's confirmation; None if it has not begun.
@@ -157,10 +158,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The arms of one dataset, one number of shots, and one value of each other compared axis.
+    """The arms of one dataset, one number of shots, and one value of each other compared axis, or of one method.
 
     dataset, shots, sampling: as in the spec.
-    others: values of the other axes, e.g. `encoder=roberta-base`; empty if there are none.
+    others: values of the other axes, e.g. `encoder=roberta-base`, or the only method; empty if there are none.
     baseline: the method that all others are compared with; None if there is only one method.
     draws: the confirmation draws, in the order of every arm's scores.
     labels: about how many labelled rows a draw trains on, in all; None where the data is not known.

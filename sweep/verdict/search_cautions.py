@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from sweep.records.results import SweepResults
 from sweep.records.searches import is_given_up, is_on_target
 from sweep.records.trial import TrialRecord
+from sweep.spec.groups import Group
 from sweep.spec.model import SweepSpec
 from sweep.verdict.comparisons import planned_tests
-from sweep.verdict.groups import Group
 from sweep.verdict.limits import some
 from sweep.verdict.worthwhile import Enough, enough
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sweep.records.sweep import DataRecord
 from sweep.spec.blocks import Confirm
+from sweep.spec.groups import Group
 from sweep.verdict.collapse_wording import failing_to_train
 from sweep.verdict.course import Ended
 from sweep.verdict.crossed import Components
-from sweep.verdict.groups import Group
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.numbers import difference_of, interval, lead, p_value, percent, points, rounded, score
 from sweep.verdict.power import MANY_DRAWS

@@ -9,7 +9,7 @@ from sweep.records.results import SweepResults
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.losses import LOSSES
 
-__all__ = ["CLASSES", "DATASETS", "hostile_results", "many_arms"]
+__all__ = ["CLASSES", "DATASETS", "hostile_results", "many_arms", "one_method"]
 
 CLASSES = (
     "returns, refunds, and exchanges",
@@ -39,6 +39,21 @@ def hostile_results(**arguments: Any) -> SweepResults:
         "classes": CLASSES,
     }
     return synthetic_results(**{**made, **by_encoder, **arguments})
+
+
+def one_method() -> SweepResults:
+    """A sweep that compares encoders of long names and other fields of one method."""
+    axes = {"encoder": ["org/roberta-large", f"org/roberta-{'very-' * 20}large"], "lora_rank": [0, 8]}
+    without_encoder = MappingProxyType[str, Any]({})
+    return synthetic_results(
+        datasets=("trec", "cr", "mr"),
+        losses=("supcon",),
+        shots=(4, 16),
+        draws=3,
+        trials=2,
+        compare=axes,
+        trial=without_encoder,
+    )
 
 
 def many_arms() -> SweepResults:

@@ -85,7 +85,7 @@ def test_each_arm_stands_at_what_it_cost_and_reached(found: Verdict) -> None:
     alone = replace(found.comparisons[0], arms=found.comparisons[0].arms[:1])
     assert quality_against_cost(replace(found, comparisons=(alone,)), KNOWN, "accuracy") is None
     base, other = found.comparisons[0].arms
-    elsewhere = replace(other, cell="answers", method="predictions")
+    elsewhere = replace(other, cell="answers", method="gpt", trains="elsewhere")
     shown = replace(found.comparisons[0], arms=(base, other, elsewhere))
     chart = the(quality_against_cost(replace(found, comparisons=(shown,)), KNOWN, "accuracy"))
     assert [row["method"] for row in chart.rows] == [base.method, other.method], "its time and money are not known"

@@ -22,14 +22,14 @@ from sweep.report.style import styled
 from sweep.report.tables import result_table
 from sweep.report.write import _sections
 from sweep.verdict import verdict
-from tests.sweeps.hostile_names import CLASSES, DATASETS, hostile_results, many_arms
+from tests.sweeps.hostile_names import CLASSES, DATASETS, hostile_results, many_arms, one_method
 
-KINDS = ("hostile names", "many arms")
+KINDS = ("hostile names", "many arms", "one method")
 
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, SweepResults]:
-    return {"hostile names": hostile_results(), "many arms": many_arms()}
+    return {"hostile names": hostile_results(), "many arms": many_arms(), "one method": one_method()}
 
 
 def charts(results: SweepResults) -> Iterator[Chart]:
@@ -96,8 +96,8 @@ def test_every_label_lies_inside_its_figure_has_its_letters_and_no_two_overlap(
 def test_a_name_is_cut_in_the_middle_to_the_room_there_is() -> None:
     for name in (*CLASSES, *DATASETS):
         label = fitted(name, 0.9, 7) if is_legible(name) else ""
-        assert labels._width(label, 7, False) <= 0.9
-        assert all(labels._width(line, 7, False) <= 0.9 for line in label.splitlines())
+        assert labels.width(label, 7) <= 0.9
+        assert all(labels.width(line, 7) <= 0.9 for line in label.splitlines())
     assert fitted("short", 1.0) == "short"
     assert re.fullmatch(r"customer.*….*_1", fitted(DATASETS[0], 2.0))
     assert re.fullmatch(r"customer.*….*_1/8/sub_center_arcface", fitted(f"{DATASETS[0]}/8/sub_center_arcface", 2.9))

@@ -86,6 +86,15 @@ def test_the_label_of_a_comparison_says_what_its_sentence_says(
     assert f'<span class="label">{label}</span>' in page(results, changed)
 
 
+def test_a_comparison_of_which_one_method_is_confirmed_is_not_called_undecided() -> None:
+    results = synthetic_results(datasets=("cr",), losses=("cross_entropy", "supcon"), trials=2, draws=4)
+    found = verdict(results)
+    (comparison,) = found.comparisons
+    base, other = comparison.arms
+    alone = replace(comparison, arms=(base, replace(other, summary=None, difference=None)), best=base)
+    assert '<span class="label">not compared yet</span>' in page(results, replace(found, comparisons=(alone,)))
+
+
 def test_everything_is_escaped(results: SweepResults, found: Verdict) -> None:
     odd = replace(
         found,

@@ -1,0 +1,89 @@
+"""Groups: which cells are compared with each other, and what their arms are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sweep.spec.groups import Group, groups
+from sweep.spec.model import SweepSpec
+from sweep.verdict import verdict
+from tests.sweeps.synthetic_results import synthetic_results
+
+ENCODERS = ["org/small", "org/large"]
+
+
+def spec(compare: dict[str, Any], **blocks: Any) -> SweepSpec:
+    trial = {} if "encoder" in compare else {"encoder": "tiny"}
+    axes = {"dataset": ["support"], "shots": [4], **compare}
+    return SweepSpec.model_validate({"name": "small", "compare": axes, "trial": trial, **blocks})
+
+
+def grouped(**compare: Any) -> list[Group]:
+    return list(groups(spec(compare)))
+
+
+def test_methods_are_compared_at_each_value_of_the_other_axes() -> None:
+    small, large = grouped(loss=["triplet", "supcon"], encoder=ENCODERS)
+    assert small.names == large.names == ("triplet", "supcon")
+    assert (small.others, large.others) == ("encoder=org/small", "encoder=org/large")
+
+
+def test_of_one_method_the_values_of_the_other_axes_are_compared() -> None:
+    four, eight = grouped(loss=["triplet"], shots=[4, 8], encoder=ENCODERS, lora_rank=[0, 8])
+    assert four.names == eight.names
+    assert four.names == tuple(f"encoder={name}, lora_rank={rank}" for name in ENCODERS for rank in (0, 8))
+    assert four.others == eight.others == "triplet"
+    assert next(cell.key for cell in four.cells) == "support/4/triplet/encoder=org/small/lora_rank=0"
+    assert (four.config.shots, eight.config.shots) == (4, 8)
+
+
+def test_what_changes_the_question_is_not_compared() -> None:
+    found = grouped(
+        loss=["triplet"],
+        sampling=["per_class", "random"],
+        metric=["accuracy", "macro_f1"],
+        head=["checkpoint", "centroid"],
+    )
+    assert len(found) == 4
+    assert {each.names for each in found} == {("head=checkpoint", "head=centroid")}
+    assert found[0].others == "triplet, sampling=per_class, metric=accuracy"
+    alone = grouped(loss=["triplet"], sampling=["per_class", "random"])
+    assert [(each.names, each.others) for each in alone] == [
+        (("triplet",), "sampling=per_class"),
+        (("triplet",), "sampling=random"),
+    ]
+
+
+def test_a_method_that_ignores_an_axis_stands_alone() -> None:
+    (alone,) = grouped(recipe=["frozen"], lora_rank=[0, 8])
+    assert (alone.names, alone.others) == (("frozen",), "")
+
+
+@pytest.mark.lengthy
+def test_the_verdict_tells_encoders_apart_where_one_loss_is_compared() -> None:
+    made = synthetic_results(
+        datasets=("trec",),
+        losses=("supcon",),
+        trials=2,
+        draws=8,
+        compare={"encoder": ENCODERS},
+        trial={"encoder": None},
+    )
+    found = verdict(made)
+    (comparison,) = found.comparisons
+    assert comparison.title == "trec, 8 labels per class, supcon"
+    assert [arm.method for arm in comparison.arms] == [f"encoder={name}" for name in ENCODERS]
+    assert comparison.baseline == "encoder=org/small"
+    assert found.family == 1
+    assert comparison.arms[1].difference is not None
+    assert "encoder=org/large" in comparison.sentence
+
+
+def test_the_baseline_may_be_any_of_those_that_are_compared() -> None:
+    compare = {"loss": ["triplet"], "encoder": ENCODERS}
+    chosen = spec(compare, confirm={"baseline": "encoder=org/large"})
+    assert chosen.confirm.baseline == "encoder=org/large"
+    with pytest.raises(ValueError, match="the baseline is one of the compared methods"):
+        spec(compare, confirm={"baseline": "org/large"})
