@@ -20,6 +20,10 @@ _OUTLOOK = (
     "the second is what the last doubling of the trials brought, which the next one will hardly exceed."
 )
 
+_AXES = (
+    "What another value of an axis brings each method, on the same draws. Each interval stands for itself: these "
+    "differences are not tested, and of many, some lie beyond 0 by chance."
+)
 
 _FEW_DATASETS = (
     "The interval here is for these datasets. With fewer than five of them, little is known of other ones, and the "
@@ -31,6 +35,7 @@ def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -
     """The sections in their order; some may be empty."""
     return (
         _differences(verdict, known, metric),
+        _axes(verdict, metric),
         _shots(verdict, known, metric),
         _cost(verdict, known, metric),
         _datasets(verdict, known, metric),
@@ -61,6 +66,25 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
         text=text if chart else (),
         charts=(chart,) if chart else (),
         tables=(table,) if any(arm.summary for comparison in verdict.comparisons for arm in comparison.arms) else (),
+    )
+
+
+def _axes(verdict: Verdict, metric: str) -> Section:
+    rows = tuple(
+        (
+            each.comparison,
+            each.method,
+            each.base,
+            str(each.difference.n),
+            points(each.difference.mean),
+            interval(each.difference.low, each.difference.high),
+        )
+        for each in verdict.axes
+    )
+    columns = ("comparison", "method", "compared with", "draws", "difference", "95 % interval")
+    table = Table(title=f"Differences in test {metric}, in points", columns=columns, rows=rows, words=3)
+    return Section(
+        anchor="axes", title="The other axes", text=(_AXES,) if rows else (), tables=(table,) if rows else ()
     )
 
 

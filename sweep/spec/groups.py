@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
     from trainable.config import TrialConfig
 
-__all__ = ["Group", "groups"]
+__all__ = ["CONDITIONS", "Group", "groups"]
 
 _AXIS = re.compile(r"/(?=[a-z_]+=)")  # values may hold slashes themselves, as `encoder=org/large` does
-_CONDITIONS = ("sampling", "metric", "seed")
+CONDITIONS = ("sampling", "metric", "seed")
 """The axes, beside dataset and shots, that change the question and not what answers it."""
 
 
@@ -27,12 +27,18 @@ class Group:
     cells: one for each arm.
     names: what the arms are called: their methods, a recipe with its loss; where the sweep compares one method alone,
         their values of the other axes, as `encoder=roberta-base`.
-    others: what the arms have in common beside dataset and shots: `encoder=..., beta=0.5`, or the only method.
+    common: what the arms have in common beside dataset and shots: values of the other axes, as `encoder=..., beta=0.5`,
+        or the only method and such values.
     """
 
     cells: tuple[Cell, ...]
     names: tuple[str, ...]
-    others: str
+    common: tuple[str, ...]
+
+    @property
+    def others(self) -> str:
+        """What the arms have in common, in words."""
+        return ", ".join(self.common)
 
     @property
     def config(self) -> TrialConfig:
@@ -56,7 +62,7 @@ def groups(spec: SweepSpec) -> tuple[Group, ...]:
 def _of_methods(cells: tuple[Cell, ...]) -> Group:
     """The axes are read from the longest key, since the key of a method that ignores an axis does not name it."""
     longest = max((_settings(cell) for cell in cells), key=len)
-    return Group(cells, tuple(cell.method for cell in cells), ", ".join(longest))
+    return Group(cells, tuple(cell.method for cell in cells), tuple(longest))
 
 
 def _of_one_method(cells: Sequence[Cell]) -> Iterator[Group]:
@@ -69,7 +75,7 @@ def _of_one_method(cells: Sequence[Cell]) -> Iterator[Group]:
             yield _of_methods((own[0],))
             continue
         names = (", ".join(each for each in _settings(cell) if each not in _conditions(cell)) for cell in own)
-        yield Group(tuple(own), tuple(names), ", ".join([own[0].method, *_conditions(own[0])]))
+        yield Group(tuple(own), tuple(names), (own[0].method, *_conditions(own[0])))
 
 
 def _settings(cell: Cell) -> list[str]:
@@ -78,4 +84,4 @@ def _settings(cell: Cell) -> list[str]:
 
 
 def _conditions(cell: Cell) -> list[str]:
-    return [each for each in _settings(cell) if each.partition("=")[0] in _CONDITIONS]
+    return [each for each in _settings(cell) if each.partition("=")[0] in CONDITIONS]

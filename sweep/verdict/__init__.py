@@ -15,6 +15,7 @@ from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
 from sweep.spec.groups import groups
 from sweep.spec.model import SweepSpec
+from sweep.verdict.across import AxisDifference, axis_differences
 from sweep.verdict.aggregates import gains, ranks
 from sweep.verdict.cautions import cautions
 from sweep.verdict.comparisons import compare
@@ -24,7 +25,19 @@ from sweep.verdict.outlook import Outlook, outlooks
 from sweep.verdict.summary import summary
 from sweep.verdict.wording import selection
 
-__all__ = ["Arm", "Comparison", "Cost", "Failures", "Gain", "Outlook", "Variances", "Verdict", "summary", "verdict"]
+__all__ = [
+    "Arm",
+    "AxisDifference",
+    "Comparison",
+    "Cost",
+    "Failures",
+    "Gain",
+    "Outlook",
+    "Variances",
+    "Verdict",
+    "summary",
+    "verdict",
+]
 
 
 def verdict(results: SweepResults) -> Verdict:
@@ -38,6 +51,7 @@ def verdict(results: SweepResults) -> Verdict:
         gains=gains(comparisons),
         ranks=ranks(comparisons),
         outlooks=outlooks(comparisons, _by_cell(results)),
+        axes=axis_differences(compared_groups, comparisons),
         selection=selection(compared_groups, spec.confirm, _draws(spec, comparisons), results.sweep.data),
         warnings=cautions(results, spec, compared_groups, comparisons, family),
     )

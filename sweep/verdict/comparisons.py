@@ -25,7 +25,7 @@ from sweep.verdict.tested_rows import majority_scores
 from sweep.verdict.wording import sentence
 from trainable.draws import CONFIRMATION_START
 
-__all__ = ["arm_difference", "compare", "draws_wanted", "planned_tests"]
+__all__ = ["allowing_difference", "arm_difference", "compare", "draws_wanted", "planned_tests"]
 
 _USUAL = ("frozen", "cross_entropy")
 """The baselines unless the spec names another: what costs next to nothing, then what everybody trains with."""
@@ -144,12 +144,12 @@ def _with_differences(arms: Sequence[Arm], baseline: str | None, spec: SweepSpec
     if base is None:
         return list(arms)
     looks, margin = spec.confirm.look_draws, spec.confirm.margin / 100
-    design = Design(looks=looks, family=planned, margin=margin, difference=_allowing_difference) if looks else None
+    design = Design(looks=looks, family=planned, margin=margin, difference=allowing_difference) if looks else None
     return [arm if arm is base else _compared(arm, base, design) for arm in arms]
 
 
 def _compared(arm: Arm, base: Arm, design: Design | None) -> Arm:
-    difference = _allowing_difference(arm, base)
+    difference = allowing_difference(arm, base)
     found = None if design is None else course(arm, base, design)
     if found is not None and difference is not None:
         difference = found.difference or replace(difference, p_value=1.0)  # before the first look nothing is shown
@@ -162,7 +162,8 @@ def _compared(arm: Arm, base: Arm, design: Design | None) -> Arm:
     )
 
 
-def _allowing_difference(arm: Arm, base: Arm) -> Difference | None:
+def allowing_difference(arm: Arm, base: Arm) -> Difference | None:
+    """The paired difference, allowing for collapses that few draws may not have shown; None as in `arm_difference`."""
     plain = arm_difference(arm, base)
     return None if plain is None else allowing_for_collapses(plain, arm, base)
 

@@ -20,6 +20,7 @@ from trainable.recipes.entry import Trained
 from trainable.shots import Sampling, Shots, in_words, largest
 
 if TYPE_CHECKING:
+    from sweep.verdict.across import AxisDifference
     from sweep.verdict.outlook import Outlook
 
 __all__ = ["Arm", "Comparison", "Failures", "Gain", "Variances", "Verdict"]
@@ -264,6 +265,7 @@ class Verdict:
     selection: a sentence on how winners were chosen.
     warnings: what a reader must know before believing any of it.
     outlooks: what more labels, or more trials, would bring, where several numbers of labels were compared.
+    axes: what other values of the axes, such as encoders, bring each method.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -273,6 +275,7 @@ class Verdict:
     selection: str
     warnings: tuple[str, ...]
     outlooks: tuple[Outlook, ...] = ()
+    axes: tuple[AxisDifference, ...] = ()
 
     def __repr__(self) -> str:
         """What a person reads who looks at it in Python: the sentence of each comparison."""
