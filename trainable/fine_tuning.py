@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from trainable.batching import tokenise, training_batches
 from trainable.draws import initialisation_seed
 from trainable.encoder import load_encoder
-from trainable.encoder.layers import check_layers, new_weights
+from trainable.encoder.layers import new_weights
 from trainable.evaluation.inference import run_encoder
 from trainable.evaluation.scoring import Scorer
 from trainable.learner import DivergedError, Learner
@@ -27,6 +27,7 @@ from trainable.precision import accelerator
 from trainable.priors import are_balanced, batch_rows
 from trainable.recipes.entry import Measurement
 from trainable.recipes.metric_then_head import MetricThenHead
+from trainable.trained_weights import check_trained
 
 if TYPE_CHECKING:
     import torch
@@ -68,8 +69,7 @@ class FineTuning:
         encoder.check_length(config.max_length)
         embedding = encoder.embedding_for(config.embedding, published=config.published)
         encoder.modules_for(config.embedding)
-        if config.layer_decay < 1 or config.frozen_layers or config.new_layers:
-            check_layers(encoder.model, frozen=config.frozen_layers, new=config.new_layers)
+        check_trained(config, encoder)
         return cls(trial=trial, encoder=encoder, embedding=embedding, entry=LOSSES[config.fine_tuned_with.name])
 
     @property

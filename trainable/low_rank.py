@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from trainable.errors import ConfigError
-
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
     from trainable.encoder import Encoder
 
-__all__ = ["ALPHA", "LowRankUpdates", "Update", "low_rank_updates"]
+__all__ = ["ALPHA", "LowRankUpdates", "Update", "linear_weights", "low_rank_updates"]
 
 ALPHA = 16
 """What the product of the factors is multiplied with, divided by the rank: one value for all ranks, since a search of
@@ -90,19 +88,14 @@ def low_rank_updates(
     are. All other weights of the body, and of the layers `after` the pooling, are marked as not trained.
 
     seed: of the factors' random start.
-
-    Raises ConfigError for an encoder without a linear layer.
     """
     if not config.lora_rank:
         return None
     body = {id(weight) for weight in encoder.model.base_model.parameters()}
     pretrained = [weight for name, weight in encoder.model.named_parameters() if name not in encoder.new]
-    linear = _linear(encoder.model.base_model)
+    linear = linear_weights(encoder.model.base_model)
     chosen = [weight for weight in pretrained if id(weight) in linear and weight.requires_grad]
-    if not chosen:
-        raise ConfigError(
-            f"lora_rank needs an encoder with linear layers to train; {encoder.name!r} has none: leave it out"
-        )
+    assert chosen, "check_trained has found one"
     for weight in pretrained:
         weight.requires_grad_(weight.requires_grad and (id(weight) not in body or id(weight) in linear))
     if after is not None:
@@ -111,8 +104,8 @@ def low_rank_updates(
     return LowRankUpdates([Update.of(weight, config.lora_rank, generator) for weight in chosen], config.lora_rank)
 
 
-def _linear(body: nn.Module) -> frozenset[int]:
-    """The identities of the matrices of its linear layers."""
+def linear_weights(body: nn.Module) -> frozenset[int]:
+    """Return the identities of the matrices of its linear layers."""
     from transformers.pytorch_utils import Conv1D
 
     return frozenset(id(module.weight) for module in body.modules() if isinstance(module, nn.Linear | Conv1D))

@@ -98,8 +98,10 @@ class Cell:
 
     def hardest(self) -> Iterator[TrialConfig]:
         """Configurations of which one is refused if any trial of the cell would be: with each encoder and embedding,
-        the longest input, the smallest batch, the metric loss at its largest weight, and most layers frozen or new."""
-        ends = {"max_length": max, "batch_size": min, "beta": min, "frozen_layers": max, "new_layers": max}
+        the longest input, the smallest batch, the metric loss at its largest weight, and most layers frozen, new or
+        changed otherwise."""
+        ends = {"max_length": max, "batch_size": min, "beta": min}
+        ends |= {"frozen_layers": max, "new_layers": max, "layer_decay": min, "lora_rank": max}
         yield from self._choosing("encoder", "encoder_revision", "embedding", **ends)
 
     def _choosing(self, *chosen: str, **ends: Callable[[Sequence[Any]], Any]) -> Iterator[TrialConfig]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from sweep.spec.cells import Cell
 from trainable.config import TrialConfig
 from trainable.datasets import load
-from trainable.encoder import check_encoder, check_layers_of
+from trainable.encoder import check_encoder
 from trainable.errors import ConfigError, TrainableError
 from trainable.feasibility import check_feasible
+from trainable.trained_weights import check_trained_of
 
 __all__ = ["check_encoder_of", "check_trials"]
 
@@ -39,8 +40,7 @@ def check_encoder_of(config: TrialConfig) -> None:
             published=config.published,
             prompt=config.prompt,
         )
-        if config.frozen_layers or config.new_layers:
-            check_layers_of(config.encoder, config.encoder_revision, frozen=config.frozen_layers, new=config.new_layers)
+        check_trained_of(config)
 
 
 def _mistakes(config: TrialConfig) -> Iterator[str]:

@@ -3,9 +3,9 @@
 from trainable.encoder.encoder import (
     Encoder,
     check_encoder,
-    check_layers_of,
     free_accelerator,
+    light_encoder,
     load_encoder,
 )
 
-__all__ = ["Encoder", "check_encoder", "check_layers_of", "free_accelerator", "load_encoder"]
+__all__ = ["Encoder", "check_encoder", "free_accelerator", "light_encoder", "load_encoder"]

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal
 
 from trainable.encoder.behaviour import Behaviour, observe
 from trainable.encoder.files import check_config
-from trainable.encoder.layers import check_layer_count
 from trainable.encoder.places import encoder_files, place_of
 from trainable.encoder.pooling import stated_layers, stated_pooling
 from trainable.encoder.prompts import prompt_text
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from trainable.encoder.modules import EmbeddingModules
     from trainable.objective import Embedding
 
-__all__ = ["PROVEN", "Encoder", "check_encoder", "check_layers_of", "forget", "free_accelerator", "load_encoder"]
+__all__ = ["PROVEN", "Encoder", "check_encoder", "forget", "free_accelerator", "light_encoder", "load_encoder"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,22 +248,18 @@ def check_encoder(
     asked = (name, revision, max_length, embedding, published)
     if asked in _CHECKED or (config.get("model_type") in PROVEN and not config.get("is_decoder")):
         return
-    if sum(path.stat().st_size for path in encoder_files(name, revision)) <= _LIGHT:
-        encoder = load_encoder(name, revision, 2)
+    if (encoder := light_encoder(name, revision)) is not None:
         encoder.check_length(max_length)
         encoder.embedding_for(embedding, published=published)
         _CHECKED.add(asked)
 
 
-def check_layers_of(name: str, revision: str | None, *, frozen: int, new: int) -> None:
-    """Check, from the configuration alone, that an encoder has as many layers as are frozen and start at random.
-
-    Raises EncoderError if it cannot be read, and ConfigError if it has fewer.
-    """
-    config = read_config(name, place_of(name, revision), revision)
-    layers = next((config[key] for key in ("num_hidden_layers", "n_layer", "n_layers") if key in config), None)
-    if isinstance(layers, int):
-        check_layer_count(layers, frozen=frozen, new=new)
+def light_encoder(name: str, revision: str | None) -> Encoder | None:
+    """Return the encoder with a head for two classes, to be checked before any training; None where its weights may not
+    fit into a driver's memory. Raises EncoderError as `load_encoder` does."""
+    if sum(path.stat().st_size for path in encoder_files(name, revision)) > _LIGHT:
+        return None
+    return load_encoder(name, revision, 2)
 
 
 def _check_length(name: str, max_length: int, longest: int | None) -> None:
