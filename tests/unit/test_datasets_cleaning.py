@@ -199,6 +199,13 @@ def test_rows_are_equal_by_words_and_not_by_case(first: str, second: str) -> Non
         ([("x", f"row {i}") for i in range(9)], (), {"label": "text", "text": "label"}, "at least two classes"),
         ([("one", "x"), ("two", "y"), ("three", "y")], (), {}, "at least two different rows; `x` has one"),
         ([(f"{i}", f"row {i}") for i in range(9)], (), {}, "9 different labels in 9 rows.*look swapped"),
+        ([(f"a text {i}", f"c{i}") for i in range(9)], (), {}, r"9 different labels in 9 rows \([^)]*\); leave rare"),
+        (
+            [(f"{i}", f"{i / 7:.3g}") for i in range(9)],
+            (),
+            {},
+            "9 rows.*; they are numbers, as scores are, and no classes",
+        ),
         (_numbered(2, "x") * 2, _numbered(2, "x"), {}, "every row of it stands in .*heldout.csv"),
         (_numbered(4, "x") + _numbered(4, "y"), [("new", "z")], {}, "`x`, `y`; received also `z`"),
         ([("", "x"), ("a", "")], (), {}, "rows need a text and a label; none of the 2 rows has them all"),

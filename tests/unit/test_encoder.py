@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -247,6 +248,19 @@ def _with_other_names(folder: Path) -> None:
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def _stating(**fields: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        stated = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(stated | fields))
+
+    return change
+
+
+def _with_modules_alone(folder: Path) -> None:
+    (folder / "config.json").unlink()
+    (folder / "modules.json").write_text('[{"type": "sentence_transformers.models.StaticEmbedding", "path": ""}]')
+
+
 _TEMPLATE: dict[str, object] = {
     "type": "TemplateProcessing",
     "single": [{"SpecialToken": {"id": "?", "type_id": 0}}],
@@ -284,6 +298,16 @@ def test_a_tokenizer_that_breaks_is_refused(
         (_without_tokenizer, "needs its tokenizer; .* has none"),
         (_with_more_tokens, "must not know more tokens than the encoder embeds"),
         (_with_other_names, "must hold every weight of the encoder"),
+        (_with_modules_alone, "is a transformer; .* begins with the module StaticEmbedding of sentence-transformers"),
+        (
+            _stating(model_type="mamba"),
+            "has no sequence classifier of its kind, mamba, .*: choose an encoder of another",
+        ),
+        (_stating(model_type="own"), "does not know its kind, own, and code that comes with an encoder is never run"),
+        (
+            _stating(quantization_config={"quant_method": "gptq"}),
+            r"quantised ones cannot be; .* \(gptq\): give the enc",
+        ),
     ],
 )
 def test_a_folder_that_cannot_serve_is_refused(

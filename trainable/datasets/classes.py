@@ -24,6 +24,7 @@ __all__ = [
 
 _EMPTY = frozenset({"#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null"})
 _MOST_CLASSES = 1000
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
 _LEADING_ZEROS = re.compile(r"^0+(?=[0-9]+$)")
 _Split = tuple[Part, Part | None, tuple[str, ...]]  # the training part, the test part if there is one, notes
@@ -112,8 +113,8 @@ def _check_counts(part: Part) -> None:
         few = sorted(counts)[:3]
         raise DataError(
             f"{part.place}: at most {_MOST_CLASSES} classes with at least two rows each; received {len(counts)} "
-            f"different labels in {len(part)} rows ({listing(few)}, ...); the columns of text and label look swapped; "
-            "else leave rare classes out by `min_rows`"
+            f"different labels in {len(part)} rows ({listing(few)}, ...); {_why_so_many(part)}leave rare classes "
+            "out by `min_rows`"
         )
     if rare:
         has = "has one" if len(rare) == 1 else "have one each"
@@ -122,6 +123,16 @@ def _check_counts(part: Part) -> None:
             f"{part.place}: each class needs at least two different rows; {listing(rare)} {has}; add rows, or leave "
             f"such classes out: set `min_rows: 2`, or name them in `drop`{slips}"
         )
+
+
+def _why_so_many(part: Part) -> str:
+    """What labels look like of which many are different: measured values, texts, or nothing else."""
+    labels = [str(label) for label in part.labels]
+    if all(map(_NUMBER.fullmatch, labels)) and not all(map(_WHOLE_NUMBER.fullmatch, labels)):
+        return "they are numbers, as scores are, and no classes: make few classes of them, as low and high; or "
+    if sum(map(len, labels)) > sum(len(str(text)) for text in part.texts):
+        return "the columns of text and label look swapped; else "
+    return ""
 
 
 def hidden_note(class_names: Sequence[str]) -> tuple[str, ...]:

@@ -55,7 +55,13 @@ def check_folder(name: str, folder: Path) -> None:
             f"an encoder must hold all of its weights; {name!r} holds an adapter, which takes the others from "
             "elsewhere (adapter_config.json): merge the two and save the result"
         )
-    if inner := _inner_folder(name, folder):
+    kind, inner = _first_module(name, folder)
+    if kind not in ("", "Transformer"):
+        raise EncoderError(
+            f"an encoder is a transformer; {name!r} begins with the module {kind} of sentence-transformers "
+            f"({_MODULES}): choose an encoder without it"
+        )
+    if inner:
         raise EncoderError(
             f"the files of an encoder must lie in its folder itself; those of {name!r} lie in {inner!r} there, where "
             "early versions of sentence-transformers put them: save it anew with "
@@ -63,22 +69,31 @@ def check_folder(name: str, folder: Path) -> None:
         )
 
 
-def _inner_folder(name: str, folder: Path) -> str:
-    """Where in its folder an encoder lies by the list of modules; empty if in the folder itself, or without a list."""
+def _first_module(name: str, folder: Path) -> tuple[str, str]:
+    """The class, and the folder within an encoder's folder, of the first module that it lists where no encoder lies in
+    that folder itself; both empty elsewhere, and for a list that cannot be read, which is told when it is asked for."""
     if (folder / "config.json").exists():
-        return ""
+        return "", ""
     try:
-        return next((path for kind, path in listed_modules(name, folder) if kind.endswith(".Transformer")), "")
+        kind, inner = next(iter(listed_modules(name, folder)), ("", ""))
     except EncoderError:
-        return ""  # which is told where the modules are asked for
+        return "", ""
+    return kind.rsplit(".", 1)[-1], inner
 
 
 def check_config(name: str, config: Mapping[str, Any]) -> None:
-    """Raise EncoderError for the content of a config.json that names a file of weights."""
+    """Raise EncoderError for the content of a config.json that names a file of weights, or weights that are no plain
+    numbers, which nothing can train."""
     if "transformers_weights" in config:
         raise EncoderError(
             f"the weights of an encoder stand in model.safetensors; the config.json of {name!r} names "
             f"{config['transformers_weights']!r} instead (transformers_weights): remove that line"
+        )
+    if quantised := config.get("quantization_config"):
+        method = quantised.get("quant_method") if isinstance(quantised, Mapping) else None
+        raise EncoderError(
+            f"the weights of an encoder are trained, which quantised ones cannot be; the config.json of {name!r} "
+            f"states quantization_config{f' ({method})' if method else ''}: give the encoder that it was made of"
         )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +48,28 @@ def _why_not(name: str, place: Path | str, error: BaseException) -> str:
             "install sentencepiece (`pip install sentencepiece`) on every machine that trains, or save the tokenizer "
             "anew where it is installed: `AutoTokenizer.from_pretrained(folder).save_pretrained(folder)`"
         )
+    elif (kind := _unknown_kind(str(error))) is not None:
+        said, rule = kind, "choose an encoder of another kind, such as roberta-base"
     elif isinstance(place, str) and os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
         rule = f"the hub may not be asked, since HF_HUB_OFFLINE is set, and the id is not cached: {CHOICES}"
     else:
         rule = CHOICES
     return f"the encoder {name!r} cannot be loaded ({said}): {rule}"
+
+
+def _unknown_kind(said: str) -> str | None:
+    """Return why transformers has no sequence classifier of an encoder's kind, where that is what it says."""
+    if "for this kind of AutoModel" in said:
+        found = re.search(r"transformers\.models\.(\w+)\.", said)
+        kind = "its kind" if found is None else f"its kind, {found[1]}"
+        return f"transformers has no sequence classifier of {kind}, as which an encoder is trained"
+    found = re.search(r"model type `([^`]*)` but Transformers does not recognize", said)
+    if found is not None:
+        return (
+            f"transformers {version('transformers')} does not know its kind, {found[1]}, and code that comes with an "
+            "encoder is never run"
+        )
+    return None
 
 
 def read(
