@@ -244,19 +244,27 @@ def _restarted(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _unbalanced(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
     """A draw of equally many rows of each class does not show how frequent the classes are."""
-    skewed = []
-    for config in (group.config for group in groups):
+    skewed, told = [], True
+    for group in groups:
+        config = group.config
         data = results.sweep.data.get(config.dataset.name)
         if data is None or config.metric != "accuracy" or config.sampling != "per_class":
             continue
         if data.majority_share > _SKEWED:
             skewed.append(f"{config.dataset.name} ({100 * data.majority_share:.0f} % of one class)")
+            told &= all(_knows_priors(cell.default_config()) for cell in group.cells)
     if skewed:
+        remedy = "" if told else ", and `trial.priors: pool` tells the classifiers how frequent they are"
         yield (
             f"draws have equally many rows of each class, and the test part has not: {some(dict.fromkeys(skewed))}; "
             "accuracy then favours whatever guesses the frequent class; `protocol.metric: macro_f1` counts all classes "
-            "alike, and `trial.priors: pool` tells the classifiers how frequent they are"
+            f"alike{remedy}"
         )
+
+
+def _knows_priors(config: TrialConfig) -> bool:
+    """Whether a classifier is told how frequent the classes are, or has no way to be told."""
+    return config.priors == "pool" or "priors" not in RECIPES[config.recipe.name].fields
 
 
 def _failed(arm: Arm) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -746,3 +747,14 @@ def _read_by_nearest(record: ConfirmationRecord, change: float) -> ConfirmationR
         for metrics in (dict(each.evaluation.metrics),)
     ]
     return replace(record, replicates=tuple(replicates))
+
+
+@pytest.mark.parametrize("priors", ["draw", "pool"])
+def test_priors_are_advised_only_where_the_classifiers_do_not_know_them(
+    priors: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["sweep.verdict.cautions"], "_SKEWED", 0.6)
+    (told,) = [
+        said for said in verdict(small(datasets=("cr",), trial={"priors": priors})).warnings if "cr (64 %" in said
+    ]
+    assert ("`trial.priors: pool` tells" in told) == (priors == "draw")
