@@ -239,6 +239,7 @@ def check_encoder(
     """
     config = read_config(name, place_of(name, revision), revision)
     check_config(name, config)
+    encoder_files(name, revision)
     _check_length(name, max_length, stated_positions(config))
     prompt_text(name, revision, prompt)
     if embedding == "auto":

@@ -19,6 +19,7 @@ __all__ = [
     "check_folder",
     "check_index",
     "check_modules",
+    "check_weights",
     "listed_modules",
     "module_folders",
     "read_mapping",
@@ -26,6 +27,7 @@ __all__ = [
 
 _INDEX = "model.safetensors.index.json"
 _MODULES = "modules.json"
+_POINTER = b"version https://git-lfs"
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -94,6 +96,24 @@ def check_config(name: str, config: Mapping[str, Any]) -> None:
         raise EncoderError(
             f"the weights of an encoder are trained, which quantised ones cannot be; the config.json of {name!r} "
             f"states quantization_config{f' ({method})' if method else ''}: give the encoder that it was made of"
+        )
+
+
+def check_weights(name: str, files: Sequence[Path]) -> None:
+    """Raise EncoderError for files of an encoder of which one is a pointer of Git LFS, and for weights under a name
+    that is not looked for."""
+    for path in files:
+        with path.open("rb") as file:
+            if file.read(len(_POINTER)) == _POINTER:
+                raise EncoderError(
+                    f"the files of an encoder must be there; {path.name} of {name!r} is a pointer of Git LFS, not the "
+                    "file itself: run `git lfs pull` in its repository"
+                )
+    weights = [path.name for path in files if path.suffix == ".safetensors"]
+    if "model.safetensors" not in weights and not any(path.name == _INDEX for path in files):
+        raise EncoderError(
+            f"the weights of an encoder stand in model.safetensors, or in parts beside {_INDEX}; {name!r} has "
+            f"{weights[0]!r} and neither of them: {_REMEDY}"
         )
 
 

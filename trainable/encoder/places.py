@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from trainable.encoder.files import check_folder, check_modules, module_folders
+from trainable.encoder.files import check_folder, check_modules, check_weights, module_folders
 from trainable.errors import EncoderError
 
 __all__ = ["CHOICES", "PACKAGED", "Packaged", "encoder_files", "module_files", "place_of", "provide_encoder"]
@@ -75,7 +75,8 @@ def provide_encoder(name: str, revision: str | None, folder: Path) -> None:
 def encoder_files(name: str, revision: str | None) -> Sequence[Path]:
     """Return the files that an encoder is loaded from, all in one folder; those of a hub id are downloaded if needed.
 
-    Raises EncoderError if they cannot be found or downloaded, or if none of them is weights in safetensors.
+    Raises EncoderError if they cannot be found or downloaded, or if none of them is weights in safetensors under a
+    name that is looked for.
     """
     place = place_of(name, revision)
     top = ["*/*"]  # folders hold other formats of the same weights
@@ -83,6 +84,7 @@ def encoder_files(name: str, revision: str | None) -> Sequence[Path]:
     files = sorted({path for pattern in _PATTERNS for path in folder.glob(pattern) if path.is_file()})
     if not any(path.suffix == ".safetensors" for path in files):
         raise EncoderError(f"an encoder's weights must be in safetensors; {name!r} has no such file: {CHOICES}")
+    check_weights(name, files)
     return files
 
 
