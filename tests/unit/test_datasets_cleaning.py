@@ -18,6 +18,7 @@ from trainable import DatasetConfig
 from trainable.config import TrialConfig
 from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import Rows, TextData, load
+from trainable.datasets.classes import hidden_note
 from trainable.datasets.cleaning import row_key
 from trainable.datasets.splits import held_out
 from trainable.datasets.table import Part
@@ -149,7 +150,7 @@ def test_labels_are_spelled_alike_where_all_are_numbers_or_truth_values(
     assert data.class_names == names
 
 
-@pytest.mark.parametrize("hidden", ["-1", "-1.0", ""])
+@pytest.mark.parametrize("hidden", ["-1", "-1.0", "-100", ""])
 def test_hidden_test_labels_make_validation_the_test_part(tmp_path: Path, hidden: str) -> None:
     _write(tmp_path / "train.csv", _numbered(4, "0") + _numbered(4, "1"))
     _write(tmp_path / "test.csv", [("secret", hidden), ("secret too", hidden)])
@@ -349,3 +350,8 @@ def test_rows_that_are_certainly_cut_are_counted(tmp_path: Path, long: int, said
     pairs = replace(data, pool=replace(data.pool, pairs=("more",) * len(data.pool)))
     noted = length_notes(config, pairs)
     assert all("reads 64 tokens of both texts together, less of the longer one" in note for note in noted)
+
+
+def test_what_losses_of_torch_leave_out_is_told_as_a_class() -> None:
+    assert "label -100 is read as a class" in hidden_note(("-100", "0", "1"))[0]
+    assert hidden_note(("-100", "0", "word")) == ()

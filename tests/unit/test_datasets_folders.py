@@ -36,6 +36,31 @@ def test_shards_are_joined_in_order(tmp_path: Path) -> None:
     assert load(_folder(tmp_path, shards | {"test.csv": TEST})).pool.texts == ("a0", "b0", "a1", "b1")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train-00000-of-00003.csv", "train-00002-of-00003.csv"),
+        ("train-00000-of-00002.csv",),
+        ("train-00000-of-00001.csv", "train-00000-of-00001.json"),
+        ("train-00000-of-00001.csv", "train-00000-of-00002.csv", "train-00001-of-00002.csv"),
+    ],
+)
+def test_shards_that_are_not_all_there_once_are_refused(tmp_path: Path, names: tuple[str, ...]) -> None:
+    config = _folder(tmp_path, dict.fromkeys(names, TRAIN))
+    with pytest.raises(DataError, match=f"must all be there, each once; those of `train` are `{names[0]}"):
+        load(config)
+
+
+def test_class_ids_beyond_the_declared_classes_are_refused(tmp_path: Path) -> None:
+    rows = Dataset.from_dict({"text": list("abcdef"), "label": [0, 1, 0, 2, -1, 1]})
+    rows.info.features["label"] = ClassLabel(names=["no", "yes"])  # as `cast` would refuse
+    rows.save_to_disk(tmp_path)
+    with pytest.raises(
+        DataError, match=r"row 4: class ids go from 0 to 1, .* \(`no`, `yes`\); received 2; declare all"
+    ):
+        load(DatasetConfig(name="data", path=str(tmp_path)))
+
+
 def test_files_of_one_folder_may_be_compressed_and_differ_in_format(tmp_path: Path) -> None:
     for number in range(2):
         content = gzip.compress(f"text;label\na{number};1.0\nb{number};2.0\n".encode())

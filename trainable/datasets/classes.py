@@ -23,6 +23,7 @@ __all__ = [
 ]
 
 _EMPTY = frozenset({"#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "nan", "null"})
+_UNLABELLED = frozenset({"-1", "-100"})  # -100: what losses of torch leave out
 _MOST_CLASSES = 1000
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?")
 _WHOLE_NUMBER = re.compile(r"(-?(?:0|[1-9][0-9]*))(?:\.0+)?")
@@ -136,10 +137,10 @@ def _why_so_many(part: Part) -> str:
 
 
 def hidden_note(class_names: Sequence[str]) -> tuple[str, ...]:
-    """Return a note if what stands for "no label" was read as a class: -1 in data sets of numbers, and what R, pandas
-    and spreadsheets write into an empty cell."""
+    """Return a note if what stands for "no label" was read as a class: -1 or -100 in data sets of numbers, and what R,
+    pandas and spreadsheets write into an empty cell."""
     numbers = all(name.lstrip("-").isdigit() for name in class_names)
-    hidden = [name for name in class_names if name in _EMPTY or (numbers and name == "-1")]
+    hidden = [name for name in class_names if name in _EMPTY or (numbers and name in _UNLABELLED)]
     if not hidden:
         return ()
     if len(hidden) == 1:

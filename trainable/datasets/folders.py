@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["check_own", "entries", "parts_of_dataset", "read_each", "read_folder"]
 
 _SPLITS = {"train": "train", "test": "test"} | dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+_SHARD = re.compile(r"-(\d{5})-of-(\d{5})$")
 
 
 def read_folder(folder: Path, config: DatasetConfig) -> dict[str, Part]:
@@ -147,7 +147,7 @@ def _check_names(folder: Path) -> None:
 
 
 def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
-    """Return the files of each split. Raises DataError if several files of one split are not its shards."""
+    """Return the files of each split. Raises DataError if several files of one split are not its shards, or not all."""
     names = _SPLITS | {split: split for split in (config.train_split, config.test_split) if split is not None}
     found: dict[str, list[Path]] = {}
     for path in entries(folder):
@@ -162,7 +162,20 @@ def _split_files(folder: Path, config: DatasetConfig) -> dict[str, list[Path]]:
                 f"{folder}: one file for each split; {listing(path.name for path in paths)} are all `{split}`; "
                 "remove all but one, or name the files as `path` and `test_path`"
             )
+        _check_shards(folder, split, paths)
     return found
+
+
+def _check_shards(folder: Path, split: str, paths: Iterable[Path]) -> None:
+    """Raise DataError unless the shards of a split are all there, as after a download that was cut short."""
+    names = [(path.name, _SHARD.search(split_suffix(path)[0])) for path in paths]
+    numbers = sorted((int(shard[2]), int(shard[1])) for _, shard in names if shard is not None)
+    if numbers and numbers != [(len(numbers), number) for number in range(len(numbers))]:
+        raise DataError(
+            f"{folder}: the shards of a split must all be there, each once; those of `{split}` are "
+            f"{listing(name for name, _ in names)}; fetch what is missing and remove what is too many, or rename a "
+            f"shard that is to be the whole split to {split}{''.join(Path(names[0][0]).suffixes[-1:])}"
+        )
 
 
 def entries(folder: Path) -> list[Path]:

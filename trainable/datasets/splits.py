@@ -12,7 +12,7 @@ from trainable.errors import DataError
 
 __all__ = ["choose_splits", "held_out"]
 
-_HIDDEN = {None, "-1", "-1.0"}  # GLUE publishes its test rows with label -1
+_HIDDEN = {None, "-1", "-1.0", "-100"}  # GLUE publishes its test rows with label -1
 
 
 def choose_splits(parts: Mapping[str, Part], config: DatasetConfig) -> tuple[Part, Part | None, tuple[str, ...]]:

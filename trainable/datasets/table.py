@@ -95,7 +95,7 @@ def part_of(table: Table, config: DatasetConfig) -> Part:
     _check_columns(table, config)
     values = {name: table.columns[column] for name, column in wanted_columns(config).items()}
     names = table.label_names.get(config.label)
-    labels = values["label"] if names is None else [_declared(value, names) for value in values["label"]]
+    labels = values["label"] if names is None else _declared(values["label"], names, table.place)
     pairs = values.get("text_pair")
     return Part(
         place=table.place,
@@ -184,10 +184,20 @@ def _check_columns(table: Table, config: DatasetConfig) -> None:
         raise DataError("\n".join(mistakes))
 
 
-def _declared(value: object, names: Sequence[str]) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return names[value] if 0 <= value < len(names) else None
-    return value
+def _declared(values: Sequence[object], names: Sequence[str], place: str) -> list[object]:
+    """Return the name of each class id; None for a negative one, as -1 of rows without a label."""
+    named: list[object] = []
+    for row, value in enumerate(values, start=1):
+        if not isinstance(value, int) or isinstance(value, bool):
+            named.append(value)
+        elif value < len(names):
+            named.append(names[value] if value >= 0 else None)
+        else:
+            raise DataError(
+                f"{place}, row {row}: class ids go from 0 to {len(names) - 1}, since {len(names)} classes are declared "
+                f"({listing(names)}); received {value}; declare all classes, and write the dataset again"
+            )
+    return named
 
 
 def _strings(values: Sequence[object], place: str, column: str) -> tuple[str | None, ...]:
