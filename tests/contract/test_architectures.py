@@ -125,6 +125,22 @@ def test_a_first_token_that_cannot_see_the_text_is_refused(kind: str, folders: d
     check_encoder(str(folders[kind]), None, 48, "tokens")
 
 
+def test_a_first_token_that_a_folder_states_and_that_cannot_see_the_text_is_refused(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folders["gpt2"], tmp_path / "stated")
+    (folder / "1_Pooling").mkdir()
+    modules = [("Transformer", ""), ("Pooling", "1_Pooling")]
+    listed = [{"type": f"sentence_transformers.models.{kind}", "path": path} for kind, path in modules]
+    (folder / "modules.json").write_text(json.dumps(listed))
+    (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode": "cls"}')
+    with pytest.raises(
+        ConfigError, match=r"must see the text.*received the pooling cls of its folder: set embedding: m"
+    ):
+        check_encoder(str(folder), None, 48, "auto")
+    check_encoder(str(folder), None, 48, "mean")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "embedding", "rule"),

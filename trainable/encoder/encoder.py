@@ -110,15 +110,17 @@ class Encoder:
         Raises ConfigError for the first token where it cannot see the text, and for a pooling that is neither.
         published: `tokens` are then scored by the first token.
         """
+        received = f"embedding: {asked}"
         if asked == "auto":
             check_reading(self.name, self.revision)
-            return stated_pooling(self.name, self.revision) or "mean"
+            asked = stated_pooling(self.name, self.revision) or "mean"
+            received = f"the pooling {asked} of its folder"
         if asked is None:
             return "cls" if self.behaviour.first_token_sees else "mean"
         if not self.behaviour.first_token_sees and (asked == "cls" or (published and asked == "tokens")):
             raise ConfigError(
                 f"an embedding must see the text; the first token of {self.name!r} ({self.model.config.model_type}) "
-                f"does not see what follows it; received embedding: {asked}: set embedding: mean"
+                f"does not see what follows it; received {received}: set embedding: mean"
             )
         return asked
 
