@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,12 @@ def _without_index(folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
 
 
+def _in_parts(folder: Path) -> None:
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    parts = {"one": "model-1.safetensors", "two": "model-2.safetensors"}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+
+
 def _pointing(file: str) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         (folder / file).write_text(_POINTER)
@@ -34,6 +41,7 @@ def _pointing(file: str) -> Callable[[Path], None]:
     [
         (_renamed, "stand in model.safetensors, or in parts .*; .* has 'model.fp16.safetensors' and neither of them"),
         (_without_index, "beside model.safetensors.index.json; .* has 'model-00001-of-00002.safetensors' and neither"),
+        (_in_parts, "all parts .* must be there; .* names 'model-2.safetensors', which is not: fetch it"),
         (_pointing("model.safetensors"), "model.safetensors of .* is a pointer of Git LFS, .*: run `git lfs pull`"),
         (_pointing("tokenizer.json"), "tokenizer.json of .* is a pointer of Git LFS"),
     ],

@@ -110,11 +110,28 @@ def check_weights(name: str, files: Sequence[Path]) -> None:
                     "file itself: run `git lfs pull` in its repository"
                 )
     weights = [path.name for path in files if path.suffix == ".safetensors"]
-    if "model.safetensors" not in weights and not any(path.name == _INDEX for path in files):
+    if "model.safetensors" in weights:
+        return
+    index = next((path for path in files if path.name == _INDEX), None)
+    if index is None:
         raise EncoderError(
             f"the weights of an encoder stand in model.safetensors, or in parts beside {_INDEX}; {name!r} has "
             f"{weights[0]!r} and neither of them: {_REMEDY}"
         )
+    if absent := sorted(_parts(index) - set(weights)):
+        raise EncoderError(
+            f"all parts of an encoder's weights must be there; {_INDEX} of {name!r} names {absent[0]!r}, which is not: "
+            "fetch it"
+        )
+
+
+def _parts(index: Path) -> set[str]:
+    """The files of weights that an index names as `check_index` allows, which tells of all others."""
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return {str(file) for file in named if is_plain_name(file) and file.endswith(".safetensors")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return set()
 
 
 def check_index(name: str, place: Path | str, revision: str | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
-from trainable.encoder.places import CHOICES
 from trainable.errors import EncoderError
 
 if TYPE_CHECKING:
@@ -67,7 +66,8 @@ def new_parameters(model: PreTrainedModel, missing: Set[str], mismatched: Set[st
 def check_architecture(name: str, model: PreTrainedModel, lacking: Set[str]) -> None:
     if model.config.is_encoder_decoder:
         raise EncoderError(
-            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): {CHOICES}"
+            f"an encoder must be a single stack; {name!r} is an encoder-decoder ({model.config.model_type}): choose an "
+            "encoder of another kind, such as roberta-base"
         )
     if model.base_model is model:  # otherwise its weights could not be told from those of its head
         raise EncoderError(
@@ -122,5 +122,8 @@ def ensure_padding(name: str, model: PreTrainedModel, tokenizer: PreTrainedToken
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:
-        raise EncoderError(f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: {CHOICES}")
+        raise EncoderError(
+            f"a tokenizer needs a pad, end or unknown token; that of {name!r} has none: set its pad_token, and "
+            "save it anew"
+        )
     model.config.pad_token_id = tokenizer.pad_token_id  # rows are padded by the tokenizer's, whatever the model states
