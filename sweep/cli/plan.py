@@ -123,15 +123,16 @@ def _or(counts: Sequence[int]) -> str:
 
 def _print_data(console: Console, grid: Sequence[Cell]) -> None:
     table = _table("dataset", "classes", "pool", "test", "majority", "shots", "training rows", "validation rows")
-    seen: set[tuple[str, str, Shots]] = set()
+    seen: set[tuple[str, str, Shots, int | str]] = set()
     for config in map(Cell.default_config, grid):
-        if (row := (config.dataset.name, config.sampling, config.shots)) in seen:
+        data = load(config.dataset)
+        turns = is_cross_validated(config, data)
+        row = (config.dataset.name, config.sampling, config.shots, "cross" if turns else config.validation)
+        if row in seen:
             continue
         seen.add(row)
-        data = load(config.dataset)
         draw = draw_of(config, data, 0)
         sizes = (len(data.class_names), len(data.pool), len(data.test) if draw.test is None else len(draw.test))
-        turns = is_cross_validated(config, data)
         table.add_row(
             data.name,
             *map(str, sizes),

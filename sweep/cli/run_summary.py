@@ -126,22 +126,26 @@ def _extended(command: str, trials: int) -> str:
 
 def _keep(spec: SweepSpec, directory: SweepDirectory, found: Verdict) -> Iterator[str]:
     """The command that keeps the winner of the only comparison, or of the first dataset's with the most labels, since
-    what is kept trains on all of them; where no classifier can be kept of it, the best one of which one can. A sweep in
-    another folder than the default is named by it."""
+    what is kept trains on all of them, and of several such the best; where no classifier can be kept of it, the best
+    one of which one can. A sweep in another folder than the default is named by it."""
     best = [(each, each.best) for each in found.comparisons if each.best is not None]
     if not best:
         return
     first = [(each, arm) for each, arm in best if each.dataset == best[0][0].dataset]
-    comparison, winner = max(first, key=lambda known: order(known[0].shots))
+    comparison, winner = max(first, key=lambda known: (order(known[0].shots), _mean(known[1])))
     arms = [arm for arm in comparison.arms if arm.summary is not None and _can_be_kept(arm)]
     if not arms:
         return
-    kept = winner if winner in arms else max(arms, key=lambda arm: arm.summary.mean if arm.summary else 0.0)
+    kept = winner if winner in arms else max(arms, key=_mean)
     named = ["--arm", kept.cell] if len(best) > 1 or kept is not winner else []
     place = spec.name if directory.path == Path("sweeps") / spec.name else str(directory.path)
     words = [_program("python"), "-m", "sweep", "refit", place, *named, "--out", f"{spec.name}-model"]
     which = f"the winner{f' of {comparison.title}' if len(best) > 1 else ''}" if kept is winner else "the best to keep"
     yield f"{shlex.join(words)}   ({which} as a classifier)"
+
+
+def _mean(arm: Arm) -> float:
+    return arm.summary.mean if arm.summary else 0.0
 
 
 def _can_be_kept(arm: Arm) -> bool:

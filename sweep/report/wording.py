@@ -53,9 +53,10 @@ def configuration(params: Mapping[str, Scalar]) -> str:
 
 
 def metric_name(results: SweepResults) -> str:
-    """The name of the metric that a sweep's scores are."""
-    name = str(results.sweep.spec.get("protocol", {}).get("metric", "accuracy"))
-    return METRICS.get(name, name)
+    """The name of the metric that a sweep's scores are; the names of all, where it is an axis."""
+    spec = results.sweep.spec
+    single = spec.get("protocol", {}).get("metric", "accuracy")
+    return " or ".join(METRICS.get(str(name), str(name)) for name in spec.get("compare", {}).get("metric", [single]))
 
 
 def interval(low: float, high: float, *, signed: bool = True) -> str:

@@ -148,6 +148,19 @@ def test_of_several_numbers_of_labels_the_winner_with_most_is_kept_since_it_will
 
 
 @pytest.mark.lengthy
+def test_of_several_comparisons_of_as_many_labels_the_best_winner_is_kept() -> None:
+    """As where encoders are compared: the first one was named, however much worse its winner was."""
+    found = verdict(synthetic_results(datasets=("trec",)))
+    (comparison,) = found.comparisons
+    assert comparison.best is not None and comparison.best.summary is not None
+    worse = replace(comparison.best, summary=replace(comparison.best.summary, mean=0.1))
+    first = replace(comparison, others="encoder=a", best=worse)
+    second = replace(comparison, others="encoder=b")
+    (said,) = kept(replace(found, comparisons=(first, second)))
+    assert said.endswith(f"(the winner of {second.title} as a classifier)")
+
+
+@pytest.mark.lengthy
 def test_where_no_classifier_can_be_kept_of_the_winner_the_best_other_one_is_named() -> None:
     found = verdict(synthetic_results(datasets=("trec",)))
     (comparison,) = found.comparisons

@@ -13,6 +13,7 @@ import pytest
 from sweep.records.results import SweepResults
 from sweep.report.rows import to_csv
 from sweep.report.tables import ResultTable, result_table, to_latex, to_markdown
+from sweep.report.wording import metric_name
 from sweep.report.write import verdict_json
 from sweep.verdict import Verdict, verdict
 from tests.sweeps.synthetic_results import synthetic_results
@@ -114,3 +115,12 @@ def test_the_verdict_as_json_names_trials_by_their_keys(found: Verdict) -> None:
     assert arm["confirmation"] == "trec/8/soft_triple#confirmation-0"
     assert len(arm["scores"]) == 8
     assert {"lost"} <= arm["cost"].keys() & arm["cost"]["spent"].keys(), "keys of a stored document never change"
+
+
+def test_a_compared_metric_is_named_with_all_its_values() -> None:
+    """Two columns of macro F1 stood under `Test accuracy in %`."""
+    axes = {"dataset": ["trec"], "shots": [8], "loss": ["cross_entropy"], "metric": ["macro_f1", "accuracy"]}
+    both = synthetic_results(datasets=("trec",), losses=("cross_entropy",), trials=1, draws=2)
+    assert metric_name(both) == "accuracy"
+    compared = {**both.sweep.spec, "compare": axes}
+    assert metric_name(replace(both, sweep=replace(both.sweep, spec=compared))) == "macro F1 or accuracy"

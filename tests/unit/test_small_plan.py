@@ -49,3 +49,9 @@ def test_more_labels_tell_more(tmp_path: Path, tiny_bert: Path, rows: int, kind:
     assert ("tell an accuracy of 80 %" in said) == bool(kind)
     assert kind in said
     assert ("these, in turns" in said) == bool(kind), "300 rows to draw from are few, and 1,276 are not"
+
+
+def test_each_compared_way_to_validate_has_a_line_of_its_own(tmp_path: Path, tiny_bert: Path) -> None:
+    said = planned(tmp_path, tiny_bert, 48, shots="at most 2", validation=["cross", 7, 9])
+    lines = [line.split() for line in said.splitlines() if "at most 2 labels" in line]
+    assert [line[-1] for line in lines] == ["turns", "7", "9"]
