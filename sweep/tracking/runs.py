@@ -52,6 +52,7 @@ __all__ = [
     "REPORTS_TAG",
     "ROLES",
     "ROLE_TAG",
+    "SPEC_TAGS",
     "SWEEP_ROLE",
     "TRANSIENT_TAGS",
     "WantedRun",
@@ -65,6 +66,7 @@ ROLE_TAG, ID_TAG, REPORTS_TAG = "sweep.role", "sweep.id", "sweep.reports"
 SWEEP_ROLE, TRIAL_ROLE = "sweep", "trial"
 ROLES = (SWEEP_ROLE, TRIAL_ROLE, *(role.value for role in Role))
 TRANSIENT_TAGS = ("sweep.outcome", "sweep.reason")  # deleted when an interrupted trial resumes
+SPEC_TAGS = "spec."  # how the tags of the spec begin; deleted where a resumed sweep has taken the field out
 
 NOTE_TAG = "mlflow.note.content"
 _NOTE_HEAD = "**Verdict.**"  # by which a description of ours is told from one that a person wrote
@@ -120,7 +122,7 @@ def sweep_run(sweep: SweepRecord, ended_trials: int) -> WantedRun:
     """The parent run of a sweep of which so many trials have ended."""
     source = {"mlflow.source.name": "python -m sweep run", "mlflow.source.type": "LOCAL"}
     commit = {"mlflow.source.git.commit": sweep.provenance["git_commit"]} if "git_commit" in sweep.provenance else {}
-    changeable = {f"spec.{key}": value for key, value in _flat(sweep.spec, _VARIABLE)}
+    changeable = {f"{SPEC_TAGS}{key}": value for key, value in _flat(sweep.spec, _VARIABLE)}
     tags = {
         ROLE_TAG: SWEEP_ROLE,
         "sweep.name": sweep.name,

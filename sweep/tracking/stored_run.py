@@ -7,7 +7,7 @@ from functools import cache
 from sys import intern
 from typing import TYPE_CHECKING, Self
 
-from sweep.tracking.runs import REPORTS_TAG, TRANSIENT_TAGS, WantedRun
+from sweep.tracking.runs import REPORTS_TAG, SPEC_TAGS, TRANSIENT_TAGS, WantedRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,8 +69,9 @@ class StoredRun:
         return {name: value for name, value in wanted.params.items() if name not in self.params}
 
     def obsolete_tags(self, wanted: WantedRun) -> list[str]:
-        """Outcome tags left by an interruption; the trial has since resumed."""
-        return [name for name in TRANSIENT_TAGS if name in self.tags and name not in wanted.tags]
+        """Tags left by an interruption of a trial that has since resumed, or by fields that the spec no longer has."""
+        passing = (name for name in self.tags if name in TRANSIENT_TAGS or name.startswith(SPEC_TAGS))
+        return [name for name in passing if name not in wanted.tags]
 
     def has_status(self, wanted: WantedRun) -> bool:
         """True if status and end time are up to date. A resumed run may keep the end time of its interruption."""

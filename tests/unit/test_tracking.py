@@ -242,11 +242,14 @@ def test_a_trial_that_is_interrupted_twice_has_its_last_end(client: MlflowClient
 
 def test_an_extended_sweep_shows_its_present_spec(client: MlflowClient, uri: str) -> None:
     ledger = MemoryLedger()
+    ledger.respec(budget={"trials_per_cell": 4, "total_replicates": 5})
     pushed(ledger, uri)
+    assert parent_of(client).data.tags["spec.budget.total_replicates"] == "5"
     ledger.respec(budget={"trials_per_cell": 8})
     pushed(ledger, uri)
     parent = parent_of(client)
     assert parent.data.tags["spec.budget.trials_per_cell"] == "8"
+    assert "spec.budget.total_replicates" not in parent.data.tags, "a limit that the spec no longer has"
     path = client.download_artifacts(parent.info.run_id, "spec.yaml")
     assert "trials_per_cell: 8" in Path(path).read_text(encoding="utf-8")
 
