@@ -40,6 +40,10 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
 
     family: number of tests of the sweep. margin: of equivalence, in points.
     """
+    return _found(comparison, family, margin) + _metric(comparison.arms)
+
+
+def _found(comparison: Comparison, family: int, margin: float) -> str:
     best, base = comparison.best, comparison.arm(comparison.baseline)
     if best is None or best.summary is None:
         return _unconfirmed(comparison)
@@ -58,12 +62,12 @@ def sentence(comparison: Comparison, family: int, margin: float = 0.0) -> str:
     compared = _compared(best, base, base.summary, others, family, margin)
     failing = failing_to_train(best if best is not base else max(others, key=lead), base)
     flattered = _flattered(comparison, max(others, key=lead))
-    return compared + flattered + failing + _turned(base, others) + _over_references(best, comparison) + _metric(best)
+    return compared + flattered + failing + _turned(base, others) + _over_references(best, comparison)
 
 
-def _metric(arm: Arm) -> str:
-    """Of what the scores are, where that is not accuracy."""
-    metric = "accuracy" if arm.winner is None else arm.winner.config.metric
+def _metric(arms: Sequence[Arm]) -> str:
+    """Of what the scores are, where there are any and that is not accuracy."""
+    metric = next((arm.winner.config.metric for arm in arms if arm.winner is not None), "accuracy")
     return "" if metric == "accuracy" else f" All scores are {METRICS[metric]}."
 
 

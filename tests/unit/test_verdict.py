@@ -199,6 +199,8 @@ def test_the_score_is_the_metric_of_the_sweep() -> None:
     assert only(found).arms[0].scores[0] == report.metrics["test_macro_f1"]
     assert only(found).sentence.endswith(" All scores are macro F1.")
     assert "All scores" not in only(verdict(small())).sentence
+    for alone in (small(losses=("supcon",), protocol={"metric": "macro_f1"}), replace(results, confirmations=())):
+        assert only(verdict(alone)).sentence.endswith(" All scores are macro F1."), "without a comparison too"
     assert "validation macro F1" in found.selection
 
 
