@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,8 +21,10 @@ from sweep.driver import RunResult
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
 from sweep.records.spent import spent
+from sweep.records.trial import TrialRecord
 from sweep.scheduling.budget import Limit, LimitKind
 from sweep.scheduling.ending import End
+from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
 from trainable.recipes import RECIPES
 from trainable.shots import order
@@ -101,10 +104,10 @@ def _directions(
             )
         )
     again = options.called or command(options)
-    more = _extended(again, 2 * spec.budget.trials_per_cell)
     match result.ending.end:
         case End.FINISHED:
-            lines.append(("extend", more))
+            if number := _larger(spec.budget.trials_per_cell, result.cells, result.ledger.trials()):
+                lines.append(("extend", _extended(again, number)))
             if spec.explain and directory.explained():
                 lines.append(("explain", f"{directory.explanations}   (a page for each comparison)"))
             if not options.via and result.report is not None:
@@ -114,6 +117,14 @@ def _directions(
         case End.INTERRUPTED:
             lines.append(("resume", f"{again}   (it was interrupted; every finished replicate is kept)"))
     return lines
+
+
+def _larger(budget: int, cells: Sequence[Cell], trials: Sequence[TrialRecord]) -> int | None:
+    """Twice the trials that a cell may have, or has by an earlier budget; None where no cell has that many
+    configurations left to try."""
+    had = Counter(trial.cell for trial in trials)
+    number = 2 * max(budget, *had.values(), 0)
+    return number if any(cell.trials(number) > had[cell.key] for cell in cells) else None
 
 
 def _extended(command: str, trials: int) -> str:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweep.cli.run_summary import _browse, _extended, _keep, command
+from sweep.cli.run_summary import _browse, _extended, _keep, _larger, command
 from sweep.errors import ClusterError, LedgerError
 from sweep.execution.ray_cluster import _check_address
 from sweep.ledger.directory import SweepDirectory
@@ -96,6 +96,23 @@ def test_an_extension_gives_the_number_of_trials_once(spec: str) -> None:
     assert words[4:] == [spec, "--set", "name=x", "--set", "budget.trials_per_cell=16"]
 
 
+@pytest.mark.parametrize(
+    ("budget", "had", "sizes", "larger"),
+    [(4, [4, 4], [99, 99], 8), (1, [5, 3], [99, 99], 10), (3, [1, 3], [1, 99], 6), (3, [1, 3], [1, 3], None)],
+)
+def test_an_extension_asks_for_more_than_there_is(
+    budget: int, had: list[int], sizes: list[int], larger: int | None
+) -> None:
+    """Of a sweep that had 5 trials a cell, `budget.trials_per_cell=1` was extended to 2; and one that had tried all
+    its configurations, to twice as many."""
+
+    def cell(key: int, size: int) -> Any:
+        return SimpleNamespace(key=key, trials=lambda budget: min(budget, size))
+
+    trials: list[Any] = [SimpleNamespace(cell=key) for key, count in enumerate(had) for _ in range(count)]
+    assert _larger(budget, [cell(key, size) for key, size in enumerate(sizes)], trials) == larger
+
+
 @given(names)
 def test_the_address_of_a_store_is_quoted(name: str) -> None:
     uri = f'sqlite:///{name.replace("@", "")}/it\'s "mine".db'
@@ -152,7 +169,8 @@ def test_of_several_comparisons_of_as_many_labels_the_best_winner_is_kept() -> N
     """As where encoders are compared: the first one was named, however much worse its winner was."""
     found = verdict(synthetic_results(datasets=("trec",)))
     (comparison,) = found.comparisons
-    assert comparison.best is not None and comparison.best.summary is not None
+    assert comparison.best is not None
+    assert comparison.best.summary is not None
     worse = replace(comparison.best, summary=replace(comparison.best.summary, mean=0.1))
     first = replace(comparison, others="encoder=a", best=worse)
     second = replace(comparison, others="encoder=b")
