@@ -25,6 +25,7 @@ from sweep.spec.wording import range_in_words
 from sweep.verdict.power import smallest_seen, within
 from sweep.verdict.repeated import arm_inflation, difference_inflation
 from sweep.verdict.statistics import LEVEL
+from trainable.config import TrialConfig
 from trainable.cross_validation import is_cross_validated
 from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
@@ -62,10 +63,8 @@ def print_plan(
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
     per_cell = f"up to {spec.budget.trials_per_cell} trials in each of {len(grid)} cells"
     console.print(f"{spec.name}: {per_cell}, {trials} trials in all, ", end="")
-    replicates, trainings = _replicates(grid, spec)
-    told = "trainings" if trainings == replicates else f"{trainings} trainings"
-    console.print(f"at most {replicates} replicates ({told})")
-    console.print(_confirmation(spec, len(grid)) + "\n")
+    console.print(f"at most {_replicates(grid, [trials * each for trials, each in _searched(grid, spec)])}")
+    console.print(_finalists(spec, grid) + _confirmation(spec, len(grid)) + "\n")
     _print_data(console, grid)
     _print_resolution(console, spec, grid)
     _print_encoders(console, grid)
@@ -91,12 +90,31 @@ def _print_estimate(
         print_cost(console, spec, cluster, work, measured=measured)
 
 
-def _replicates(grid: Sequence[Cell], spec: SweepSpec) -> tuple[int, int]:
-    """How many replicates the search has at most, and how many trainings they are, of which turns are several."""
-    found = [(cell.trials(spec.budget.trials_per_cell), cell.default_config()) for cell in grid]
-    turns = [CROSS_FOLDS if is_cross_validated(config, load(config.dataset)) else 1 for _, config in found]
-    replicates = [trials * config.replicates for trials, config in found]
-    return sum(replicates), sum(count * number for count, number in zip(replicates, turns, strict=True))
+def _searched(grid: Sequence[Cell], spec: SweepSpec) -> list[tuple[int, int]]:
+    """Of each cell, how many trials it may have, and the replicates of each."""
+    return [(cell.trials(spec.budget.trials_per_cell), cell.default_config().replicates) for cell in grid]
+
+
+def _replicates(grid: Sequence[Cell], counts: Sequence[int]) -> str:
+    """So many replicates of each cell, and how many trainings they are, of which turns are several."""
+    replicates = sum(counts)
+    trainings = sum(count * _turns(cell.default_config()) for cell, count in zip(grid, counts, strict=True))
+    return f"{replicates} replicates ({'trainings' if trainings == replicates else f'{trainings} trainings'})"
+
+
+def _turns(config: TrialConfig) -> int:
+    return CROSS_FOLDS if is_cross_validated(config, load(config.dataset)) else 1
+
+
+def _finalists(spec: SweepSpec, grid: Sequence[Cell]) -> str:
+    """What decides between tied trials before one is confirmed; empty where nothing does."""
+    confirm = spec.confirm
+    tied = [min(confirm.finalists, trials) for trials, _ in _searched(grid, spec)]
+    counts = [count * confirm.finalist_draws if count > 1 else 0 for count in tied]
+    if not (confirm.draws and any(counts)):
+        return ""
+    draws = f"{confirm.finalist_draws} further draw{'s' if confirm.finalist_draws > 1 else ''}"
+    return f"up to {max(tied)} tied finalists of a cell are trained on {draws}: at most {_replicates(grid, counts)}\n"
 
 
 def _confirmation(spec: SweepSpec, count: int) -> str:
@@ -233,7 +251,8 @@ def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool
     pace = f"on {slots} slots" + (" like this machine's, from a few measured steps" if measured else "")
     least = f"{duration(work.first_look / slots)} to " if work.first_look < work.confirmation else ""
     most = duration(work.confirmation / slots)
-    added = f", then {least}{most} for the confirmations" if spec.confirm.draws else ""
+    added = f", then up to {duration(work.deciders / slots)} between finalists" if work.deciders else ""
+    added += f", then {least}{most} for the confirmations" if spec.confirm.draws else ""
     console.print(f"time: {duration(work.search / slots)} without pruning{added}, {pace}")
 
 
@@ -245,7 +264,9 @@ def _print_no_time(console: Console, diverged: Sequence[str]) -> None:
 
 def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, TrainingSeconds]:
     """The costs of each cell, if one training takes so long, its evaluations included."""
-    return {cell.key: TrainingSeconds(cell.default_config().replicates * seconds, seconds) for cell in grid}
+    configs = {cell.key: cell.default_config() for cell in grid}
+    trainings = {key: config.replicates * _turns(config) for key, config in configs.items()}
+    return {key: TrainingSeconds(count * seconds, seconds) for key, count in trainings.items()}
 
 
 def _table(*columns: str) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
@@ -16,7 +17,15 @@ from sweep.spec.model import SweepSpec
 from trainable.datasets import load
 
 
-def planned(folder: Path, encoder: Path, rows: int, **compare: object) -> str:
+def planned(
+    folder: Path,
+    encoder: Path,
+    rows: int,
+    *,
+    blocks: Mapping[str, object] | None = None,
+    seconds: float | None = None,
+    **compare: object,
+) -> str:
     with (folder / "mine.csv").open("w", newline="") as file:
         every = [(f"the film number {number} is so", "abcd"[number % 4]) for number in range(rows)]
         csv.writer(file).writerows([("text", "label"), *every, ("it is rare", "e"), ("it is very rare", "e")])
@@ -25,9 +34,10 @@ def planned(folder: Path, encoder: Path, rows: int, **compare: object) -> str:
         "datasets": {"mine": {"path": str(folder / "mine.csv")}},
         "compare": {"dataset": "mine", "shots": "at most 8", "recipe": ["frozen", "label_names"], **compare},
         "trial": {"encoder": str(encoder)},
+        **(blocks or {}),
     }
     said = StringIO()
-    print_plan(Console(file=said, width=200), SweepSpec.model_validate(spec), timed=False)
+    print_plan(Console(file=said, width=200), SweepSpec.model_validate(spec), timed=False, training_seconds=seconds)
     load.cache_clear()
     return said.getvalue()
 
@@ -55,3 +65,23 @@ def test_each_compared_way_to_validate_has_a_line_of_its_own(tmp_path: Path, tin
     said = planned(tmp_path, tiny_bert, 48, shots="at most 2", validation=["cross", 7, 9])
     lines = [line.split() for line in said.splitlines() if "at most 2 labels" in line]
     assert [line[-1] for line in lines] == ["turns", "7", "9"]
+
+
+def test_a_plan_counts_turns_and_finalists_in_its_time(tmp_path: Path, tiny_bert: Path) -> None:
+    """Each replicate of a trial is four trainings where the rows of a draw take turns to validate it."""
+    blocks = {
+        "search": {"label_names": {"template": "{}"}},
+        "protocol": {"replicates": 2},
+        "budget": {"trials_per_cell": 5, "concurrency": 1},
+        "confirm": {"draws": 3, "reseeded": 0, "finalists": 3, "finalist_draws": 2},
+    }
+    said = planned(tmp_path, tiny_bert, 48, blocks=blocks, seconds=60, recipe=["frozen", "label_names"])
+    assert "at most 12 replicates (48 trainings)" in said, "five trials of frozen, one of label_names"
+    assert (
+        "up to 3 tied finalists of a cell are trained on 2 further draws: at most 6 replicates (24 trainings)" in said
+    )
+    assert "time: 48:00 without pruning, then up to 24:00 between finalists, then 6:00 for the confirmations" in said
+    few = {**blocks, "protocol": {"replicates": 2, "validation": 9}, "confirm": {"draws": 3, "reseeded": 0}}
+    said = planned(tmp_path, tiny_bert, 48, blocks=few, seconds=60, shots="at most 2")
+    assert "finalists" not in said
+    assert "time: 12:00 without pruning, then 6:00 for the confirmations" in said
