@@ -13,7 +13,7 @@ from sweep.cli.timing import measure_pace
 from sweep.display.formats import duration
 from sweep.execution.machine import allotted_cpus, fits
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
-from sweep.scheduling.workload import TrainingSeconds, Work, work_of
+from sweep.scheduling.workload import LEAST_DRAWS, TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.search.warm_start import most_first_trials
 from sweep.spec.blocks import RULES_WITH_RUNGS
@@ -226,8 +226,8 @@ def _print_warm_start(console: Console, spec: SweepSpec) -> None:
 
 
 def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
-    if spec.pruning.rule not in RULES_WITH_RUNGS:
-        console.print(f"pruning: {spec.pruning.rule}\n")
+    if spec.pruning.rule == "none":
+        console.print("pruning: none\n")
         return
     methods: dict[str, list[str]] = {}
     for cell in grid:
@@ -240,7 +240,12 @@ def _print_pruning(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> N
 
 
 def _rungs(spec: SweepSpec, cell: Cell) -> str:
+    """Where the rule may stop a trial of the cell."""
     config, given = cell.default_config(), spec.pruning.rungs
+    if spec.pruning.rule not in RULES_WITH_RUNGS:
+        if config.replicates > LEAST_DRAWS:
+            return f"after {LEAST_DRAWS} of {config.replicates} replicates at the earliest"
+        return f"at no evaluation, since it needs more than {LEAST_DRAWS} replicates; received {config.replicates}"
     rungs = given if given is not None else default_rungs(config.replicates, config.evaluations)
     met = [str(rung) for rung in rungs if rung < cell.evaluations()]
     return f"at evaluations {', '.join(met)} of {cell.evaluations()}" if met else "at no evaluation"

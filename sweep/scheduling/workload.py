@@ -12,9 +12,9 @@ from sweep.spec.model import SweepSpec
 from sweep.verdict.worthwhile import FEWEST
 from trainable.config import TrialConfig
 
-__all__ = ["TrainingSeconds", "Work", "least_share", "work_of"]
+__all__ = ["LEAST_DRAWS", "TrainingSeconds", "Work", "least_share", "work_of"]
 
-_LEAST_DRAWS = 4  # of fewer, the signed-rank test of `wilcoxon` cannot be sure enough to stop a trial
+LEAST_DRAWS = 4  # of fewer, the signed-rank test of `wilcoxon` cannot be sure enough to stop a trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def _whole_and_first(rule: Pruning, config: TrialConfig) -> tuple[int, int]:
     if rule.rule == "none":
         return 0, total
     if rule.rule == "wilcoxon":
-        return 1, _LEAST_DRAWS * config.evaluations  # it compares with the best completed trial
+        return 1, LEAST_DRAWS * config.evaluations  # it compares with the best completed trial
     rungs = rule.rungs if rule.rungs is not None else default_rungs(config.replicates, config.evaluations)
     factor = 2 if rule.rule == "median" else rule.reduction_factor
     scores = max(factor, rule.min_records if rule.min_records is not None else rule.reduction_factor)

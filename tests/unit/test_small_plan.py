@@ -67,6 +67,20 @@ def test_each_compared_way_to_validate_has_a_line_of_its_own(tmp_path: Path, tin
     assert [line[-1] for line in lines] == ["turns", "7", "9"]
 
 
+@pytest.mark.parametrize(
+    ("replicates", "said"),
+    [
+        (6, "pruning: wilcoxon after 4 of 6 replicates at the earliest"),
+        (4, "pruning: wilcoxon at no evaluation, since it needs more than 4 replicates; received 4"),
+    ],
+)
+def test_a_plan_says_where_wilcoxons_test_may_stop_a_trial(
+    tmp_path: Path, tiny_bert: Path, replicates: int, said: str
+) -> None:
+    blocks = {"pruning": {"rule": "wilcoxon"}, "protocol": {"replicates": replicates}}
+    assert f"{said}\n" in planned(tmp_path, tiny_bert, 48, blocks=blocks)
+
+
 def test_a_plan_counts_turns_and_finalists_in_its_time(tmp_path: Path, tiny_bert: Path) -> None:
     """Each replicate of a trial is four trainings where the rows of a draw take turns to validate it."""
     blocks = {
