@@ -71,7 +71,7 @@ def _cost_table(arms: Sequence[Arm]) -> Table:
     elsewhere = {arm.cell: stated for arm in arms if (stated := _stated(arm))}
     return Table(
         title="What each cell cost",
-        columns=("cell", "trials", "replicates", "of possible", "saved", "search", "confirmation")
+        columns=("cell", "trials", "replicates begun", "of possible", "work saved", "search", "confirmation")
         + (("discarded, of replicates",) if discarded else ())
         + (("elsewhere, as stated",) if elsewhere else ()),
         rows=tuple(

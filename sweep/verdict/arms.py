@@ -234,6 +234,7 @@ def _cost(records: CellRecords) -> Cost:
     return Cost(
         trials=outcomes(records.trials),
         replicates=len(begun) + further,
+        trained=sum(len(trial.evaluations) / trial.config.evaluations for trial in records.trials) + further,
         possible_replicates=sum(trial.config.replicates for trial in records.trials) + further,
         spent=spent(records.trials, retrained),
         discarded=sum(len(trial.discarded) for trial in records.trials)

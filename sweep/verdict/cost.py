@@ -17,6 +17,7 @@ class Cost:
 
     trials: number of trials by outcome.
     replicates: number of replicates begun in the search, those of finalists included.
+    trained: how many replicates its evaluations make, since a trial may be stopped inside of one.
     possible_replicates: number of replicates if no trial had stopped early.
     spent: seconds of workers' time.
     discarded: how often work was interrupted, by the death of a worker or of the driver, or by the end of a run.
@@ -24,6 +25,7 @@ class Cost:
 
     trials: Mapping[str, int]
     replicates: int
+    trained: float
     possible_replicates: int
     spent: Spent
     discarded: int
@@ -33,6 +35,7 @@ class Cost:
         return Cost(
             trials=dict(Counter(self.trials) + Counter(other.trials)),
             replicates=self.replicates + other.replicates,
+            trained=self.trained + other.trained,
             possible_replicates=self.possible_replicates + other.possible_replicates,
             spent=self.spent + other.spent,
             discarded=self.discarded + other.discarded,
@@ -40,5 +43,5 @@ class Cost:
 
     @property
     def saved(self) -> float:
-        """Share of the search's replicates that were not trained, since trials were pruned or went wrong."""
-        return 1 - self.replicates / self.possible_replicates if self.possible_replicates else 0.0
+        """Share of the search's work that was not done, since trials were pruned or went wrong."""
+        return 1 - self.trained / self.possible_replicates if self.possible_replicates else 0.0

@@ -171,7 +171,7 @@ def test_what_an_arm_cost() -> None:
     cost = arm(only(verdict(small())), "soft_triple").cost
     assert dict(cost.trials) == {"completed": 3, "pruned": 1, "diverged": 1, "failed": 1}
     assert (cost.replicates, cost.possible_replicates) == (3 * 3 + 1 + 2 + 2, 18)
-    assert cost.saved == pytest.approx(4 / 18)
+    assert cost.saved == pytest.approx((4 + 2 * 0.5) / 18), "two were stopped half-way through their second"
     assert cost.spent.search == (3 * 3 + 1 + 1 + 1) * 2 * 4.0
     assert cost.spent.confirmation == 12 * 4.0
 
