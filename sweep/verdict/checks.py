@@ -11,6 +11,7 @@ import numpy as np
 from sweep.verdict.collapses import allowing_for_collapses
 from sweep.verdict.comparisons import arm_difference
 from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.numbers import rounded
 from sweep.verdict.power import affordable
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, noninferiority_p
@@ -105,9 +106,9 @@ class Check:
         if self.difference.components is None or self.margin == 0:
             return ""
         draws, rows = affordable(self.difference.components, self.margin, self.level)
-        ways = [f"{draws} draws"] if draws else []
+        ways = [f"{rounded(draws):,} draws"] if draws else []
         unit = "labelled rows" if isinstance(self.difference.components, RepeatedParts) else "test rows"
-        ways += [f"{rows} {unit}"] if rows else []
+        ways += [f"{rounded(rows):,} {unit}"] if rows else []
         what = " or ".join(ways)
         return (
             f"; if there is none, about {what} would show it" if ways else f"; more draws or {unit} alone will not do"
