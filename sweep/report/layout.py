@@ -61,6 +61,7 @@ def render_layout(template: str, sections: Sequence[Section], images: Mapping[st
     )
     environment.filters["with_code"] = _with_code
     environment.filters["with_gap"] = _with_gap
+    environment.filters["with_breaks"] = _with_breaks
     filled = [section for section in sections if not section.empty]
     return environment.get_template(f"{template}.html.j2").render(sections=filled, figure=figure, **values)
 
@@ -73,6 +74,13 @@ def _with_gap(cell: str) -> Markup:
     if " to " not in interval:
         return escape(cell)
     return escape(number) + Markup('<span class="gap"> </span>') + escape(f"({interval}")
+
+
+def _with_breaks(text: str) -> Markup:
+    """The escaped text, which may be broken before the value of a compared field, and not only inside of it."""
+    from markupsafe import Markup, escape
+
+    return Markup("=<wbr>").join(map(escape, text.split("=")))
 
 
 def _with_code(text: str) -> Markup:

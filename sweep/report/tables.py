@@ -164,13 +164,19 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
         best = "the best mean" if even else "the best, where draws ended early by those that two methods share"
         notes.append(f"Test {metric} in %: mean (standard deviation) over the confirmation draws; bold: {best}.")
     if any(entry.difference for entry in entries):
-        notes.append(f"Signed: the paired difference to {' or '.join(baselines)}, in points.")
+        where = "" if all(map(_has_equal_draws, verdict.comparisons)) else " on the draws that both have"
+        notes.append(f"Signed: the paired difference to {' or '.join(baselines)}{where}, in points.")
     if any(entry.significant for entry in entries):
         tests = f"{verdict.family} test{'s' if verdict.family != 1 else ''}"
         notes.append(f"*: the difference holds at 5 %, corrected for {tests}.")
     if any(not entry.confirmed for entry in entries):
         notes.append(f"‡: not confirmed yet; the winner's validation {metric}, which flatters.")
     return tuple(notes)
+
+
+def _has_equal_draws(comparison: Comparison) -> bool:
+    """Whether all arms were tested on as many draws, so that differences of means are means of differences."""
+    return len({arm.summary.n for arm in comparison.arms if arm.summary is not None}) < 2
 
 
 def _has_best_mean(comparison: Comparison) -> bool:

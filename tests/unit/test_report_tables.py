@@ -72,6 +72,18 @@ def test_what_is_bold_is_said_where_it_is_not_the_best_mean(found: Verdict, tabl
     assert "bold: the best, where draws ended early by those that two methods share." in note
 
 
+def test_differences_on_other_draws_than_the_means_are_said_to_be(found: Verdict, table: ResultTable) -> None:
+    """After looks, arms end on draws of their own: 42.5 and 28.3 % stood beside a difference of -5.0 points."""
+    comparison, *others = found.comparisons
+    first, *arms = comparison.arms
+    assert first.summary is not None
+    fewer = replace(first, summary=replace(first.summary, n=first.summary.n - 1))
+    uneven = replace(found, comparisons=(replace(comparison, arms=(fewer, *arms)), *others))
+    (note,) = (note for note in result_table(uneven, "accuracy").notes if note.startswith("Signed"))
+    assert note == "Signed: the paired difference to cross_entropy on the draws that both have, in points."
+    assert note not in table.notes
+
+
 def test_the_csv_holds_every_number_of_every_arm(found: Verdict) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(found))))
     assert len(rows) == 8
