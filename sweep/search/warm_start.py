@@ -42,7 +42,8 @@ def first_trials(cell: Cell, earlier: Mapping[str, Sequence[TrialRecord]], budge
 
     They are the best of each earlier cell by validation score, then the second best and so on; cells of the same
     dataset come first, then those with the nearest number of labels. Only trials by the same recipe, loss and encoder
-    serve. A number outside the range of this search is moved to its end, and a choice that it lacks rules a trial out.
+    serve, and of low-rank updates only those that trained such updates, whose learning rates are others. A number
+    outside the range of this search is moved to its end, and a choice that it lacks rules a trial out.
     """
     ours = cell.default_config()
     ranked = [_best_first(name, trials) for name, all_trials in earlier.items() for trials in _by_cell(all_trials)]
@@ -95,7 +96,7 @@ def _moved_into(cell: Cell, config: TrialConfig) -> dict[str, Scalar] | None:
     flat = config.flat()
     key = str(flat["loss"] if flat.get("loss") in cell.spaces else flat["recipe"])
     space = cell.spaces.get(key)
-    if space is None or cell.fixed[key]["recipe"] != flat["recipe"] or not _has_encoder(cell.fixed[key], config):
+    if space is None or cell.fixed[key]["recipe"] != flat["recipe"] or not _trains_alike(cell.fixed[key], config):
         return None
     first = cell.defaults(key)
     moved = {name: _offered(values, flat.get(name, first[name])) for name, values in space.items()}
@@ -103,9 +104,11 @@ def _moved_into(cell: Cell, config: TrialConfig) -> dict[str, Scalar] | None:
     return cell.as_read({**first, **usable}) if len(usable) == len(moved) else None
 
 
-def _has_encoder(fixed: Mapping[str, Scalar], config: TrialConfig) -> bool:
-    """Whether a trial has the encoder that these fields fix, wherever its folder lies; a searched one is a choice."""
-    return "encoder" not in fixed or PurePath(str(fixed["encoder"])).name == PurePath(config.encoder or "").name
+def _trains_alike(fixed: Mapping[str, Scalar], config: TrialConfig) -> bool:
+    """Whether a trial has the encoder that these fields fix, wherever its folder lies, and trains the same of it, all
+    weights or updates of low rank; what is searched is a choice."""
+    same = "encoder" not in fixed or PurePath(str(fixed["encoder"])).name == PurePath(config.encoder or "").name
+    return same and ("lora_rank" not in fixed or bool(fixed["lora_rank"]) == bool(config.lora_rank))
 
 
 def _offered(values: Range, value: Scalar) -> Scalar | None:

@@ -59,7 +59,8 @@ class SweepSpec(BaseModel):
     warm_start: SkipValidation[tuple[str, ...]] = Field(
         (),
         description="names of sweeps in the same folder; each cell tries their best configurations of the same recipe, "
-        "loss and encoder right after its defaults, instead of up to half of the random ones",
+        "loss and encoder, of low-rank updates or not, right after its defaults, instead of up to half of the random "
+        "ones",
     )
     trial: SkipValidation[Mapping[str, Scalar]] = Field({}, description="fields of a trial that all trials share")
     protocol: Protocol = Field(Protocol(), description="how each trial is trained and scored")

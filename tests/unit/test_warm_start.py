@@ -82,6 +82,16 @@ def test_each_earlier_cell_has_its_turn_the_same_dataset_and_the_nearest_shots_f
     assert [each.params["loss.la"] for each in found] == [30.0, 10.0, 50.0, 31.0]
 
 
+def test_learning_rates_of_low_rank_updates_suit_such_updates_alone() -> None:
+    """They are some four times as high; a cell of one kind began with the best rates of the other."""
+    whole, low, other = (cell(trial={"encoder": "e", "lora_rank": rank}) for rank in (0, 4, 16))
+    trials = {"whole": [tried(whole, 0, 0.9, loss__la=5.0)], "low": [tried(low, 0, 0.5, loss__la=6.0)]}
+    assert [each.params["loss.la"] for each in first_trials(whole, trials, budget=16)] == [5.0]
+    assert [each.params["loss.la"] for each in first_trials(other, trials, budget=16)] == [6.0]
+    searched = cell(search={"lora_rank": [0, 4]}, trial={"encoder": "e"})
+    assert [each.params["lora_rank"] for each in first_trials(searched, trials, budget=16)] == [0, 4]
+
+
 def test_what_the_search_does_not_reach_is_moved_to_its_end_and_what_it_does_not_have_keeps_its_default() -> None:
     new = cell(search={"soft_triple": {"la": {"low": 1.0, "high": 30.0}, "margin": 0.0}, "warmup": [0.0, 0.1]})
     (found,) = first_trials(new, {"old": [tried(cell(), 0, 0.5, loss__la=50.0, loss__margin=0.3)]}, budget=16)
