@@ -163,7 +163,8 @@ def _run(
                         report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
             finally:
                 projection = tracker.close(timeout=60)
-    return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, lacking)
+    notes = (*(dispatcher.meter.without_effect if trained else ()), *lacking)
+    return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, notes)
 
 
 def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:

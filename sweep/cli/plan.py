@@ -13,6 +13,7 @@ from sweep.cli.timing import measure_pace
 from sweep.display.formats import duration
 from sweep.execution.machine import allotted_cpus, fits
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
+from sweep.scheduling.budget import Meter
 from sweep.scheduling.workload import LEAST_DRAWS, TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
 from sweep.search.warm_start import most_first_trials
@@ -71,6 +72,8 @@ def print_plan(
     _print_spaces(console, grid)
     _print_warm_start(console, spec)
     _print_pruning(console, spec, grid)
+    for note in Meter(spec.budget).without_effect if spec.resources.gpu == 0 else ():
+        console.print(f"note: {note}\n", soft_wrap=True)
     if training_seconds is not None:
         _print_estimate(console, spec, cluster, work_of(grid, spec, _given(grid, training_seconds)), measured=False)
     elif timed:

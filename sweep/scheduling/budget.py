@@ -54,6 +54,13 @@ class Meter:
     _seconds: float = 0.0
     _deadline: float | None = None
 
+    @property
+    def without_effect(self) -> tuple[str, ...]:
+        """The limit that limits nothing here, in words; none if there is none."""
+        if self.budget.gpu_hours is None or self.gpus:
+            return ()
+        return ("budget.gpu_hours limits nothing where a trial takes no GPU; budget.hours and total_replicates do",)
+
     def start(self, trials: Sequence[TrialRecord], confirmations: Sequence[ConfirmationRecord]) -> None:
         """Begin with what the ledger holds. Call once."""
         if self.budget.hours is not None:

@@ -81,6 +81,13 @@ def test_a_plan_says_where_wilcoxons_test_may_stop_a_trial(
     assert f"{said}\n" in planned(tmp_path, tiny_bert, 48, blocks=blocks)
 
 
+def test_a_plan_says_that_gpu_hours_limit_nothing_without_a_gpu(tmp_path: Path, tiny_bert: Path) -> None:
+    blocks = {"budget": {"gpu_hours": 0.5}, "resources": {"gpu": 0}}
+    assert "note: budget.gpu_hours limits nothing where" in planned(tmp_path, tiny_bert, 48, blocks=blocks)
+    assert "gpu_hours" not in planned(tmp_path, tiny_bert, 48, blocks={**blocks, "budget": {"hours": 0.5}})
+    assert "gpu_hours" not in planned(tmp_path, tiny_bert, 48, blocks={**blocks, "resources": {"gpu": 0.5}})
+
+
 def test_a_plan_counts_turns_and_finalists_in_its_time(tmp_path: Path, tiny_bert: Path) -> None:
     """Each replicate of a trial is four trainings where the rows of a draw take turns to validate it."""
     blocks = {
