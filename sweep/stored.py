@@ -63,7 +63,8 @@ def stop_stored(name: str, root: Path, wanted: Stop, *, told: Callable[[str], No
     request_stop(directory, wanted, told=told)
     _, ledger = read_stored(name, root)
     ended = sum(each.is_over for each in ledger.trials())
-    return f"{spec.name}: {ledger.sweep().state}, {ended} trials have ended; the command that began it resumes it"
+    have = "1 trial has" if ended == 1 else f"{ended} trials have"
+    return f"{spec.name}: {ledger.sweep().state}, {have} ended; the command that began it resumes it"
 
 
 def _close(ledger: Ledger) -> None:

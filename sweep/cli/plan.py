@@ -10,7 +10,7 @@ from rich.table import Table
 
 from sweep.cli.cost import print_cost
 from sweep.cli.timing import measure_pace
-from sweep.display.formats import duration
+from sweep.display.formats import counted, duration
 from sweep.execution.machine import allotted_cpus, fits
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.budget import Meter
@@ -62,7 +62,7 @@ def print_plan(
     grid = cells(spec)
     check_inputs(grid)
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
-    per_cell = f"up to {spec.budget.trials_per_cell} trials in each of {len(grid)} cells"
+    per_cell = f"up to {counted(spec.budget.trials_per_cell, 'trial')} in each of {len(grid)} cells"
     console.print(f"{spec.name}: {per_cell}, {trials} trials in all, ", end="")
     console.print(f"at most {_replicates(grid, [trials * each for trials, each in _searched(grid, spec)])}")
     console.print(_finalists(spec, grid) + _confirmation(spec, len(grid)) + "\n")
@@ -116,7 +116,7 @@ def _finalists(spec: SweepSpec, grid: Sequence[Cell]) -> str:
     counts = [count * confirm.finalist_draws if count > 1 else 0 for count in tied]
     if not (confirm.draws and any(counts)):
         return ""
-    draws = f"{confirm.finalist_draws} further draw{'s' if confirm.finalist_draws > 1 else ''}"
+    draws = counted(confirm.finalist_draws, "further draw")
     return f"up to {max(tied)} tied finalists of a cell are trained on {draws}: at most {_replicates(grid, counts)}\n"
 
 
@@ -124,6 +124,7 @@ def _confirmation(spec: SweepSpec, count: int) -> str:
     confirm = spec.confirm
     if not confirm.draws:
         return "no confirmation: best scores flatter, and the report gives no verdict"
+    fresh = counted(confirm.draws, "fresh draw")
     again = f", {confirm.replicates - confirm.draws} of them twice" if confirm.replicates > confirm.draws else ""
     if looks := confirm.look_draws:
         return (
@@ -132,7 +133,7 @@ def _confirmation(spec: SweepSpec, count: int) -> str:
             f"{count * confirm.least_replicates} to {count * confirm.replicates} trainings"
         )
     return (
-        f"each winner is confirmed on {confirm.draws} fresh draws{again}, and scored on the test part: "
+        f"each winner is confirmed on {fresh}{again}, and scored on the test part: "
         f"{count * confirm.replicates} trainings"
     )
 
@@ -256,7 +257,7 @@ def _rungs(spec: SweepSpec, cell: Cell) -> str:
 
 def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:
     slots = spec.budget.concurrency or max(1, fits(allotted_cpus(), 0, cpu=spec.resources.cpu, gpu=0))
-    pace = f"on {slots} slots" + (" like this machine's, from a few measured steps" if measured else "")
+    pace = f"on {counted(slots, 'slot')}" + (" like this machine's, from a few measured steps" if measured else "")
     least = f"{duration(work.first_look / slots)} to " if work.first_look < work.confirmation else ""
     most = duration(work.confirmation / slots)
     added = f", then up to {duration(work.deciders / slots)} between finalists" if work.deciders else ""

@@ -8,7 +8,7 @@ from statistics import fmean
 from rich.console import Console
 from rich.table import Table
 
-from sweep.display.formats import configuration
+from sweep.display.formats import configuration, counted
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.searches import is_given_up
@@ -60,7 +60,7 @@ def _test_score(record: ConfirmationRecord | None) -> str:
     name = f"test_{record.config.metric}" if record is not None else ""
     reports = [each.evaluation for each in record.replicates] if record is not None else []
     scores = [each.metrics[name] for each in reports if not each.initialisation and name in each.metrics]
-    return f"{fmean(scores):.3f} ({len(scores)} draws)" if scores else "-"
+    return f"{fmean(scores):.3f} ({counted(len(scores), 'draw')})" if scores else "-"
 
 
 def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trainable.ranges import Scalar
 
-__all__ = ["configuration", "duration"]
+__all__ = ["configuration", "counted", "duration"]
 
 
 def duration(seconds: float) -> str:
@@ -12,6 +12,11 @@ def duration(seconds: float) -> str:
     minutes, second = divmod(round(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02d}:{second:02d}" if hours else f"{minute}:{second:02d}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 draw`, `2 draws`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def configuration(params: dict[str, Scalar] | object) -> str:

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweep.display.formats import duration
+from sweep.display.formats import counted, duration
 from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
@@ -179,10 +179,10 @@ def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ..
 def _end(record: TrialRecord | ConfirmationRecord) -> str:
     """How a record ended, on one line."""
     if isinstance(record, ConfirmationRecord):
-        scores = [each.evaluation.metrics.get(f"test_{record.config.metric}") for each in record.replicates]
-        known = [score for score in scores if score is not None]
+        name, draws = f"test_{record.config.metric}", (each.evaluation for each in record.replicates)
+        known = [each.metrics[name] for each in draws if not each.initialisation and name in each.metrics]
         test = f"  test {sum(known) / len(known):.3f}" if known and record.role is Role.CONFIRMATION else ""
-        return f"{record.cell} #{record.trial}  {record.role} of {len(record.replicates)} trainings{test}"
+        return f"{record.cell} #{record.trial}  {record.role} of {counted(len(record.replicates), 'training')}{test}"
     score = "-" if record.score is None else f"{record.score:.3f}"
     reason = f"  ({record.reason})" if record.outcome in (Outcome.FAILED, Outcome.DIVERGED) else ""
     return f"{record.cell} #{record.number}  {record.outcome}  score {score}{reason}"

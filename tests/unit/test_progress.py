@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from sweep.display.cells_table import best_trial, print_cells
-from sweep.display.formats import duration
-from sweep.display.progress import Progress, remaining_seconds
+from sweep.display.formats import counted, duration
+from sweep.display.progress import Progress, _end, remaining_seconds
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
@@ -173,3 +173,19 @@ def test_a_pipe_is_told_of_confirmations(confirmed: Ledger) -> None:
     first, second = output.getvalue().splitlines()
     assert first == "2 of 8 trials, 0 of 6 confirmation trainings"
     assert "support/4/cross_entropy #0  confirmation of 2 trainings  test 0.625" in second
+
+
+def test_a_second_initialisation_counts_neither_here_nor_in_the_table(confirmed: Ledger) -> None:
+    """The line said 0.283 of a winner whose row in the table said 0.246."""
+    key, draw = confirmed.confirmations()[0].key, CONFIRMATION_START
+    confirmed.count_attempt(key, f"{draw}.1")
+    metrics = {"test_accuracy": 1.0}
+    again = Evaluation(draw=draw, replicate=0, point=1, step=4, initialisation=1, metrics=metrics)
+    confirmed.record_replicate(key, again)
+    confirmed.finish_confirmation(key, Outcome.COMPLETED)
+    assert _end(confirmed.confirmations()[0]).endswith("confirmation of 3 trainings  test 0.625")
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 draws"), (1, "1 draw"), (2, "2 draws")])
+def test_one_is_not_said_in_the_plural(number: int, said: str) -> None:
+    assert counted(number, "draw") == said
