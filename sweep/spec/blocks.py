@@ -132,8 +132,9 @@ class Confirm(BaseModel):
     )
     baseline: str | None = Field(
         None,
-        description="method, a recipe with its loss, that the others are compared with; default: frozen or else "
-        "cross_entropy if it is compared, else the first method",
+        description="method, a recipe with its loss, that the others are compared with; where one method alone is "
+        "compared, a value of another axis, as `encoder=roberta-base`; default: frozen or else cross_entropy if it is "
+        "compared, else the first",
     )
     finalists: int = Field(
         1,

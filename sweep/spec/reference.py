@@ -223,7 +223,8 @@ def _recipes() -> Iterator[str]:
     yield "## Recipes"
     yield (
         "A recipe is a way from labelled rows to a classifier. Those under `compare.recipe` are compared, each with "
-        "every loss that it takes. A recipe with its loss is a *method*: it names cells, arms and the baseline. The "
+        "every loss that it takes. A recipe with its loss is a *method*: it names cells, arms and the baseline. "
+        "Where a sweep has one method alone, its values of the other axes are compared, as two encoders. The "
         "fields of a recipe stand under its name in `search`, as those of a loss. A trial has only the fields that its "
         "recipe reads, so that an axis of another field makes one cell of it."
     )
