@@ -59,6 +59,7 @@ def _arm_row(comparison: Comparison, arm: Arm) -> Row:
         "dataset": comparison.dataset,
         "shots": comparison.shots,
         "sampling": comparison.sampling,
+        "metric": comparison.metric,
         "others": comparison.others,
         "method": arm.method,
         "baseline": comparison.baseline,

@@ -23,8 +23,9 @@ __all__ = ["gains", "ranks"]
 
 
 def gains(comparisons: Sequence[Comparison]) -> tuple[Gain, ...]:
-    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison."""
-    if len(comparisons) < 2:
+    """The mean gain of each method over the baseline, in the order of the arms; empty for a single comparison, and
+    where the scores of some are of another metric."""
+    if len(comparisons) < 2 or not _are_of_one_metric(comparisons):
         return ()
     arms = (arm for comparison in comparisons for arm in comparison.arms)
     methods = dict.fromkeys(arm.method for arm in arms if arm.difference is not None)
@@ -107,8 +108,11 @@ def _allowance(difference: Difference) -> float:
 def ranks(comparisons: Sequence[Comparison]) -> Mapping[Shots, Ranks]:
     """The methods' average ranks by number of shots, over the datasets on which every method has a score.
 
-    A number of shots with fewer than three such datasets, or fewer than two methods, is left out.
+    A number of shots with fewer than three such datasets, or fewer than two methods, is left out. Empty where scores of
+    some comparisons are of another metric.
     """
+    if not _are_of_one_metric(comparisons):
+        return {}
     found: dict[Shots, Ranks] = {}
     for shots in sorted({comparison.shots for comparison in comparisons}, key=order):
         own = [comparison for comparison in comparisons if comparison.shots == shots]
@@ -118,6 +122,10 @@ def ranks(comparisons: Sequence[Comparison]) -> Mapping[Shots, Ranks]:
         if len(complete) >= 3 and len(methods) >= 2:
             found[shots] = average_ranks(complete, methods)
     return found
+
+
+def _are_of_one_metric(comparisons: Sequence[Comparison]) -> bool:
+    return len({comparison.metric for comparison in comparisons}) == 1
 
 
 def _means(comparisons: Sequence[Comparison], dataset: str, methods: Sequence[str]) -> list[float] | None:

@@ -47,7 +47,7 @@ def cautions(
         _looked_otherwise(results, spec),
         _hardly_chosen(comparisons),
         _misleading_rungs(results, spec),
-        _unequal_budgets(comparisons),
+        _unequal_budgets(comparisons, groups),
         _unlike_devices(comparisons),
         _unlike_versions(comparisons),
         _rich_validation(results, groups),
@@ -150,10 +150,12 @@ def _misleading_rungs(results: SweepResults, spec: SweepSpec) -> Iterator[str]:
         )
 
 
-def _unequal_budgets(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    uneven = []
+def _unequal_budgets(comparisons: Sequence[Comparison], groups: Sequence[Group]) -> Iterator[str]:
+    """A method of which every configuration was tried lacks no trials."""
+    uneven, sizes = [], {cell.key: cell.size() for group in groups for cell in group.cells}
     for comparison in comparisons:
-        trials = {arm.method: sum(arm.cost.trials.values()) for arm in comparison.arms if is_searched(arm)}
+        counts = [(arm, sum(arm.cost.trials.values())) for arm in comparison.arms if is_searched(arm)]
+        trials = {arm.method: count for arm, count in counts if count < sizes[arm.cell]}
         if len(set(trials.values())) > 1:
             uneven.append(f"{comparison.title} ({', '.join(f'{method} {count}' for method, count in trials.items())})")
     if uneven:

@@ -119,6 +119,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group, planned: i
         dataset=group.config.dataset.name,
         shots=group.config.shots,
         sampling=group.config.sampling,
+        metric=group.config.metric,
         others=group.others,
         baseline=baseline,
         draws=draws,

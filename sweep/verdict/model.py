@@ -161,7 +161,7 @@ class Arm:
 class Comparison:
     """The arms of one dataset, one number of shots, and one value of each other compared axis, or of one method.
 
-    dataset, shots, sampling: as in the spec.
+    dataset, shots, sampling, metric: as in the spec.
     others: values of the other axes, e.g. `encoder=roberta-base`, or the only method; empty if there are none.
     baseline: the method that all others are compared with; None if there is only one method.
     draws: the confirmation draws, in the order of every arm's scores.
@@ -177,6 +177,7 @@ class Comparison:
     dataset: str
     shots: Shots
     sampling: Sampling
+    metric: str
     others: str
     baseline: str | None
     draws: tuple[int, ...]

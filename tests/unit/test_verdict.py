@@ -695,6 +695,22 @@ def test_losses_that_were_trained_with_different_versions(versions: tuple[tuple[
     assert told in warnings
 
 
+def test_a_method_of_which_every_configuration_was_tried_lacks_no_trials() -> None:
+    found = small(compare={"recipe": ["fine_tune", "label_names"]}, trials=6)
+    tried = [trial for trial in found.trials if trial.config.recipe.name == "label_names"]
+    assert len({trial.cell for trial in tried}) == 1
+    few = replace(found, trials=tuple(trial for trial in found.trials if trial not in tried[4:]))
+    assert [each for each in verdict(few).warnings if "unequal numbers of trials" in each] == []
+
+
+def test_scores_of_two_metrics_have_no_mean_gain() -> None:
+    metrics = ["accuracy", "macro_f1"]
+    found = verdict(small(datasets=("trec", "cr"), compare={"metric": metrics}))
+    assert [each.metric for each in found.comparisons] == metrics * 2
+    assert found.gains == ()
+    assert verdict(small(datasets=("trec", "cr"))).gains != ()
+
+
 def test_unequal_budgets() -> None:
     results = small()
     found = verdict(replace(results, trials=results.trials[:-1]))
