@@ -45,13 +45,6 @@ class Group:
         """The configuration of a default trial, to read the fields that all trials of the group share."""
         return self.cells[0].default_config()
 
-    @property
-    def configs(self) -> tuple[TrialConfig, ...]:
-        """One that stands for all arms, or where they differ in what methods share, such as validation, one of each."""
-        if self.names[0] == self.cells[0].method:
-            return (self.config,)
-        return tuple(cell.default_config() for cell in self.cells)
-
 
 def groups(spec: SweepSpec) -> tuple[Group, ...]:
     """The groups in the order of the spec's axes, their cells in the order of its recipes and losses: those that agree

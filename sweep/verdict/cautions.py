@@ -202,7 +202,7 @@ def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
     """Selection on many labelled rows is not possible with few labels; the largest excess stands for all."""
     rich = []
-    for config in (config for group in groups for config in group.configs):
+    for config in (group.config for group in groups):
         data = results.sweep.data.get(config.dataset.name)
         training, validation = _rows(config, data) if data is not None else (0, 0)
         if validation > training:

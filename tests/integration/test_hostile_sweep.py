@@ -220,6 +220,7 @@ TAGS = {
         "b",
         "bdi",
         "br",
+        "wbr",
         "dd",
         "dl",
         "dt",
