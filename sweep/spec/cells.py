@@ -32,6 +32,7 @@ class Cell:
     """One combination of the compared fields.
 
     key: `dataset/shots/method[/field=value ...]`.
+    axes: the last parts of the key: the values of the other compared fields that its trials read.
     method: the name of the recipe with its loss (`trainable.recipes.method_name`); the loss is `searched` if the cell
         searches over several.
     fixed: for each loss, the flat fields (`TrialConfig.flat`) that all its trials share; under the recipe's name where
@@ -41,6 +42,7 @@ class Cell:
     """
 
     key: str
+    axes: tuple[str, ...]
     method: str
     fixed: Mapping[str, Mapping[str, Scalar]]
     spaces: Mapping[str, Mapping[str, Range]]
@@ -215,7 +217,9 @@ def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], recipe: str, losses: tupl
         spaces[name] = {field: value for field, value in used.items() if _is_range(value)}
         fixed[name] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), **own}
     method = method_name(recipe, (losses[0] if len(losses) == 1 else _SEARCHED) if losses else None)
-    return Cell(key=_key(fields, axes, recipe, losses, method), method=method, fixed=fixed, spaces=spaces)
+    read = _axes(axes, recipe, losses, str(fields.get("compatibility", "none")))
+    key = "/".join([str(fields["dataset"]), str(fields["shots"]).replace(" ", "-"), method, *read])
+    return Cell(key=key, axes=read, method=method, fixed=fixed, spaces=spaces)
 
 
 def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:
@@ -238,13 +242,9 @@ def _flat(config: DatasetConfig) -> dict[str, Scalar]:
     return {"dataset" if name == "name" else f"dataset.{name}": value for name, value in given.items()}
 
 
-def _key(
-    fields: Mapping[str, Any], axes: Mapping[str, Scalar], recipe: str, losses: tuple[str, ...], method: str
-) -> str:
-    compatibility = str(fields.get("compatibility", "none"))
+def _axes(axes: Mapping[str, Scalar], recipe: str, losses: tuple[str, ...], compatibility: str) -> tuple[str, ...]:
     used = [name for name in axes if any(is_used(name, recipe, loss, compatibility) for loss in losses or (None,))]
-    others = [f"{name}={_short(axes[name])}" for name in used if name not in _NAMED]
-    return "/".join([str(fields["dataset"]), str(fields["shots"]).replace(" ", "-"), method, *others])
+    return tuple(f"{name}={_short(axes[name])}" for name in used if name not in _NAMED)
 
 
 def _short(value: Scalar) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CONDITIONS", "Group", "groups"]
 
-_AXIS = re.compile(r"/(?=[a-z_]+=)")  # values may hold slashes themselves, as `encoder=org/large` does
 CONDITIONS = ("sampling", "metric", "seed")
 """The axes, beside dataset and shots, that change the question and not what answers it."""
 
@@ -42,7 +40,8 @@ class Group:
 
     @property
     def config(self) -> TrialConfig:
-        """The configuration of a default trial, to read the fields that all trials of the group share."""
+        """The configuration of a default trial, to read the fields that all trials of the group share: dataset, shots,
+        sampling, metric and seed."""
         return self.cells[0].default_config()
 
 
@@ -53,16 +52,16 @@ def groups(spec: SweepSpec) -> tuple[Group, ...]:
     Groups that differ only in an axis that no method uses are one group.
     """
     found = [tuple({cell.key: cell for cell in cells}.values()) for cells in grid(spec)]
-    found = list({tuple(cell.key for cell in cells): cells for cells in found}.values())
+    found = list({tuple(cell.key for cell in cells): cells for cells in found if cells}.values())
     if all(len(cells) == 1 for cells in found):
         return tuple(_of_one_method([cell for (cell,) in found]))
-    return tuple(_of_methods(cells) for cells in found)
+    return tuple(_of_methods(cells, list(spec.compare)) for cells in found)
 
 
-def _of_methods(cells: tuple[Cell, ...]) -> Group:
-    """The axes are read from the longest key, since the key of a method that ignores an axis does not name it."""
-    longest = max((_settings(cell) for cell in cells), key=len)
-    return Group(cells, tuple(cell.method for cell in cells), tuple(longest))
+def _of_methods(cells: tuple[Cell, ...], axes: Sequence[str]) -> Group:
+    """In the order of the axes: a cell does not name an axis that its method ignores, and none may name all."""
+    read = {each: axes.index(_axis(each)) for cell in cells for each in cell.axes}
+    return Group(cells, tuple(cell.method for cell in cells), tuple(sorted(read, key=read.__getitem__)))
 
 
 def _of_one_method(cells: Sequence[Cell]) -> Iterator[Group]:
@@ -72,16 +71,15 @@ def _of_one_method(cells: Sequence[Cell]) -> Iterator[Group]:
         alike.setdefault((fixed["dataset"], fixed["shots"], *_conditions(cell)), []).append(cell)
     for own in alike.values():
         if len(own) == 1:
-            yield _of_methods((own[0],))
+            yield Group((own[0],), (own[0].method,), own[0].axes)
             continue
-        names = (", ".join(each for each in _settings(cell) if each not in _conditions(cell)) for cell in own)
+        names = (", ".join(each for each in cell.axes if each not in _conditions(cell)) for cell in own)
         yield Group(tuple(own), tuple(names), (own[0].method, *_conditions(own[0])))
 
 
-def _settings(cell: Cell) -> list[str]:
-    """The values of the axes other than dataset, shots, recipe and loss that the cell reads."""
-    return _AXIS.split(cell.key)[1:]
-
-
 def _conditions(cell: Cell) -> list[str]:
-    return [each for each in _settings(cell) if each.partition("=")[0] in CONDITIONS]
+    return [each for each in cell.axes if _axis(each) in CONDITIONS]
+
+
+def _axis(value: str) -> str:
+    return value.partition("=")[0]

@@ -36,18 +36,23 @@ class AxisDifference:
 
 
 def axis_differences(groups: Sequence[Group], comparisons: Sequence[Comparison]) -> tuple[AxisDifference, ...]:
-    """The differences of each method to the first value of each axis, where the others agree.
+    """The differences of each method to the first value of each axis, where the others agree; once where it ignores
+    another axis, at whose values its cells are the same.
 
     groups: those of the comparisons, in their order.
     """
     pairs = list(zip(groups, comparisons, strict=True))
-    return tuple(
-        found
+    found = (
+        each
         for pair in pairs
         for place, value in enumerate(pair[0].common)
         if (axis := value.partition("=")[0]) != value and axis not in CONDITIONS
-        for found in _to_first(pair, next(other for other in pairs if _are_alike(other, pair, place)), place)
+        for each in _to_first(pair, next(other for other in pairs if _are_alike(other, pair, place)), place)
     )
+    first: dict[tuple[str, str], AxisDifference] = {}
+    for cells, difference in found:
+        first.setdefault(cells, difference)
+    return tuple(first.values())
 
 
 def _are_alike(one: _Pair, other: _Pair, place: int) -> bool:
@@ -60,18 +65,22 @@ def _are_alike(one: _Pair, other: _Pair, place: int) -> bool:
     return axes == its_axes and rest == its_rest
 
 
-def _to_first(pair: _Pair, first: _Pair, place: int) -> Iterator[AxisDifference]:
+def _to_first(pair: _Pair, first: _Pair, place: int) -> Iterator[tuple[tuple[str, str], AxisDifference]]:
+    """The differences between two comparisons, each with the cells of its arms."""
     (group, comparison), (first_group, first_comparison) = pair, first
     if comparison is first_comparison:
         return
     for arm in comparison.arms:
         base = first_comparison.arm(arm.method)
         difference = None if base is None or base.cell == arm.cell else allowing_difference(arm, base)
-        if difference is not None:
-            yield AxisDifference(
-                comparison=comparison.title,
-                method=arm.method,
-                value=group.common[place],
-                base=first_group.common[place],
-                difference=difference,
+        if base is not None and difference is not None:
+            yield (
+                (arm.cell, base.cell),
+                AxisDifference(
+                    comparison=comparison.title,
+                    method=arm.method,
+                    value=group.common[place],
+                    base=first_group.common[place],
+                    difference=difference,
+                ),
             )

@@ -47,6 +47,15 @@ def test_a_method_that_ignores_an_axis_and_conditions_have_none() -> None:
 
 
 @pytest.mark.lengthy
+def test_methods_that_read_different_axes_are_compared_on_their_own_alone() -> None:
+    made = found("soft_triple", "supcon", proxy_lr=[0.01, 0.1], projection=[64, 128]).axes
+    assert [(each.method, each.value) for each in made] == 2 * [
+        ("supcon", "projection=128"),
+        ("soft_triple", "proxy_lr=0.1"),
+    ], "once each of a dataset"
+
+
+@pytest.mark.lengthy
 def test_the_report_has_them_in_a_section_of_their_own() -> None:
     made = found("supcon", "triplet", encoder=ENCODERS)
     known = marks(["supcon", "triplet"])

@@ -71,6 +71,26 @@ def test_what_changes_the_question_is_not_compared() -> None:
     ]
 
 
+def test_values_of_an_axis_may_look_like_other_axes() -> None:
+    prompts = ["none", "a/b=c, d: ", "x/seed=3"]
+    (alone,) = grouped(loss=["triplet"], prompt=prompts)
+    assert alone.names == tuple(f"prompt={each}" for each in prompts)
+    found = grouped(loss=["triplet", "supcon"], prompt=prompts)
+    assert [each.common for each in found] == [(f"prompt={each}",) for each in prompts]
+
+
+def test_methods_that_read_different_axes_have_all_in_common() -> None:
+    found = grouped(loss=["soft_triple", "supcon"], projection=[64, 128], proxy_lr=[0.01, 0.1])
+    assert [each.others for each in found] == [
+        f"projection={size}, proxy_lr={rate}" for size in (64, 128) for rate in (0.01, 0.1)
+    ]
+
+
+def test_a_recipe_without_a_loss_that_it_takes_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="the recipe metric_then_head needs a metric loss"):
+        spec({"recipe": ["metric_then_head"], "loss": ["cross_entropy"]})
+
+
 def test_a_method_that_ignores_an_axis_stands_alone() -> None:
     (alone,) = grouped(recipe=["frozen"], lora_rank=[0, 8])
     assert (alone.names, alone.others) == (("frozen",), "")
