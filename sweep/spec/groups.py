@@ -44,6 +44,10 @@ class Group:
         sampling, metric and seed."""
         return self.cells[0].default_config()
 
+    def configs(self) -> Iterator[TrialConfig]:
+        """That of a default trial of each cell, whose arms may be those of any other axis."""
+        yield from (cell.default_config() for cell in self.cells)
+
 
 def groups(spec: SweepSpec) -> tuple[Group, ...]:
     """The groups in the order of the spec's axes, their cells in the order of its recipes and losses: those that agree

@@ -201,13 +201,13 @@ def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
     """Selection on many labelled rows is not possible with few labels; the largest excess stands for all."""
-    rich = []
-    for config in (group.config for group in groups):
+    rich = set()
+    for config in (config for group in groups for config in group.configs()):
         data = results.sweep.data.get(config.dataset.name)
         training, validation = _rows(config, data) if data is not None else (0, 0)
         if validation > training:
             title = f"{config.dataset.name}, {in_words(config.shots, config.sampling)}"
-            rich.append((validation / training, training, validation, title))
+            rich.add((validation / training, training, validation, title))
     if rich:
         _, training, validation, title = max(rich)
         more = f", and {len(rich) - 1} more" if len(rich) > 1 else ""

@@ -76,7 +76,7 @@ def selection(groups: Sequence[Group], confirm: Confirm, draws: int, data: Mappi
 
     draws: of a winner's confirmation. data: by the name of the dataset.
     """
-    configs = [group.config for group in groups]
+    configs = [config for group in groups for config in group.configs()]
     metrics = _listed(METRICS[config.metric] for config in configs)
     searched = _listed(str(config.replicates) for config in configs)
     rows = _listed(_selecting_rows(config, data.get(config.dataset.name)) for config in configs)

@@ -116,6 +116,22 @@ def test_the_verdict_tells_encoders_apart_where_one_loss_is_compared() -> None:
     assert "encoder=org/large" in comparison.sentence
 
 
+@pytest.mark.lengthy
+def test_the_verdict_knows_of_every_arm_how_it_was_validated() -> None:
+    made = synthetic_results(
+        datasets=("trec",),
+        losses=("supcon",),
+        trials=2,
+        draws=4,
+        compare={"validation": ["shots", 600], "replicates": [2, 3]},
+        protocol={"replicates": None, "validation": None},
+    )
+    found = verdict(made)
+    assert "over 2 or 3 draws of the search, scored on as many rows as a draw trains on or 600 rows" in found.selection
+    (said,) = [each for each in found.warnings if each.startswith("selected with")]
+    assert said.startswith("selected with 600 validation rows beside 48 training rows (trec, 8 labels per class);")
+
+
 def test_the_baseline_may_be_any_of_those_that_are_compared() -> None:
     compare = {"loss": ["triplet"], "encoder": ENCODERS}
     chosen = spec(compare, confirm={"baseline": "encoder=org/large"})
