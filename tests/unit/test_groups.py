@@ -39,21 +39,6 @@ def test_of_one_method_the_values_of_the_other_axes_are_compared() -> None:
     assert (four.config.shots, eight.config.shots) == (4, 8)
 
 
-def test_ways_to_validate_are_told_of_all_arms() -> None:
-    found = verdict(
-        synthetic_results(
-            datasets=("trec",),
-            losses=("supcon",),
-            trials=2,
-            draws=2,
-            compare={"validation": ["shots", 500]},
-            protocol={"validation": None},
-        )
-    )
-    assert "scored on as many rows as a draw trains on or 500 rows" in found.selection
-    assert any("selected with 500 validation rows beside 48 training rows" in each for each in found.warnings)
-
-
 def test_what_changes_the_question_is_not_compared() -> None:
     found = grouped(
         loss=["triplet"],
