@@ -56,8 +56,8 @@ def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Se
         folded=True,
     )
     text = (
-        "All methods of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
-        "each difference is taken draw by draw. What a draw has in common for all methods cancels out. Intervals and "
+        "All arms of a comparison were trained on the same fresh draws and scored on the same test rows, so that "
+        "each difference is taken draw by draw. What a draw has in common for all of them cancels out. Intervals and "
         "tests count draws and test rows: others would have given other scores.",
     )
     return Section(

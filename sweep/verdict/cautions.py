@@ -159,8 +159,12 @@ def _unequal_budgets(comparisons: Sequence[Comparison], groups: Sequence[Group])
         if len(set(trials.values())) > 1:
             uneven.append(f"{comparison.title} ({', '.join(f'{method} {count}' for method, count in trials.items())})")
     if uneven:
-        rule = "methods had unequal numbers of trials, and more trials find better configurations"
+        rule = f"{_kinds(comparisons)} had unequal numbers of trials, and more trials find better configurations"
         yield f"{rule}: {some(uneven, '; ')}"
+
+
+def _kinds(comparisons: Sequence[Comparison]) -> str:
+    return next(f"{arm.kind}s" for arm in each_arm(comparisons))
 
 
 def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -173,7 +177,8 @@ def _unlike_devices(comparisons: Sequence[Comparison]) -> Iterator[str]:
             devices = (f"{method} on {' and '.join(sorted(each.trained_on))}" for method, each in trained.items())
             unlike.append(f"{comparison.title} ({', '.join(devices)})")
     if unlike:
-        yield f"methods were trained on different devices: {some(unlike, '; ')}; one kind of machine treats all alike"
+        named = f"{_kinds(comparisons)} were trained on different devices: {some(unlike, '; ')}"
+        yield f"{named}; one kind of machine treats all alike"
 
 
 def _differ(records: Sequence[ConfirmationRecord]) -> bool:
@@ -196,7 +201,8 @@ def _unlike_versions(comparisons: Sequence[Comparison]) -> Iterator[str]:
             versions = (f"{method} with {' and '.join(sorted(names))}" for method, names in found.items() if names)
             unlike.append(f"{comparison.title} ({'; '.join(versions)})")
     if unlike:
-        yield f"methods were trained with different versions: {some(unlike, '; ')}; one environment treats all alike"
+        named = f"{_kinds(comparisons)} were trained with different versions: {some(unlike, '; ')}"
+        yield f"{named}; one environment treats all alike"
 
 
 def _rich_validation(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:

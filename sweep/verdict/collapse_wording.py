@@ -77,8 +77,10 @@ def _never_seen(comparisons: Sequence[Comparison]) -> Iterator[str]:
             if (most := _unseen(ahead)) > abs(lead):
                 named.append(f"{ahead.cell} (ahead by {100 * abs(lead):.1f}, at most {100 * most:.1f} points)")
     if named:
+        kind = comparisons[0].arms[0].kind
         yield (
-            "no training collapsed, but collapses too rare to have been seen could cost as much as a method is ahead: "
+            "no training collapsed, but collapses too rare to have been seen could cost as much as "
+            f"{'a' if kind == 'method' else 'an'} {kind} is ahead: "
             f"{some(named)}"
         )
 

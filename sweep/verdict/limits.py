@@ -90,7 +90,7 @@ def _unseen(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
 def _named(comparison: Comparison, open_arms: Sequence[Arm]) -> str:
     """Those that cannot be told from the baseline, if others can."""
     if len(open_arms) == len(comparison.arms) - 1:
-        return f"these {len(comparison.arms)} methods"
+        return f"these {len(comparison.arms)} {open_arms[0].kind}s"
     return f"{some(arm.method for arm in open_arms)} from {comparison.baseline}"
 
 

@@ -140,6 +140,12 @@ class Arm:
     confusion: tuple[tuple[int, ...], ...] = ()
 
     @property
+    def kind(self) -> str:
+        """What it is, in a word: a `method`, or where one method alone is compared, an `encoder` or another `arm`."""
+        axes = {value.partition("=")[0] for value in self.method.split(", ")}
+        return "method" if "=" not in self.method else "encoder" if axes == {"encoder"} else "arm"
+
+    @property
     def tested(self) -> int:
         """How many test rows its draws were scored on, together; 0 where that is not known."""
         if self.rows_by_draw:

@@ -58,7 +58,7 @@ def _found(comparison: Comparison, family: int, margin: float) -> str:
         )
     others = [arm for arm in comparison.arms if arm.difference is not None]
     if not others:
-        return f"{base.method}, the baseline, scored {score(base.summary)}; no other method is confirmed."
+        return f"{base.method}, the baseline, scored {score(base.summary)}; no other {base.kind} is confirmed."
     compared = _compared(best, base, base.summary, others, family, margin)
     failing = failing_to_train(best if best is not base else max(others, key=lead), base)
     flattered = _flattered(comparison, max(others, key=lead))
@@ -117,8 +117,8 @@ def _unconfirmed(comparison: Comparison) -> str:
     first = max(searched, key=lambda arm: arm.selection_score or 0.0)
     reached = "reached" if len(searched) == 1 else "is ahead with"
     return (
-        "Nothing is confirmed here, so no method can be called better. On validation rows, which flatter whatever they "
-        f"chose, {first.method} {reached} {percent(first.selection_score or 0.0)}."
+        f"Nothing is confirmed here, so no {first.kind} can be called better. On validation rows, which flatter "
+        f"whatever they chose, {first.method} {reached} {percent(first.selection_score or 0.0)}."
     )
 
 
@@ -152,14 +152,15 @@ def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     chance = best.probability_of_best
     if chance is None or chance >= 0.95:
         return text
-    return f"{text} Among all methods it comes first in {100 * chance:.0f} % of resamples."
+    return f"{text} Among all {base.kind}s it comes first in {100 * chance:.0f} % of resamples."
 
 
 def _undecided(
     best: Arm, base: Arm, mean: Summary, open_arms: Sequence[Arm], others: Sequence[Arm], family: int
 ) -> str:
     """The sentence where no method is significantly better, and those of `open_arms` are not significantly worse."""
-    result = "No method is shown to be better than" if len(open_arms) < len(others) else "No method can be told from"
+    shown = "is shown to be better than" if len(open_arms) < len(others) else "can be told from"
+    result = f"No {base.kind} {shown}"
     first = best if best in open_arms else max(open_arms, key=lead)
     if abs(lead(first)) < 0.0005:  # which would be shown as a lead of 0.0 points
         same = f"{first.method}, the best of the others, has the same mean, {percent(mean.mean)}"

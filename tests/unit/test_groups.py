@@ -99,6 +99,8 @@ def test_the_verdict_tells_encoders_apart_where_one_loss_is_compared() -> None:
     assert found.family == 1
     assert comparison.arms[1].difference is not None
     assert "encoder=org/large" in comparison.sentence
+    assert "No encoder can be told from encoder=org/small" in comparison.sentence
+    assert not any("method" in each for each in (comparison.sentence, *found.warnings))
 
 
 @pytest.mark.lengthy
@@ -115,6 +117,16 @@ def test_the_verdict_knows_of_every_arm_how_it_was_validated() -> None:
     assert "over 2 or 3 draws of the search, scored on as many rows as a draw trains on or 600 rows" in found.selection
     (said,) = [each for each in found.warnings if each.startswith("selected with")]
     assert said.startswith("selected with 600 validation rows beside 48 training rows (trec, 8 labels per class);")
+
+
+@pytest.mark.lengthy
+def test_the_verdict_calls_values_of_other_axes_arms() -> None:
+    made = synthetic_results(
+        datasets=("trec",), losses=("supcon",), trials=2, draws=4, compare={"beta": [0.2, 0.4, 0.6]}
+    )
+    (comparison,) = verdict(made).comparisons
+    assert {arm.kind for arm in comparison.arms} == {"arm"}
+    assert not any("method" in each for each in (comparison.sentence, *verdict(made).warnings))
 
 
 def test_the_baseline_may_be_any_of_those_that_are_compared() -> None:
