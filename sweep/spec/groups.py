@@ -27,11 +27,13 @@ class Group:
         their values of the other axes, as `encoder=roberta-base`.
     common: what the arms have in common beside dataset and shots: values of the other axes, as `encoder=..., beta=0.5`,
         or the only method and such values.
+    kind: what an arm is, in a word: a `method`, an `encoder` if only encoders differ, or another `arm`.
     """
 
     cells: tuple[Cell, ...]
     names: tuple[str, ...]
     common: tuple[str, ...]
+    kind: str = "method"
 
     @property
     def others(self) -> str:
@@ -77,8 +79,9 @@ def _of_one_method(cells: Sequence[Cell]) -> Iterator[Group]:
         if len(own) == 1:
             yield Group((own[0],), (own[0].method,), own[0].axes)
             continue
-        names = (", ".join(each for each in cell.axes if each not in _conditions(cell)) for cell in own)
-        yield Group(tuple(own), tuple(names), (own[0].method, *_conditions(own[0])))
+        values = [[each for each in cell.axes if each not in _conditions(cell)] for cell in own]
+        kind = "encoder" if {_axis(each) for arm in values for each in arm} == {"encoder"} else "arm"
+        yield Group(tuple(own), tuple(map(", ".join, values)), (own[0].method, *_conditions(own[0])), kind)
 
 
 def _conditions(cell: Cell) -> list[str]:

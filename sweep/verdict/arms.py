@@ -93,7 +93,7 @@ def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRec
     )
 
 
-def build_arm(records: CellRecords, name: str, draws: Sequence[int]) -> Arm:
+def build_arm(records: CellRecords, name: str, kind: str, draws: Sequence[int]) -> Arm:
     """The arm of a cell, called so, without what depends on other arms (difference, p-value, probability of best)."""
     by_draw = {evaluation.draw: evaluation for evaluation in records.evaluations if evaluation.initialisation == 0}
     scores = tuple(records.score(by_draw[draw]) if draw in by_draw else None for draw in draws)
@@ -104,6 +104,7 @@ def build_arm(records: CellRecords, name: str, draws: Sequence[int]) -> Arm:
     return Arm(
         cell=records.cell.key,
         method=name,
+        kind=kind,
         trains=RECIPES[records.cell.recipe].trains,
         winner=records.winner,
         confirmation=records.confirmation,

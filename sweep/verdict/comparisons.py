@@ -112,7 +112,7 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group, planned: i
     cells = [cell_records(results, cell, spec.confirm) for cell in group.cells]
     wanted = range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws)
     draws = tuple(sorted({*wanted, *(evaluation.draw for cell in cells for evaluation in cell.evaluations)}))
-    arms = [build_arm(cell, name, draws) for cell, name in zip(cells, group.names, strict=True)]
+    arms = [build_arm(cell, name, group.kind, draws) for cell, name in zip(cells, group.names, strict=True)]
     baseline = _baseline(spec, arms)
     data = next((cell.data for cell in cells if cell.data is not None), None)
     return Comparison(

@@ -73,6 +73,7 @@ class Arm:
     cell: key of its cell.
     method: the name of its recipe with its loss; `searched` if the search chose the loss. Where one method alone is
         compared, the arm's values of the other axes (`sweep.spec.groups`).
+    kind: what it is, in a word, as `method` or `encoder` (`sweep.spec.groups`).
     trains: what its recipe trains.
     winner: the trial that was confirmed, or else the best one; None if no trial completed.
     confirmation: the winner's confirmation; None if it has not begun.
@@ -112,6 +113,7 @@ class Arm:
 
     cell: str
     method: str
+    kind: str
     trains: Trained
     winner: TrialRecord | None
     confirmation: ConfirmationRecord | None
@@ -138,12 +140,6 @@ class Arm:
     variances: Variances
     cost: Cost
     confusion: tuple[tuple[int, ...], ...] = ()
-
-    @property
-    def kind(self) -> str:
-        """What it is, in a word: a `method`, or where one method alone is compared, an `encoder` or another `arm`."""
-        axes = {value.partition("=")[0] for value in self.method.split(", ")}
-        return "method" if "=" not in self.method else "encoder" if axes == {"encoder"} else "arm"
 
     @property
     def tested(self) -> int:
