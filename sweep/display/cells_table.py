@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.display.formats import configuration, counted
+from sweep.display.narrow import fitted
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.searches import is_given_up
@@ -37,7 +38,7 @@ def print_cells(console: Console, results: SweepResults, order: Sequence[str]) -
         score = f"{best.score:.3f}" if best is not None and best.score is not None else "-"
         confirmed = [_test_score(tested.get(key))] if tested else []
         table.add_row(key, counts, score, *confirmed, configuration(best.params) if best else "-")
-    console.print(table)
+    console.print(fitted(table, console))
     for line in _given_up(results, order):
         console.print(line, markup=False, soft_wrap=True)
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.display.formats import counted, duration
+from sweep.display.narrow import fitted
 from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
@@ -148,7 +149,7 @@ class Progress:
         assert self._ledger is not None
         records = self._ledger.trials()
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        table.add_column("cell")
+        table.add_column("cell", no_wrap=True)
         confirmed, tests = self._confirmed(), self._dispatcher is not None and self._dispatcher.spec.confirm.draws > 0
         for name in ("done", "pruned", "failed", "running", "left", "best", *(["confirmed"] if tests else [])):
             table.add_column(name, justify="right")
@@ -158,7 +159,7 @@ class Progress:
         headline = Text(f"{self._ledger.name}   {self.headline()}, {self._clock()} so far")
         draining = self._dispatcher is not None and self._dispatcher.state is State.DRAINING
         hint = "stopping when the replicates that run have ended" if draining else "Ctrl-C stops cleanly"
-        return Group(headline, table, Text(f"{hint}; {self.resumes}", style="dim"))
+        return Group(headline, fitted(table, self.console), Text(f"{hint}; {self.resumes}", style="dim"))
 
 
 def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ...]:

@@ -87,6 +87,20 @@ def test_a_terminal_gets_a_table_of_cells(ledger: Ledger) -> None:
     assert "Ctrl-C stops cleanly" in text
 
 
+@pytest.mark.parametrize("width", [30, 60])
+def test_the_tables_of_a_narrow_terminal_name_every_cell(ledger: Ledger, width: int) -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=width, color_system=None, highlight=False)
+    progress = Progress(console)
+    progress.watch(ledger, Dispatcher(ledger, spec(), grid(), slots=2, changed=progress.changed))
+    console.print(progress.table())
+    print_cells(console, ledger.results(), [cell.key for cell in grid()])
+    text = output.getvalue()
+    assert [text.count(cell.key) for cell in grid()] == [2] * len(grid())
+    assert "…" not in text
+    assert "pruned 1" in text
+
+
 def test_pruned_trials_do_not_win(ledger: Ledger) -> None:
     best = best_trial(ledger.trials())
     assert best is not None
