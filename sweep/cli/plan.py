@@ -11,6 +11,7 @@ from rich.table import Table
 from sweep.cli.cost import print_cost
 from sweep.cli.timing import measure_pace
 from sweep.display.formats import counted, duration
+from sweep.display.narrow import fitted
 from sweep.execution.machine import allotted_cpus, fits
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.budget import Meter
@@ -163,7 +164,7 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
             str(len(draw.train)),
             "these, in turns" if turns else str(len(draw.validation)),
         )
-    console.print(table)
+    console.print(fitted(table, console))
     for name, notes in data_notes(grid).items():
         for note in notes:
             console.print(f"  {name}: {note}", style="dim")
@@ -215,7 +216,7 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
                 if (row := (method, name, range_in_words(values))) not in seen:
                     seen.add(row)
                     table.add_row(*row, str(first.get(name, "-")))
-    console.print(table)
+    console.print(fitted(table, console))
     console.print()
 
 

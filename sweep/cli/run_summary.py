@@ -49,7 +49,7 @@ def print_run_summary(
     else:
         _print_notes(console, result.notes)
         if result.ending.end is not End.INTERRUPTED:
-            again = "`python -m sweep report` tries again"
+            again = f"`python -m sweep report {shlex.quote(str(directory.path))}` tries again"
             console.print(f"{'report':<11}could not be written, see {directory.log}; {again}")
     if result.ending.end is End.FINISHED and not result.trained:
         console.print(f"The sweep {spec.name} was finished before: nothing was trained.")

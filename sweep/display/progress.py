@@ -58,7 +58,7 @@ class Progress:
     _ledger: Ledger | None = None
     _dispatcher: Dispatcher | None = None
     _started: float = 0.0
-    _working_since: float | None = None  # the pace is counted from the first trial on, not from the start of Ray
+    _working_since: float | None = None  # the pace is counted from the first work on, when Ray and workers have begun
     _done_before: float = 0.0
     _shares: Mapping[str, _Share] = field(default_factory=dict)
     _said: set[str] = field(default_factory=set)
@@ -87,8 +87,11 @@ class Progress:
     def changed(self, key: str) -> None:
         """A trial or confirmation changed. Where nobody watches a table, its end is worth a line."""
         ledger = self._ledger
-        self._working_since = self._working_since or time.monotonic()
-        if ledger is None or self.console.is_terminal:
+        if ledger is None:
+            return
+        if self._working_since is None and (done := self._work_done()) > self._done_before:
+            self._working_since, self._done_before = time.monotonic(), done
+        if self.console.is_terminal:
             return
         record = ledger.get(key)
         with self._lock:

@@ -48,7 +48,8 @@ def fetch_from(file: str, sweep: str, root: Path, console: Console) -> None:
     console.print(f"{sweep}: ledger, spec and report are in {directory.path}", soft_wrap=True)
     spec = find_stored(str(directory.path), root)[1]
     if spec.ledger is not None:
-        console.print("its ledger is in a database, as the spec says; `python -m sweep sync` reads it from there")
+        again = f"`python -m sweep sync {shlex.quote(str(directory.path))}`"
+        console.print(f"its ledger is in a database, as the spec says; {again} reads it from there", soft_wrap=True)
         return
     console.print(sync_stored(str(directory.path), root), soft_wrap=True)
 

@@ -5,6 +5,7 @@ A request is a file in the sweep's folder. The driver looks for it every moment,
 
 from __future__ import annotations
 
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,8 +76,8 @@ def request_stop(directory: SweepDirectory, wanted: Stop, *, told: Callable[[str
     driver = directory.driver()
     if driver is None:
         raise StoredSweepError(
-            f"only a sweep that runs can be stopped; no driver has {directory.path}; `python -m sweep status` tells "
-            "how it ended"
+            f"only a sweep that runs can be stopped; no driver has {directory.path}; `python -m sweep status "
+            f"{shlex.quote(str(directory.path))}` tells how it ended"
         )
     when = "it ends at once" if wanted is Stop.NOW else "it ends when the replicates that run have ended"
     told(f"asked {driver} to stop: {when}")

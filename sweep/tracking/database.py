@@ -178,7 +178,7 @@ def _half_made(error: Exception, where: str) -> str | None:
         f"an MLflow store must have all of its tables; those of {where} are half made ({reason}), as by a process that "
         "was killed meanwhile, or by two at once; move it away, or name another store with MLFLOW_TRACKING_URI or "
         "`tracking.uri`, then run the same command again; nothing of a sweep is in it that the sweep's ledger does not "
-        "have, and `python -m sweep sync` pushes that"
+        "have, and `python -m sweep sync NAME` pushes that"
     )
 
 

@@ -32,7 +32,7 @@ def fetch_results(name: str, uri: str) -> SweepResults:
         if not any(artifact.path == _RESULTS for artifact in client.list_artifacts(run.info.run_id, "report")):
             raise TrackingError(
                 f"a report is made of the artifact {_RESULTS} of the sweep's run; that of {name!r} has none: a run of "
-                "the sweep stores it at its end, and so does `python -m sweep sync` where the ledger is"
+                "the sweep stores it at its end, and so does `python -m sweep sync NAME` where the ledger is"
             )
         with tempfile.TemporaryDirectory(prefix="sweep-results-") as scratch:
             text = Path(client.download_artifacts(run.info.run_id, _RESULTS, scratch)).read_text(encoding="utf-8")

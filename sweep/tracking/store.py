@@ -32,7 +32,7 @@ _ENVIRONMENT = {
 }
 _REMEDY = (
     "start it (`mlflow server`), correct MLFLOW_TRACKING_URI or `tracking.uri`, or set `tracking.required: false` to "
-    "train without it and push later with `python -m sweep sync`"
+    "train without it and push later with `python -m sweep sync NAME`"
 )
 
 

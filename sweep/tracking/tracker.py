@@ -153,7 +153,7 @@ class Tracker:
         pushed = len(records_with_runs(self._ledger)) - len(missing)
         projection = Projection(pushed, len(missing), left, problem, self._projector.page)
         if left:
-            logger.warning("%s; the next run of the sweep, or `python -m sweep sync`, pushes the rest", projection)
+            logger.warning("%s; the next run of the sweep, or `python -m sweep sync NAME`, pushes the rest", projection)
         return projection
 
     def _work(self) -> None:

@@ -146,6 +146,25 @@ def test_the_remaining_time_is_at_the_pace_of_this_run() -> None:
     assert remaining_seconds(done=4, before=4, total=10, elapsed=10) is None
 
 
+def test_workers_that_load_are_no_part_of_the_pace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial begins at 0 s, and its replicates end at 40, 41 and 42 s."""
+    now = [0.0]
+    monkeypatch.setattr("sweep.display.progress.time.monotonic", lambda: now[0])
+    changes: dict[str, Any] = {"compare": {"loss": ["triplet"]}, "protocol": {"replicates": 3, "evaluations": 1}}
+    made, cells = spec(**changes), grid(**changes)
+    ledger = Ledger(open_storage(tmp_path / "journal", write=True), "small")
+    ledger.begin(made.resolved(), cells, {})
+    progress = Progress(Console(file=io.StringIO()))
+    progress.watch(ledger, Dispatcher(ledger, made, cells, slots=1, changed=progress.changed))
+    key = ledger.ask(cells[0], seed=0, budget=4).key
+    progress.changed(key)
+    for replicate, seconds in enumerate((40.0, 41.0, 42.0)):
+        now[0] = seconds
+        ledger.record(key, evaluated(replicate, 1, 0.5))
+        progress.changed(key)
+    assert progress.headline().endswith("about 0:09 left"), "three trials of three replicates at a second each"
+
+
 @pytest.fixture
 def confirmed(ledger: Ledger) -> Ledger:
     """The ledger above, whose completed trial has two of three confirmation draws."""
