@@ -1,11 +1,12 @@
-"""The pictures of README.md, made of a real quickstart.
+"""Two of the pictures of README.md, made of a real quickstart.
 
     python -m tests.pictures
 
 The preset runs as a person runs it, in a terminal of its own: its live table in the middle of the sweep and its last
-words become `.readme/terminal.svg`, the first screen of its report `.readme/report.png`, its runs in MLflow
-`.readme/mlflow.png`. Five minutes on two cores with nothing beside it, since times are in the picture. Needs the
-Debian package chromium.
+words become `.readme/terminal.svg`, the first screen of its report `.readme/report.png`. Five minutes on two cores with
+nothing beside it, since times are in the picture. Needs the Debian package chromium.
+
+`.readme/mlflow.png` is made by hand: which columns MLflow shows, and which runs it unfolds, is chosen in its page.
 """
 
 from __future__ import annotations
@@ -18,17 +19,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from sweep.tracking.store import open_client
-from tests.services.mlflow_server import answers, free_port
 from tests.services.process import clean_environment
-from tests.services.waiting import wait_until
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / ".readme"
@@ -50,10 +46,6 @@ def main() -> None:
         painted = _in_terminal([sys.executable, "-m", "sweep", "run"], place, environment)
         _write_terminal(*_parts(painted))
         _screenshot((place / "sweeps/quickstart/report/report.html").as_uri(), "report.png", (1120, 1290))
-        experiment = open_client(f"sqlite:///{place}/mlflow.db").get_experiment_by_name("few-shot-sweep")
-        assert experiment is not None
-        with _mlflow(place, environment) as address:
-            _screenshot(f"{address}/#/experiments/{experiment.experiment_id}/runs", "mlflow.png", (1500, 992))
 
 
 def _in_terminal(command: list[str], folder: Path, environment: dict[str, str]) -> str:
@@ -71,7 +63,7 @@ def _in_terminal(command: list[str], folder: Path, environment: dict[str, str]) 
         pass
     if code := process.wait():
         raise subprocess.CalledProcessError(code, command, output=painted.decode(errors="replace"))
-    return painted.decode()
+    return painted.decode().replace("\r\n", "\n")
 
 
 def _parts(painted: str) -> tuple[str, str]:
@@ -95,23 +87,6 @@ def _screenshot(address: str, name: str, size: tuple[int, int]) -> None:
         options += ["--virtual-time-budget=60000", f"--window-size={size[0]},{size[1]}"]
         command = ["chromium", *options, f"--screenshot={PICTURES / name}", address]
         subprocess.run(command, check=True, capture_output=True, timeout=300)
-
-
-@contextmanager
-def _mlflow(folder: Path, environment: dict[str, str]) -> Iterator[str]:
-    """MLflow's pages by the command of the README, for as long as the context is open."""
-    port = free_port()
-    command = [sys.executable, "-m", "sweep", "ui", "--port", str(port)]
-    served = subprocess.Popen(
-        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(address))
-        yield address
-    finally:
-        served.terminate()
-        served.wait()
 
 
 if __name__ == "__main__":

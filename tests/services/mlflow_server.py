@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.services.waiting import wait_until
 
-__all__ = ["Line", "Server", "answers", "free_port"]
+__all__ = ["Line", "Server", "free_port"]
 
 DEFAULT_EXPERIMENT = "/api/2.0/mlflow/experiments/get?experiment_id=0"
 
@@ -58,16 +58,11 @@ class Server:
             self.process = None
 
     def answers(self) -> bool:
-        return answers(self.url)
-
-
-def answers(address: str) -> bool:
-    """Whether MLflow answers at an address."""
-    try:
-        with urllib.request.urlopen(f"{address}{DEFAULT_EXPERIMENT}", timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (OSError, http.client.HTTPException):  # nobody listens yet, or what does answers in part
-        return False
+        try:
+            with urllib.request.urlopen(f"{self.url}{DEFAULT_EXPERIMENT}", timeout=5) as answer:  # noqa: S310
+                return bool(answer.status == 200)
+        except (OSError, http.client.HTTPException):  # nobody listens yet, or what does answers in part
+            return False
 
 
 @dataclass
