@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
     from trainable.config import TrialConfig
 
-__all__ = ["CONDITIONS", "Group", "groups"]
+__all__ = ["CONDITIONS", "Group", "axis_of", "groups"]
 
 CONDITIONS = ("sampling", "metric", "seed")
 """The axes, beside dataset and shots, that change the question and not what answers it."""
@@ -66,7 +66,7 @@ def groups(spec: SweepSpec) -> tuple[Group, ...]:
 
 def _of_methods(cells: tuple[Cell, ...], axes: Sequence[str]) -> Group:
     """In the order of the axes: a cell does not name an axis that its method ignores, and none may name all."""
-    read = {each: axes.index(_axis(each)) for cell in cells for each in cell.axes}
+    read = {each: axes.index(axis_of(each)) for cell in cells for each in cell.axes}
     return Group(cells, tuple(cell.method for cell in cells), tuple(sorted(read, key=read.__getitem__)))
 
 
@@ -80,13 +80,14 @@ def _of_one_method(cells: Sequence[Cell]) -> Iterator[Group]:
             yield Group((own[0],), (own[0].method,), own[0].axes)
             continue
         values = [[each for each in cell.axes if each not in _conditions(cell)] for cell in own]
-        kind = "encoder" if {_axis(each) for arm in values for each in arm} == {"encoder"} else "arm"
+        kind = "encoder" if {axis_of(each) for arm in values for each in arm} == {"encoder"} else "arm"
         yield Group(tuple(own), tuple(map(", ".join, values)), (own[0].method, *_conditions(own[0])), kind)
 
 
 def _conditions(cell: Cell) -> list[str]:
-    return [each for each in cell.axes if _axis(each) in CONDITIONS]
+    return [each for each in cell.axes if axis_of(each) in CONDITIONS]
 
 
-def _axis(value: str) -> str:
+def axis_of(value: str) -> str:
+    """The axis of one of its values, as `encoder` of `encoder=roberta-base`; of a method, the method."""
     return value.partition("=")[0]

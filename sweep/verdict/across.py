@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sweep.spec.groups import CONDITIONS, Group
+from sweep.spec.groups import CONDITIONS, Group, axis_of
 from sweep.verdict.comparisons import allowing_difference
 from sweep.verdict.model import Comparison
 from sweep.verdict.statistics import Difference
@@ -46,7 +46,7 @@ def axis_differences(groups: Sequence[Group], comparisons: Sequence[Comparison])
         each
         for pair in pairs
         for place, value in enumerate(pair[0].common)
-        if (axis := value.partition("=")[0]) != value and axis not in CONDITIONS
+        if (axis := axis_of(value)) != value and axis not in CONDITIONS
         for each in _to_first(pair, next(other for other in pairs if _are_alike(other, pair, place)), place)
     )
     first: dict[tuple[str, str], AxisDifference] = {}
@@ -60,7 +60,7 @@ def _are_alike(one: _Pair, other: _Pair, place: int) -> bool:
     (group, comparison), (its_group, its) = one, other
     if (comparison.dataset, comparison.shots, comparison.sampling) != (its.dataset, its.shots, its.sampling):
         return False
-    axes, its_axes = ([each.partition("=")[0] for each in found.common] for found in (group, its_group))
+    axes, its_axes = ([axis_of(each) for each in found.common] for found in (group, its_group))
     rest, its_rest = (found.common[:place] + found.common[place + 1 :] for found in (group, its_group))
     return axes == its_axes and rest == its_rest
 

@@ -111,7 +111,8 @@ def changed(whole: Path, folder: Path, *statements: str) -> str:
 def test_a_half_made_store_is_recognised(statements: tuple[str, ...], whole: Path, tmp_path: Path) -> None:
     uri = changed(whole, tmp_path, *statements)
     says = (
-        r"must have all of its tables; those of sqlite:.* are half made .*move it away.*`python -m sweep sync NAME` pushes"
+        r"must have all of its tables; those of sqlite:.* are half made .*"
+        r"move it away.*`python -m sweep sync NAME` pushes"
     )
     with pytest.raises(TrackingError, match=says) as caught:
         open_client(uri)
