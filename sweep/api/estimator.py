@@ -48,7 +48,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     embedding: how it makes a sentence of its tokens: what its folder states, or else their mean (`auto`); `mean`, `cls`
         or another of a trial.
     recipes, losses: what is compared, or the one that is trained; `frozen`, where it is among them, is the baseline.
-        Losses are for the recipes that take one.
+        Losses are for the recipes that take one. By default what did best untuned, in one of
+        `tests/benchmarks/README.md#do-the-defaults-win`.
     shots: labels of a class in each training of the comparison, as in a spec: a number, `at most N` or `all`; by
         default half of what the class of the median size has beside the test part, at most 16, and fewer of a class
         that has fewer.
@@ -73,8 +74,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         encoder: str = "all-MiniLM-L6-v2",
         *,
         embedding: str = "auto",
-        recipes: Sequence[str] | str = ("frozen", "fine_tune"),
-        losses: Sequence[str] | str = ("cross_entropy",),
+        recipes: Sequence[str] | str = ("frozen", "metric_then_head"),
+        losses: Sequence[str] | str = ("supcon",),
         shots: int | str | None = None,
         trials: int = 4,
         draws: int = 8,
@@ -195,7 +196,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             "trial": {
                 "encoder": str(self.encoder),
                 "embedding": self.embedding,
-                **({"head_lr": 1e-3, "batch_size": 16} if trained else {}),
+                **({"head_lr": 1e-3, "batch_size": 16, "views": _views(shots)} if trained else {}),
             },
             "protocol": {
                 "replicates": 1 if len(frame) < FEW_ROWS else 2,  # of few labels, each trains on four folds in turn
@@ -221,6 +222,11 @@ def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.D
     import pandas as pd  # imported late: it takes most of a second
 
     return pd.DataFrame({"text": texts, **({} if pairs is None else {"pair": pairs}), "label": labels})
+
+
+def _views(shots: int | str) -> int:
+    """How often a step sees each row: twice where a class has one row alone, as most losses compare rows of a class."""
+    return 2 if shots in (1, "at most 1") else 1
 
 
 def _shots(rows_of_classes: Iterable[int]) -> int | str:

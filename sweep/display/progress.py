@@ -115,9 +115,14 @@ class Progress:
         done, wanted = sum(self._confirmed().values()), sum(map(self._wanted, self._budgets()))
         elapsed = time.monotonic() - (self._working_since or time.monotonic())
         left = remaining_seconds(self._work_done(), self._done_before, self._work(), elapsed)
-        about = f", about {duration(left)} left" if left is not None else ""
+        about = f", about {duration(left)} left" if left is not None else self._beginning()
         confirmed = f", {done} of {wanted} confirmation trainings" if wanted else ""
         return f"{ended} of {trials} trials{confirmed}{about}"
+
+    def _beginning(self) -> str:
+        """Why nothing moves at first: nothing where something has moved, or where nothing is left to do."""
+        waits = self._working_since is None and self._work_done() < self._work()
+        return "; workers load torch and the encoder, then train" if waits else ""
 
     def _budgets(self) -> Mapping[str, int]:
         """Trials of each cell, in the order of the spec."""

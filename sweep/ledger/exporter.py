@@ -45,7 +45,7 @@ def export_sweep(name: str, root: Path, file: Path) -> str:
             f"the file of an export must be writable; {file} is not ({error.strerror or error}); make room or choose "
             "another place"
         ) from error
-    again = f"`python -m sweep import {shlex.quote(str(file))}` makes a ledger of it"
+    again = f"`python -m sweep import {shlex.quote(str(file))}` makes a ledger of it, in another folder or elsewhere"
     return f"{spec.name}: {exported.contents()} are in {file}; {again}"
 
 

@@ -51,7 +51,8 @@ class Projection:
 
     def __str__(self) -> str:
         total = self.pushed + self.missing
-        text = f"{self.pushed} of {total} runs are in MLflow" if self.missing else f"all {total} runs are in MLflow"
+        whole = f"all {total} runs are in MLflow" if total else "no trial has a run in MLflow yet"
+        text = f"{self.pushed} of {total} runs are in MLflow" if self.missing else whole
         if self.left:
             more = len(self.left) - _NAMED
             text += f"; left: {', '.join(self.left[:_NAMED])}" + (f" and {more} more" if more > 0 else "")

@@ -72,7 +72,7 @@ def fitted(tiny_bert: Path) -> FewShotClassifier:
 def test_fit_compares_and_keeps_the_winner(fitted: FewShotClassifier, tmp_path: Path) -> None:
     assert fitted.classes_.tolist() == ["bad", "good"]
     assert fitted.result_.state == "finished"
-    assert {arm.method for arm in fitted.verdict_.comparisons[0].arms} == {"frozen", "cross_entropy"}
+    assert {arm.method for arm in fitted.verdict_.comparisons[0].arms} == {"frozen", "metric_then_head+supcon"}
     assert fitted.result_.report is not None
     assert repr(fitted.verdict_).endswith(fitted.verdict_.comparisons[0].sentence), "not all its numbers"
     assert fitted.score(TEXTS, LABELS) > 0.8
@@ -122,7 +122,9 @@ def test_tables_and_pairs_are_taken(small: FewShotClassifier) -> None:
 def test_rare_classes_do_not_hold_the_others_back(rows: list[int], shots: int | str, tmp_path: Path) -> None:
     labels = [str(place) for place, count in enumerate(rows) for _ in range(count)]
     frame = pd.DataFrame({"text": [f"text {number}" for number in range(len(labels))], "label": labels})
-    assert FewShotClassifier("tiny")._fields(frame, tmp_path)["compare"]["shots"] == [shots]
+    fields = FewShotClassifier("tiny")._fields(frame, tmp_path)
+    assert fields["compare"]["shots"] == [shots]
+    assert fields["trial"]["views"] == (2 if shots == "at most 1" else 1), "one row has no other one of its class"
 
 
 def test_a_class_of_two_rows_is_learned(small: FewShotClassifier) -> None:

@@ -35,6 +35,9 @@ def ledger(tmp_path: Path) -> Ledger:
     return made
 
 
+LOADING = "workers load torch and the encoder, then train"
+
+
 def shown(ledger: Ledger, *, terminal: bool) -> str:
     output = io.StringIO()
     console = Console(file=output, force_terminal=terminal, width=110, color_system=None, highlight=False)
@@ -58,7 +61,7 @@ def _lines(progress: Progress, console: Console) -> list[str]:
 
 def test_a_pipe_gets_one_line_for_each_end(ledger: Ledger) -> None:
     lines = shown(ledger, terminal=False).splitlines()
-    assert lines[0] == "2 of 8 trials"
+    assert lines[0] == f"2 of 8 trials; {LOADING}"
     assert len(lines) == 2
     assert "support/4/cross_entropy #2  failed  score -  (ValueError: no)   3 of 8 trials" in lines[1]
 
@@ -75,7 +78,8 @@ def test_a_trial_that_is_resumed_is_not_done_until_it_is(ledger: Ledger) -> None
         progress.changed(running)
         assert progress._work_done() > before
     first, end = output.getvalue().splitlines()
-    assert first == "2 of 8 trials"
+    assert first == f"2 of 8 trials; {LOADING}"
+    assert LOADING not in end
     assert "support/4/cross_entropy #2  completed" in end
 
 
@@ -204,7 +208,7 @@ def test_a_pipe_is_told_of_confirmations(confirmed: Ledger) -> None:
         confirmed.finish_confirmation(key, Outcome.COMPLETED)
         progress.changed(key)
     first, second = output.getvalue().splitlines()
-    assert first == "2 of 8 trials, 0 of 6 confirmation trainings"
+    assert first == f"2 of 8 trials, 0 of 6 confirmation trainings; {LOADING}"
     assert "support/4/cross_entropy #0  confirmation of 2 trainings  test 0.625" in second
 
 

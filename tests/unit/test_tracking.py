@@ -344,6 +344,7 @@ def test_a_trial_that_nobody_began_has_no_run(client: MlflowClient, uri: str) ->
     ledger = MemoryLedger()
     ledger.ask(attempts=0)
     assert pushed(ledger, uri) == Projection(pushed=0, missing=0)
+    assert str(pushed(ledger, uri)) == "no trial has a run in MLflow yet"
     assert [run.info.run_id for run in all_runs(client)] == [ledger.sweep().run_id]
 
 
