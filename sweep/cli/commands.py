@@ -79,6 +79,7 @@ def _plan(options: argparse.Namespace, console: Console) -> int:
         console,
         load_spec(options.spec, options.set),
         timed=not options.no_timing,
+        root=Path(options.dir),
         cluster=cluster,
         training_seconds=options.training_seconds,
     )

@@ -28,6 +28,7 @@ def command_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
         )
+    plan.add_argument("--dir", default="sweeps", help="the folder of the sweeps of a warm start (default: ./sweeps)")
     plan.add_argument("--cluster", metavar="FILE", help="plan for the machines of this cluster's file")
     where = run.add_mutually_exclusive_group()
     where.add_argument("--cluster", metavar="FILE", help="run it on the cluster that `ray up FILE` has started")

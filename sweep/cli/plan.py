@@ -4,6 +4,7 @@ training."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -13,11 +14,12 @@ from sweep.cli.timing import measure_pace
 from sweep.display.formats import counted, duration
 from sweep.display.narrow import fitted
 from sweep.execution.machine import allotted_cpus, fits
+from sweep.ledger.stored import suggested
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.budget import Meter
 from sweep.scheduling.workload import LEAST_DRAWS, TrainingSeconds, Work, work_of
 from sweep.search.rungs import default_rungs
-from sweep.search.warm_start import most_first_trials
+from sweep.search.warm_start import FirstTrial, most_first_trials
 from sweep.spec.blocks import RULES_WITH_RUNGS
 from sweep.spec.cells import Cell, cells
 from sweep.spec.groups import groups
@@ -46,21 +48,24 @@ def print_plan(
     spec: SweepSpec,
     *,
     timed: bool,
+    root: Path = Path("sweeps"),
     cluster: ClusterFile | None = None,
     training_seconds: float | None = None,
 ) -> None:
     """Print the plan of `spec`; with `timed`, train and evaluate for a moment to estimate the time.
 
-    cluster: the machines to plan for, instead of this one. training_seconds: what one training takes, instead of the
+    root: the folder that holds the sweeps of a warm start. cluster: the machines to plan for, instead of this one; they
+    keep such sweeps themselves. training_seconds: what one training takes, instead of the
     timing.
 
     Raises TrainableError for data, encoders or losses that cannot be trained with, ClusterError if no machine can hold
-    a trial, and TimingError if a training fails.
+    a trial, StoredSweepError if a sweep of a warm start is not there, and TimingError if a training fails.
     """
     if cluster is not None:
         spec = fit_to_cluster(spec, cluster)
     spec = with_rates(spec, {})
     grid = cells(spec)
+    first = suggested(spec, grid, root) if cluster is None else {}
     check_inputs(grid)
     trials = sum(cell.trials(spec.budget.trials_per_cell) for cell in grid)
     per_cell = f"up to {counted(spec.budget.trials_per_cell, 'trial')} in each of {len(grid)} cells"
@@ -71,7 +76,7 @@ def print_plan(
     _print_resolution(console, spec, grid)
     _print_encoders(console, grid)
     _print_spaces(console, grid)
-    _print_warm_start(console, spec)
+    _print_warm_start(console, spec, first)
     _print_pruning(console, spec, grid)
     for note in Meter(spec.budget).without_effect if spec.resources.gpu == 0 else ():
         console.print(f"note: {note}\n", soft_wrap=True)
@@ -220,12 +225,13 @@ def _print_spaces(console: Console, grid: Sequence[Cell]) -> None:
     console.print()
 
 
-def _print_warm_start(console: Console, spec: SweepSpec) -> None:
+def _print_warm_start(console: Console, spec: SweepSpec, first: Mapping[str, Sequence[FirstTrial]]) -> None:
     if spec.warm_start:
         most = most_first_trials(spec.budget.trials_per_cell)
+        found = f": {sum(map(bool, first.values()))} of {counted(len(first), 'cell')} find some" if first else ""
         console.print(
             f"warm start: after its defaults, each cell tries up to {most} of the best configurations of the same "
-            f"recipe, loss and encoder in {' and '.join(spec.warm_start)}\n",
+            f"recipe, loss and encoder in {' and '.join(spec.warm_start)}{found}\n",
             soft_wrap=True,
         )
 

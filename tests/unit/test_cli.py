@@ -15,7 +15,7 @@ from sweep.cli.parser import command_parser
 
 SURFACE = {
     "run": ["--address", "--called", "--cluster", "--dir", "--help", "--set", "--via", "spec"],
-    "plan": ["--cluster", "--help", "--no-timing", "--set", "--training-seconds", "spec"],
+    "plan": ["--cluster", "--dir", "--help", "--no-timing", "--set", "--training-seconds", "spec"],
     "status": ["--cluster", "--dir", "--help", "sweep"],
     "stop": ["--cluster", "--dir", "--help", "--now", "sweep"],
     "report": ["--cluster", "--dir", "--help", "--mlflow", "--out", "sweep"],

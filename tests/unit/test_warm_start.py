@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -230,11 +232,25 @@ def test_a_report_names_what_was_suggested_and_warns_where_not_all_searches_were
     assert not [each for each in making_section(results).tables if "other sweeps" in str(each.title)]
 
 
-def test_a_plan_says_what_is_tried_first() -> None:
+def _plan_of(name: str, root: Path) -> str:
     out = io.StringIO()
-    print_plan(Console(file=out, width=200), load_spec("quickstart", ["search.warm_start=[old, older]"]), timed=False)
-    assert "warm start: after its defaults, each cell tries up to 2 of the best configurations" in out.getvalue()
-    assert "in old and older\n" in out.getvalue()
+    asked = load_spec("quickstart", [f"search.warm_start=[{name}]"])
+    print_plan(Console(file=out, width=200), asked, timed=False, root=root)
+    return out.getvalue()
+
+
+def test_a_plan_says_what_is_tried_first_and_in_how_many_cells(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    _begun(tmp_path / "old" / "ledger.journal", {})
+    (tmp_path / "old" / "spec.yaml").write_text(json.dumps(spec().resolved()), encoding="utf-8")
+    said = _plan_of("old", tmp_path)
+    assert "warm start: after its defaults, each cell tries up to 2 of the best configurations" in said
+    assert re.search(r"in old: 0 of \d cells find some\n", said)
+
+
+def test_a_plan_refuses_a_sweep_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StoredSweepError, match=r"search\.warm_start: .* there is none at 'older'"):
+        _plan_of("older", tmp_path)
 
 
 def test_results_keep_what_suggested_a_trial() -> None:
