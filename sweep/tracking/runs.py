@@ -172,9 +172,15 @@ def run_of(record: TrialRecord | ConfirmationRecord, sweep: SweepRecord, parent:
     return replace(wanted, tags=_short({**tags, **wanted.tags, **_evaluations_tag(num_evaluations(record))}))
 
 
+def _arm(record: TrialRecord | ConfirmationRecord) -> str:
+    """The method and the cell's values of other axes, first in a name, which MLflow's page cuts at the end."""
+    method = record.config.method
+    return " ".join(filter(None, (method, record.cell.partition(f"/{method}/")[2])))
+
+
 def _trial_run(record: TrialRecord) -> WantedRun:
     return WantedRun(
-        name=f"{record.config.method} #{record.number} of {record.cell}",  # the page cuts names at the end
+        name=f"{_arm(record)} #{record.number} of {record.cell}",
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),
@@ -191,7 +197,7 @@ def _trial_run(record: TrialRecord) -> WantedRun:
 
 def _confirmation_run(record: ConfirmationRecord, sweep: SweepRecord) -> WantedRun:
     return WantedRun(
-        name=f"{record.role}: {record.config.method} #{record.trial} of {record.cell}",
+        name=f"{record.role}: {_arm(record)} #{record.trial} of {record.cell}",
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),

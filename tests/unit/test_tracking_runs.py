@@ -123,6 +123,13 @@ def test_runs_are_known_by_role_cell_and_number() -> None:
     assert run_key({"mlflow.runName": "a stranger"}) == ("", None)
 
 
+def test_arms_of_other_axes_are_told_apart_by_the_beginning_of_a_name() -> None:
+    ledger = MemoryLedger()
+    record = replace(ledger.trial(ledger.ask()), cell=f"{CELL}/encoder=tiny/beta=0.5")
+    run = run_of(record, ledger.sweep(), "parent")
+    assert run.name == f"soft_triple encoder=tiny/beta=0.5 #0 of {CELL}/encoder=tiny/beta=0.5"
+
+
 def test_a_frozen_encoder_shows_its_fields_and_none_of_a_training() -> None:
     ledger = MemoryLedger()
     known = ledger.trial(ledger.ask())
