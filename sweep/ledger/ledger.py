@@ -231,11 +231,6 @@ class Ledger:
         with self._lock:
             return self._confirmations.all()
 
-    def confirmation(self, key: str) -> ConfirmationRecord:
-        """One confirmation by its key."""
-        with self._lock:
-            return self._confirmations.get(key)
-
     def begin_confirmation(self, trial: TrialRecord, role: Role, config: TrialConfig) -> ConfirmationRecord:
         """A new record for a trial whose configuration is trained again, as `config`."""
         with self._lock:

@@ -34,13 +34,11 @@ class Bundle:
     folder: where they are.
     spec: name of the spec's file in the folder.
     digest: of the spec and, by their paths, of the files.
-    size: bytes of all files together.
     """
 
     folder: Path
     spec: str
     digest: str
-    size: int
 
 
 def pack(spec: SweepSpec, folder: Path) -> Bundle:
@@ -54,8 +52,7 @@ def pack(spec: SweepSpec, folder: Path) -> Bundle:
         allow_unicode=True,
     )
     (folder / f"{spec.name}.yaml").write_text(text, encoding="utf-8")
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Bundle(folder, f"{spec.name}.yaml", hashlib.sha256(text.encode()).hexdigest()[:16], size)
+    return Bundle(folder, f"{spec.name}.yaml", hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
 def _packed(source: Path, folder: Path) -> str:

@@ -48,7 +48,6 @@ class ClusterFile:
 
     path: of the file.
     name: of the cluster.
-    provider: e.g. `aws`, `gcp` or `local`.
     head: the cloud's name of the head's machine type; empty for one's own machine.
     types: the kinds of machines that run trials; empty if the file does not list them, as for one's own machines.
     most: the largest number of machines at once, the head not counted.
@@ -56,7 +55,6 @@ class ClusterFile:
 
     path: Path
     name: str
-    provider: str
     head: str
     types: Sequence[NodeType]
     most: int
@@ -111,7 +109,7 @@ class _File(BaseModel):
     model_config = _FINITE
 
     cluster_name: str
-    provider: _Provider
+    provider: _Provider  # only asked for: it tells a file of the launcher from any other
     max_workers: Annotated[int, Field(ge=0)] = 2  # as Ray has it
     head_node_type: str | None = None
     available_node_types: dict[str, _Block] | None = None
@@ -134,7 +132,6 @@ def read_cluster_file(path: str | Path) -> ClusterFile:
     return ClusterFile(
         path=Path(path),
         name=file.cluster_name,
-        provider=file.provider.type,
         head=head.machine if head else "",
         types=[_node_type(name, block, file.max_workers) for name, block in kinds.items() if block is not head],
         most=file.max_workers,

@@ -30,12 +30,10 @@ class Job:
     """A Ray job that is the driver of a sweep, or trains its winner.
 
     id: Ray's submission id.
-    sweep: name of the sweep.
     spec: digest of the bundle that it was started with.
     """
 
     id: str
-    sweep: str
     spec: str
 
 
@@ -72,7 +70,7 @@ class Jobs:
             for details in self.client.list_jobs():
                 metadata = details.metadata or {}
                 if metadata.get("sweep") == sweep and str(details.status) not in _ENDED and details.submission_id:
-                    return Job(details.submission_id, sweep, metadata.get("spec", ""))
+                    return Job(details.submission_id, metadata.get("spec", ""))
         return None
 
     def submit(self, sweep: str, spec: str, entrypoint: str) -> Job:
@@ -86,7 +84,7 @@ class Jobs:
         metadata = {"sweep": sweep, "spec": spec}
         with _answering():
             job_id = self.client.submit_job(entrypoint=entrypoint, submission_id=wanted, metadata=metadata)
-            return Job(job_id, sweep, spec)
+            return Job(job_id, spec)
 
     def state(self, job: Job) -> tuple[str, int | None, bool]:
         """A job's whole output, its exit code (None unless it has ended by itself), and whether it has ended."""

@@ -17,12 +17,12 @@ CLUSTERS = Path(__file__).parents[2] / "cluster"
 
 def test_the_projects_own_files() -> None:
     aws = read_cluster_file(CLUSTERS / "gpu.yaml")
-    assert (aws.name, aws.provider, aws.head, aws.most) == ("few-shot-sweep", "aws", "m6i.xlarge", 4)
+    assert (aws.name, aws.head, aws.most) == ("few-shot-sweep", "m6i.xlarge", 4)
     assert list(aws.types) == [NodeType(name="gpu", machine="g6.xlarge", cpu=4, gpu=1, spot=True, most=4)]
     gcp = read_cluster_file(CLUSTERS / "gcp.yaml")
     assert [(each.machine, each.spot) for each in gcp.types] == [("g2-standard-4", True)]
     own = read_cluster_file(CLUSTERS / "onprem.yaml")
-    assert (own.provider, own.gpu, own.slots(1, 1)) == ("local", None, None)
+    assert (own.gpu, own.slots(1, 1)) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -140,5 +140,5 @@ def written(folder: Path, types: dict[str, Any], **fields: Any) -> Path:
 
 
 def test_no_machines_are_no_guess() -> None:
-    cluster = ClusterFile(path=Path("x"), name="x", provider="local", head="", types=[], most=0)
+    cluster = ClusterFile(path=Path("x"), name="x", head="", types=[], most=0)
     assert cluster.gpu is None

@@ -18,7 +18,7 @@ from sweep.remote.commands import followed
 from sweep.remote.head import Head
 from sweep.remote.jobs import Follower, Job, Jobs
 
-JOB = Job("toy-1", "toy", "digest")
+JOB = Job("toy-1", "digest")
 
 
 class Client:

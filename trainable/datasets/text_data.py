@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainable.dataset_config import FEW_ROWS, DatasetConfig
+from trainable.dataset_config import DatasetConfig
 
 __all__ = ["Rows", "TextData", "pair_column"]
 
@@ -54,11 +54,6 @@ class TextData:
     test: Rows
     notes: tuple[str, ...] = ()
     folds: int = 0
-
-    @property
-    def few(self) -> bool:
-        """Whether labelled rows are so few that none should be set aside for the selection alone."""
-        return len(self.pool) < FEW_ROWS
 
     @property
     def majority_share(self) -> float:
