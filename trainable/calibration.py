@@ -15,6 +15,7 @@ __all__ = ["Calibration", "calibration_error", "effective_rows", "fitted_tempera
 
 _TEMPERATURES = np.exp(np.linspace(np.log(0.01), np.log(100), 400))
 _COARSE = 20
+_BINS = 10  # of equal width
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,6 @@ def calibration_error(
     scores_NC: NDArray[np.float64],
     labels_N: NDArray[np.int64],
     weights_N: NDArray[np.float64] | None = None,
-    bins: int = 10,
 ) -> float:
     """Return the expected calibration error: the mean gap, over bins of confidence, between confidence and accuracy.
 
@@ -89,7 +89,7 @@ def calibration_error(
     """
     probabilities_NC = np.exp(_log_softmax(scores_NC))
     confidence_N, right_N = probabilities_NC.max(axis=1), probabilities_NC.argmax(axis=1) == labels_N
-    places_N = np.clip(np.ceil(confidence_N * bins).astype(int) - 1, 0, bins - 1)
+    places_N = np.clip(np.ceil(confidence_N * _BINS).astype(int) - 1, 0, _BINS - 1)
     gaps_N = (confidence_N - right_N) * (1.0 if weights_N is None else weights_N)
     return float(np.abs(np.bincount(places_N, weights=gaps_N)).sum() / len(labels_N))
 

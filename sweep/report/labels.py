@@ -19,6 +19,7 @@ __all__ = ["fitted", "fonts", "is_legible", "method_labels", "named", "width", "
 
 _PARTS = re.compile(r"(/|, )")
 _SHORT = 8  # letters of a part, which is then cut no further
+_BESIDE = 2.6  # inches beside a figure
 _OWN = "DejaVu Sans"
 _OTHERS = (
     "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR",
@@ -91,9 +92,9 @@ def named(
     return labels
 
 
-def method_labels(methods: Sequence[str], inches: float = 2.6) -> list[str]:
+def method_labels(methods: Sequence[str]) -> list[str]:
     """The labels of methods beside their lines in a figure, where arms that are called by an encoder can be long."""
-    labels = named(methods, "method", inches)
+    labels = named(methods, "method", _BESIDE)
     return [labels[method] for method in methods]
 
 

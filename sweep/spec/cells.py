@@ -64,13 +64,10 @@ class Cell:
         fixed = self._fixed_for(flat)
         return {**flat, **{name: fixed[name] for name in PLACES if name in flat and name in fixed}}
 
-    def default_params(self, loss: str | None = None) -> dict[str, Scalar]:
-        """The defaults that the papers publish, moved into the ranges: the first trial of a cell tries them.
-
-        loss: a key of `spaces`; the first of them by default.
-        """
-        loss = next(iter(self.spaces)) if loss is None else loss
-        return self.as_read(self.defaults(loss))
+    def default_params(self) -> dict[str, Scalar]:
+        """The defaults that the papers publish, moved into the ranges, with the first of several losses: the first
+        trial of a cell tries them."""
+        return self.as_read(self.defaults(next(iter(self.spaces))))
 
     def as_read(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Values of the searched fields without those that the trial would not read."""

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.verdict.repeated import RepeatedParts, least_rows, least_variance, repeated_covariance, share_alike
-from sweep.verdict.statistics import LEVEL, RESAMPLES, Difference, Summary
+from sweep.verdict.statistics import LEVEL, RESAMPLES, SEED, Difference, Summary
 
 __all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "difference_components", "likely_best"]
 
@@ -185,7 +185,7 @@ def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:
     return found.mean - reach, found.mean + reach, float(2 * stats.t.sf(abs(found.mean) / error, found.freedom))
 
 
-def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
+def likely_best(arms: Sequence[Values]) -> tuple[float, ...]:
     """For each of K arms on the same draws and rows, the probability that its mean is the highest.
 
     The means' joint distribution is taken for normal, with the covariances of the same analysis of variance, and no
@@ -195,7 +195,7 @@ def likely_best(arms: Sequence[Values], seed: int = 0) -> tuple[float, ...]:
     means_K = np.nanmean(values_KNT, axis=2).mean(axis=1)
     covariance_KK = covariance(values_KNT)
     covariance_KK += np.diag(_lacking(values_KNT, covariance_KK))
-    drawn_BK = np.random.default_rng(seed).multivariate_normal(means_K, covariance_KK, size=RESAMPLES, method="eigh")
+    drawn_BK = np.random.default_rng(SEED).multivariate_normal(means_K, covariance_KK, size=RESAMPLES, method="eigh")
     best_BK = drawn_BK >= drawn_BK.max(axis=1, keepdims=True) - 1e-12  # equal arms share a win
     return tuple(map(float, (best_BK / best_BK.sum(axis=1, keepdims=True)).mean(axis=0)))
 

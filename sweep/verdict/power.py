@@ -52,63 +52,60 @@ def power(difference: float, sd: float, draws: int, level: float = LEVEL) -> flo
     return float(stats.ncf.sf(critical**2, 1, draws - 1, draws * (difference / sd) ** 2))
 
 
-def draws_needed(difference: float, sd: float, level: float = LEVEL, wanted: float = POWER) -> int | None:
-    """The fewest draws with which `power` reaches `wanted` and a sign-flip test can be significant at `level`.
+def draws_needed(difference: float, sd: float, level: float = LEVEL) -> int | None:
+    """The fewest draws with which `power` reaches `POWER` and a sign-flip test can be significant at `level`.
 
     None if even 100,000 draws do not suffice.
     """
     low, high = 1, _MOST_DRAWS  # too few, and enough
-    if smallest_p(high) > level or power(difference, sd, high, level) < wanted:
+    if smallest_p(high) > level or power(difference, sd, high, level) < POWER:
         return None
     while smallest_p(low + 1) > level:
         low += 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(difference, sd, middle, level) >= wanted else (middle, high)
+        low, high = (low, middle) if power(difference, sd, middle, level) >= POWER else (middle, high)
     return high
 
 
-def resolving(
-    found: Components | RepeatedParts, level: float = LEVEL, wanted: float = POWER
-) -> tuple[int | None, int | None]:
+def resolving(found: Components | RepeatedParts, level: float = LEVEL) -> tuple[int | None, int | None]:
     """The draws, on the present test rows, and the test rows, with the present draws, with which a mean difference as
-    large as the observed one would be significant at `level` with the power `wanted`; None where 100,000 do not
-    suffice.
+    large as the observed one would be significant at `level` with the power `POWER`; None where 100,000 do not suffice.
 
     By the normal approximation: the variance of the mean must fall to (mean / (z of the level + z of the power))^2.
     """
-    variance = _resolved(found, level, wanted)
+    variance = _resolved(found, level)
     draws, rows = (found.draws_for(variance), found.rows_for(variance)) if variance > 0 else (inf, inf)
     return _whole(draws), _whole(rows)
 
 
-def rows_with_draws(found: Components | RepeatedParts, level: float = LEVEL, wanted: float = POWER) -> int | None:
+def rows_with_draws(found: Components | RepeatedParts, level: float = LEVEL) -> int | None:
     """The test rows that would resolve a difference, as `resolving`, with `MANY_DRAWS` draws. None where draws alone
     would, where there are as many already, or where that is not under half of the rows with the present draws."""
-    variance = _resolved(found, level, wanted)
+    variance = _resolved(found, level)
     if found.draws >= MANY_DRAWS or not variance or _whole(found.draws_for(variance)) is not None:
         return None
     rows = found.rows_for(variance, MANY_DRAWS)
     return _whole(rows) if 2 * rows < found.rows_for(variance) else None
 
 
-def _resolved(found: Components | RepeatedParts, level: float, wanted: float) -> float:
-    """The variance with which a difference as large as the observed one would be significant with a power."""
-    return (found.mean / (_z(level / 2) + _z(1 - wanted))) ** 2
+def _resolved(found: Components | RepeatedParts, level: float) -> float:
+    """The variance with which a difference as large as the observed one would be significant with the power `POWER`."""
+    return (found.mean / (_z(level / 2) + _z(1 - POWER))) ** 2
 
 
 def affordable(found: Components | RepeatedParts, margin: float, level: float = LEVEL) -> tuple[int | None, int | None]:
     """The draws, on the present test rows, and the test rows, with the present draws, with which equal arms would be
-    shown to differ by less than `margin`, a share, by a one-sided test at `level` with a power of 80 %; None where
+    shown to differ by less than `margin`, a share, by a one-sided test at `level` with the power `POWER`; None where
     100,000 do not suffice."""
     variance = (margin / (_z(level) + _z(1 - POWER))) ** 2
     return _whole(found.draws_for(variance)), _whole(found.rows_for(variance))
 
 
-def smallest_seen(variance: float, level: float = LEVEL, wanted: float = POWER) -> float:
-    """The smallest mean difference that a test at `level` finds with the power `wanted`, where its estimate has this
+def smallest_seen(variance: float, level: float) -> float:
+    """The smallest mean difference that a test at `level` finds with the power `POWER`, where its estimate has this
     variance; by the normal approximation, as `resolving`."""
-    return (_z(level / 2) + _z(1 - wanted)) * sqrt(variance)
+    return (_z(level / 2) + _z(1 - POWER)) * sqrt(variance)
 
 
 def within(share: float, rows: int, inflation: float = 1.0) -> float:

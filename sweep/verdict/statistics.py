@@ -22,6 +22,7 @@ __all__ = [
     "LEVEL",
     "PERMUTATIONS",
     "RESAMPLES",
+    "SEED",
     "Difference",
     "Ranks",
     "Summary",
@@ -39,6 +40,9 @@ __all__ = [
 
 LEVEL = 0.05
 """The significance level: a p-value below it is significant, and intervals are at 1 - LEVEL."""
+
+SEED = 0
+"""The seed of every resampling, so that the same records give the same verdict."""
 
 RESAMPLES = 9_999
 """Number of resamples of a bootstrap."""
@@ -124,23 +128,23 @@ class Ranks:
     critical_difference: float
 
 
-def summarise(scores_N: ArrayLike, seed: int = 0) -> Summary:
+def summarise(scores_N: ArrayLike) -> Summary:
     """The summary of one or more scores."""
     scores_N = np.asarray(scores_N, dtype=np.float64)
-    low, high = mean_interval(scores_N, seed)
+    low, high = mean_interval(scores_N)
     return Summary(n=len(scores_N), mean=float(scores_N.mean()), sd=_sd(scores_N), low=float(low), high=float(high))
 
 
-def paired_difference(scores_N: ArrayLike, baseline_N: ArrayLike, seed: int = 0) -> Difference:
+def paired_difference(scores_N: ArrayLike, baseline_N: ArrayLike) -> Difference:
     """The summary of an arm's scores minus the baseline's, on one or more common draws."""
     differences_N = np.asarray(scores_N, dtype=np.float64) - np.asarray(baseline_N, dtype=np.float64)
-    found = summarise(differences_N, seed)
-    p_value = float(sign_flip_p(differences_N, seed))
+    found = summarise(differences_N)
+    p_value = float(sign_flip_p(differences_N))
     return Difference(n=found.n, mean=found.mean, sd=found.sd, low=found.low, high=found.high, p_value=p_value)
 
 
 def mean_interval(
-    scores_xN: NDArray[np.float64], seed: int = 0, resamples: int = RESAMPLES
+    scores_xN: NDArray[np.float64], resamples: int = RESAMPLES
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bootstrap interval of the mean at 95 %, from N >= 1 scores: low and high, of shape x.
 
@@ -162,7 +166,7 @@ def mean_interval(
         confidence_level=1 - 2 * _expanded_tail(scores_xN.shape[-1]),
         n_resamples=resamples,
         batch=_BATCH,
-        rng=seed,
+        rng=SEED,
     )
     interval = found.confidence_interval
     return np.asarray(interval.low), np.asarray(interval.high)
@@ -197,9 +201,7 @@ def _above_p(difference: Difference, room: float) -> float:
     return float(stats.t.sf(room / error, freedom))
 
 
-def sign_flip_p(
-    differences_xN: NDArray[np.float64], seed: int = 0, permutations: int = PERMUTATIONS
-) -> NDArray[np.float64]:
+def sign_flip_p(differences_xN: NDArray[np.float64], permutations: int = PERMUTATIONS) -> NDArray[np.float64]:
     """Two-sided p-values, of shape x, of the mean of N paired differences, under random changes of their signs.
 
     The only assumption is that for equally good arms a difference is as likely as its negative. For a single difference
@@ -217,7 +219,7 @@ def sign_flip_p(
         permutation_type="samples",
         n_resamples=permutations,
         batch=_BATCH,
-        rng=seed,
+        rng=SEED,
     )
     return np.asarray(found.pvalue)
 
@@ -252,14 +254,14 @@ def holm(p_values_xM: ArrayLike) -> NDArray[np.float64]:
     return corrected_xM
 
 
-def probability_of_best(scores_KN: ArrayLike, seed: int = 0) -> tuple[float, ...]:
+def probability_of_best(scores_KN: ArrayLike) -> tuple[float, ...]:
     """The share, for each of K arms, of bootstrap resamples of N common draws in which its mean is the highest.
 
     All arms are resampled with the same draws, since their scores on a draw are paired. A tie is shared equally.
     """
     scores_KN = np.asarray(scores_KN, dtype=np.float64)
     draws = scores_KN.shape[1]
-    drawn_BN = np.random.default_rng(seed).integers(draws, size=(RESAMPLES, draws))
+    drawn_BN = np.random.default_rng(SEED).integers(draws, size=(RESAMPLES, draws))
     means_KB = np.stack([scores_N[drawn_BN].mean(axis=-1) for scores_N in scores_KN])
     best_KB = means_KB >= means_KB.max(axis=0) - 1e-12  # equal sums differ in the last bits
     return tuple(map(float, (best_KB / best_KB.sum(axis=0)).mean(axis=-1)))

@@ -13,6 +13,7 @@ __all__ = ["highlighted", "named_words"]
 
 _LEVELS = 4
 _MOST = 150  # words on a page
+_NAMED = 4  # words in a sentence
 
 
 def highlighted(each: Prediction) -> tuple[Highlight, ...]:
@@ -21,11 +22,11 @@ def highlighted(each: Prediction) -> tuple[Highlight, ...]:
     return tuple(_highlighted(each))
 
 
-def named_words(each: Prediction, sign: int, most: int = 4) -> str:
+def named_words(each: Prediction, sign: int) -> str:
     """The words that add most (sign 1) or take away most (sign -1), with their shares in %."""
     ranked = each.ranked if sign > 0 else each.ranked[::-1]
     shares_W = each.shares
-    chosen = [word for word in ranked[:most] if sign * shares_W[word] >= 0.005]
+    chosen = [word for word in ranked[:_NAMED] if sign * shares_W[word] >= 0.005]
     return ", ".join(f"{each.words[word].text} ({100 * shares_W[word]:+.0f} %)" for word in chosen)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Centre", "Examples", "NearRow", "centres", "embedded", "known_centres", "near_rows"]
 
 _BATCH = 32
+_NEAREST = 2  # rows of a class that are shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +117,11 @@ def centres(classifier: Classifier, unit_ND: Tensor, centroids_CD: Tensor | None
     ]
 
 
-def near_rows(classifier: Classifier, unit_D: Tensor, examples: Examples, label: int, most: int = 2) -> list[NearRow]:
+def near_rows(classifier: Classifier, unit_D: Tensor, examples: Examples, label: int) -> list[NearRow]:
     """The labelled rows of a class that are nearest to a text."""
     cosine_M = (examples.unit_MD @ unit_D).double().cpu().numpy()
     own = np.flatnonzero(examples.labels_M == label)
-    chosen = own[np.argsort(-cosine_M[own], kind="stable")[:most]]
+    chosen = own[np.argsort(-cosine_M[own], kind="stable")[:_NEAREST]]
     return [
         NearRow(text=examples.texts[row], label=classifier.labels[label], cosine=float(cosine_M[row])) for row in chosen
     ]
