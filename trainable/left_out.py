@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.calibration import Calibration, fitted_temperature
-from trainable.evaluation.assessment import Mixture, Rule, Scores, choose_mixture, choose_neighbours, cross_fitted
+from trainable.evaluation.assessment import Mixture, Scores, choose_mixture, choose_neighbours, cross_fitted
+from trainable.evaluation.scoring import rule_of
 from trainable.kept import Chosen
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
 
-__all__ = ["Answers", "LeftOut", "answered", "calibrated", "chosen", "fold_of", "row_weights", "rule_of"]
+__all__ = ["Answers", "LeftOut", "answered", "calibrated", "chosen", "fold_of", "row_weights"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +54,6 @@ class LeftOut:
     labels_N: NDArray[np.int64]
     scores_NC: NDArray[np.float64]
     by_rule: Scores | None = None
-
-
-def rule_of(config: TrialConfig) -> Rule:
-    """Return the rule by which a trial's classifier answers."""
-    return config.inference or ("head" if config.beta > 0 else "nearest")
 
 
 def chosen(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray[np.int64]) -> Chosen:

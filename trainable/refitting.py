@@ -8,8 +8,7 @@ Shapes: N rows, M training rows, C classes, D embedding size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,9 @@ from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
 from trainable.draws import Draw, draw_of
 from trainable.errors import ConfigError
-from trainable.kept import Chosen, fine_tuned, tempered
-from trainable.left_out import Answers, LeftOut, answered, calibrated, chosen, fold_of, rule_of
+from trainable.evaluation.scoring import rule_of
+from trainable.kept import Chosen, fine_tuned, tempered, trained_learner
+from trainable.left_out import Answers, LeftOut, answered, calibrated, chosen, fold_of
 from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 from trainable.recipes.entry import Trial
@@ -33,8 +33,6 @@ from trainable.recipes.metric_then_head import MetricThenHead
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
-    from trainable.fine_tuning import FineTuning
-    from trainable.learner import Learner
 
 __all__ = ["Refitted", "check_kept", "refit"]
 
@@ -169,7 +167,7 @@ class _Work:
         labels_N = self.data.pool.labels_N[held_M]
         if not _is_open(self.config):
             return LeftOut(labels_N=labels_N, scores_NC=self._scores(self.trained(train_M, Chosen()), held_M))
-        with _fine_tuned(self._trial(train_M), self.told) as (_, learner):
+        with trained_learner(self._trial(train_M), self.told) as (_, learner):
             (scores,) = learner.scorer.by_all_rules((learner.scorer.pool, held_M))
         return LeftOut(labels_N=labels_N, scores_NC=np.empty((0, 0)), by_rule=scores)
 
@@ -210,17 +208,6 @@ def _of_test(work: _Work, classifier: Classifier, train_M: NDArray[np.int64]) ->
 
 def _key(rows: Rows, row: int) -> tuple[str, str | None]:
     return rows.texts[row], None if rows.pairs is None else rows.pairs[row]
-
-
-@contextmanager
-def _fine_tuned(trial: Trial, told: Callable[[str], None]) -> Iterator[tuple[FineTuning, Learner]]:
-    from trainable.fine_tuning import FineTuning
-
-    run = FineTuning.begun(trial)
-    try:
-        yield run, run.trained(0, told)
-    finally:
-        run.release()
 
 
 def _left_out(work: _Work, train_M: NDArray[np.int64]) -> list[LeftOut]:

@@ -30,9 +30,15 @@ if TYPE_CHECKING:
     from trainable.objective import Embedding
     from trainable.priors import LearnsFrom
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "rule_of"]
 
 Indices = NDArray[np.int64]
+
+
+def rule_of(config: TrialConfig) -> Rule:
+    """Return the rule by which a trial's classifier answers: the configured one, else the head or, where beta is 0 and
+    the head has learned nothing, the nearest proxy or centroid."""
+    return config.inference or ("head" if config.beta > 0 else "nearest")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +78,8 @@ class Scorer:
 
     @property
     def rule(self) -> Rule:
-        """The rule that the search uses: the configured one, else the head or, where beta is 0 and the head has learned
-        nothing, the nearest proxy or centroid."""
-        return self.config.inference or ("head" if self.config.beta > 0 else "nearest")
+        """The rule that the search uses."""
+        return rule_of(self.config)
 
     def by_rule(self, rows: TokenisedRows, scored_N: Indices) -> NDArray[np.floating]:
         """Return scores_NC of validation rows by the rule that the search uses."""

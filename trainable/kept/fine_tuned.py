@@ -5,7 +5,8 @@ Shapes: M training rows, C classes, D embedding size.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from trainable.learner import Learner
     from trainable.recipes.entry import Trial
 
-__all__ = ["Chosen", "fine_tuned", "fine_tuned_classifier"]
+__all__ = ["Chosen", "fine_tuned", "fine_tuned_classifier", "trained_learner"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +48,21 @@ def fine_tuned(
 
     chosen: what the rule of inference leaves open. told: called with what is done now, where that takes long.
     """
+    with trained_learner(trial, told) as (run, learner):
+        return fine_tuned_classifier(run, learner, chosen or Chosen())
+
+
+@contextmanager
+def trained_learner(trial: Trial, told: Callable[[str], None]) -> Iterator[tuple[FineTuning, Learner]]:
+    """A fine-tuning of a trial and its learner at the last step on the first sample; they are released at the end.
+
+    told: as of `fine_tuned`.
+    """
     from trainable.fine_tuning import FineTuning
 
     run = FineTuning.begun(trial)
     try:
-        return fine_tuned_classifier(run, run.trained(0, told), chosen or Chosen())
+        yield run, run.trained(0, told)
     finally:
         run.release()
 
