@@ -9,12 +9,9 @@ Shapes: N rows of a part of a dataset, B of a block, W wanted ones, D embedding 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +25,7 @@ from trainable.encoder import load_encoder
 from trainable.encoder.digest import encoder_digest
 from trainable.evaluation.inference import run_encoder
 from trainable.learner import DivergedError
+from trainable.machine_files import locked, shared_folder
 from trainable.precision import accelerator, trained_on
 
 if TYPE_CHECKING:
@@ -48,11 +46,8 @@ Indices = NDArray[np.int64]
 
 
 def kept_embeddings() -> Path:
-    """Return the folder of kept embeddings: beside the cache of the Hugging Face hub, which a person puts on a large
-    and fast disk (HF_HOME). It may be deleted at any time."""
-    from huggingface_hub.constants import HF_HOME
-
-    return Path(HF_HOME) / "few-shot-sweep" / "embeddings"
+    """Return the folder of kept embeddings, which may be deleted at any time."""
+    return shared_folder("embeddings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +107,7 @@ class FrozenEncoder:
         path = kept_embeddings() / f"{digest}.npy"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(path.with_suffix(".lock")):
+            with locked(path.with_suffix(".lock")):
                 embeddings_WD = self._looked_up(tokens, wanted_W, _opened(path, shape))
         except OSError:  # a home that cannot be written, or a full disk, holds nothing up
             embeddings_WD = self._looked_up(tokens, wanted_W, _in_memory(digest, shape))
@@ -225,10 +220,3 @@ def _in_memory(digest: str, shape: tuple[int, int]) -> NDArray[np.float32]:
         del _IN_MEMORY[next(iter(_IN_MEMORY))]
     _IN_MEMORY[digest] = kept_NK if kept_NK is not None else np.zeros(shape, np.float32)
     return _IN_MEMORY[digest]
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -7,11 +7,9 @@ just joined needs neither the files of the spec nor a model hub, and all trials 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ import ray
 from trainable.config import DatasetConfig, TrialConfig
 from trainable.datasets import TextData, load, provide
 from trainable.encoder.places import PACKAGED, encoder_files, module_files, provide_encoder
+from trainable.machine_files import locked, shared_folder
 from trainable.plugins import Plugin, plugins_of
 from trainable.recipes import RECIPES
 
@@ -112,11 +111,8 @@ def _names(config: TrialConfig) -> tuple[str, str | None]:
 
 
 def kept_encoders() -> Path:
-    """Where a machine keeps the encoders that it has received: beside the cache of the Hugging Face hub, which a
-    person puts on a large and fast disk (HF_HOME)."""
-    from huggingface_hub.constants import HF_HOME
-
-    return Path(HF_HOME) / "few-shot-sweep" / "encoders"
+    """Where a machine keeps the encoders that it has received."""
+    return shared_folder("encoders")
 
 
 _SEEN: set[object] = set()
@@ -148,7 +144,7 @@ def _unpacked(files: EncoderFiles) -> Path:
     """The folder of the files on this machine: written by the first worker that needs it, while the others wait."""
     folder = kept_encoders() / files.digest
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock")):
         if not folder.exists():
             scratch = folder.with_suffix(".new")
             shutil.rmtree(scratch, ignore_errors=True)  # of a worker that died
@@ -160,10 +156,3 @@ def _unpacked(files: EncoderFiles) -> Path:
                         file.write(ray.get(piece))
             scratch.rename(folder)
     return folder
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
