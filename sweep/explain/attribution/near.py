@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from sweep.explain.attribution.scores import class_centres
 from sweep.explain.attribution.words import TokenisedText, padded, tokenised
+from trainable.centroid_head import class_centroids
 
 if TYPE_CHECKING:
     from trainable.classifier import Classifier
@@ -91,7 +91,7 @@ def known_centres(classifier: Classifier, examples: Examples | None) -> Tensor |
     if examples is None or len(set(examples.labels_M.tolist())) < len(classifier.labels):
         return None
     labels_M = torch.from_numpy(examples.labels_M).to(examples.unit_MD.device)
-    return class_centres(examples.unit_MD, labels_M, len(classifier.labels))
+    return class_centroids(examples.unit_MD, labels_M, len(classifier.labels))
 
 
 def centres(classifier: Classifier, unit_ND: Tensor, centroids_CD: Tensor | None) -> list[tuple[Centre, ...]]:

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from trainable.centroid_head import class_centroids
+
 if TYPE_CHECKING:
     from trainable.classifier import Classifier
 
-__all__ = ["ExplainedScores", "Kind", "centred", "class_centres", "explained_scores"]
+__all__ = ["ExplainedScores", "Kind", "centred", "explained_scores"]
 
 Kind = Literal["head", "nearest"]
 
@@ -69,16 +71,10 @@ def explained_scores(classifier: Classifier, centroids_CD: Tensor | None = None)
         return ExplainedScores(classifier=classifier, kinds=("head", "nearest"), centroids_CD=None)
     if kind == "neighbours":
         rows_MD, labels_M = (classifier.arrays[name] for name in ("rows", "labels"))
-        own_CD = class_centres(rows_MD, labels_M, len(classifier.labels))
+        own_CD = class_centroids(rows_MD, labels_M, len(classifier.labels))
         return ExplainedScores(classifier=classifier, kinds=("nearest",), centroids_CD=own_CD)
     kinds: tuple[Kind, ...] = ("head",) if centroids_CD is None else ("head", "nearest")
     return ExplainedScores(classifier=classifier, kinds=kinds, centroids_CD=centroids_CD)
-
-
-def class_centres(embeddings_MD: Tensor, labels_M: Tensor, classes: int) -> Tensor:
-    """centroids_CD of length 1: the mean direction of the rows of each class; zeros for a class without rows."""
-    members_MC = F.one_hot(labels_M, classes).to(embeddings_MD.dtype)
-    return F.normalize(members_MC.T @ F.normalize(embeddings_MD, dim=1), dim=1)
 
 
 def centred(scores_xC: Tensor, classes_B: Tensor) -> Tensor:
