@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from sweep.spec.presets import PRESETS
 
@@ -50,7 +51,11 @@ def command_parser() -> argparse.ArgumentParser:
     predict.add_argument("--id", metavar="COLUMN", help="a column that is copied beside the answers")
     predict.add_argument("--out", metavar="FILE", help="the csv to write (default: beside the file)")
     predict.add_argument(
-        "--abstain-below", type=_share, default=0.0, metavar="P", help="leave rows of a lower probability to a person"
+        "--abstain-below",
+        type=_up_to(1),
+        default=0.0,
+        metavar="P",
+        help="leave rows of a lower probability to a person",
     )
     commands.add_parser("schema", help="print the JSON schema of specs, for editors")
     return parser
@@ -71,7 +76,9 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     fetch.add_argument("--cluster", metavar="FILE", required=True, help="the cluster's file")
     refit = commands.add_parser("refit", help="train the winner on all labelled rows, and keep it as a classifier")
     refit.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
-    refit.add_argument("--shots", type=_count, metavar="N", help="train on a draw of so many instead of all rows")
+    refit.add_argument(
+        "--shots", type=_whole_from(1), metavar="N", help="train on a draw of so many instead of all rows"
+    )
     refit.add_argument("--out", metavar="DIR", required=True, help="the folder to write")
     refit.add_argument(
         "--register",
@@ -91,10 +98,12 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")
     explain.add_argument("--texts", metavar="FILE", help="explain what it says of these texts too: csv, json, parquet")
     explain.add_argument("--unlabelled", metavar="FILE", help="name the texts of a file that are worth a label")
-    explain.add_argument("--next", type=_count, default=20, metavar="N", help="how many of these to name (default: 20)")
+    explain.add_argument(
+        "--next", type=_whole_from(1), default=20, metavar="N", help="how many of these to name (default: 20)"
+    )
     explain.add_argument(
         "--draws",
-        type=_whole,
+        type=_whole_from(0),
         default=2,
         metavar="N",
         help="train so many draws once more, to explain single predictions (default: 2; 0: train nothing)",
@@ -102,7 +111,7 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     check = commands.add_parser("check", help="is a sweep's winner at least as good as another's? Ends with 0 or 1")
     check.add_argument("--against", metavar="NAME|DIR", required=True, help="the sweep to compare with")
     check.add_argument(
-        "--margin", type=_points, default=1.0, metavar="POINTS", help="how much worse it may be (default: 1)"
+        "--margin", type=_up_to(100), default=1.0, metavar="POINTS", help="how much worse it may be (default: 1)"
     )
     for option, whose, best in (
         ("--arm", "sweep", "the best ones, each tested at 5 %% divided by how many it is the best of"),
@@ -129,33 +138,27 @@ def _positive(text: str) -> float:
     return number
 
 
-def _points(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 100:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 100; received {text}")
-    return number
+def _up_to(most: int) -> Callable[[str], float]:
+    """What reads an option that is a number from 0 to `most`."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= most:
+            raise argparse.ArgumentTypeError(f"must be from 0 to {most}; received {text}")
+        return number
+
+    return read
 
 
-def _whole(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0; received {text}")
-    return int(text)
+def _whole_from(least: int) -> Callable[[str], int]:
+    """What reads an option that is a whole number, `least` or more."""
 
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least}; received {text}")
+        return int(text)
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 1; received {text}")
-    return int(text)
-
-
-def _share(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"must be from 0 to 1; received {text}")
-    return number
+    return read

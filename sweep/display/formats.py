@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trainable.ranges import Scalar
 
 __all__ = ["configuration", "counted", "duration"]
@@ -19,9 +21,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def configuration(params: dict[str, Scalar] | object) -> str:
-    """`encoder_lr=3.1e-05 beta=0.40 ...`"""
-    assert isinstance(params, dict)
+def configuration(params: Mapping[str, Scalar]) -> str:
+    """The values of a configuration as `encoder_lr=3.1e-05 beta=0.4`."""
     return " ".join(
         f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}" for name, value in params.items()
     )

@@ -19,7 +19,7 @@ from trainable.errors import ConfigError
 from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from sweep.explain.attribution import Prediction
+    from sweep.explain.attribution import Examples, Prediction
     from trainable.classifier import Classifier
     from trainable.datasets.text_data import Rows
     from trainable.drawn_classifier import DrawnClassifier
@@ -205,10 +205,9 @@ def _chosen(material: Material, model: Classifier) -> _Chosen:
     )
 
 
-def _of_rows(model: Classifier, test: Rows, rows: NDArray[np.int64], examples: object) -> dict[int, Prediction]:
-    from sweep.explain.attribution import Examples, explained_predictions
+def _of_rows(model: Classifier, test: Rows, rows: NDArray[np.int64], examples: Examples) -> dict[int, Prediction]:
+    from sweep.explain.attribution import explained_predictions
 
-    assert isinstance(examples, Examples), "of the rows that trained the model"
     part = test.at(rows)
     found = explained_predictions(model, part.texts, part.pairs, examples)
     return dict(zip(rows.tolist(), found, strict=True))
