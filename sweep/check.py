@@ -12,6 +12,7 @@ from sweep.ledger.stored import read_stored
 from sweep.records.sweep import DataRecord
 from sweep.verdict import Arm, Comparison, verdict
 from sweep.verdict.checks import Check, check
+from sweep.verdict.chosen import cells_of
 
 __all__ = ["check_stored"]
 
@@ -43,7 +44,9 @@ class _Side:
         """The arm of a cell. Raises StoredSweepError if there is none."""
         found = [(comparison, arm) for comparison, arm in self.confirmed if arm.cell == cell]
         if not found:
-            raise StoredSweepError(f"no confirmed arm of {self.name!r} is {cell!r}; there are {_cells(self.confirmed)}")
+            raise StoredSweepError(
+                f"no confirmed arm of {self.name!r} is {cell!r}; there are {cells_of(self.confirmed)}"
+            )
         return found[0]
 
     def arms_of(self, comparison: Comparison) -> int:
@@ -126,7 +129,3 @@ def _labels(data: DataRecord | None) -> object:
 
 def _titles(arms: Sequence[tuple[Comparison, Arm]]) -> str:
     return "; ".join(dict.fromkeys(comparison.title for comparison, _ in arms))
-
-
-def _cells(arms: Sequence[tuple[Comparison, Arm]]) -> str:
-    return ", ".join(dict.fromkeys(arm.cell for _, arm in arms))

@@ -26,6 +26,7 @@ from sweep.spec.groups import groups
 from sweep.spec.inputs import check_inputs, data_notes, with_rates
 from sweep.spec.model import SweepSpec
 from sweep.spec.wording import range_in_words
+from sweep.verdict.comparisons import planned_tests
 from sweep.verdict.power import smallest_seen, within
 from sweep.verdict.repeated import arm_inflation, difference_inflation
 from sweep.verdict.statistics import LEVEL
@@ -178,7 +179,7 @@ def _print_data(console: Console, grid: Sequence[Cell]) -> None:
 
 def _print_resolution(console: Console, spec: SweepSpec, grid: Sequence[Cell]) -> None:
     """What so few test rows can tell, before anything is known of the methods."""
-    tests = sum(len(group.cells) - 1 for group in groups(spec))
+    tests = planned_tests(groups(spec))
     configs = {config.dataset.name: config.dataset for config in map(Cell.default_config, grid)}
     few = [data for data in map(load, configs.values()) if len(data.test) < FEW_ROWS] if spec.confirm.draws else []
     for data in few:

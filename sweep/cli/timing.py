@@ -232,9 +232,9 @@ def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
 
 
 def _device() -> str:
-    import torch
+    from trainable.precision import accelerator
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return accelerator().type
 
 
 @contextmanager

@@ -137,7 +137,7 @@ class Confirmer:
     def _record(self, key: str, evaluation: Evaluation) -> None:
         record = self.ledger.record_replicate(key, evaluation)
         for cell in (record.cell, *sorted(self._looks.others(record.cell) & set(self._cells))):
-            self.consider(cell, [each for each in self.ledger.trials() if each.cell == cell])
+            self.consider(cell, self.ledger.trials_of(cell))
 
 
 def _given_up(replicate: Replicate, reason: str, detail: str) -> Evaluation:

@@ -6,7 +6,7 @@ The fields of a trial, which `compare`, `search` and `trial` share out among the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
@@ -29,11 +29,10 @@ __all__ = [
 ]
 
 _STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-_STRIPPED = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+_STRIPPED: ConfigDict = {**_STRICT, "str_strip_whitespace": True}
 
 RULES_WITH_RUNGS = ("asha", "median")
 """The pruning rules that compare trials at rungs; only these can be adaptive."""
-
 
 _LOOKS = (1 / 3, 0.42, 0.55, 0.75)
 _FEWEST_FOR_LOOKS = 16  # of fewer, a look at a third has too few to judge by
@@ -156,7 +155,6 @@ class Confirm(BaseModel):
         description="confirmation draws that are trained a second time with another initialisation, to tell the "
         "variance of the seed from that of the draw",
     )
-
     margin: float = Field(
         1.0,
         ge=0,
@@ -164,7 +162,6 @@ class Confirm(BaseModel):
         description="difference to the baseline, in points, below which a method counts as equivalent to it; 0: none "
         "is",
     )
-
     looks: Literal["auto", "off"] | Annotated[tuple[Annotated[int, Field(ge=2)], ...], Strict(False)] = Field(
         "off",
         description="numbers of draws, up to `draws`, after which each comparison is judged, and ends if it is decided "
@@ -179,7 +176,7 @@ class Confirm(BaseModel):
     @field_validator("looks")
     @classmethod
     def _increasing(cls, looks: Any) -> Any:
-        if isinstance(looks, tuple) and (not looks or sorted(set(looks)) != list(looks)):
+        if isinstance(looks, tuple) and not (looks and _ascends(looks)):
             raise ValueError("looks are numbers of draws, each larger than the one before: [6, 8, 12, 17]")
         return looks
 
@@ -243,7 +240,7 @@ class Pruning(BaseModel):
     @field_validator("rungs")
     @classmethod
     def _ascending(cls, rungs: tuple[int, ...] | None) -> tuple[int, ...] | None:
-        if rungs is not None and list(rungs) != sorted(set(rungs)):
+        if rungs is not None and not _ascends(rungs):
             raise ValueError("rungs are numbers of evaluations in ascending order, each once")
         return rungs
 
@@ -304,6 +301,11 @@ class Tracking(BaseModel):
                 "address as MLFLOW_TRACKING_URI"
             )
         return uri
+
+
+def _ascends(numbers: Sequence[int]) -> bool:
+    """Whether each number is larger than the one before."""
+    return list(numbers) == sorted(set(numbers))
 
 
 def price_table(prices: Any) -> Mapping[str, tuple[float, float]]:

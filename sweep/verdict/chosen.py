@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sweep.errors import StoredSweepError
 from sweep.verdict.model import Arm, Comparison, Verdict
 
-__all__ = ["chosen_arm"]
+__all__ = ["cells_of", "chosen_arm"]
 
 
 def chosen_arm(found: Verdict, arm: str | None, name: str, rule: str) -> tuple[Comparison, Arm]:
@@ -23,16 +23,17 @@ def chosen_arm(found: Verdict, arm: str | None, name: str, rule: str) -> tuple[C
     if arm is not None:
         asked = [(each, one) for each, one in confirmed if one.cell == arm]
         if not asked:
-            raise StoredSweepError(f"no confirmed arm of {name!r} is {arm!r}; there are {_listed(confirmed)}")
+            raise StoredSweepError(f"no confirmed arm of {name!r} is {arm!r}; there are {cells_of(confirmed)}")
         return asked[0]
     best = [(each, each.best) for each in found.comparisons if each.best is not None]
     if len(best) > 1:
         raise StoredSweepError(
             f"{name!r} has {len(found.comparisons)} comparisons, each with a winner: choose one by --arm; the winners "
-            f"are {_listed(best)}"
+            f"are {cells_of(best)}"
         )
     return best[0]
 
 
-def _listed(arms: Sequence[tuple[Comparison, Arm]]) -> str:
+def cells_of(arms: Sequence[tuple[Comparison, Arm]]) -> str:
+    """The cells of arms in words, each once: an arm may take part in several comparisons."""
     return ", ".join(dict.fromkeys(arm.cell for _, arm in arms))

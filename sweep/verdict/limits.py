@@ -16,7 +16,7 @@ from trainable.recipes import RECIPES
 __all__ = ["each_arm", "is_searched", "limits", "some"]
 
 _FEW_DRAWS = 10
-_FEW_ROWS = 50
+_SMALL_TEST_PART = 50
 
 
 def limits(
@@ -59,7 +59,7 @@ def _few_rows(results: SweepResults, groups: Sequence[Group]) -> Iterator[str]:
     """On few rows even a large difference is one of two or three rows."""
     counts = {group.config.dataset.name: results.sweep.data.get(group.config.dataset.name) for group in groups}
     known = [data for data in counts.values() if data is not None and not data.folds]
-    few = [f"{data.name} ({data.test} rows)" for data in known if data.test < _FEW_ROWS]
+    few = [f"{data.name} ({data.test} rows)" for data in known if data.test < _SMALL_TEST_PART]
     if few:
         yield (
             f"the test part is small, so only large differences can be seen, and intervals are wider than 95 % asks "
