@@ -128,8 +128,10 @@ def _run(
     address: str | None,
     display: Display,
 ) -> RunResult:
-    tracker, uri = _tracker(spec, ledger)
+    uri = tracking_uri(spec.tracking.uri)
+    tracker = Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required)
     dispatcher = Dispatcher(ledger, spec, grid, slots=1, changed=_both(tracker.notify, display.changed))
+    conclusion = _Conclusion(spec, ledger, directory, tracker, display)
     trained, aborted, signalled = False, True, False
     training: Training = here
     with ExitStack() as ray:  # left last, when everything is on record: a cluster that has died may not let go
@@ -144,8 +146,7 @@ def _run(
                     joined = ray.enter_context(cluster(*wanted, tracker.start, tune_run.load))
                     logger.info("joined Ray: %s", joined)
                     training = here if joined.alone else refit_on(joined)
-                    evaluated = partial(_evaluated, ledger)
-                    with display.showing(ledger, dispatcher), report_prepared(evaluated):
+                    with display.showing(ledger, dispatcher), report_prepared(partial(_evaluated, ledger)):
                         tune_run.train(dispatcher, joined)
             aborted = False
         except KeyboardInterrupt:
@@ -154,23 +155,11 @@ def _run(
         finally:
             try:
                 ending = close(dispatcher, aborted=aborted)
-                report = None if ending.end is End.INTERRUPTED else _report(ledger, directory, tracker)
-                lacking: tuple[str, ...] = ()
-                if ending.end is End.FINISHED:
-                    keep = training if spec.refit and (trained or not directory.kept()) else None
-                    lacking = _kept_and_explained(spec, directory, tracker, display, keep, anew=trained)
-                    if keep is not None:
-                        report = _report(ledger, directory, tracker)  # once more, with the way to what is kept
+                report, lacking = conclusion.drawn(ending.end, training, trained=trained)
             finally:
                 projection = tracker.close(timeout=60)
     notes = (*(dispatcher.meter.without_effect if trained else ()), *lacking)
     return RunResult(ending, signalled, trained, ledger, grid, report, projection, uri, notes)
-
-
-def _tracker(spec: SweepSpec, ledger: Ledger) -> tuple[Tracker, str]:
-    """What pushes to MLflow, and its address."""
-    uri = tracking_uri(spec.tracking.uri)
-    return Tracker(ledger, experiment=spec.tracking.experiment, uri=uri, required=spec.tracking.required), uri
 
 
 @contextmanager
@@ -221,50 +210,74 @@ def _of_data(grid: Sequence[Cell]) -> Iterator[str]:
     yield from (f"{name}: {note}" for name, notes in data_notes(grid).items() for note in notes)
 
 
-def _report(ledger: Ledger, directory: SweepDirectory, tracker: Tracker) -> ReportFiles | None:
-    """Write the report and hand it to MLflow. It can be made again at any time, so its failure costs nothing else."""
-    from sweep.report import write_report
+@dataclass(frozen=True, slots=True)
+class _Conclusion:
+    """What is done once the trials of a run have ended: its report is written, its winners are kept and explained."""
 
-    try:
-        report = write_report(ledger.results(), directory.report, kept=directory.kept())
-    except Exception:
-        logger.exception("the report could not be written")
-        return None
-    tracker.log_artifact(directory.report)
-    tracker.describe(summary(report.verdict))
-    return report
+    spec: SweepSpec
+    ledger: Ledger
+    directory: SweepDirectory
+    tracker: Tracker
+    display: Display
+
+    def drawn(self, end: End, training: Training, *, trained: bool) -> tuple[ReportFiles | None, tuple[str, ...]]:
+        """The report, unless the run was interrupted, and a sentence for each winner of a finished sweep that could not
+        be kept or explained.
+
+        training: where winners are trained. trained: whether this run trained anything, and so may have new ones.
+        """
+        if end is End.INTERRUPTED:
+            return None, ()
+        report = self._report()
+        if end is not End.FINISHED:
+            return report, ()
+        keep = training if self.spec.refit and (trained or not self.directory.kept()) else None
+        lacking = self._kept_and_explained(keep, anew=trained)
+        if keep is not None:
+            report = self._report()  # once more, with the way to what is kept
+        return report, lacking
+
+    def _report(self) -> ReportFiles | None:
+        """Write the report and hand it to MLflow. It can be made again at any time, so its failure costs nothing
+        else."""
+        from sweep.report import write_report
+
+        try:
+            report = write_report(self.ledger.results(), self.directory.report, kept=self.directory.kept())
+        except Exception:
+            logger.exception("the report could not be written")
+            return None
+        self.tracker.log_artifact(self.directory.report)
+        self.tracker.describe(summary(report.verdict))
+        return report
+
+    def _kept_and_explained(self, keep: Training | None, *, anew: bool) -> tuple[str, ...]:
+        """Keep and explain the winners, until a request to stop ends it; a sentence for each that lacks.
+
+        keep: where winners are trained; None where none are to be kept.
+        """
+        stopped, lacking = threading.Event(), tuple[str, ...]()
+        with obeying(self.directory, drain=stopped.set, stop=stopped.set):
+            if keep is not None:
+                lacking = keep_winners(self.directory, told=self.display.told, stopped=stopped.is_set, training=keep)
+            if self.spec.explain and stopped.is_set():
+                explain = f"`python -m sweep explain {shlex.quote(str(self.directory.path))}`"
+                return *lacking, f"the winners are not explained: the sweep was told to stop; {explain} does it"
+            return lacking + (self._explained(anew=anew) if self.spec.explain else ())
+
+    def _explained(self, *, anew: bool) -> tuple[str, ...]:
+        """Explain the best arms, unless they are already and nothing was trained, and hand the pages to MLflow; a
+        sentence for each that could not be explained."""
+        from sweep.explain import explain_winners  # late, as few sweeps need it
+
+        lacking = explain_winners(self.directory) if anew or not self.directory.explained() else ()
+        if self.directory.explained():
+            self.tracker.log_artifact(self.directory.explanations)
+        return lacking
 
 
 def _evaluated(ledger: Ledger) -> bool:
     return any(record.evaluations for record in ledger.trials())
-
-
-def _kept_and_explained(
-    spec: SweepSpec, directory: SweepDirectory, tracker: Tracker, display: Display, keep: Training | None, *, anew: bool
-) -> tuple[str, ...]:
-    """Keep and explain the winners, until a request to stop ends it; a sentence for each that lacks.
-
-    keep: where winners are trained; None where none are to be kept.
-    """
-    stopped, lacking = threading.Event(), tuple[str, ...]()
-    with obeying(directory, drain=stopped.set, stop=stopped.set):
-        if keep is not None:
-            lacking = keep_winners(directory, told=display.told, stopped=stopped.is_set, training=keep)
-        if spec.explain and stopped.is_set():
-            explain = f"`python -m sweep explain {shlex.quote(str(directory.path))}`"
-            return *lacking, f"the winners are not explained: the sweep was told to stop; {explain} does it"
-        return lacking + (_explained(directory, tracker, anew=anew) if spec.explain else ())
-
-
-def _explained(directory: SweepDirectory, tracker: Tracker, *, anew: bool) -> tuple[str, ...]:
-    """Explain the best arms, unless they are already and nothing was trained, and hand the pages to MLflow; a sentence
-    for each that could not be explained."""
-    from sweep.explain import explain_winners  # late, as few sweeps need it
-
-    lacking = explain_winners(directory) if anew or not directory.explained() else ()
-    if directory.explained():
-        tracker.log_artifact(directory.explanations)
-    return lacking
 
 
 def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
