@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +28,10 @@ from sweep.explain.reliability_section import reliability, reliability_section
 from sweep.explain.slice_sections import error_section, flip_section, slice_section, sliced
 from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.sweep import DataRecord
-from sweep.report.chart import csv_text, json_text
+from sweep.report.chart import Row, csv_text, json_text
 from sweep.report.files import prepare_folder, write_figure, write_file
 from sweep.report.layout import render_document
+from sweep.report.section import Section
 from sweep.verdict import verdict
 from sweep.verdict.chosen import chosen_arm
 from sweep.verdict.wording import METRICS
@@ -125,10 +126,15 @@ def _check_rows(data: TextData, record: DataRecord | None, name: str) -> None:
         )
 
 
-def _write(
-    material: Material, predictions: ArmPredictions | None, worth: WorthLabelling | None, folder: Path, name: str
-) -> Path:
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Contents:
+    """What is written: the sections of the page, and by name the tables that lie beside it."""
+
+    sections: tuple[Section, ...]
+    tables: Mapping[str, Sequence[Row]]
+
+
+def _contents(material: Material, predictions: ArmPredictions | None, worth: WorthLabelling | None) -> _Contents:
     sure, lying = reliability(material), geometry_rows(material)
     arm, words = sliced(material), deciding_words(material, predictions)
     shown, shown_words = prediction_rows(predictions)
@@ -145,24 +151,32 @@ def _write(
         check_section(predictions),
         word_section(material, words),
     )
-    charts = [chart for section in sections for chart in section.charts]
+    tables = {"doubtful_labels": label_rows(material), "slices": arm.slices, "errors": arm.errors, "flips": arm.flips}
+    tables |= {"next_labels": next_rows(worth), "reliability": sure.rows, "geometry": lying}
+    tables |= {"predictions": shown, "words": shown_words, "checks": check_rows(predictions), "deciding_words": words}
+    return _Contents(sections=sections, tables=tables)
+
+
+def _write(
+    material: Material, predictions: ArmPredictions | None, worth: WorthLabelling | None, folder: Path, name: str
+) -> Path:
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    contents = _contents(material, predictions, worth)
+    charts = [chart for section in contents.sections for chart in section.charts]
     images = {chart.name: chart.images() for chart in charts}
     page = render_document(
         title=f"{name}: {material.arm.cell} explained",
         lead="Which labels look wrong, where does it err, and why?",
         notes=(_sentence(material),),
-        sections=sections,
+        sections=contents.sections,
         images=images,
         files="Each list lies beside this page as CSV and JSON, whole; each figure as PNG, CSV and JSON.",
     )
-    tables = {"doubtful_labels": label_rows(material), "slices": arm.slices, "errors": arm.errors, "flips": arm.flips}
-    tables |= {"next_labels": next_rows(worth), "reliability": sure.rows, "geometry": lying}
-    tables |= {"predictions": shown, "words": shown_words, "checks": check_rows(predictions), "deciding_words": words}
     try:
         prepare_folder(folder, images)
         for chart in charts:
             write_figure(folder / "figures", chart, images[chart.name])
-        for table, rows in tables.items():
+        for table, rows in contents.tables.items():
             write_file(folder / f"{table}.csv", csv_text(rows))
             write_file(folder / f"{table}.json", json_text(rows))
         return write_file(folder / "explain.html", page)
