@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from typing import TypeAlias
 
 from sweep.spec.presets import PRESETS
 
 __all__ = ["command_parser"]
+
+_Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -17,6 +20,15 @@ def command_parser() -> argparse.ArgumentParser:
         description="Find out which way of training a classifier works on few labels, and believe the answer.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run_and_plan(commands)
+    _add_stored(commands)
+    _add_predict(commands)
+    commands.add_parser("schema", help="print the JSON schema of specs, for editors")
+    return parser
+
+
+def _add_run_and_plan(commands: _Commands) -> None:
+    """The commands on a spec."""
     run = commands.add_parser("run", help="run a sweep, or resume it")
     plan = commands.add_parser("plan", help="show what a sweep would do and how long it would take")
     for command in (run, plan):
@@ -42,7 +54,10 @@ def command_parser() -> argparse.ArgumentParser:
     pace.add_argument(
         "--training-seconds", type=_positive, metavar="S", help="what one training takes there, instead of the timing"
     )
-    _add_stored(commands)
+
+
+def _add_predict(commands: _Commands) -> None:
+    """The command on a kept classifier."""
     predict = commands.add_parser("predict", help="classify the texts of a file by a kept classifier")
     predict.add_argument("folder", metavar="DIR", help="a folder that `refit` wrote")
     predict.add_argument("file", metavar="FILE", help="csv, tsv, json, jsonl or parquet")
@@ -57,11 +72,9 @@ def command_parser() -> argparse.ArgumentParser:
         metavar="P",
         help="leave rows of a lower probability to a person",
     )
-    commands.add_parser("schema", help="print the JSON schema of specs, for editors")
-    return parser
 
 
-def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_stored(commands: _Commands) -> None:
     """The commands on sweeps that have begun."""
     status = commands.add_parser("status", help="show what a running or finished sweep has found")
     stop = commands.add_parser("stop", help="stop a running sweep, from another terminal or machine; it can be resumed")
@@ -74,6 +87,21 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     sync = commands.add_parser("sync", help="push to MLflow what is missing there")
     fetch = commands.add_parser("fetch", help="bring a sweep from a cluster to this machine, its runs included")
     fetch.add_argument("--cluster", metavar="FILE", required=True, help="the cluster's file")
+    refit, explain, check = _add_refit(commands), _add_explain(commands), _add_check(commands)
+    export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
+    for command in (status, stop, report, ui):
+        command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
+    for command in (status, stop, report, refit, explain, check, sync, fetch, export):
+        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
+    into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
+    into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
+    for command in (export, into):
+        command.add_argument("file", metavar="FILE", help="the JSON file")
+    for command in (status, stop, report, refit, explain, check, sync, fetch, export, into):
+        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+
+
+def _add_refit(commands: _Commands) -> argparse.ArgumentParser:
     refit = commands.add_parser("refit", help="train the winner on all labelled rows, and keep it as a classifier")
     refit.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     refit.add_argument(
@@ -93,6 +121,10 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     where.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
     where.add_argument("--address", help="train on a node of this Ray cluster (default: in this process)")
     refit.add_argument("--called", default="", help=argparse.SUPPRESS)
+    return refit
+
+
+def _add_explain(commands: _Commands) -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", help="which labels look wrong, where does an arm err, and why?")
     explain.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")
@@ -108,6 +140,10 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         metavar="N",
         help="train so many draws once more, to explain single predictions (default: 2; 0: train nothing)",
     )
+    return explain
+
+
+def _add_check(commands: _Commands) -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="is a sweep's winner at least as good as another's? Ends with 0 or 1")
     check.add_argument("--against", metavar="NAME|DIR", required=True, help="the sweep to compare with")
     check.add_argument(
@@ -118,17 +154,7 @@ def _add_stored(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         ("--old-arm", "other sweep", "the best ones"),
     ):
         check.add_argument(option, metavar="CELL", help=f"which arm of the {whose} (default: {best})")
-    export = commands.add_parser("export", help="write a sweep, with all of its ledger, into one JSON file")
-    for command in (status, stop, report, ui):
-        command.add_argument("--cluster", metavar="FILE", help="on the cluster that `ray up FILE` has started")
-    for command in (status, stop, report, refit, explain, check, sync, fetch, export):
-        command.add_argument("sweep", metavar="NAME|DIR", help="a sweep's name, or its folder")
-    into = commands.add_parser("import", help="take a sweep from such a file into a new ledger")
-    into.add_argument("--ledger", metavar="URL", help="a postgresql:// address (default: a journal file in its folder)")
-    for command in (export, into):
-        command.add_argument("file", metavar="FILE", help="the JSON file")
-    for command in (status, stop, report, refit, explain, check, sync, fetch, export, into):
-        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+    return check
 
 
 def _positive(text: str) -> float:
