@@ -20,19 +20,12 @@ from sweep.scheduling.dispatcher import Dispatcher
 from sweep.search.selection import Replicate, finalists, wanted, winner
 from sweep.spec.blocks import Confirm, Protocol
 from tests.sweeps.grid import evaluated, grid, spec
+from tests.sweeps.started_dispatcher import dispatcher
 from trainable.draws import CONFIRMATION_START as FIRST
 from trainable.draws import MAX_REPLICATES
 from trainable.outcomes import Evaluation, Outcome
 
 THREE: dict[str, Any] = {"confirm": {"draws": 3, "reseeded": 1}}
-
-
-def dispatcher(path: Path, slots: int = 2, **changes: Any) -> Dispatcher:
-    ledger = Ledger(open_storage(path / "journal", write=True), "small")
-    ledger.begin(spec(**changes).resolved(), grid(**changes), {})
-    made = Dispatcher(ledger, spec(**changes), grid(**changes), slots=slots, changed=lambda key: None)
-    made.start()
-    return made
 
 
 def scored(assignment: Assignment, accuracy: float) -> Evaluation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -17,23 +16,9 @@ from sweep.ledger.storage import open_storage
 from sweep.records.trial import outcomes
 from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
-from tests.sweeps.grid import evaluated, grid, spec
+from tests.sweeps.grid import evaluated
+from tests.sweeps.started_dispatcher import dispatcher
 from trainable.outcomes import Evaluation, Outcome
-
-
-def dispatcher(path: Path, slots: int = 2, clock: Any = None, **changes: Any) -> Dispatcher:
-    ledger = Ledger(open_storage(path / "journal", write=True), "small")
-    ledger.begin(spec(**changes).resolved(), grid(**changes), {})
-    made = Dispatcher(
-        ledger,
-        spec(**changes),
-        grid(**changes),
-        slots=slots,
-        changed=lambda key: None,
-        clock=clock or time.monotonic,
-    )
-    made.start()
-    return made
 
 
 def work(each: Dispatcher, assignment: Assignment, replicates: int = 2, upto: int = 99) -> None:

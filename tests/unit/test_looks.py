@@ -12,8 +12,6 @@ import pytest
 from scipy import special
 
 from sweep.cli.plan import _confirmation
-from sweep.ledger.ledger import Ledger
-from sweep.ledger.storage import open_storage
 from sweep.records.results import SweepResults
 from sweep.scheduling.assignment import Assignment
 from sweep.scheduling.dispatcher import Dispatcher
@@ -22,7 +20,8 @@ from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.course import Ended
 from sweep.verdict.looks import Bounds, conditional_power
 from sweep.verdict.statistics import LEVEL
-from tests.sweeps.grid import evaluated, grid, spec
+from tests.sweeps.grid import evaluated, spec
+from tests.sweeps.started_dispatcher import dispatcher
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START as FIRST
 from trainable.outcomes import Evaluation
@@ -170,15 +169,6 @@ IN_LOOKS: dict[str, Any] = {
 }
 
 
-def dispatcher(path: Path) -> Dispatcher:
-    path.mkdir(exist_ok=True)
-    ledger = Ledger(open_storage(path / "journal", write=True), "small")
-    ledger.begin(spec(**IN_LOOKS).resolved(), grid(**IN_LOOKS), {})
-    made = Dispatcher(ledger, spec(**IN_LOOKS), grid(**IN_LOOKS), slots=3, changed=lambda key: None)
-    made.start()
-    return made
-
-
 def work(each: Dispatcher, assignment: Assignment, gain: float) -> None:
     """Report scores that depend on cell and draw alone."""
     cell = assignment.record.split("#")[0]
@@ -212,7 +202,7 @@ def draws(each: Dispatcher) -> dict[str, list[int]]:
 @pytest.mark.lengthy
 @pytest.mark.parametrize("gain", [0.0, 0.06, 0.5])
 def test_arms_stop_at_a_look_and_the_baseline_with_the_last_of_them(tmp_path: Path, gain: float) -> None:
-    each = dispatcher(tmp_path)
+    each = dispatcher(tmp_path, slots=3, **IN_LOOKS)
     drain(each, gain)
     assert each.exhausted
     found = draws(each)
@@ -227,17 +217,17 @@ def test_arms_stop_at_a_look_and_the_baseline_with_the_last_of_them(tmp_path: Pa
 
 @pytest.mark.lengthy
 def test_an_interrupted_sweep_decides_the_same(tmp_path: Path) -> None:
-    whole = dispatcher(tmp_path / "whole")
+    whole = dispatcher(tmp_path / "whole", slots=3, **IN_LOOKS)
     drain(whole, 0.06)
     rng = random.Random(0)
-    each = dispatcher(tmp_path / "killed")
+    each = dispatcher(tmp_path / "killed", slots=3, **IN_LOOKS)
     while not each.exhausted:
         running = [assignment for _ in range(3) if (assignment := each.next()) is not None]
         rng.shuffle(running)
         for assignment in running[: rng.randint(0, 3)]:
             work(each, assignment, 0.06)
         if rng.random() < 0.3:
-            each = dispatcher(tmp_path / "killed")  # what ran is lost
+            each = dispatcher(tmp_path / "killed", slots=3, **IN_LOOKS)  # what ran is lost
         else:
             for assignment in list(running):
                 if assignment.key in each.running:
