@@ -205,8 +205,8 @@ def _fewer_draws(ledger: Ledger, spec: SweepSpec) -> Iterator[str]:
 
 
 def _of_data(grid: Sequence[Cell]) -> Iterator[str]:
-    """What was dropped or assumed in reading the data, as `plan` says it, and which are longer than what trials read of
-    them: a method at chance may owe it to that alone."""
+    """What was dropped or assumed in reading the data, as `plan` says it, and how many texts are longer than what
+    trials read of them, which alone can leave a method at chance."""
     yield from (f"{name}: {note}" for name, notes in data_notes(grid).items() for note in notes)
 
 

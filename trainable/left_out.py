@@ -101,9 +101,10 @@ def answered(config: TrialConfig, left_out: Sequence[LeftOut], counts_C: NDArray
 def row_weights(labels_N: NDArray[np.int64], counts_C: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return how much each scored row counts, 1 on average, so that classes are as frequent as among all rows.
 
-    Folds hold as many rows of a rare class as they can, so that where one fold alone is scored, half of the rows of a
-    class of two are in it, and a fifth of those of a large one. A class of which no row is scored counts for nothing.
     counts_C: of all rows.
+
+    Where one of five folds is scored, it holds one row of a class of two, which is half of them, but a fifth of a large
+    class: without weights rare classes would count for too much. A class of which no row is scored counts for nothing.
     """
     scored_C = np.bincount(labels_N, minlength=len(counts_C))
     times_N = counts_C[labels_N] / scored_C[labels_N]

@@ -96,9 +96,9 @@ class Cell:
         yield from self._choosing("encoder", "encoder_revision", "lora_rank")
 
     def hardest(self) -> Iterator[TrialConfig]:
-        """Configurations of which one is refused if any trial of the cell would be: with each encoder and embedding,
-        the longest input, the smallest batch, the metric loss at its largest weight, and most layers frozen, new or
-        changed otherwise."""
+        """Configurations that stand for all trials of the cell where it is checked: if any trial would be refused, one
+        of these is. They have each encoder and embedding, the longest input, the smallest batch, the metric loss at its
+        largest weight, and most layers frozen, new or changed otherwise."""
         ends = {"max_length": max, "batch_size": min, "beta": min}
         ends |= {"frozen_layers": max, "new_layers": max, "layer_decay": min, "lora_rank": max}
         yield from self._choosing("encoder", "encoder_revision", "embedding", **ends)

@@ -4,9 +4,9 @@ Accuracy is such a mean. The F1 scores are not, so a row contributes the score p
 would change if the row weighed more (the infinitesimal jackknife: Efron & Stein, 1981, doi:10.1214/aos/1176345462).
 
 In macro F1 every class counts alike, and a class of one row has the F1 of that row, whatever it weighs: the row would
-have no influence, and its luck would go unseen. So a row of a class of n test rows is held against the F1 of its class
-and, with the weight min(1, 3 / n), the mean of all classes, as strata of one unit are put together with others
-(collapsed strata: Cochran, 1977, Sampling Techniques, section 5A.12).
+have no influence, and its luck would go unseen. So a row is compared with a mixture of the F1 of its class and of the
+mean of all classes, the latter with the weight min(1, 3 / n) in a class of n test rows. Surveys put strata of one unit
+together with others for the same reason (collapsed strata: Cochran, 1977, Sampling Techniques, section 5A.12).
 
 Shapes: T test rows, C classes.
 """

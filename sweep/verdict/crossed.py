@@ -9,9 +9,9 @@ doi:10.1097/00004424-199209000-00015), with the degrees of freedom of Satterthwa
     V = (draws' mean square + rows' mean square - residual mean square) / (N T)
 
 It is at least what draws alone, and what rows alone, would give, which is conservative where one of the two hardly
-matters. Where all rows agree, the next one may not, nor where a few do not: while half of the rows or more were never
-seen to differ, it is at least what it would be if one of T + 2 rows differed by 1, the step of a right answer from a
-wrong one. That least variance fades as rows are seen to differ, which then tell of the next ones by themselves.
+matters. Rows that all agree do not prove that the next one would. So while half of the rows or more were never seen to
+differ, V is at least what it would be if one of T + 2 rows differed by 1, the step from a wrong answer to a right one.
+That least variance fades as more rows are seen to differ: they tell by themselves what to expect of the next ones.
 
 Where each draw tests a part of the rows, values are NaN elsewhere, and `sweep.verdict.repeated` counts.
 

@@ -69,8 +69,10 @@ def draws_needed(difference: float, sd: float, level: float = LEVEL) -> int | No
 
 
 def resolving(found: Components | RepeatedParts, level: float = LEVEL) -> tuple[int | None, int | None]:
-    """The draws, on the present test rows, and the test rows, with the present draws, with which a mean difference as
-    large as the observed one would be significant at `level` with the power `POWER`; None where 100,000 do not suffice.
+    """How many draws, and how many test rows, would resolve a mean difference as large as the observed one.
+
+    Returns the number of draws on the present test rows, and the number of test rows with the present draws, with which
+    it would be significant at `level` with the power `POWER`; None where 100,000 do not suffice.
 
     By the normal approximation: the variance of the mean must fall to (mean / (z of the level + z of the power))^2.
     """
@@ -95,9 +97,11 @@ def _resolved(found: Components | RepeatedParts, level: float) -> float:
 
 
 def affordable(found: Components | RepeatedParts, margin: float, level: float = LEVEL) -> tuple[int | None, int | None]:
-    """The draws, on the present test rows, and the test rows, with the present draws, with which equal arms would be
-    shown to differ by less than `margin`, a share, by a one-sided test at `level` with the power `POWER`; None where
-    100,000 do not suffice."""
+    """How many draws, and how many test rows, would show that equal arms differ by less than `margin`, a share.
+
+    Returns the number of draws on the present test rows, and the number of test rows with the present draws, with which
+    a one-sided test at `level` would show it with the power `POWER`; None where 100,000 do not suffice.
+    """
     variance = (margin / (_z(level) + _z(1 - POWER))) ** 2
     return _whole(found.draws_for(variance)), _whole(found.rows_for(variance))
 

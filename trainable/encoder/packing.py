@@ -1,11 +1,11 @@
 """An encoder's pass over the tokens of a batch without its padding.
 
-Half of a few-shot batch is padding, since its rows are as long as they come. On a CPU, which computes as long as there
-are numbers, leaving it out saves that half; a GPU replays a graph of one shape instead (`graphs`). Within the layers
-all real tokens stand one after the other in a single row, with the positions that they have in their own rows, and
-each attention takes them apart, rows of like length together, so that no token sees another row. Behind the layers
-stands the padded batch again, for the model's own head and whoever else reads it. The states of real tokens are those
-of the padded batch.
+Half of a few-shot batch is padding, since its rows differ in length. A CPU takes time in proportion to the numbers
+that it computes, so leaving the padding out saves that half; a GPU replays a graph of one shape instead (`graphs`).
+Within the layers the real tokens of all rows stand one after the other in a single row, with the positions that they
+have in their own rows. Each attention takes the rows apart again, those of like length together, so that no token sees
+another row. After the layers the batch is padded again, for the model's own head and whoever else reads it. The states
+of real tokens are those that the padded batch would have.
 
 Shapes: B rows, T tokens of the longest one, M real tokens of all rows, H heads, E numbers of a head, D embedding size;
 of a group G rows, T tokens of its longest one, m real tokens.

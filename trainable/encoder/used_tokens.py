@@ -1,10 +1,10 @@
 """Training of the token embeddings that a draw's rows contain, in place of the whole vocabulary's.
 
 A few-shot sample has some hundred tokens of a vocabulary of 30,000 to 250,000. The others have no gradient: a step of
-the optimiser only lets them decay, but reads and writes their gradient and moments, which is a fifth of a step of
-MiniLM on a CPU, more of a multilingual encoder, and three times the memory of the embeddings. So a small matrix of the
-used tokens is trained, and written back before anybody else reads the embeddings; decay of the others is made up for
-then.
+the optimiser only lets them decay. It reads and writes their gradient and moments all the same, which takes a fifth of
+a step of MiniLM on a CPU, more of a multilingual encoder, and three times the memory of the embeddings. So a small
+matrix of the used tokens is trained, and written back before anybody else reads the embeddings. The other tokens then
+get the decay that they have missed.
 
 Shapes: V tokens of the vocabulary, U of them used, D size of an embedding, B rows of T tokens.
 """
