@@ -29,7 +29,7 @@ from sweep.explain.slice_sections import error_section, flip_section, slice_sect
 from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.sweep import DataRecord
 from sweep.report.chart import Row, csv_text, json_text
-from sweep.report.files import prepare_folder, write_figure, write_file
+from sweep.report.files import in_writable, prepare_folder, write_figure, write_file
 from sweep.report.layout import render_document
 from sweep.report.section import Section
 from sweep.verdict import verdict
@@ -172,7 +172,7 @@ def _write(
         images=images,
         files="Each list lies beside this page as CSV and JSON, whole; each figure as PNG, CSV and JSON.",
     )
-    try:
+    with in_writable(folder, "an explanation"):
         prepare_folder(folder, images)
         for chart in charts:
             write_figure(folder / "figures", chart, images[chart.name])
@@ -180,11 +180,6 @@ def _write(
             write_file(folder / f"{table}.csv", csv_text(rows))
             write_file(folder / f"{table}.json", json_text(rows))
         return write_file(folder / "explain.html", page)
-    except OSError as error:
-        raise FolderError(
-            f"the folder of an explanation must be writable; {folder} is not ({error.strerror or error}); make room, "
-            "or choose another place with --out"
-        ) from error
 
 
 def _sentence(material: Material) -> str:

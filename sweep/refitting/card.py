@@ -43,17 +43,9 @@ def model_card(
     assert arm.winner is not None, "a confirmed arm has a winner"
     config = arm.winner.config
     classifier = refitted.classifier
-    metadata = {
-        **({"library_name": "transformers"} if _is_own(refitted) else {}),  # whose pipeline the hub would offer
-        "pipeline_tag": "text-classification",
-        "base_model": Path(config.encoder).name if Path(config.encoder).is_absolute() else config.encoder,
-        "tags": ["few-shot", "text-classification", config.method],
-        "license": "other",
-        "license_name": "to-be-filled-in",
-    }
     parts = [
         "---",
-        yaml.safe_dump(metadata, sort_keys=False, allow_unicode=True).rstrip(),
+        yaml.safe_dump(_metadata(refitted, config), sort_keys=False, allow_unicode=True).rstrip(),
         "---",
         f"# {comparison.dataset}: {len(classifier.labels)} classes, {config.method}",
         f"A classifier of {_texts(config, classifier.paired)} into "
@@ -78,6 +70,18 @@ def model_card(
         "those that it was scored on. Licences of data and encoder are for its owner to fill in above.",
     ]
     return "\n\n".join(part for part in parts if part).replace("---\n\nlibrary", "---\nlibrary", 1) + "\n"
+
+
+def _metadata(refitted: Refitted, config: TrialConfig) -> dict[str, str | list[str]]:
+    """What the Hugging Face hub reads of the card."""
+    return {
+        **({"library_name": "transformers"} if _is_own(refitted) else {}),  # whose pipeline the hub would offer
+        "pipeline_tag": "text-classification",
+        "base_model": Path(config.encoder).name if Path(config.encoder).is_absolute() else config.encoder,
+        "tags": ["few-shot", "text-classification", config.method],
+        "license": "other",
+        "license_name": "to-be-filled-in",
+    }
 
 
 def _origin(comparison: Comparison, arm: Arm) -> str:

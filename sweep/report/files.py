@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sweep.errors import FolderError
 from sweep.report.chart import Chart, Images
 
-__all__ = ["prepare_folder", "write_figure", "write_file"]
+__all__ = ["in_writable", "prepare_folder", "write_figure", "write_file"]
+
+
+@contextmanager
+def in_writable(folder: Path, what: str) -> Iterator[None]:
+    """Raise FolderError where a folder turns out not to be writable. what: is written there, as `a report`."""
+    try:
+        yield
+    except OSError as error:
+        raise FolderError(
+            f"the folder of {what} must be writable; {folder} is not ({error.strerror or error}); make room, or choose "
+            "another place with --out"
+        ) from error
 
 
 def prepare_folder(folder: Path, names: Collection[str]) -> None:

@@ -11,11 +11,10 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.errors import FolderError
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
 from sweep.records.trial import TrialRecord
-from sweep.report.files import prepare_folder, write_figure, write_file
+from sweep.report.files import in_writable, prepare_folder, write_figure, write_file
 from sweep.report.page import render_page
 from sweep.report.rows import to_csv
 from sweep.report.search_sections import search_sections
@@ -70,7 +69,7 @@ def write_report(results: SweepResults, folder: Path, *, kept: Sequence[Path] = 
     table = result_table(found, metric)
     links = {each.name: os.path.relpath(each / "README.md", folder) for each in kept}
     page = render_page(results, found, table, sections, images, links)
-    try:
+    with in_writable(folder, "a report"):
         prepare_folder(folder, images)
         return ReportFiles(
             verdict=found,
@@ -87,11 +86,6 @@ def write_report(results: SweepResults, folder: Path, *, kept: Sequence[Path] = 
                 write_file(folder / "results.json", results.to_json()),
             ),
         )
-    except OSError as error:
-        raise FolderError(
-            f"the folder of a report must be writable; {folder} is not ({error.strerror or error}); make room, or "
-            "choose another place with --out"
-        ) from error
 
 
 def verdict_json(found: Verdict) -> str:

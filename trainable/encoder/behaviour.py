@@ -73,26 +73,17 @@ def observe(
     Raises EncoderError if the encoder cannot score them, or if a row's outputs depend on the rows beside it.
     """
     model.to("cpu")  # type: ignore[arg-type]  # the library's wrapper hides the signature
-    with _undisturbed(model):
-        try:
-            rows = _rows(tokenizer, lengths)
-            together = _outputs(model, rows, *range(len(lengths)))
-            alone = [_outputs(model, rows, row) for row in range(len(lengths) - 1)]
-            behaviour = Behaviour(
-                embedding_size=int(together[1].shape[2]),
-                first_token_sees=_first_token_sees(model, rows),
-                first_position=_first_position(model, rows, together) if fully else None,
-                bears_bf16=fully and _bears_bf16(model, rows, alone[0]),
-                body_alone=not fully or _body_alone(model, rows, together[1]),
-            )
-        except MemoryError:
-            raise
-        except Exception as error:  # each architecture has code of its own
-            said = " ".join(str(error).split("\n")[0].split())
-            raise EncoderError(
-                f"an encoder must score rows of {lengths[-1]} tokens; {name!r} ({model.config.model_type}) does not "
-                f"({type(error).__name__}: {said}): lower max_length, or choose another encoder"
-            ) from error
+    with _undisturbed(model), _failing_in_words(name, model, lengths[-1]):
+        rows = _rows(tokenizer, lengths)
+        together = _outputs(model, rows, *range(len(lengths)))
+        alone = [_outputs(model, rows, row) for row in range(len(lengths) - 1)]
+        behaviour = Behaviour(
+            embedding_size=int(together[1].shape[2]),
+            first_token_sees=_first_token_sees(model, rows),
+            first_position=_first_position(model, rows, together) if fully else None,
+            bears_bf16=fully and _bears_bf16(model, rows, alone[0]),
+            body_alone=not fully or _body_alone(model, rows, together[1]),
+        )
     if not all(bool(outputs.isfinite().all()) for outputs in together):  # a training will say so, as diverged
         return Behaviour(behaviour.embedding_size, first_token_sees=True)
     if _leak(alone, together) > 1:
@@ -120,6 +111,21 @@ def _undisturbed(model: PreTrainedModel) -> Iterator[None]:
             yield
         finally:
             model.train(training)
+
+
+@contextmanager
+def _failing_in_words(name: str, model: PreTrainedModel, longest: int) -> Iterator[None]:
+    """Raise EncoderError where the encoder cannot score rows of up to so many tokens, but for lack of memory."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # each architecture has code of its own
+        said = " ".join(str(error).split("\n")[0].split())
+        raise EncoderError(
+            f"an encoder must score rows of {longest} tokens; {name!r} ({model.config.model_type}) does not "
+            f"({type(error).__name__}: {said}): lower max_length, or choose another encoder"
+        ) from error
 
 
 def _rows(tokenizer: PreTrainedTokenizerBase, lengths: Sequence[int]) -> TokenisedRows:
