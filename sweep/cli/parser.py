@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from math import inf, nan
 from typing import TypeAlias
 
 from sweep.spec.presets import PRESETS
@@ -158,9 +159,9 @@ def _add_check(commands: _Commands) -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be more than 0; received {text}")
+    number = _number(text)
+    if not 0 < number < inf:
+        raise argparse.ArgumentTypeError(f"must be a number of more than 0; received {text}")
     return number
 
 
@@ -168,15 +169,20 @@ def _up_to(most: int) -> Callable[[str], float]:
     """What reads an option that is a number from 0 to `most`."""
 
     def read(text: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = -1.0
+        number = _number(text)
         if not 0 <= number <= most:
             raise argparse.ArgumentTypeError(f"must be from 0 to {most}; received {text}")
         return number
 
     return read
+
+
+def _number(text: str) -> float:
+    """What a text says, NaN if that is no number."""
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 def _whole_from(least: int) -> Callable[[str], int]:

@@ -75,6 +75,27 @@ def test_help_and_misuse_answer_before_anything_large_is_imported(command: list[
     assert done.stdout.splitlines()[-1] == "imported []"
 
 
+@pytest.mark.parametrize(
+    ("command", "rule"),
+    [
+        (["plan", "--training-seconds"], "must be a number of more than 0"),
+        (["predict", "model", "file.csv", "--abstain-below"], "must be from 0 to 1"),
+        (["check", "new", "--against", "old", "--margin"], "must be from 0 to 100"),
+        (["explain", "mine", "--draws"], "must be a whole number from 0"),
+        (["refit", "mine", "--out", "model", "--shots"], "must be a whole number from 1"),
+    ],
+    ids=lambda words: words[-1] if isinstance(words, list) else None,
+)
+@pytest.mark.parametrize("wrong", ["abc", "nan", "-1"])
+def test_an_option_that_takes_a_number_says_which(
+    command: list[str], rule: str, wrong: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([*command, wrong])
+    assert ended.value.code == 2
+    assert f"{rule}; received {wrong}" in capsys.readouterr().err
+
+
 def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     schema = json.loads(capsys.readouterr().out)
