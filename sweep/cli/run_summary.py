@@ -16,7 +16,7 @@ from rich.console import Console
 
 from sweep.addresses import redacted
 from sweep.display.cells_table import print_cells
-from sweep.display.formats import duration
+from sweep.display.formats import durations
 from sweep.driver import RunResult
 from sweep.ledger.directory import SweepDirectory
 from sweep.ledger.ledger import Ledger
@@ -77,8 +77,9 @@ def _print_notes(console: Console, notes: Sequence[str]) -> None:
 def _used(ledger: Ledger) -> tuple[str, str]:
     seconds = spent(ledger.trials(), ledger.confirmations())
     parts = {"search": seconds.search, "confirmation": seconds.confirmation, "discarded": seconds.discarded}
-    told = ", ".join(f"{duration(value)} {name}" for name, value in parts.items() if value)
-    return "used", f"{duration(seconds.total)} of workers, training and scoring ({told or 'nothing yet'})"
+    whole, shown = durations(list(parts.values()))
+    told = ", ".join(f"{each} {name}" for each, name in zip(shown, parts, strict=True) if parts[name])
+    return "used", f"{whole} of workers, training and scoring ({told or 'nothing yet'})"
 
 
 def _directions(

@@ -11,7 +11,7 @@ import numpy as np
 from sweep.verdict.collapses import allowing_for_collapses
 from sweep.verdict.comparisons import arm_difference
 from sweep.verdict.model import Arm, Comparison
-from sweep.verdict.numbers import rounded
+from sweep.verdict.numbers import interval, points, rounded
 from sweep.verdict.power import affordable
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, noninferiority_p
@@ -79,9 +79,9 @@ class Check:
         metric = None if self.new.winner is None else self.new.winner.config.metric
         named = "" if metric in (None, "accuracy") else f", {METRICS[metric]}"
         new, old = (f"{arm.method} {_percent(arm)}" for arm in (self.new, self.old))
-        text = f"{self.title}{named}: {new} against {old}: {100 * found.mean:+.1f} points"
+        text = f"{self.title}{named}: {new} against {old}: {points(found.mean, sign=True)}"
         if found.n > 1:
-            text += f" (95 % interval {100 * found.low:.1f} to {100 * found.high:.1f}, {found.n} draws)"
+            text += f" ({interval(found)}, {found.n} draws)"
         return f"{text}: {self.finding}{self._meaning(margin)}{self._named()}"
 
     def _named(self) -> str:

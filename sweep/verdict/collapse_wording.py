@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from sweep.verdict.collapse import unseen_cost
 from sweep.verdict.limits import some
 from sweep.verdict.model import Arm, Comparison
+from sweep.verdict.numbers import interval, is_nothing, points
 
 __all__ = ["collapse_cautions", "failing_to_train"]
 
@@ -20,11 +21,12 @@ def failing_to_train(first: Arm, base: Arm) -> str:
     text, lead = f" {' and '.join(rates)}", first.trained_lead
     if lead is None:
         return f"{text}."
-    mean, low, high = (f"{100 * value:.1f}" for value in (abs(lead.mean), lead.low, lead.high))
-    apart = f"{'ahead of' if lead.mean > 0 else 'behind'} {base.method} by {mean} points"
-    where = apart if float(mean) else f"as good as {base.method}"
+    if is_nothing(lead.mean):
+        where = f"has the same mean as {base.method}"
+    else:
+        where = f"is {'ahead of' if lead.mean > 0 else 'behind'} {base.method}, {points(lead.mean, sign=True)}"
     others = "where both train" if first.trains == base.trains == "encoder" else "in the other draws"
-    return f"{text}; {others}, {first.method} is {where} (95 % interval {low} to {high})."
+    return f"{text}; {others}, {first.method} {where} ({interval(lead)})."
 
 
 def _fails(arm: Arm) -> str:

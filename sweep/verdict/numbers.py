@@ -7,7 +7,18 @@ from math import floor, log10
 from sweep.verdict.model import Arm
 from sweep.verdict.statistics import Difference, Summary
 
-__all__ = ["difference_of", "interval", "lead", "p_value", "percent", "points", "rounded", "score"]
+__all__ = [
+    "difference_of",
+    "interval",
+    "is_nothing",
+    "lead",
+    "p_value",
+    "percent",
+    "points",
+    "rounded",
+    "score",
+    "span",
+]
 
 
 def difference_of(arm: Arm) -> Difference:
@@ -28,10 +39,18 @@ def score(summary: Summary) -> str:
 
 
 def interval(found: Summary | Difference) -> str:
-    """An interval in percent or points: `95 % interval 70.0 to 74.8`."""
+    """An interval in percent, `95 % interval 70.0 to 74.8`, or of a difference in points, with signs."""
     if found.n == 1:
         return "one draw"
+    if isinstance(found, Difference):
+        return f"95 % interval {span(found.low, found.high)}"
     return f"95 % interval {_hundredths(found.low)} to {_hundredths(found.high)}"
+
+
+def span(low: float, high: float) -> str:
+    """The ends of an interval of a difference, in points: `-1.5 to +2.7`. Both ends have their signs, as the difference
+    beside them has, so that nobody takes what a method is behind by for what its interval is of."""
+    return f"{_signed(low)} to {_signed(high)}"
 
 
 def percent(share: float) -> str:
@@ -41,8 +60,18 @@ def percent(share: float) -> str:
 
 def points(share: float, *, sign: bool = False) -> str:
     """`4.1 points`, or with a sign `+4.1 points`."""
-    plus = "+" if sign and share >= 0 else ""
-    return f"{plus}{_hundredths(share)} points"
+    return f"{_signed(share) if sign else _hundredths(share)} points"
+
+
+def is_nothing(share: float) -> bool:
+    """Whether it would be shown as 0.0 points."""
+    return float(_hundredths(share)) == 0
+
+
+def _signed(share: float) -> str:
+    """`+4.1`, `-4.1`; nothing has no sign."""
+    shown = _hundredths(share)
+    return f"+{shown}" if float(shown) > 0 else shown
 
 
 def _hundredths(share: float) -> str:

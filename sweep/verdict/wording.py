@@ -11,7 +11,18 @@ from sweep.verdict.collapse_wording import failing_to_train
 from sweep.verdict.course import Ended
 from sweep.verdict.crossed import Components
 from sweep.verdict.model import Arm, Comparison
-from sweep.verdict.numbers import difference_of, interval, lead, p_value, percent, points, rounded, score
+from sweep.verdict.numbers import (
+    difference_of,
+    interval,
+    is_nothing,
+    lead,
+    p_value,
+    percent,
+    points,
+    rounded,
+    score,
+    span,
+)
 from sweep.verdict.power import MANY_DRAWS
 from sweep.verdict.repeated import RepeatedParts
 from sweep.verdict.statistics import Summary
@@ -162,7 +173,7 @@ def _undecided(
     shown = "is shown to be better than" if len(open_arms) < len(others) else "can be told from"
     result = f"No {base.kind} {shown}"
     first = best if best in open_arms else max(open_arms, key=lead)
-    if abs(lead(first)) < 0.0005:  # which would be shown as a lead of 0.0 points
+    if is_nothing(lead(first)):
         same = f"{first.method}, the best of the others, has the same mean, {percent(mean.mean)}"
         return f"{result} {base.method}: {same} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
     if best is base:
@@ -173,7 +184,7 @@ def _undecided(
         )
     else:
         text = f"{result} {base.method}: the best, {first.method}, is ahead"
-    return f"{text} by {points(abs(lead(first)))} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
+    return f"{text}, {points(lead(first), sign=True)} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
 
 
 def _hopeless(arm: Arm) -> str:
@@ -244,10 +255,9 @@ def _flattered(comparison: Comparison, largest: Arm) -> str:
     found, seen = comparison.named_best, lead(largest)
     if found is None or seen <= 0 or points(found.mean) == points(seen):
         return ""
-    low, high = (f"{100 * limit:.1f}" for limit in (found.low, found.high))
     return (
         f" As the largest of {found.of} differences, that of {largest.method} flatters: allowing for that, its "
-        f"estimate is {points(found.mean, sign=True)} ({low} to {high})."
+        f"estimate is {points(found.mean, sign=True)} ({span(found.low, found.high)})."
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from sweep.display.cells_table import best_trial, print_cells
-from sweep.display.formats import counted, duration
+from sweep.display.formats import counted, duration, durations
 from sweep.display.progress import Progress, _end, remaining_seconds
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
@@ -126,6 +126,20 @@ def test_the_final_table(ledger: Ledger) -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3599.6, "1:00:00"), (11220, "3:07:00")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole", "shown"),
+    [
+        ((2.6, 1.5, 0.0), "0:04", ["0:03", "0:01", "0:00"]),
+        ((3.4, 2.4), "0:06", ["0:04", "0:02"]),
+        ((0.4, 0.4, 0.4), "0:01", ["0:01", "0:00", "0:00"]),
+        ((59.6, 3600.0), "1:01:00", ["1:00", "1:00:00"]),
+        ((), "0:00", []),
+    ],
+)
+def test_parts_of_a_time_add_up_to_the_whole_as_shown(parts: tuple[float, ...], whole: str, shown: list[str]) -> None:
+    assert durations(parts) == (whole, shown)
 
 
 def test_cheap_trials_are_little_of_the_work(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from sweep.records.spent import Spent
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.collapse import Mixture
 from sweep.verdict.named_best import NamedBest
+from sweep.verdict.numbers import span
 from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
 from tests.sweeps.synthetic_results import synthetic_results
@@ -74,14 +75,14 @@ def _led(like: Arm, loss: str, lead: float, p_value: float, needed: int | None, 
 
 def test_a_win() -> None:
     assert told(("soft_triple", 2.9, 0.012), ("supcon", -0.2, 0.9), chance=0.98) == (
-        "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
+        "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval +0.8 to +5.0, "
         "p = 0.012 corrected for 6 tests)."
     )
 
 
 def test_a_win_with_rivals() -> None:
     assert told(("soft_triple", 2.9, 0.012), ("supcon", -3, 0.04), ("triplet", 2.1, 0.03)) == (
-        "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval 0.8 to 5.0, "
+        "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval +0.8 to +5.0, "
         "p = 0.012 corrected for 6 tests). Among all methods it comes first in 71 % of "
         "resamples. Better than cross_entropy: triplet by 2.1 points (p = 0.030). Worse than cross_entropy: supcon "
         "by 3.0 points (p = 0.040)."
@@ -90,14 +91,14 @@ def test_a_win_with_rivals() -> None:
 
 def test_a_lead_that_may_be_chance() -> None:
     assert told(("proxy_anchor", 0.6, 0.48), ("supcon", -0.2, 1.0), family=1) == (
-        "No method can be told from cross_entropy: the best, proxy_anchor, is ahead by 0.6 points (95 % interval "
-        "-1.5 to 2.7, p = 0.48); about 310 draws would be needed to resolve that."
+        "No method can be told from cross_entropy: the best, proxy_anchor, is ahead, +0.6 points (95 % interval "
+        "-1.5 to +2.7, p = 0.48); about 310 draws would be needed to resolve that."
     )
 
 
 def test_the_best_by_the_draws_of_both_is_named_though_its_lead_is_not_the_largest() -> None:
     assert told(("proxy_anchor", 5.0, 1.0), ("supcon", 3.4, 0.9), ahead="supcon").startswith(
-        "No method can be told from cross_entropy: the best, supcon, is ahead by 3.4 points"
+        "No method can be told from cross_entropy: the best, supcon, is ahead, +3.4 points"
     )
     assert "supcon is ahead of it on the draws of both, +1.5 points, but that may be chance" in told(
         ("soft_triple", 2, 0.01), ("supcon", 1.5, 0.2), ahead="supcon"
@@ -124,9 +125,17 @@ def test_how_many_draws_are_needed_is_said_only_where_it_helps() -> None:
 def test_a_baseline_that_nothing_beats() -> None:
     assert told(("proxy_anchor", -0.6, 0.5), ("supcon", -8, 0.0004)) == (
         "No method is shown to be better than cross_entropy, which has the highest mean, 70.0 %: proxy_anchor, the "
-        "next, is behind by 0.6 points (95 % interval -2.7 to 1.5, p = 0.50 corrected for 6 tests); "
+        "next, is behind, -0.6 points (95 % interval -2.7 to +1.5, p = 0.50 corrected for 6 tests); "
         "about 310 draws would be needed to resolve that. Worse than cross_entropy: supcon by 8.0 points (p < 0.001)."
     )
+
+
+def test_a_difference_beside_its_interval_has_its_sign() -> None:
+    """ "Behind by 2.2 points (-16.9 to 12.4)" has one sign for the difference and another for its interval."""
+    text = told(("proxy_anchor", -2.2, 0.5), ("supcon", -3, 0.3))
+    assert "is behind, -2.2 points (95 % interval -4.3 to -0.1" in text
+    assert "is ahead, +2.2 points (95 % interval +0.1 to +4.3" in told(("proxy_anchor", 2.2, 0.5))
+    assert span(-0.0004, 0.0004) == "0.0 to 0.0", "nothing has no sign"
 
 
 def test_a_baseline_that_beats_every_other_loss() -> None:
@@ -138,9 +147,9 @@ def test_a_baseline_that_beats_every_other_loss() -> None:
 
 def test_a_highest_mean_that_may_be_chance_beside_a_sure_gain() -> None:
     assert told(("proxy_anchor", 3, 0.2), ("soft_triple", 2, 0.01)) == (
-        "soft_triple is better than cross_entropy: +2.0 points (95 % interval -0.1 to 4.1, p = 0.010 corrected for "
-        "6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % interval 0.9 to 5.1 by "
-        "itself, p = 0.20 corrected for 6 tests)."
+        "soft_triple is better than cross_entropy: +2.0 points (95 % interval -0.1 to +4.1, p = 0.010 corrected for "
+        "6 tests). proxy_anchor has the highest mean, +3.0 points, but that may be chance (95 % interval +0.9 to +5.1 "
+        "by itself, p = 0.20 corrected for 6 tests)."
     )
 
 
@@ -149,7 +158,7 @@ def test_the_largest_of_several_differences_flatters() -> None:
     said = told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=shrunk)
     assert (
         "p = 0.012 corrected for 6 tests). Among all methods it comes first in 71 % of resamples. As the largest of "
-        "3 differences, that of soft_triple flatters: allowing for that, its estimate is +2.1 points (-0.4 to 5.0)."
+        "3 differences, that of soft_triple flatters: allowing for that, its estimate is +2.1 points (-0.4 to +5.0)."
     ) in said
     same = NamedBest(mean=0.0292, low=0.008, high=0.05, of=3)
     assert "flatters" not in told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=same)
@@ -157,7 +166,7 @@ def test_the_largest_of_several_differences_flatters() -> None:
 
 
 def test_a_difference_of_nothing_has_no_sign() -> None:
-    assert "the best of the others, has the same mean, 70.0 % (95 % interval -2.1 to 2.1," in told(
+    assert "the best of the others, has the same mean, 70.0 % (95 % interval -2.1 to +2.1," in told(
         ("proxy_anchor", -0.001, 1.0)
     )
 
@@ -207,7 +216,7 @@ def test_the_best_is_compared_with_what_everybody_would_do() -> None:
     told_of = sentence(replace(led, baseline=comparison.arms[0].method), 1)
     assert comparison.best is not None
     assert told_of.endswith(
-        f" {comparison.best.method} differs from setfit by +1.2 points (95 % interval -0.4 to 2.8)."
+        f" {comparison.best.method} differs from setfit by +1.2 points (95 % interval -0.4 to +2.8)."
     )
 
 
@@ -222,7 +231,7 @@ def test_how_winners_were_chosen() -> None:
 def test_a_method_that_others_are_ahead_of_is_not_called_the_next() -> None:
     """The others may be shown to be worse, as by an interval that no collapse has widened."""
     text = told(("soft_triple", -24.9, 0.01), ("supcon", -49.6, 1.0))
-    assert "supcon, which is not shown to be worse, is behind by 49.6 points" in text
+    assert "supcon, which is not shown to be worse, is behind, -49.6 points" in text
     assert "the next" not in text
     assert "Worse than cross_entropy: soft_triple by 24.9 points" in text
     assert "supcon, the next, is behind" in told(("soft_triple", -24.9, 0.01), ("supcon", -2.0, 1.0))
