@@ -12,6 +12,7 @@ from sweep.report.section import Section, Table
 from sweep.report.style import Mark
 from sweep.report.wording import interval, p_value, percent, points, share
 from sweep.verdict import Arm, Comparison, Verdict
+from sweep.verdict.statistics import Summary
 
 __all__ = ["verdict_sections"]
 
@@ -187,13 +188,18 @@ def _published_gain(gain: Published) -> str:
     return span if gain.mean is None else f"+{gain.mean} on average, {span}"
 
 
+def _mean(summary: Summary) -> str:
+    """The mean with its standard deviation, where there are several draws."""
+    return percent(summary.mean) + (f" ({percent(summary.sd)})" if summary.n > 1 else "")
+
+
 def _arm_row(comparison: Comparison, arm: Arm) -> tuple[str, ...]:
     summary, difference = arm.summary, arm.difference
     return (
         comparison.title,
         arm.method,
         str(summary.n) if summary else "0",
-        f"{percent(summary.mean)} ({percent(summary.sd)})" if summary else "–",
+        _mean(summary) if summary else "–",
         interval(summary.low, summary.high, signed=False) if summary else "–",
         points(difference.mean) if difference else "–",
         interval(difference.low, difference.high) if difference else "–",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 
 from sweep.records.results import SweepResults
 from sweep.verdict.wording import METRICS
@@ -14,8 +15,8 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def percent(value: float | None) -> str:
-    """A share in percent with one decimal, `63.1`; a dash for None."""
-    return "–" if value is None else f"{100 * value:.1f}"
+    """A share in percent with one decimal, `63.1`; a dash for what is not known."""
+    return "–" if value is None or isnan(value) else f"{100 * value:.1f}"
 
 
 def share(value: float | None) -> str:
@@ -60,6 +61,8 @@ def metric_name(results: SweepResults) -> str:
 
 
 def interval(low: float, high: float, *, signed: bool = True) -> str:
-    """An interval of shares as `60.2 to 65.0`; of differences, with signs."""
+    """An interval of shares as `60.2 to 65.0`; of differences, with signs; a dash for that of a single draw."""
+    if isnan(low) or isnan(high):
+        return "–"
     shown = points if signed else percent
     return f"{shown(low)} to {shown(high)}"

@@ -204,11 +204,11 @@ def _crossed(arm: Arm, places: Sequence[int]) -> bool:
 
 
 def _with_probabilities(arms: Sequence[Arm]) -> tuple[Arm, ...]:
-    """The arms with their probability of being best, over the draws common to all arms that have any scores."""
+    """The arms with their probability of being best, over the draws that all with scores have, if there are several."""
     scored = [arm for arm in arms if arm.summary is not None]
     scores_by_draw = zip(*(arm.scores for arm in scored), strict=True)
     common = [scores for scores in scores_by_draw if None not in scores]
-    if len(scored) < 2 or not common:
+    if len(scored) < 2 or len(common) < 2:  # one draw names a best, and does not tell how sure that is
         return tuple(arms)
     places = [place for place in scored[0].rows_by_draw if all(place in arm.rows_by_draw for arm in scored)]
     if len(places) == len(common) and _crossed(scored[0], places):
@@ -254,7 +254,9 @@ def _named_best(arms: Sequence[Arm], together: NDArray[np.float64]) -> NamedBest
     if any(arm.course is not None for arm in arms) or any(each.n < 2 for each in found):
         return None
     means, errors = [each.mean for each in found], [each.error for each in found]
-    return named_best(means, errors, together, min((each.freedom for each in found), default=1.0))
+    answers = [sum(int((~np.isnan(rows_T)).sum()) for rows_T in arm.rows_by_draw.values()) for arm in arms]
+    step = 1 / min(filter(None, answers), default=np.inf)
+    return named_best(means, errors, together, min((each.freedom for each in found), default=1.0), step)
 
 
 def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:

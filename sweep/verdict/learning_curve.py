@@ -78,7 +78,8 @@ def alike(comparisons: Iterable[Comparison], one: Comparison) -> list[Comparison
 
 
 def learning_curve(comparisons: Sequence[Comparison], method: str) -> LearningCurve | None:
-    """The curve of a method from the two largest numbers of labels at which it has a score; None if it has but one.
+    """The curve of a method from the two largest numbers of labels at which it has a score; None if it has but one, or
+    one of a single draw, which nobody knows how far to trust.
 
     comparisons: on one dataset, and at one value of the other axes.
     """
@@ -87,7 +88,7 @@ def learning_curve(comparisons: Sequence[Comparison], method: str) -> LearningCu
     if len(scored) < 2:
         return None
     (fewer, earlier, before), (most, latest, after) = scored[-2:]
-    if most.per_unit <= fewer.per_unit:  # "at most 8" may be all that there is
+    if min(before.n, after.n) < 2 or most.per_unit <= fewer.per_unit:  # "at most 8" may be all that there is
         return None
     errors = 1 - before.mean, 1 - after.mean
     return LearningCurve(fewer=fewer, most=most, errors=errors, covariance_KK=_covariance_of(earlier, latest))

@@ -42,13 +42,20 @@ class NamedBest:
 
 
 def named_best(
-    means: Sequence[float], errors: Sequence[float], correlation_KK: NDArray[np.float64], freedom: float
+    means: Sequence[float],
+    errors: Sequence[float],
+    correlation_KK: NDArray[np.float64],
+    freedom: float,
+    step: float = 0.0,
 ) -> NamedBest | None:
-    """What is known of the largest of K differences; None for one alone, or where one has no uncertainty.
+    """What is known of the largest of K differences; None for one alone, where one has no uncertainty, or where another
+    is as large and the step is not known.
 
     means, errors: of the differences, with their standard errors. correlation_KK: of the differences.
     freedom: degrees of freedom of the standard errors, by which the interval, not the estimate, is wider than a normal
         one.
+    step: by which the smallest number of answers can change a mean; 0 where that is not known. Means of few answers are
+        equal now and then, which normal ones never are: such a tie stands for all that would be rounded to it.
     """
     from scipy import special
 
@@ -56,7 +63,9 @@ def named_best(
     if len(means_K) < 2 or errors_K.min() <= 0:
         return None
     best = int(means_K.argmax())
-    least, most = _limits(means_K, best, correlation_KK[best] * errors_K / errors_K[best])
+    least, most = _limits(means_K, best, correlation_KK[best] * errors_K / errors_K[best], step)
+    if min(means_K[best] - least, most - means_K[best]) < 1e-9:
+        return None
     level, wider = (LEVEL - _OUTER) / (1 - _OUTER), special.stdtrit(freedom, LEVEL / 2) / special.ndtri(LEVEL / 2)
     low, mean, high = (
         _mean_with(share, means_K[best], factor * errors_K[best], (least, most), len(means_K))
@@ -65,10 +74,10 @@ def named_best(
     return NamedBest(mean=mean, low=low, high=high, of=len(means_K))
 
 
-def _limits(means_K: NDArray[np.float64], best: int, slopes_K: NDArray[np.float64]) -> tuple[float, float]:
-    """Between which values the largest difference had to lie to be the largest, given the others less what moves with
-    it. slopes_K: by how much each moves with it."""
-    rest_K = means_K - slopes_K * means_K[best]
+def _limits(means_K: NDArray[np.float64], best: int, slopes_K: NDArray[np.float64], step: float) -> tuple[float, float]:
+    """Between which values the largest difference had to lie to be the largest, but for half a step, given the others
+    less what moves with it. slopes_K: by how much each moves with it."""
+    rest_K = means_K - slopes_K * means_K[best] - step / 2
     others = np.arange(len(means_K)) != best
     below, above = others & (slopes_K < 1 - 1e-9), others & (slopes_K > 1 + 1e-9)
     least = (rest_K[below] / (1 - slopes_K[below])).max(initial=-np.inf)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,8 +64,10 @@ class Summary:
 
     n: number of scores.
     mean: their mean.
-    sd: their standard deviation (divisor n - 1); 0 for one score.
+    sd: their standard deviation (divisor n - 1).
     low, high: interval of the mean at 95 %.
+
+    One score tells nothing of others: then these are NaN, which documents leave out and tables show as a dash.
     """
 
     n: int
@@ -80,12 +83,14 @@ class Difference:
 
     n: number of pairs.
     mean: mean difference.
-    sd: standard deviation of the differences (divisor n - 1); 0 for one pair.
+    sd: standard deviation of the differences (divisor n - 1).
     low, high: interval of the mean difference at 95 %.
     p_value: two-sided, of a test that the mean difference is 0.
     components: of the variance over draws and test rows; None where the predictions of the rows are not known, and
         interval and test count draws alone.
     mixture: what interval and tests allow for where trainings of an arm were seen to collapse; else None.
+
+    Of one pair, sd and interval are NaN, as those of one score.
     """
 
     n: int
@@ -131,8 +136,11 @@ class Ranks:
 def summarise(scores_N: ArrayLike) -> Summary:
     """The summary of one or more scores."""
     scores_N = np.asarray(scores_N, dtype=np.float64)
+    if len(scores_N) == 1:
+        return Summary(n=1, mean=float(scores_N[0]), sd=nan, low=nan, high=nan)
     low, high = mean_interval(scores_N)
-    return Summary(n=len(scores_N), mean=float(scores_N.mean()), sd=_sd(scores_N), low=float(low), high=float(high))
+    sd = float(scores_N.std(ddof=1))
+    return Summary(n=len(scores_N), mean=float(scores_N.mean()), sd=sd, low=float(low), high=float(high))
 
 
 def paired_difference(scores_N: ArrayLike, baseline_N: ArrayLike) -> Difference:
@@ -146,7 +154,7 @@ def paired_difference(scores_N: ArrayLike, baseline_N: ArrayLike) -> Difference:
 def mean_interval(
     scores_xN: NDArray[np.float64], resamples: int = RESAMPLES
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bootstrap interval of the mean at 95 %, from N >= 1 scores: low and high, of shape x.
+    """Bootstrap interval of the mean at 95 %, from N >= 2 scores: low and high, of shape x.
 
     The expanded percentile interval of Hesterberg (2015, arXiv:1411.5279, section on the narrowness bias): a percentile
     interval of few scores is too narrow, by sqrt((n - 1) / n) and since it uses normal instead of Student's t
@@ -155,8 +163,6 @@ def mean_interval(
     """
     from scipy import stats
 
-    if scores_xN.shape[-1] == 1:
-        return scores_xN[..., 0], scores_xN[..., 0]
     found = stats.bootstrap(
         (scores_xN,),
         np.mean,
@@ -234,10 +240,6 @@ def _expanded_tail(scores: int) -> float:
     from scipy import stats
 
     return float(stats.norm.sf(np.sqrt(scores / (scores - 1)) * stats.t.isf(LEVEL / 2, scores - 1)))
-
-
-def _sd(scores_N: NDArray[np.float64]) -> float:
-    return float(scores_N.std(ddof=1)) if len(scores_N) > 1 else 0.0
 
 
 def holm(p_values_xM: ArrayLike) -> NDArray[np.float64]:

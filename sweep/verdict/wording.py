@@ -102,7 +102,9 @@ def selection(groups: Sequence[Group], confirm: Confirm, draws: int, data: Mappi
         )
     if not draws:
         return f"{chosen} Winners were not tested: `confirm.draws` is 0."
-    scored = f"{chosen} Its test scores come from {draws} fresh draws, which the search never used."
+    scored = (
+        f"{chosen} Its test scores come from {draws} fresh draw{'s' if draws > 1 else ''}, which the search never used."
+    )
     if not confirm.look_draws:
         return scored
     looks = ", ".join(map(str, confirm.look_draws[:-1]))
@@ -253,7 +255,7 @@ def _over_references(best: Arm, comparison: Comparison) -> str:
 def _flattered(comparison: Comparison, largest: Arm) -> str:
     """The estimate of the largest difference, where its having been chosen for that makes it look larger."""
     found, seen = comparison.named_best, lead(largest)
-    if found is None or seen <= 0 or points(found.mean) == points(seen):
+    if found is None or seen <= 0 or found.mean >= seen or points(found.mean) == points(seen):
         return ""
     return (
         f" As the largest of {found.of} differences, that of {largest.method} flatters: allowing for that, its "
@@ -302,7 +304,7 @@ def _about(arm: Arm, count: int) -> str:
 
 def _evidence(arm: Arm, family: int) -> str:
     corrected, found = f" corrected for {family} tests" if family > 1 else "", difference_of(arm)
-    alone = " by itself" if family > 1 and not arm.significant and not found.low <= 0 <= found.high else ""
+    alone = " by itself" if family > 1 and not arm.significant and (found.low > 0 or found.high < 0) else ""
     return f"{interval(found)}{alone}, {p_value(arm)}{corrected}"
 
 

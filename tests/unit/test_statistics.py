@@ -33,7 +33,8 @@ def normal(*shape: int, seed: int = 0) -> NDArray[np.float64]:
 
 def test_a_summary_of_one_score_is_that_score() -> None:
     found = summarise([0.7])
-    assert (found.n, found.mean, found.sd, found.low, found.high) == (1, 0.7, 0.0, 0.7, 0.7)
+    assert (found.n, found.mean) == (1, 0.7)
+    assert np.isnan([found.sd, found.low, found.high]).all(), "which tells nothing of others"
 
 
 def test_two_scores_span_their_interval() -> None:

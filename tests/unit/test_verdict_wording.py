@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import json
 from dataclasses import replace
 from functools import cache
 
 from sweep.records.spent import Spent
+from sweep.report.rows import to_csv
+from sweep.report.style import marks
+from sweep.report.verdict_sections import verdict_sections
+from sweep.report.write import verdict_json
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.collapse import Mixture
 from sweep.verdict.named_best import NamedBest
@@ -162,6 +168,10 @@ def test_the_largest_of_several_differences_flatters() -> None:
     ) in said
     same = NamedBest(mean=0.0292, low=0.008, high=0.05, of=3)
     assert "flatters" not in told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=same)
+    more = NamedBest(mean=0.041, low=0.008, high=0.07, of=3)
+    assert "flatters" not in told(("soft_triple", 2.9, 0.012), ("supcon", 1.0, 0.4), named_best=more), (
+        "it is worth more"
+    )
     assert "flatters" not in told(("soft_triple", -2.9, 0.5), ("supcon", -5, 0.4), named_best=shrunk), "nobody is named"
 
 
@@ -226,6 +236,25 @@ def test_how_winners_were_chosen() -> None:
         "search, scored on as many rows as a draw trains on. Its test scores come from 2 fresh draws, which the "
         "search never used."
     )
+
+
+def test_one_draw_tells_nothing_of_others() -> None:
+    """Neither in sentences nor in tables is there an interval of no width, or a method that is surely the best."""
+    found = verdict(synthetic_results(shots=(8, 16), draws=1, trials=1, losses=("cross_entropy", "soft_triple")))
+    for each in found.comparisons:
+        assert "(one draw, p = 1.00 corrected for 4 tests)" in each.sentence
+        assert {arm.probability_of_best for arm in each.arms} == {None}
+    assert "come from 1 fresh draw, which" in found.selection
+    assert found.outlooks == ()
+    (table,) = verdict_sections(found, marks(["cross_entropy", "soft_triple"]), "accuracy")[0].tables
+    assert all(row[4] == row[6] == row[8] == "–" and "(" not in row[3] for row in table.rows)
+    (gain,) = verdict_sections(found, marks(["cross_entropy", "soft_triple"]), "accuracy")[4].tables[0].rows
+    assert gain[4] == "–"
+    assert "–" not in gain[5], "what the datasets themselves tell"
+    first = next(csv.DictReader(to_csv(found).splitlines()))
+    assert float(first["mean"]) > 0
+    assert first["sd"] == first["low"] == first["high"] == first["probability_of_best"] == ""
+    assert json.loads(verdict_json(found))["comparisons"][0]["arms"][0]["summary"]["low"] is None
 
 
 def test_a_method_that_others_are_ahead_of_is_not_called_the_next() -> None:
