@@ -96,13 +96,22 @@ class Mixture:
         """The limits of the mean difference at 1 - level."""
         if self.trained is None:
             return -1.0, 1.0
-        reach = self.trained.reach(level)
+        reach = self._reach(self.trained, level)
         (ours_less, ours_more), (theirs_less, theirs_more) = (
             (0.0, 0.0) if rate is None else rate.reach(level) for rate in (self.ours, self.theirs)
         )
         below = np.sqrt(reach**2 + ours_more**2 + theirs_less**2)
         above = np.sqrt(reach**2 + ours_less**2 + theirs_more**2)
         return float(self.mean - below), float(self.mean + above)
+
+    @staticmethod
+    def _reach(trained: Components | RepeatedParts, level: float) -> float:
+        """Half the length of the interval of the mean of the trained draws. Where these are 2 or 3 of many, all of them
+        are the other analysis."""
+        from scipy import special
+
+        freedom = trained.satterthwaite if isinstance(trained, Components) else trained.freedom
+        return float(-special.stdtrit(freedom, level / 2) * np.sqrt(trained.variance))
 
     def p_value(self, null: float = 0.0) -> float:
         """The two-sided p-value of a test that the mean difference is `null`: the least level at which the limits leave

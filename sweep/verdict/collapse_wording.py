@@ -77,13 +77,12 @@ def _never_seen(comparisons: Sequence[Comparison]) -> Iterator[str]:
             lead = arm.difference.mean
             ahead = arm if lead > 0 else base
             if (most := _unseen(ahead)) > abs(lead):
-                named.append(f"{ahead.cell} (ahead by {100 * abs(lead):.1f}, at most {100 * most:.1f} points)")
+                named.append(f"{ahead.cell} (ahead by {100 * abs(lead):.1f} points, could cost up to {100 * most:.1f})")
     if named:
         kind = comparisons[0].arms[0].kind
         yield (
-            "no training collapsed, but collapses too rare to have been seen could cost as much as "
-            f"{'a' if kind == 'method' else 'an'} {kind} is ahead: "
-            f"{some(named)}"
+            "collapses too rare to have been seen could cost as much as "
+            f"{'a' if kind == 'method' else 'an'} {kind} is ahead of which no training collapsed: {some(named)}"
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.records.confirmation import Role
 from sweep.records.results import SweepResults
 from sweep.spec.groups import Group
 from sweep.spec.model import SweepSpec
@@ -27,6 +28,7 @@ from trainable.draws import CONFIRMATION_START
 
 __all__ = ["allowing_difference", "arm_difference", "compare", "draws_wanted", "planned_tests"]
 
+_FEWEST = 3  # draws, of which correlations and errors tell enough to hold differences against each other
 _USUAL = ("frozen", "cross_entropy")
 """The baselines unless the spec names another: what costs next to nothing, then what everybody trains with."""
 _REFERENCES = ("frozen", "setfit", "cross_entropy")
@@ -110,8 +112,7 @@ def _collapses_p(comparison: Comparison, arm: Arm) -> float:
 def _comparison(results: SweepResults, spec: SweepSpec, group: Group, planned: int) -> Comparison:
     """The comparison of a group, without the fields that depend on other comparisons (p-values, best, sentence)."""
     cells = [cell_records(results, cell, spec.confirm) for cell in group.cells]
-    wanted = range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws)
-    draws = tuple(sorted({*wanted, *(evaluation.draw for cell in cells for evaluation in cell.evaluations)}))
+    draws = _draws(results, spec)
     arms = [build_arm(cell, name, group.kind, draws) for cell, name in zip(cells, group.names, strict=True)]
     baseline = _baseline(spec, arms)
     data = next((cell.data for cell in cells if cell.data is not None), None)
@@ -129,6 +130,14 @@ def _comparison(results: SweepResults, spec: SweepSpec, group: Group, planned: i
         best=None,
         sentence="",
     )
+
+
+def _draws(results: SweepResults, spec: SweepSpec) -> tuple[int, ...]:
+    """The draws that are wanted, and those on record of any comparison, which are more where fewer are wanted than
+    before: scores of one method in two comparisons stand at the same places."""
+    confirmed = (record for record in results.confirmations if record.role is Role.CONFIRMATION)
+    known = {replicate.evaluation.draw for record in confirmed for replicate in record.replicates}
+    return tuple(sorted({*range(CONFIRMATION_START, CONFIRMATION_START + spec.confirm.draws), *known}))
 
 
 def _baseline(spec: SweepSpec, arms: Sequence[Arm]) -> str | None:
@@ -251,19 +260,24 @@ def _tested(
 
 def _named_best(arms: Sequence[Arm], together: NDArray[np.float64]) -> NamedBest | None:
     found = [arm.difference for arm in arms if arm.difference is not None]
-    if any(arm.course is not None for arm in arms) or any(each.n < 2 for each in found):
+    if any(arm.course is not None for arm in arms) or any(each.n < _FEWEST for each in found):
         return None
     means, errors = [each.mean for each in found], [each.error for each in found]
     answers = [sum(int((~np.isnan(rows_T)).sum()) for rows_T in arm.rows_by_draw.values()) for arm in arms]
     step = 1 / min(filter(None, answers), default=np.inf)
-    return named_best(means, errors, together, min((each.freedom for each in found), default=1.0), step)
+    freedom = min((each.freedom for each in found), default=1.0)
+    best = named_best(means, errors, together, freedom, step)
+    if best is None:
+        return None
+    mean, low, high = (max(-1.0, min(1.0, value)) for value in (best.mean, best.low, best.high))  # as shares differ
+    return replace(best, mean=mean, low=low, high=high)
 
 
 def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:
     if best is None or best.method == baseline:  # whose differences to all others are tested
         return {}
     others = [arm for arm in arms if arm.method in _REFERENCES and arm.method not in (best.method, baseline)]
-    found = {arm.method: arm_difference(best, arm) for arm in others}
+    found = {arm.method: allowing_difference(best, arm) for arm in others}
     return {method: difference for method, difference in found.items() if difference is not None}
 
 

@@ -33,6 +33,7 @@ from sweep.verdict.statistics import LEVEL, RESAMPLES, SEED, Difference, Summary
 __all__ = ["Components", "covariance", "crossed_difference", "crossed_summary", "difference_components", "likely_best"]
 
 Values = NDArray[np.float64]
+_TOO_FEW = 3  # draws, for Satterthwaite's degrees of freedom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +84,15 @@ class Components:
 
     @property
     def freedom(self) -> float:
-        """The degrees of freedom of V, at least 1."""
+        """The degrees of freedom of V. With 2 or 3 draws no more than theirs, unless all trained the same classifier:
+        their mean square, by chance next to nothing, would pass for known."""
+        if self.draws <= _TOO_FEW and self.draw_square + self.rest_square > 1e-9:
+            return min(self.satterthwaite, self.draws - 1.0)
+        return self.satterthwaite
+
+    @property
+    def satterthwaite(self) -> float:
+        """The degrees of freedom of V by Satterthwaite's approximation, at least 1."""
         if self._square / (self.draws * self.rows) <= self._least:
             return self.rows - 1.0
         parts = (
@@ -139,9 +148,10 @@ def crossed_summary(values_NT: Values, *, most: float = 1.0, graded: bool = Fals
 
     graded: whether the values differ by degrees, rather than as right answers do from wrong ones.
     """
-    parts = np.isnan(values_NT).any()
+    tested_NT = _tested(values_NT)
+    parts = np.isnan(tested_NT).any()
     low, high, _ = _inferred(
-        RepeatedParts.of(values_NT, of="arm", graded=graded) if parts else Components.of(values_NT, graded=graded)
+        RepeatedParts.of(tested_NT, of="arm", graded=graded) if parts else Components.of(tested_NT, graded=graded)
     )
     scores_N = np.nanmean(values_NT, axis=1)
     mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
@@ -172,9 +182,16 @@ def difference_components(values_NT: Values, *, graded: bool = False) -> Compone
 
     graded: as for a summary.
     """
-    if np.isnan(values_NT).any():
-        return RepeatedParts.of(values_NT, of="difference", graded=graded)
-    return Components.of(values_NT, graded=graded)
+    tested_NT = _tested(values_NT)
+    if np.isnan(tested_NT).any():
+        return RepeatedParts.of(tested_NT, of="difference", graded=graded)
+    return Components.of(tested_NT, graded=graded)
+
+
+def _tested(values_NT: Values) -> Values:
+    """The values of the rows that any draw tests: where all test the same ones, draws and rows are crossed."""
+    tested_NT: Values = values_NT[:, ~np.isnan(values_NT).all(axis=0)]
+    return tested_NT
 
 
 def _inferred(found: Components | RepeatedParts) -> tuple[float, float, float]:
@@ -214,6 +231,7 @@ def _lacking(values_KNT: NDArray[np.float64], covariance_KK: NDArray[np.float64]
 
 def covariance(values_KNT: NDArray[np.float64]) -> NDArray[np.float64]:
     """The covariances of the arms' means, without what is negative among their eigenvalues."""
+    values_KNT = values_KNT[:, :, ~np.isnan(values_KNT).all(axis=(0, 1))]
     if np.isnan(values_KNT).any():
         return repeated_covariance(values_KNT)
     arms, draws, rows = values_KNT.shape

@@ -49,6 +49,12 @@ class Outlook:
         """What would bring more."""
         gain = f"{_points(self.labels.mean)} ({_number(self.labels.low)} to {_number(self.labels.high)})"
         named = self.method if self.overall else f"{self.method}, the best of those that learn from labels,"
+        if self.labels.mean <= 0:
+            text = (
+                f"{self.title}: {named} was no better than with {self.fewer}, so that nothing says what twice the "
+                "labels would bring"
+            )
+            return f"{text}; twice the trials about {_points(self.trials)}." if self.trials is not None else f"{text}."
         text = (
             f"{self.title}: twice the labels would bring {named} about {gain}, if its error falls as it did "
             f"from {self.fewer} to {self.shots}"

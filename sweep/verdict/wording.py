@@ -249,7 +249,7 @@ def _over_references(best: Arm, comparison: Comparison) -> str:
         f"{method} by {points(difference.mean, sign=True)} ({interval(difference)})"
         for method, difference in comparison.references.items()
     ]
-    return f" {best.method} differs from {' and from '.join(named)}." if named else ""
+    return f" {best.method} differs from {' and from '.join(named)}, which is not tested." if named else ""
 
 
 def _flattered(comparison: Comparison, largest: Arm) -> str:

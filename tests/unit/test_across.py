@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,25 @@ def test_each_method_is_compared_with_itself_at_the_first_value() -> None:
     assert theirs is not None
     assert one.difference.mean == pytest.approx(np.mean(np.array(ours.scores) - np.array(theirs.scores)))
     assert one.difference.n == 4
+
+
+@pytest.mark.lengthy
+def test_comparisons_of_unequally_many_draws_are_paired_on_those_of_both() -> None:
+    """As where a sweep was resumed with a smaller `confirm.draws`, after the first value's winners had theirs."""
+    trial = {"encoder": None}
+    results = synthetic_results(
+        datasets=("trec",), losses=("supcon", "triplet"), trials=1, draws=6, compare={"encoder": ENCODERS}, trial=trial
+    )
+    fewer = tuple(
+        replace(each, replicates=each.replicates[:4]) if "large" in each.cell else each
+        for each in results.confirmations
+    )
+    spec = {**results.sweep.spec, "confirm": {**results.sweep.spec["confirm"], "draws": 4}}
+    made = verdict(replace(results, sweep=replace(results.sweep, spec=spec), confirmations=fewer))
+    assert [each.difference.n for each in made.axes] == [4, 4]
+    first, second = (each.arms[1].scores for each in made.comparisons)
+    differences = [ours - theirs for ours, theirs in zip(second, first, strict=True) if ours is not None and theirs]
+    assert made.axes[1].difference.mean == pytest.approx(np.mean(differences))
 
 
 def test_a_method_that_ignores_an_axis_and_conditions_have_none() -> None:

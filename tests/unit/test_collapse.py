@@ -147,6 +147,22 @@ def test_a_small_lead_that_rare_collapses_would_cost_is_cautioned_against() -> N
     assert arm(found, "soft_triple").significant
     (said,) = [each for each in found.warnings if "too rare to have been seen" in each]
     assert "trec/8/soft_triple (ahead by " in said
+    assert "is ahead of which no training collapsed" in said, "those of others may have"
+
+
+def test_the_lead_over_a_reference_allows_for_collapses_as_all_others_do() -> None:
+    losses = ("soft_triple", "supcon", "cross_entropy")
+    made = synthetic_results(
+        datasets=("trec",), losses=losses, trials=1, gain={"supcon": 0.1}, diverged={"cross_entropy": 2}, seed=1,
+        confirm={"baseline": "soft_triple"},
+    )  # fmt: skip
+    (comparison,) = verdict(made).comparisons
+    assert comparison.best is not None
+    assert comparison.best.method == "supcon"
+    reference = comparison.references["cross_entropy"]
+    assert reference.mixture is not None
+    assert "differs from cross_entropy by +" in comparison.sentence
+    assert "which is not tested" in comparison.sentence
 
 
 # ---- simulated truth -------------------------------------------------------------------------------------------------

@@ -156,6 +156,15 @@ def test_the_sentence_says_what_would_bring_more_where_that_is_clear() -> None:
     assert replace(found, labels=labels, trials=0.05).sentence.endswith("5.0 points.")
 
 
+@pytest.mark.lengthy
+def test_an_error_that_did_not_fall_is_not_said_to_have_fallen() -> None:
+    (found, _) = verdict(synthetic_results(shots=(8, 16), trials=2, draws=3)).outlooks
+    risen = replace(found, labels=more_labels(0.3, 0.4, np.diag([1e-3, 1e-3])), trials=0.01)
+    assert "no better than with 8, so that nothing says what twice the labels would bring; twice" in risen.sentence
+    assert risen.sentence.endswith("the trials about 1.0 points.")
+    assert "falls as it did" not in risen.sentence
+
+
 @pytest.mark.slow
 def test_where_the_best_reads_no_labels_the_outlook_is_that_of_the_best_that_does() -> None:
     """The answers of another system are as good with twice the labels as without."""

@@ -776,3 +776,11 @@ def test_priors_are_advised_only_where_the_classifiers_do_not_know_them(
         said for said in verdict(small(datasets=("cr",), trial={"priors": priors})).warnings if "cr (64 %" in said
     ]
     assert ("`trial.priors: pool` tells" in told) == (priors == "draw")
+
+
+def test_what_the_largest_difference_is_worth_stays_within_what_shares_can_differ_by() -> None:
+    """Where an arm collapses on most of few draws, the interval for all at once reaches further."""
+    made = small(losses=(*TWO, "supcon"), draws=4, noise_sd=0.2, diverged={"cross_entropy": 3, "supcon": 2})
+    found = only(verdict(made)).named_best
+    assert found is not None
+    assert -1 <= found.low <= found.mean <= found.high <= 1
