@@ -13,12 +13,12 @@ from sweep.records.results import SweepResults
 from sweep.spec.groups import Group
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import build_arm, cell_records, training_rows_of
+from sweep.verdict.best_arm import best_arm, largest_difference
 from sweep.verdict.collapses import allowing_for_collapses, collapses_differ_p, trained_lead
 from sweep.verdict.crossed import crossed_difference, likely_best
 from sweep.verdict.dependence import correlation
 from sweep.verdict.family import Block, step_down
 from sweep.verdict.model import Arm, Comparison
-from sweep.verdict.named_best import NamedBest, named_best
 from sweep.verdict.power import draws_needed, resolving, rows_with_draws
 from sweep.verdict.sequential import Design, course
 from sweep.verdict.statistics import LEVEL, Difference, equivalence_p, holm, paired_difference, probability_of_best
@@ -28,7 +28,6 @@ from trainable.draws import CONFIRMATION_START
 
 __all__ = ["allowing_difference", "arm_difference", "compare", "draws_wanted", "planned_tests"]
 
-_FEWEST = 3  # draws, of which correlations and errors tell enough to hold differences against each other
 _USUAL = ("frozen", "cross_entropy")
 """The baselines unless the spec names another: what costs next to nothing, then what everybody trains with."""
 _REFERENCES = ("frozen", "setfit", "cross_entropy")
@@ -247,30 +246,15 @@ def _tested(
         arm if arm.difference is None else _tested_arm(arm, arm.difference, next(corrected), family, margin)
         for arm in comparison.arms
     )
-    best = _best(arms, comparison.baseline)
+    best = best_arm(arms, comparison.baseline)
     tested = replace(
         comparison,
         arms=arms,
         best=best,
         references=_references(arms, best, comparison.baseline),
-        named_best=_named_best(arms, together),
+        named_best=largest_difference(arms, together),
     )
     return replace(tested, sentence=sentence(tested, family, margin))
-
-
-def _named_best(arms: Sequence[Arm], together: NDArray[np.float64]) -> NamedBest | None:
-    found = [arm.difference for arm in arms if arm.difference is not None]
-    if any(arm.course is not None for arm in arms) or any(each.n < _FEWEST for each in found):
-        return None
-    means, errors = [each.mean for each in found], [each.error for each in found]
-    answers = [sum(int((~np.isnan(rows_T)).sum()) for rows_T in arm.rows_by_draw.values()) for arm in arms]
-    step = 1 / min(filter(None, answers), default=np.inf)
-    freedom = min((each.freedom for each in found), default=1.0)
-    best = named_best(means, errors, together, freedom, step)
-    if best is None:
-        return None
-    mean, low, high = (max(-1.0, min(1.0, value)) for value in (best.mean, best.low, best.high))  # as shares differ
-    return replace(best, mean=mean, low=low, high=high)
 
 
 def _references(arms: Sequence[Arm], best: Arm | None, baseline: str | None) -> dict[str, Difference]:
@@ -291,28 +275,3 @@ def _tested_arm(
         return replace(arm, draws_needed=needed, rows_needed=rows, rows_with_draws=rows_with_draws(found, level))
     needed = draws_needed(difference.mean, difference.sd, level) if difference.n > 1 else None
     return replace(arm, draws_needed=needed)
-
-
-def _best(arms: Sequence[Arm], baseline: str | None) -> Arm | None:
-    """The arm with the largest paired difference, or the first of equals; without differences, the highest mean.
-
-    A paired difference is not affected by draws that an arm lacks. Two arms that lack different draws, as where looks
-    ended one earlier, have theirs over different draws: of those the one that is ahead over the draws of both.
-    """
-    base = next((arm.summary.mean for arm in arms if arm.method == baseline and arm.summary), 0.0)
-
-    def lead(arm: Arm) -> float:
-        assert arm.summary is not None
-        return arm.difference.mean if arm.difference else arm.summary.mean - base
-
-    best: Arm | None = None
-    for arm in sorted((arm for arm in arms if arm.summary is not None), key=lead, reverse=True):
-        best = arm if best is None or (lead(arm) > 0 and _is_ahead_elsewhere(arm, best)) else best
-    return best
-
-
-def _is_ahead_elsewhere(arm: Arm, best: Arm) -> bool:
-    """Whether an arm is ahead of another one that lacks other draws, over the draws of both."""
-    pairs = list(zip(arm.scores, best.scores, strict=True))
-    lacking = any((ours is None) != (theirs is None) for ours, theirs in pairs)
-    return lacking and sum(ours - theirs for ours, theirs in pairs if ours is not None and theirs is not None) > 0

@@ -9,7 +9,6 @@ from sweep.spec.blocks import Confirm
 from sweep.spec.groups import Group
 from sweep.verdict.collapse_wording import failing_to_train
 from sweep.verdict.course import Ended
-from sweep.verdict.crossed import Components
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.numbers import (
     difference_of,
@@ -23,8 +22,7 @@ from sweep.verdict.numbers import (
     score,
     span,
 )
-from sweep.verdict.power import MANY_DRAWS
-from sweep.verdict.repeated import RepeatedParts
+from sweep.verdict.resolution_wording import needed
 from sweep.verdict.statistics import Summary
 from trainable.config import TrialConfig
 from trainable.shots import selected_by
@@ -142,10 +140,11 @@ def _compared(best: Arm, base: Arm, mean: Summary, others: Sequence[Arm], family
         text = _won(best, base, mean, family) + _aside("Better than", base, [arm for arm in better if arm is not best])
     elif better:
         first = max(better, key=lead)
-        ahead = "has the highest mean" if lead(best) >= lead(first) else "is ahead of it on the draws of both"
+        farthest = "has the highest mean" if _has_highest_mean(best, base, others) else "is the farthest ahead"
+        ahead = farthest if lead(best) >= lead(first) else "is ahead of it on the draws of both"
         text = (
-            f"{first.method} is better than {base.method}: {points(lead(first), sign=True)} "
-            f"({_evidence(first, family)}). {best.method} {ahead}, {points(lead(best), sign=True)}, but "
+            f"{first.method} is better than {base.method}: {_by(first, base)} "
+            f"({_evidence(first, family)}). {best.method} {ahead}, {_by(best, base)}, but "
             f"that may be chance ({_evidence(best, family)})."
         ) + _aside("Better than", base, [arm for arm in better if arm is not first])
     elif worse and len(worse) == len(others):
@@ -160,7 +159,7 @@ def _won(best: Arm, base: Arm, mean: Summary, family: int) -> str:
     assert best.summary is not None
     text = (
         f"{best.method} won: {percent(best.summary.mean)} against {percent(mean.mean)} for {base.method}, "
-        f"{points(lead(best), sign=True)} ({_evidence(best, family)})."
+        f"{_by(best, base)} ({_evidence(best, family)})."
     )
     chance = best.probability_of_best
     if chance is None or chance >= 0.95:
@@ -176,17 +175,36 @@ def _undecided(
     result = f"No {base.kind} {shown}"
     first = best if best in open_arms else max(open_arms, key=lead)
     if is_nothing(lead(first)):
-        same = f"{first.method}, the best of the others, has the same mean, {percent(mean.mean)}"
-        return f"{result} {base.method}: {same} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
+        mean_of_both = _on_both(first, base) or f", {percent(mean.mean)}"
+        same = f"{first.method}, the best of the others, has the same mean{mean_of_both}"
+        return f"{result} {base.method}: {same} ({_evidence(first, family)}){_hopeless(first)}{needed(first)}."
     if best is base:
         place = "the next" if lead(first) >= max(map(lead, others)) else "which is not shown to be worse"
-        text = (
-            f"{result} {base.method}, which has the highest mean, {percent(mean.mean)}: {first.method}, {place}, is "
-            "behind"
-        )
+        highest = f"has the highest mean, {percent(mean.mean)}"
+        alone = highest if _has_highest_mean(base, base, others) else "none is ahead of on the draws of both"
+        text = f"{result} {base.method}, which {alone}: {first.method}, {place}, is behind"
     else:
         text = f"{result} {base.method}: the best, {first.method}, is ahead"
-    return f"{text}, {points(lead(first), sign=True)} ({_evidence(first, family)}){_hopeless(first)}{_needed(first)}."
+    return f"{text}, {_by(first, base)} ({_evidence(first, family)}){_hopeless(first)}{needed(first)}."
+
+
+def _by(arm: Arm, base: Arm) -> str:
+    """The difference, as `+4.1 points`, and on which draws, where the means beside it have others: else they would not
+    add up."""
+    return f"{points(lead(arm), sign=True)}{_on_both(arm, base)}"
+
+
+def _on_both(arm: Arm, base: Arm) -> str:
+    """` on the 4 draws of both`, where either has others too."""
+    common = difference_of(arm).n
+    has_others = any(each.summary is not None and each.summary.n > common for each in (arm, base))
+    return f" on the {common} draw{'s' if common > 1 else ''} of both" if has_others else ""
+
+
+def _has_highest_mean(arm: Arm, base: Arm, others: Sequence[Arm]) -> bool:
+    """Whether no mean is higher, each over the draws that its arm has."""
+    known = [each.summary.mean for each in (base, *others) if each.summary is not None]
+    return arm.summary is None or arm.summary.mean >= max(known)
 
 
 def _hopeless(arm: Arm) -> str:
@@ -267,39 +285,6 @@ def _aside(relation: str, base: Arm, arms: Sequence[Arm]) -> str:
     """` Worse than cross_entropy: supcon by 10.2 points (p = 0.004), ...`"""
     named = [f"{arm.method} by {points(abs(lead(arm)))} ({p_value(arm)})" for arm in arms]
     return f" {relation} {base.method}: {', '.join(named)}." if named else ""
-
-
-def _needed(arm: Arm) -> str:
-    difference = difference_of(arm)
-    if difference.n < 2 or (arm.draws_needed is not None and arm.draws_needed <= difference.n):
-        return ""
-    if difference.components is not None:
-        return _resolution(arm, difference.components)
-    count = "more than 100,000" if arm.draws_needed is None else _about(arm, arm.draws_needed)
-    return f"; {count} draws would be needed to resolve that"
-
-
-def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
-    """What would resolve a difference: more draws, more test rows (labelled ones, where all are tested), or neither."""
-    unit = "labelled rows" if isinstance(found, RepeatedParts) else "test rows"
-    if arm.rows_with_draws is not None:
-        fewer = f"{_about(arm, arm.rows_with_draws)} {unit} with {MANY_DRAWS} draws"
-        return f"; no number of draws on these {found.rows:,} {unit} would resolve that, but {fewer} would"
-    ways = [
-        f"{_about(arm, count)} {counted}"
-        for count, counted in ((arm.draws_needed, "draws"), (arm.rows_needed, unit))
-        if count is not None
-    ]
-    if not ways:
-        return f"; no number of draws on these {found.rows:,} {unit} would resolve that, nor more {unit} alone"
-    if arm.draws_needed is None:
-        return f"; no number of draws on these {found.rows:,} {unit} would resolve that, but {ways[0]} would"
-    return f"; {' or '.join(ways)} would be needed to resolve that"
-
-
-def _about(arm: Arm, count: int) -> str:
-    """So many; no fewer where the test allows for collapses, of which the count knows nothing."""
-    return f"{'about' if difference_of(arm).mixture is None else 'at least'} {rounded(count):,}"
 
 
 def _evidence(arm: Arm, family: int) -> str:

@@ -21,7 +21,8 @@ from sweep.report.write import verdict_json
 from sweep.spec.model import SweepSpec
 from sweep.verdict import Arm, Comparison, Verdict, verdict
 from sweep.verdict.arms import _is_majority
-from sweep.verdict.comparisons import _best, _turned
+from sweep.verdict.best_arm import best_arm
+from sweep.verdict.comparisons import _turned
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
 from sweep.verdict.dependence import correlation
 from sweep.verdict.statistics import paired_difference, summarise
@@ -554,7 +555,7 @@ def test_the_best_of_arms_with_other_draws_is_ahead_over_the_draws_of_both() -> 
     assert differences["soft_triple"].mean > differences["supcon"].mean
     told = [replace(each, scores=scored[each.method], difference=differences.get(each.method)) for each in arms]
     for order in (told, told[::-1]):
-        found = _best(order, "cross_entropy")
+        found = best_arm(order, "cross_entropy")
         assert found is not None
         assert found.method == "supcon"
 

@@ -239,6 +239,27 @@ def test_how_winners_were_chosen() -> None:
     )
 
 
+def test_a_difference_on_fewer_draws_than_the_means_beside_it_says_so() -> None:
+    """78.3 against 60.0 % is not +10.2 points; and a mean over fewer draws may be higher without being ahead."""
+    (comparison,) = result().comparisons
+    mean = Summary(n=20, mean=0.6, sd=0.05, low=0.57, high=0.63)
+    base = replace(comparison.arms[0], method="cross_entropy", summary=mean)
+
+    def of(lead: float, p_value: float) -> str:
+        led = _led(base, "supcon", lead, p_value, 20, 0.99)
+        assert led.difference is not None
+        shown = Summary(n=4, mean=0.783, sd=0.05, low=0.6, high=0.8)
+        arm = replace(led, summary=shown, difference=replace(led.difference, n=4))
+        best = arm if lead > 0 else base
+        return sentence(replace(comparison, arms=(base, arm), best=best, baseline="cross_entropy"), 1)
+
+    won = "supcon won: 78.3 % against 60.0 % for cross_entropy, +10.2 points on the 4 draws of both (95 % interval"
+    assert of(0.102, 0.01).startswith(won)
+    assert "is ahead, +10.2 points on the 4 draws of both (" in of(0.102, 0.3)
+    assert "cross_entropy, which none is ahead of on the draws of both: supcon, the next, is behind" in of(-0.02, 0.3)
+    assert "has the same mean on the 4 draws of both (" in of(0.0, 1.0)
+
+
 def test_one_draw_tells_nothing_of_others() -> None:
     """Neither in sentences nor in tables is there an interval of no width, or a method that is surely the best."""
     found = verdict(synthetic_results(shots=(8, 16), draws=1, trials=1, losses=("cross_entropy", "soft_triple")))
