@@ -10,7 +10,7 @@ from sweep.report.published import CAVEATS, PUBLISHED, Published
 from sweep.report.rank_charts import ranks
 from sweep.report.section import Section, Table
 from sweep.report.style import Mark
-from sweep.report.wording import interval, p_value, percent, points, share
+from sweep.report.wording import interval, p_value, percent, points, probability
 from sweep.verdict import Arm, Comparison, Verdict
 from sweep.verdict.statistics import Summary
 
@@ -204,6 +204,6 @@ def _arm_row(comparison: Comparison, arm: Arm) -> tuple[str, ...]:
         points(difference.mean) if difference else "–",
         interval(difference.low, difference.high) if difference else "–",
         p_value(arm.p_corrected),
-        share(arm.probability_of_best),
+        probability(arm.probability_of_best),
         str(arm.draws_needed) if arm.draws_needed else "–",
     )

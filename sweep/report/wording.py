@@ -9,7 +9,18 @@ from sweep.records.results import SweepResults
 from sweep.verdict.wording import METRICS
 from trainable.ranges import Scalar
 
-__all__ = ["MINUS", "configuration", "duration", "interval", "metric_name", "p_value", "percent", "points", "share"]
+__all__ = [
+    "MINUS",
+    "configuration",
+    "duration",
+    "interval",
+    "metric_name",
+    "p_value",
+    "percent",
+    "points",
+    "probability",
+    "share",
+]
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -22,6 +33,13 @@ def percent(value: float | None) -> str:
 def share(value: float | None) -> str:
     """A share in whole percent, `63 %`, for shares that are not scores; a dash for None."""
     return "–" if value is None else f"{100 * value:.0f} %"
+
+
+def probability(value: float | None) -> str:
+    """A probability in whole percent, `63 %`, never certain: it was found by resamples; a dash for None."""
+    if value is None or 0.01 <= value < 0.995:
+        return share(value)
+    return "> 99 %" if value > 0.5 else "< 1 %"
 
 
 def points(value: float | None) -> str:

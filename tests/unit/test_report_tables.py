@@ -13,7 +13,7 @@ import pytest
 from sweep.records.results import SweepResults
 from sweep.report.rows import to_csv
 from sweep.report.tables import ResultTable, result_table, to_latex, to_markdown
-from sweep.report.wording import metric_name
+from sweep.report.wording import interval, metric_name, percent, probability
 from sweep.report.write import verdict_json
 from sweep.verdict import Verdict, verdict
 from tests.sweeps.synthetic_results import synthetic_results
@@ -136,3 +136,11 @@ def test_a_compared_metric_is_named_with_all_its_values() -> None:
     assert metric_name(both) == "accuracy"
     compared = {**both.sweep.spec, "compare": axes}
     assert metric_name(replace(both, sweep=replace(both.sweep, spec=compared))) == "macro F1 or accuracy"
+
+
+def test_no_probability_is_certain_and_what_is_not_known_is_a_dash() -> None:
+    shares = (None, 0.0, 0.0049, 0.005, 0.63, 0.9949, 0.9951, 1.0)
+    assert [probability(each) for each in shares] == [
+        "–", "< 1 %", "< 1 %", "< 1 %", "63 %", "99 %", "> 99 %", "> 99 %"
+    ]  # fmt: skip
+    assert percent(float("nan")) == interval(float("nan"), float("nan")) == "–"
