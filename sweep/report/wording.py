@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from math import isnan
 
 from sweep.records.results import SweepResults
+from sweep.verdict.statistics import LEVEL
 from sweep.verdict.wording import METRICS
 from trainable.ranges import Scalar
 
@@ -54,6 +55,8 @@ def p_value(value: float | None) -> str:
     """A p-value as `0.012` or `< 0.001`; a dash for None."""
     if value is None:
         return "–"
+    if f"{value:.3f}" == f"{LEVEL:.3f}":  # on which side of the level it is, can be seen
+        return f"{value:.5f}"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import floor, log10
 
 from sweep.verdict.model import Arm
-from sweep.verdict.statistics import Difference, Summary
+from sweep.verdict.statistics import LEVEL, Difference, Summary
 
 __all__ = [
     "difference_of",
@@ -80,11 +80,13 @@ def _hundredths(share: float) -> str:
 
 
 def p_value(arm: Arm) -> str:
-    """`p = 0.012`, corrected."""
+    """`p = 0.012`, corrected; with more digits where it would be shown as the level, on either side of it."""
     value = arm.p_corrected
     assert value is not None
     if value < 0.001:
         return "p < 0.001"
+    if f"{value:.3f}" == f"{LEVEL:.3f}":
+        return f"p = {value:.5f}"
     return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
 
 

@@ -11,6 +11,7 @@ from sweep.records.spent import Spent
 from sweep.report.rows import to_csv
 from sweep.report.style import marks
 from sweep.report.verdict_sections import verdict_sections
+from sweep.report.wording import p_value as in_table
 from sweep.report.write import verdict_json
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.collapse import Mixture
@@ -84,6 +85,15 @@ def test_a_win() -> None:
         "soft_triple won: 72.9 % against 70.0 % for cross_entropy, +2.9 points (95 % interval +0.8 to +5.0, "
         "p = 0.012 corrected for 6 tests)."
     )
+
+
+def test_a_p_value_beside_the_level_shows_on_which_side_it_is() -> None:
+    assert "won: " in told(("soft_triple", 2.9, 0.0497))
+    assert "p = 0.04970 corrected" in told(("soft_triple", 2.9, 0.0497))
+    assert "is ahead, +2.9 points (95 % interval +0.8 to +5.0 by itself, p = 0.05030 " in told(
+        ("soft_triple", 2.9, 0.0503)
+    )
+    assert [in_table(value) for value in (0.0497, 0.0503, 0.06)] == ["0.04970", "0.05030", "0.060"]
 
 
 def test_a_win_with_rivals() -> None:
