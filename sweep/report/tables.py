@@ -57,12 +57,14 @@ class ResultTable:
     """The table of results.
 
     columns: the comparisons, those of one dataset side by side.
+    kind: what a row is of, in a word, as `method` or `encoder`.
     rows: by method, an entry for each column; None where the method has no result. The last one is the test score of
         always answering the majority class.
     baselines: the methods that others are compared with.
     notes: sentences that explain the marks.
     """
 
+    kind: str
     columns: tuple[Column, ...]
     rows: Mapping[str, tuple[Entry | None, ...]]
     baselines: tuple[str, ...]
@@ -82,6 +84,7 @@ def result_table(verdict: Verdict, metric: str) -> ResultTable:
     columns = tuple(Column(dataset=comparison.dataset, detail=comparison.subtitle) for comparison in comparisons)
     entries = [entry for row in rows.values() for entry in row if entry is not None]
     return ResultTable(
+        kind=verdict.kind,
         columns=columns,
         rows=rows | (_majority(comparisons) if entries else {}),
         baselines=baselines,
@@ -91,7 +94,7 @@ def result_table(verdict: Verdict, metric: str) -> ResultTable:
 
 def to_markdown(table: ResultTable) -> str:
     """The table and its notes in Markdown."""
-    heads = ["method", *(_plain(f"{column.dataset}, {column.detail}") for column in table.columns)]
+    heads = [table.kind, *(_plain(f"{column.dataset}, {column.detail}") for column in table.columns)]
     lines = [_pipes(heads), _pipes(["---", *["---:"] * len(table.columns)])]
     for method, entries in table.rows.items():
         name = _plain(f"{method} (baseline)" if method in table.baselines else method)
@@ -112,7 +115,7 @@ def to_latex(table: ResultTable) -> str:
         f"\\begin{{tabular}}{{l{'r' * len(table.columns)}}}",
         "\\toprule",
         f" & {' & '.join(heads)} \\\\",
-        f"method & {' & '.join(_latex(column.detail) for column in table.columns)} \\\\",
+        f"{_latex(table.kind)} & {' & '.join(_latex(column.detail) for column in table.columns)} \\\\",
         "\\midrule",
         *(
             f"{_latex(method)} & {' & '.join(map(_latex_entry, entries))} \\\\"

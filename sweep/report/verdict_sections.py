@@ -48,10 +48,10 @@ def verdict_sections(verdict: Verdict, known: Mapping[str, Mark], metric: str) -
 def _differences(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Section:
     chart = charts.differences(verdict, known, metric)
     rows = tuple(_arm_row(comparison, arm) for comparison in verdict.comparisons for arm in comparison.arms)
-    heads = ("comparison", "method", "draws", "mean", "95 % interval", "difference", "95 % interval", "p (corrected)")
+    heads = ("comparison", verdict.kind, "draws", "mean", "95 % interval")
     table = Table(
         title=f"Every arm in numbers: test {metric} in %, differences in points",
-        columns=(*heads, "best with probability", "draws needed"),
+        columns=(*heads, "difference", "95 % interval", "p (corrected)", "best with probability", "draws needed"),
         rows=rows,
         words=2,
         folded=True,
@@ -122,7 +122,7 @@ def _datasets(verdict: Verdict, known: Mapping[str, Mark], metric: str) -> Secti
         for gain in verdict.gains
     )
     spans = ("95 % interval here", "on other datasets", "from lowest to highest")
-    columns = ("method", "comparisons", "datasets", "mean gain", *spans)
+    columns = (verdict.kind, "comparisons", "datasets", "mean gain", *spans)
     few = all(gain.datasets < 5 for gain in verdict.gains)
     return Section(
         anchor="datasets",
@@ -148,7 +148,7 @@ def _inference(verdict: Verdict, known: Mapping[str, Mark]) -> Section:
         for comparison, arm in arms
     )
     table = Table(
-        title="Mean test accuracy in %", columns=("comparison", "method", *rules), rows=rows, words=2, folded=True
+        title="Mean test accuracy in %", columns=("comparison", verdict.kind, *rules), rows=rows, words=2, folded=True
     )
     return Section(
         anchor="inference",

@@ -280,6 +280,11 @@ class Verdict:
     outlooks: tuple[Outlook, ...] = ()
     axes: tuple[AxisDifference, ...] = ()
 
+    @property
+    def kind(self) -> str:
+        """What the arms are, in a word, as `method` or `encoder`: all of a sweep are of one kind."""
+        return next((arm.kind for comparison in self.comparisons for arm in comparison.arms), "method")
+
     def __repr__(self) -> str:
         """What a person reads who looks at it in Python: the sentence of each comparison."""
         return "\n".join(f"<Verdict on {each.title}> {each.sentence}" for each in self.comparisons)

@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from sweep.report.style import marks
+from sweep.report.tables import result_table, to_latex, to_markdown
+from sweep.report.verdict_sections import verdict_sections
 from sweep.spec.groups import Group, groups
 from sweep.spec.model import SweepSpec
 from sweep.verdict import verdict
@@ -101,6 +104,11 @@ def test_the_verdict_tells_encoders_apart_where_one_loss_is_compared() -> None:
     assert "encoder=org/large" in comparison.sentence
     assert "No encoder can be told from encoder=org/small" in comparison.sentence
     assert not any("method" in each for each in (comparison.sentence, *found.warnings))
+    table = result_table(found, "accuracy")
+    assert to_markdown(table).startswith("| encoder |")
+    assert "\nencoder & " in to_latex(table)
+    (numbers,) = verdict_sections(found, marks(list(table.rows)), "accuracy")[0].tables
+    assert numbers.columns[:2] == ("comparison", "encoder")
 
 
 @pytest.mark.lengthy
