@@ -30,7 +30,7 @@ from trainable.config import TrialConfig
 from trainable.outcomes import Outcome
 from trainable.ranges import Scalar
 
-__all__ = ["BUDGETS", "SEARCHES", "Score", "Search", "cell_of", "found_by", "read", "searched", "table"]
+__all__ = ["BUDGETS", "SEARCHES", "Score", "Search", "cell_of", "found_by", "read", "searched", "table", "to_longest"]
 
 RESULTS = Path(__file__).parent / "results" / "searches.jsonl"
 TASKS = ("trec", "cr", "mr")
@@ -192,6 +192,32 @@ def _entry(known: Sequence[Search], task: str, search: str, budget: int) -> str:
     return f"{shown} ({stdev(apart) / len(apart) ** 0.5:.1f})"
 
 
+def to_longest(known: Sequence[Search]) -> str:
+    """Return what each search, with each number of trials, is behind random search with the most trials: the mean over
+    the tasks of the differences in test accuracy, in points, with its standard error over the seeds."""
+    budgets = sorted({each.budget for each in known})
+    lines = [
+        f"| search | {' | '.join(f'{budget} trials' for budget in budgets)} |",
+        "|---" + "|---:" * len(budgets) + "|",
+    ]
+    longest = _by_seed(known, SEARCHES[0], budgets[-1])
+    for search in dict.fromkeys(each.search for each in known):
+        found = [_by_seed(known, search, budget) for budget in budgets]
+        apart = [[100 * (own[seed] - longest[seed]) for seed in own if seed in longest] for own in found]
+        shown = [f"{fmean(each):+.2f} ({stdev(each) / len(each) ** 0.5:.2f})" for each in apart]
+        lines.append(f"| {search} | {' | '.join(shown)} |")
+    return "\n".join(lines)
+
+
+def _by_seed(known: Sequence[Search], search: str, budget: int) -> dict[int, float]:
+    """The mean accuracy over the tasks, of each seed."""
+    found: dict[int, list[float]] = {}
+    for each in known:
+        if (each.search, each.budget) == (search, budget):
+            found.setdefault(each.seed, []).append(each.accuracy)
+    return {seed: fmean(accuracies) for seed, accuracies in found.items()}
+
+
 def measure(arguments: argparse.Namespace) -> None:
     """Run the searches of the seeds that the file lacks, and append those of each seed as it ends."""
     known = {each.seed for each in read(arguments.results)}
@@ -216,7 +242,7 @@ def main() -> None:
     measured.add_argument("--processes", type=count, default=2)
     measured.set_defaults(command=measure)
     commands.add_parser("table", help="print it").set_defaults(
-        command=lambda options: print(table(read(options.results)))
+        command=lambda options: print(table(known := read(options.results)), to_longest(known), sep="\n\n")
     )
     arguments = parser.parse_args()
     arguments.command(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sweep.search.warm_start import FirstTrial
-from tests.benchmarks.searches import Search, cell_of, searched, table
+from tests.benchmarks.searches import Search, cell_of, read, searched, table, to_longest
 from trainable.config import TrialConfig
 
 
@@ -40,3 +40,29 @@ def test_the_table_compares_searches_of_one_seed() -> None:
     known = [Search("trec", "random", 8, seed, accuracy) for seed, accuracy in ((0, 0.50), (1, 0.60))]
     known += [Search("trec", "TPE", 8, seed, accuracy) for seed, accuracy in ((0, 0.52), (1, 0.66))]
     assert table(known).splitlines()[2:] == ["| random | 55.0 |", "| TPE | 59.0 (2.0) |"]
+
+
+def test_searches_are_compared_with_the_longest_random_one_over_all_tasks() -> None:
+    rows = {
+        ("random", 2): (0.50, 0.60),
+        ("random", 8): (0.60, 0.70),
+        ("TPE", 2): (0.58, 0.70),
+        ("TPE", 8): (0.60, 0.72),
+    }
+    known = [
+        Search(task, search, budget, seed, accuracy + more)
+        for (search, budget), accuracies in rows.items()
+        for seed, accuracy in enumerate(accuracies)
+        for task, more in (("trec", 0.0), ("cr", 0.1))
+    ]
+    assert to_longest(known).splitlines()[2:] == [
+        "| random | -10.00 (0.00) | +0.00 (0.00) |",
+        "| TPE | -1.00 (1.00) | +1.00 (1.00) |",
+    ]
+
+
+def test_what_is_kept_says_that_a_warm_start_needs_a_quarter_of_the_trials() -> None:
+    last = to_longest(read()).splitlines()[-1]
+    behind, error = (float(word) for word in last.split("|")[3].strip(" )").split(" ("))
+    assert last.startswith("| TPE, warm start |")
+    assert behind + 2 * error > 0 > behind - 1
