@@ -7,7 +7,8 @@ on the same draws, though, so that those of one method at two values of an axis 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import nan
 
 from sweep.spec.groups import CONDITIONS, Group, axis_of
 from sweep.verdict.comparisons import allowing_difference
@@ -25,7 +26,7 @@ class AxisDifference:
 
     comparison: the title of the comparison at `value`.
     value, base: as `encoder=roberta-large` and `encoder=roberta-base`; the base is the axis's first value.
-    difference: of `value` to `base`.
+    difference: of `value` to `base`; its p-value is NaN, since it is not tested.
     """
 
     comparison: str
@@ -81,6 +82,6 @@ def _to_first(pair: _Pair, first: _Pair, place: int) -> Iterator[tuple[tuple[str
                     method=arm.method,
                     value=group.common[place],
                     base=first_group.common[place],
-                    difference=difference,
+                    difference=replace(difference, p_value=nan),
                 ),
             )

@@ -151,7 +151,7 @@ def crossed_summary(values_NT: Values, *, most: float = 1.0, graded: bool = Fals
     tested_NT = _tested(values_NT)
     parts = np.isnan(tested_NT).any()
     low, high, _ = _inferred(
-        RepeatedParts.of(tested_NT, of="arm", graded=graded) if parts else Components.of(tested_NT, graded=graded)
+        RepeatedParts.of(values_NT, of="arm", graded=graded) if parts else Components.of(tested_NT, graded=graded)
     )
     scores_N = np.nanmean(values_NT, axis=1)
     mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
@@ -184,7 +184,7 @@ def difference_components(values_NT: Values, *, graded: bool = False) -> Compone
     """
     tested_NT = _tested(values_NT)
     if np.isnan(tested_NT).any():
-        return RepeatedParts.of(tested_NT, of="difference", graded=graded)
+        return RepeatedParts.of(values_NT, of="difference", graded=graded)
     return Components.of(tested_NT, graded=graded)
 
 

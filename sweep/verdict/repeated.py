@@ -46,6 +46,7 @@ class RepeatedParts:
     by_row: the inflated variance of the means of rows.
     by_draw: the variance between draws.
     alike: the share of rows that no draw has shown to differ, on which the least variance depends.
+    untested: the number of rows that no draw has tested, as where there are fewer draws than parts.
     """
 
     draws: int
@@ -54,11 +55,13 @@ class RepeatedParts:
     by_row: float
     by_draw: float
     alike: float = 0.0
+    untested: int = 0
 
     @classmethod
     def of(cls, values_NT: Values, *, of: Literal["arm", "difference"], graded: bool = False) -> RepeatedParts:
         """The analysis of values_NT, of one arm or of the paired differences of two."""
-        values_NT = values_NT[:, ~np.isnan(values_NT).all(axis=0)]
+        tested_T = ~np.isnan(values_NT).all(axis=0)
+        values_NT, untested = values_NT[:, tested_T], int((~tested_T).sum())
         draws, rows = values_NT.shape
         assert min(draws, rows) >= 2, "one draw, or one row, tells nothing of others"
         share = float((~np.isnan(values_NT)).mean())
@@ -70,6 +73,7 @@ class RepeatedParts:
             by_row=inflation * float(np.nanmean(values_NT, axis=0).var(ddof=1)),
             by_draw=max(0.0, _between_draws(values_NT)),
             alike=share_alike(values_NT, graded=graded),
+            untested=untested,
         )
 
     @property

@@ -24,6 +24,8 @@ def needed(arm: Arm) -> str:
 
 def _resolution(arm: Arm, found: Components | RepeatedParts) -> str:
     """What would resolve a difference: more draws, more test rows (labelled ones, where all are tested), or neither."""
+    if isinstance(found, RepeatedParts) and found.untested:
+        return f"; further draws would test the other {found.untested:,} rows too"
     unit = "labelled rows" if isinstance(found, RepeatedParts) else "test rows"
     if arm.rows_with_draws is not None:
         fewer = f"{_about(arm, arm.rows_with_draws)} {unit} with {MANY_DRAWS} draws"

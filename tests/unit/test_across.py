@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from sweep.report.style import marks
 from sweep.report.verdict_sections import verdict_sections
+from sweep.report.write import verdict_json
 from sweep.verdict import Verdict, verdict
 from tests.sweeps.synthetic_results import synthetic_results
 
@@ -87,3 +89,4 @@ def test_the_report_has_them_in_a_section_of_their_own() -> None:
         for method in ("supcon", "triplet")
     ]
     assert "not tested" in section.text[0]
+    assert {each["difference"]["p_value"] for each in json.loads(verdict_json(made))["axes"]} == {None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -214,6 +215,13 @@ def test_what_would_help_is_more_labels() -> None:
     assert "No method can be told from cross_entropy" in comparison.sentence
     assert " labelled rows would" in comparison.sentence
     assert "test rows" not in comparison.sentence
+
+
+def test_fewer_draws_than_parts_leave_rows_that_further_draws_test() -> None:
+    results = synthetic_results(datasets=("cr",), losses=("cross_entropy", "proxy_anchor"), draws=3, draw_sd=0)
+    (comparison,) = verdict(repeated(results)).comparisons
+    assert re.search(r"; further draws would test the other \d+ rows too", comparison.sentence)
+    assert "no number of draws" not in comparison.sentence
 
 
 def test_a_mean_gain_on_few_labels_is_as_uncertain_as_they_are() -> None:
