@@ -35,11 +35,17 @@ class SweepError(ValueError):
 
 
 class SpecError(SweepError):
-    """A spec is invalid. `mistakes` holds all of them, in the order of the file."""
+    """A spec is invalid.
 
-    def __init__(self, mistakes: Sequence[str]) -> None:
+    mistakes: all of them, in the order of the file.
+    fields: of each, the field in dotted notation and what is said of it, without the place where it was read; empty
+        where the mistake is of no field.
+    """
+
+    def __init__(self, mistakes: Sequence[str], fields: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__("\n".join(mistakes))
         self.mistakes = tuple(mistakes)
+        self.fields = tuple(fields)
 
 
 class LedgerError(SweepError):

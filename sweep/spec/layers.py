@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from sweep.errors import SpecError
 from sweep.spec.document import MAX_BYTES, MAX_DEPTH, Document, read_document
 from sweep.spec.mistakes import Mistake, Place
 from sweep.spec.wording import shown
@@ -124,13 +125,16 @@ class Layers:
             self.origins.setdefault(layer.top[:length], layer.origins[layer.top])
         self.origins |= layer.origins
 
-    def messages(self, mistakes: Iterable[Mistake] = ()) -> list[str]:
-        """A line for each of these mistakes and those of the layers, in the order in which their places were read."""
+    def refusal(self, mistakes: Iterable[Mistake] = ()) -> SpecError:
+        """The error of these mistakes and those of the layers, in the order in which their places were read."""
         unread = {mistake.place for _, mistake in self.mistakes}  # these are not missing as well
         further = [mistake for mistake in mistakes if not mistake.place or mistake.place not in unread]
         placed = [*self.mistakes, *((self.origin(mistake.place), mistake) for mistake in further)]
-        lines = [mistake.at(origin.name) for origin, mistake in sorted(placed, key=itemgetter(0))]
-        return list(dict.fromkeys(lines))
+        lines = {
+            mistake.at(origin.name): (mistake.field, str(mistake))
+            for origin, mistake in sorted(placed, key=itemgetter(0))
+        }
+        return SpecError(list(lines), list(lines.values()))
 
     def origin(self, place: Place) -> Origin:
         """The origin of a place, or else of the nearest place around it."""

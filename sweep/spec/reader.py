@@ -50,7 +50,7 @@ def read_layers(source: Source, overrides: Sequence[str] = ()) -> Layers:
     for layer in layers:
         merged.add(Layer(with_absolute_paths(layer.data, Path.cwd(), names), layer.top, layer.origins, layer.mistakes))
     if file.mistakes and not file.data:  # what could not be read has no further mistakes
-        raise SpecError(merged.messages())
+        raise merged.refusal()
     if merged.data.get("name") is None:
         merged.data["name"] = "sweep" if isinstance(source, Mapping) else _name_of(Path(source))
     straying = () if isinstance(source, Mapping) else straying_paths(file.data, base, names)
@@ -65,9 +65,9 @@ def validated(layers: Layers) -> SweepSpec:
     try:
         spec = SweepSpec.model_validate(layers.data)
     except ValidationError as error:
-        raise SpecError(layers.messages([*mistakes, *mistakes_of(error)])) from None
+        raise layers.refusal([*mistakes, *mistakes_of(error)]) from None
     if mistakes or layers.mistakes:
-        raise SpecError(layers.messages(mistakes))
+        raise layers.refusal(mistakes)
     return spec
 
 
