@@ -10,8 +10,7 @@ import json
 import shutil
 import tempfile
 import weakref
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,14 +18,30 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin  # type: ignore[import-untyped]
-from sklearn.utils import check_consistent_length, column_or_1d  # type: ignore[import-untyped]
-from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
+from sklearn.utils import check_consistent_length  # type: ignore[import-untyped]
 from sklearn.utils.validation import check_is_fitted, validate_data  # type: ignore[import-untyped]
 
 from sweep.api.classifier import Classifier, refit
-from sweep.api.estimator_input import check_known, check_learned, check_several, class_names, texts_and_pairs
+from sweep.api.estimator_fields import (
+    further_fields,
+    in_words_of_the_estimator,
+    path_text,
+    several_draws,
+    values_of_axis,
+)
+from sweep.api.estimator_input import (
+    check_known,
+    check_learned,
+    check_several,
+    check_targets,
+    class_names,
+    labels_of,
+    texts_and_pairs,
+)
+from sweep.api.estimator_rows import learnable_rows, shots_of, tested_share
 from sweep.api.result import Result
 from sweep.api.running import run
+from sweep.errors import FolderError
 from sweep.verdict import Verdict
 from trainable.dataset_config import FEW_ROWS
 from trainable.recipes import RECIPES
@@ -37,7 +52,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FewShotClassifier"]
 
-_MOST_SHOTS = 16  # labels of a class on which methods are compared; the winner is trained on all
 _MANY = 200  # validation rows of a draw that are scored at most
 
 
@@ -115,23 +129,24 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{type(self).__name__} requires y to be passed, but the target y is None: give the label of each text"
             )
         texts, pairs = texts_and_pairs(X)
-        labels = column_or_1d(y, warn=True)
+        labels = labels_of(y)
         check_consistent_length(texts, labels)
         check_known(labels)
-        check_classification_targets(labels)
+        check_targets(labels)
         classes, places_N = np.unique(labels, return_inverse=True)
         check_several(classes, len(labels))
         names = class_names(classes)
         frame = _frame(texts, pairs, [names[place] for place in places_N.tolist()])
-        root = Path(self.root) if self.root is not None else self._temporary()
-        fields = self._fields(frame, root)
-        asked = [fields, *([dict(self.spec)] if self.spec else [])]
+        root = self._temporary() if self.root is None else Path(path_text("root", self.root))
+        fields, overrides = self._fields(frame, root), further_fields(self.spec)
+        asked = [fields, *([overrides] if overrides else [])]
         content = frame.to_json(orient="split") + "".join(
             json.dumps(each, sort_keys=True, default=str) for each in asked
         )
         name = f"fit-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-        result = run({"name": name, **fields}, data=frame, overrides=self.spec, root=root, progress=self.progress)
-        classifier = refit(result)
+        with in_words_of_the_estimator():
+            result = run({"name": name, **fields}, data=frame, overrides=overrides, root=root, progress=self.progress)
+            classifier = refit(result)
         check_learned(classifier.labels, names)
         # All at the end: a fit that fails leaves the estimator as it was, fitted or not.
         self.classes_, self.result_, self.verdict_, self.classifier_ = classes, result, result.verdict, classifier
@@ -173,20 +188,29 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             validate_data(self, X, reset=True, skip_check_array=True)
 
     def _temporary(self) -> Path:
-        """A folder that is removed with the estimator."""
-        place = tempfile.mkdtemp(prefix="few-shot-")
+        """A folder that is removed with the estimator. Raises FolderError where none can be made."""
+        try:
+            place = tempfile.mkdtemp(prefix="few-shot-")
+        except OSError as error:
+            raise FolderError(
+                f"without a root, the sweep lies in a temporary folder; it cannot be made ({error}): name a folder of "
+                "your own as root"
+            ) from None
         weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
         return Path(place)
 
     def _fields(self, frame: pd.DataFrame, root: Path) -> dict[str, Any]:
         """The spec of the sweep, without its name."""
         pair = {"text_pair": "pair"} if "pair" in frame.columns else {}
-        recipes, losses = (([axis] if isinstance(axis, str) else list(axis)) for axis in (self.recipes, self.losses))
+        recipes, losses = values_of_axis("recipes", self.recipes), values_of_axis("losses", self.losses)
         trained = any(recipe not in RECIPES or RECIPES[recipe].losses != "none" for recipe in recipes)
         validation = {"validation": _MANY} if len(frame) > 4 * _MANY else {}
-        shots = _shots(Counter(frame["label"][~frame.duplicated()]).values()) if self.shots is None else self.shots
+        counts = learnable_rows(
+            frame["text"].tolist(), frame["pair"].tolist() if pair else None, frame["label"].tolist()
+        )
+        shots = shots_of(counts) if self.shots is None else self.shots
         return {
-            "datasets": {"data": {"test_share": 0.25, **pair}},
+            "datasets": {"data": {"test_share": tested_share(counts.total()), **pair}},
             "compare": {
                 "dataset": ["data"],
                 "shots": [shots],
@@ -194,7 +218,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 **({"loss": losses} if trained else {}),
             },
             "trial": {
-                "encoder": str(self.encoder),
+                "encoder": path_text("encoder", self.encoder),
                 "embedding": self.embedding,
                 **({"head_lr": 1e-3, "batch_size": 16, "views": _views(shots)} if trained else {}),
             },
@@ -206,7 +230,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 **validation,
             },
             "budget": {"trials_per_cell": self.trials},
-            "confirm": {"draws": self.draws, "reseeded": 0},
+            "confirm": {"draws": several_draws(self.draws), "reseeded": 0},
             "tracking": {"uri": f"sqlite:///{root.absolute()}/mlflow.db"},
         }
 
@@ -227,13 +251,6 @@ def _frame(texts: list[str], pairs: list[str] | None, labels: list[str]) -> pd.D
 def _views(shots: int | str) -> int:
     """How often a step sees each row: twice where a class has one row alone, as most losses compare rows of a class."""
     return 2 if shots in (1, "at most 1") else 1
-
-
-def _shots(rows_of_classes: Iterable[int]) -> int | str:
-    """Half of what the class of the median size has beside the test part, at most `_MOST_SHOTS`."""
-    halves = sorted(max(1, (rows - max(1, round(rows / 4))) // 2) for rows in rows_of_classes)
-    number = min(_MOST_SHOTS, halves[len(halves) // 2])
-    return number if halves[0] >= number > 1 else f"at most {number}"
 
 
 def _seed(state: object) -> int:

@@ -6,17 +6,27 @@ Shapes: N texts, C classes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import column_or_1d  # type: ignore[import-untyped]
+from sklearn.utils.multiclass import check_classification_targets  # type: ignore[import-untyped]
 
 from trainable.dataset_config import DatasetConfig
 from trainable.datasets.classes import equally_spelled
 from trainable.datasets.table import Table, part_of
 
-__all__ = ["check_known", "check_learned", "check_several", "class_names", "texts_and_pairs"]
+__all__ = [
+    "check_known",
+    "check_learned",
+    "check_several",
+    "check_targets",
+    "class_names",
+    "labels_of",
+    "texts_and_pairs",
+]
 
 
 def texts_and_pairs(X: Any) -> tuple[list[str], list[str] | None]:
@@ -28,7 +38,10 @@ def texts_and_pairs(X: Any) -> tuple[list[str], list[str] | None]:
         wrong = [(place, each) for place, each in enumerate(column) if not isinstance(each, str)]
         if wrong:
             place, value = wrong[0]
-            raise ValueError(f"X must hold texts; received {type(value).__name__} in row {place}: {str(value)[:80]!r}")
+            raise ValueError(
+                f"X must hold texts; received {type(value).__name__} in row {place}, the first of {len(wrong)}: "
+                f"{str(value)[:80]!r}; leave such rows out, or give their texts"
+            )
     texts = [listed([str(each) for each in column]) for column in columns]
     if not texts[0]:
         raise ValueError("X must hold texts; found array with 0 sample(s) while a minimum of 1 is required")
@@ -37,6 +50,8 @@ def texts_and_pairs(X: Any) -> tuple[list[str], list[str] | None]:
 
 def _columns(X: Any) -> list[list[Any]]:
     """One column of values, or two. Raises ValueError where X has another shape."""
+    if type(X).__module__.partition(".")[0] == "pyarrow":  # whose arrays of texts make no array of numpy
+        X = X.to_pandas()
     if isinstance(X, str | Mapping | Set) or not hasattr(X, "__iter__") or getattr(X, "ndim", 1) == 0:
         raise ValueError(f"X must be a list of texts; received {type(X).__name__}: give one text as a list too")
     rows = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
@@ -46,6 +61,26 @@ def _columns(X: Any) -> list[list[Any]]:
     if len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, 2)):
         raise ValueError(f"X must be texts in one column, or pairs of texts in two; received the shape {shape}")
     return [list(rows)] if len(shape) == 1 else [list(column) for column in np.asarray(rows).T]
+
+
+def labels_of(y: Any) -> NDArray[Any]:
+    """The labels_N. Raises ValueError for another form."""
+    if isinstance(y, str | Mapping | Set) or not hasattr(y, "__iter__"):
+        raise ValueError(f"y must be a list of labels, one for each text; received {type(y).__name__}: give a list")
+    labels_N: NDArray[Any] = column_or_1d(list(y) if isinstance(y, Iterator) else y, warn=True)
+    return labels_N
+
+
+def check_targets(labels_N: NDArray[Any]) -> None:
+    """Refuse what is no class to scikit-learn, with what can be done. Raises ValueError."""
+    try:
+        check_classification_targets(labels_N)
+    except (TypeError, ValueError) as error:
+        kinds = ", ".join(sorted({type(label).__name__ for label in labels_N.tolist()}))
+        raise ValueError(
+            f"{error} y must hold texts, whole numbers or truth values, all of one type; received {kinds} in an array "
+            f"of {labels_N.dtype}: give y as texts (y.astype(str)), or numbers as an array of whole ones"
+        ) from None
 
 
 def check_known(labels: NDArray[Any]) -> None:

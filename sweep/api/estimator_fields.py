@@ -1,0 +1,110 @@
+"""The parameters of an estimator as fields of a spec, and what is wrong with them in the words of its user."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
+
+from sweep.errors import SpecError
+from trainable.errors import ConfigError, DataError
+
+__all__ = ["further_fields", "in_words_of_the_estimator", "path_text", "several_draws", "values_of_axis"]
+
+_PARAMETERS = {
+    "trial.encoder": "encoder",
+    "trial.embedding": "embedding",
+    "compare.recipe": "recipes",
+    "compare.loss": "losses",
+    "compare.shots": "shots",
+    "budget.trials_per_cell": "trials",
+    "confirm.draws": "draws",
+}
+_OWN = re.compile(
+    r"name|compare\.dataset|trial\.dataset|datasets\.data\.(path|test_path|text|text_pair|label|hub|senteval)"
+)
+_LEFT_OUT = re.compile(r"datasets\.data\.(drop|min_rows)")
+_BLOCK = re.compile(r"[a-z_]+|datasets\.data")
+_MANY_SHOTS = "compare.shots"
+
+
+def values_of_axis(name: str, given: object) -> list[Any]:
+    """The values that a parameter names, one or several. Raises ValueError for what is no list of names."""
+    values = [given] if isinstance(given, str) else list(given) if isinstance(given, Iterable) else []
+    if isinstance(given, Mapping) or not values or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} must be a name or a list of names; received {given!r}: leave it out for the default")
+    return values
+
+
+def path_text(name: str, given: object) -> str:
+    """The text of a parameter that is one or a path. Raises ValueError for anything else."""
+    if not isinstance(given, str | os.PathLike):
+        raise ValueError(f"{name} must be a text or a path; received {given!r}: leave it out for the default")
+    return str(given)
+
+
+def several_draws(given: Any) -> Any:
+    """The number of draws, left to the spec's own check. Raises ValueError for none, which confirm no winner."""
+    if isinstance(given, Integral) and int(given) == 0:
+        raise ValueError(
+            "draws must be a whole number from 1 on, as they confirm which method wins; received 0: raise it"
+        )
+    return given
+
+
+def further_fields(given: object) -> dict[str, Any]:
+    """The fields of `spec` by dotted name; those of a block, as `{"protocol": {"steps": 80}}`, stand for themselves,
+    so that the block's others stay. Raises ValueError for another form, and for fields that X and y are."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise ValueError(
+            'spec must be a mapping from fields to values, as {"protocol.steps": 80}; received '
+            f"{given!r}: give it in that form"
+        )
+    fields = dict(_dotted(given))
+    for name, value in fields.items():
+        if _LEFT_OUT.fullmatch(name):
+            raise ValueError(f"spec may not hold {name!r}: classes are left out by leaving their rows out of X and y")
+        if _OWN.fullmatch(name) or (name.startswith("datasets.") and not name.startswith("datasets.data.")):
+            raise ValueError(f"spec may not hold {name!r}, since X and y are the data: remove it")
+        if name == "confirm.draws":
+            several_draws(value)
+        if name == _MANY_SHOTS and isinstance(value, list | tuple) and len(value) > 1:
+            raise ValueError(
+                f"one number of shots is compared by a fit; received {name!r}: {value!r}: fit once for each"
+            )
+    return fields
+
+
+def _dotted(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in fields.items():
+        if _BLOCK.fullmatch(name) and isinstance(value, Mapping):
+            yield from _dotted({f"{name}.{field}": each for field, each in value.items()})
+        else:
+            yield name, value
+
+
+@contextmanager
+def in_words_of_the_estimator() -> Iterator[None]:
+    """Say what is wrong with a sweep by the parameters of the estimator where it has one, else by its `spec`."""
+    try:
+        yield
+    except SpecError as error:
+        raise SpecError([_reworded(mistake) for mistake in error.mistakes]) from None
+    except (DataError, ConfigError) as error:
+        raise type(error)(
+            f"{error}. Fields in backticks are set by spec, as spec={{'protocol.validation': 'all', 'trial.views': 2}}"
+            "; small classes are left out by leaving their rows out of X and y"
+        ) from None
+
+
+def _reworded(mistake: str) -> str:
+    """The mistake, with the parameter in place of the field that it sets."""
+    place, _, rest = mistake.removeprefix("spec: ").removeprefix("--set ").partition(": ")
+    if place in _PARAMETERS and not mistake.startswith("--set "):
+        return f"{_PARAMETERS[place]}: {rest}"
+    return f"spec={{'{place}': ...}}: {rest}" if mistake.startswith("--set ") else mistake
