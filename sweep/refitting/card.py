@@ -15,6 +15,7 @@ from trainable.recipes.label_names import LabelNames
 
 if TYPE_CHECKING:
     from sweep.verdict.learning_curve import LearningCurve
+    from trainable.classifier import Classifier
     from trainable.onnx_export import OnnxFile
     from trainable.refitting import Refitted
 
@@ -61,7 +62,7 @@ def model_card(
         "## Use",
         _USE.replace("TEXTS", '["..."], ["..."]' if classifier.paired else '["..."]'),
         *_pipeline(refitted),
-        *([_onnx(onnx)] if onnx is not None else []),
+        *([_onnx(onnx, classifier)] if onnx is not None else []),
         "## How it was made",
         f"```sh\n{command}\n```",
         _configuration(arm),
@@ -178,11 +179,15 @@ def _pipeline(refitted: Refitted) -> Iterator[str]:
         )
 
 
-def _onnx(file: OnnxFile) -> str:
+def _onnx(file: OnnxFile, classifier: Classifier) -> str:
     inputs = ", ".join(f"`{name}`" for name in file.inputs)
+    texts = "texts, pairs" if classifier.paired else "texts"
+    cut = f'truncation=True, max_length={classifier.max_length}, padding=True, padding_side="right"'
+    plain = not classifier.prompt and not (classifier.paired and classifier.separator)
+    made = f", or the tokenizer of this folder by `tokenizer({texts}, {cut})`" if plain else ""
     return (
         f"`model.onnx` gives the same scores through onnxruntime (the largest difference seen: {file.difference:.1g}). "
-        f"Its inputs are {inputs}, as `Classifier.tokens` or the tokenizer makes them; the softmax of its output "
+        f"Its inputs are {inputs}, as `Classifier.tokens` makes them{made}; the softmax of its output "
         f"`scores` gives the probabilities. On the machine that wrote it, a text took {file.milliseconds:.1f} ms, and "
         f"{file.torch_milliseconds:.1f} ms with torch; it has {file.megabytes:.0f} MB, and the weights that torch "
         f"reads have {file.torch_megabytes:.0f} MB."

@@ -35,7 +35,10 @@ def expected(refitted: Refitted, comparison: Comparison, arm: Arm) -> str:
     assert arm.winner is not None, "a confirmed arm has a winner"
     metric = METRICS[arm.winner.config.metric]
     tested = f" and {arm.tested:,} test rows" if arm.tested else ""
-    confirmed = f"{_shown(arm.summary)} with {comparison.subtitle} on {arm.summary.n} draws{tested}"
+    alone = arm.summary.n == 1  # which tells nothing of others, so that it has no interval
+    score_there = f"{100 * arm.summary.mean:.1f} %" if alone else _shown(arm.summary)
+    draws = "one draw" if alone else f"{arm.summary.n} draws"
+    confirmed = f"{score_there} with {comparison.subtitle} on {draws}{tested}"
     answers = refitted.answers
     if answers is None:
         return (

@@ -231,7 +231,7 @@ def write_folder(fill: Callable[[Path], None], out: Path) -> None:
     except Exception as error:  # of the libraries that write weights, and of the disk
         shutil.rmtree(scratch, ignore_errors=True)
         said = " ".join(str(error).split()) or type(error).__name__
-        raise FolderError(f"a classifier must be written; {out} cannot be ({said}): give another --out") from error
+        raise FolderError(f"a classifier must be written; {out} cannot be ({said}): give another folder") from error
 
 
 def register_kept(kept: Kept, model: str) -> str:
@@ -257,30 +257,30 @@ def check_folder(out: Path) -> None:
     """Raise FolderError for a folder that holds anything but a classifier, which is replaced, or that cannot be."""
     try:
         if out.is_symlink() or (out.exists() and not out.is_dir()):
-            raise FolderError(f"a classifier is written into a folder; {out} is none: give another --out")
+            raise FolderError(f"a classifier is written into a folder; {out} is none: give another folder")
         if Path.cwd().is_relative_to(out.resolve()):
             raise FolderError(
                 f"the folder of a classifier is put in its place as a whole; {out} is where this runs: give another "
-                "--out"
+                "folder"
             )
         if out.is_dir():
             _check_content(out)
         place = next(each for each in out.absolute().parents if each.exists())  # the folder is made beside its place
         if not os.access(place, os.W_OK):
-            raise FolderError(f"a classifier must be written; {place} may not be written: give another --out")
+            raise FolderError(f"a classifier must be written; {place} may not be written: give another folder")
     except OSError as error:
         raise FolderError(
-            f"a classifier must be written; {out} cannot be ({error.strerror}): give another --out"
+            f"a classifier must be written; {out} cannot be ({error.strerror}): give another folder"
         ) from error
 
 
 def _check_content(out: Path) -> None:
     names = sorted(path.name for path in out.iterdir())
     if names and not (out / "classifier.json").is_file():
-        raise FolderError(f"a classifier gets a folder of its own; {out} holds other files: give another --out")
+        raise FolderError(f"a classifier gets a folder of its own; {out} holds other files: give another folder")
     if others := [name for name in names if not _OWN.fullmatch(name)]:
         shown = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
         raise FolderError(
             f"a classifier that is there is replaced with its folder; {out} holds {shown} too: move that, or give "
-            "another --out"
+            "another folder"
         )

@@ -162,7 +162,7 @@ def test_mistakes_end_in_words(folder: Path, tmp_path: Path, capsys: pytest.Capt
     file.write_text("body\na red film\n")
     wrong = {
         "there are toy/4/frozen, toy/4/cross_entropy": ["refit", "mine", "--arm", "toy/8/frozen", "--out", "model"],
-        "holds other files: give another --out": ["refit", "mine", "--out", str(taken)],
+        "holds other files: give another folder": ["refit", "mine", "--out", str(taken)],
         "there is none at 'other'": ["refit", "other", "--out", str(tmp_path / "model")],
         "give that folder": ["predict", str(taken), str(file)],
     }

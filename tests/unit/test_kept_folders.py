@@ -25,7 +25,7 @@ def kept(tmp_path: Path) -> Path:
 def test_nothing_else_goes_with_a_classifier_that_is_replaced(name: str, kept: Path) -> None:
     check_folder(kept)
     (kept / name).mkdir()
-    with pytest.raises(FolderError, match=f"holds {name} too: move that, or give another --out"):
+    with pytest.raises(FolderError, match=f"holds {name} too: move that, or give another folder"):
         check_folder(kept)
 
 
@@ -35,11 +35,11 @@ def test_the_current_folder_is_not_replaced(kept: Path, tmp_path: Path, monkeypa
     for current in (kept, tmp_path / "empty"):
         monkeypatch.chdir(current)
         for out in (Path(), current):
-            with pytest.raises(FolderError, match="is where this runs: give another --out"):
+            with pytest.raises(FolderError, match="is where this runs: give another folder"):
                 check_folder(out)
     monkeypatch.chdir(tmp_path / "empty" / "below")
     for out in (Path(".."), Path("/")):
-        with pytest.raises(FolderError, match="is where this runs: give another --out"):
+        with pytest.raises(FolderError, match="is where this runs: give another folder"):
             check_folder(out)
 
 
@@ -48,5 +48,5 @@ def test_a_folder_beside_which_none_can_be_made_is_refused_before_anything_is_tr
 ) -> None:
     monkeypatch.setattr(os, "access", lambda place, mode: Path(place) != kept.parent)
     for out in (kept, kept.parent / "new" / "model"):
-        with pytest.raises(FolderError, match=f"{kept.parent} may not be written: give another --out"):
+        with pytest.raises(FolderError, match=f"{kept.parent} may not be written: give another folder"):
             check_folder(out)
