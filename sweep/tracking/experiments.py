@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
@@ -23,7 +25,8 @@ def find_experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, tags={KIND_TAG: KIND}))
+            place = _beside_file(client.tracking_uri, name)
+            return str(client.create_experiment(name, artifact_location=place, tags={KIND_TAG: KIND}))
         except MlflowException:
             found = client.get_experiment_by_name(name)  # another sweep may have been faster
             if found is None:
@@ -37,3 +40,15 @@ def find_experiment(client: MlflowClient, name: str) -> str:
     if is_undecided(found.tags.get(KIND_TAG)):
         client.set_experiment_tag(found.experiment_id, KIND_TAG, KIND)
     return str(found.experiment_id)
+
+
+def _beside_file(uri: str, name: str) -> str | None:
+    """Where the artifacts of a store in a SQLite file lie: beside it. None for the place that MLflow takes, which is
+    `mlruns` in the current folder for such a file too, whoever works there."""
+    import sqlalchemy
+
+    url = sqlalchemy.make_url(uri) if uri.startswith("sqlite") else None
+    if url is None or url.database in (None, "", ":memory:"):
+        return None
+    folder = Path(url.database).absolute().parent
+    return None if folder == Path.cwd() else str(folder / "mlruns" / re.sub(r"[^\w.-]+", "-", name))

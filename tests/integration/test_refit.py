@@ -201,7 +201,9 @@ def test_a_registered_winner_is_served(folder: Path, tmp_path: Path, monkeypatch
     run = client.get_run(str(version.run_id))
     (sweep,) = client.search_runs([run.info.experiment_id], "tags.`sweep.role` = 'sweep'")
     assert run.data.tags["mlflow.parentRunId"] == sweep.info.run_id
-    assert not [path for path in Path.cwd().glob("mlruns/**/*") if path.suffix in (".pkl", ".pickle", ".bin")]
+    stored = list(folder.glob("mlruns/**/*"))
+    assert stored, "they lie beside the database"
+    assert not [path for path in stored if path.suffix in (".pkl", ".pickle", ".bin")]
     texts = ["a red film", "some blue text", ""]
     wanted = Classifier.load(out)
     with _served("models:/team-toy@winner", uri) as port:

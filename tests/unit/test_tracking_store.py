@@ -11,6 +11,8 @@ import pytest
 from sweep.addresses import redacted
 from sweep.errors import TrackingError
 from sweep.tracking import Tracker, tracking_uri
+from sweep.tracking.experiments import _beside_file, find_experiment
+from sweep.tracking.store import open_client
 from tests.sweeps.memory_ledger import MemoryLedger
 
 
@@ -67,3 +69,24 @@ def test_mlflow_is_imported_only_when_it_is_needed() -> None:
     code = "import sys, sweep.tracking; print(sorted({'mlflow', 'sqlalchemy', 'torch'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "sqlite:///:memory:", "sqlite://", "http://host:5000"])
+def test_artifacts_lie_where_mlflow_keeps_them_where_that_is_not_elsewhere(uri: str) -> None:
+    assert _beside_file(uri, "one") is None
+
+
+@pytest.mark.lengthy
+def test_artifacts_of_a_database_in_a_file_lie_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow keeps them in the current folder, which an estimator filled by its fits, whatever its root."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "store").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    client = open_client(f"sqlite:///{tmp_path}/store/mlflow.db")
+    experiment = client.get_experiment(find_experiment(client, "team/one"))
+    assert experiment.artifact_location == str(tmp_path / "store" / "mlruns" / "team-one")
+    run = client.create_run(experiment.experiment_id)
+    client.log_text(run.info.run_id, "kept", "said.txt")
+    (kept,) = (tmp_path / "store").rglob("said.txt")
+    assert kept.read_text() == "kept"
+    assert not list((tmp_path / "here").iterdir())
