@@ -248,7 +248,8 @@ def ordered(values: Sequence[Any], rule: str) -> list[Any]:
     the keys of a mapping are values too, a set has no order, and what can be read only once may have been.
     """
     if isinstance(values, str | Mapping | Set | Iterator) or hasattr(values, "columns"):
-        raise TypeError(f"{rule}; received {type(values).__name__}: {str(values)[:80]!r}")
+        remedy = "give a list, an array or one column of a table"
+        raise TypeError(f"{rule}; received {type(values).__name__}: {str(values)[:80]!r}; {remedy}")
     return list(values)
 
 
@@ -259,7 +260,8 @@ def listed(texts: Sequence[str]) -> list[str]:
     """
     found = ordered(texts, "a list of texts is classified")
     if wrong := [text for text in found if not isinstance(text, str)]:
-        raise TypeError(f"a list of texts is classified; received {type(wrong[0]).__name__}: [{wrong[0]!r}]"[:300])
+        received = f"{type(wrong[0]).__name__}: [{wrong[0]!r}]"[:240]
+        raise TypeError(f"a list of texts is classified; received {received}; leave it out, or give its text (str)")
     broken = [text for text in found if any("\ud800" <= letter <= "\udfff" for letter in text)]
     if broken:
         raise ValueError(f"texts must be valid Unicode; received half of a character in {broken[0][:80]!r}")
