@@ -5,6 +5,7 @@ Shapes: N rows.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -17,13 +18,15 @@ __all__ = ["learnable_rows", "shots_of", "tested_share"]
 _MOST_SHOTS = 16  # labels of a class on which methods are compared; the winner is trained on all
 _FEWEST_ROWS = 6  # in three parts, so that a draw of two classes has two rows each to train, to validate and to test on
 _FOLDS = 4
+_MISTAKES = ("without a text", "equal texts with different labels")  # how notes end on rows that no duplicates are
 
 
 def learnable_rows(texts: Sequence[str], pairs: Sequence[str] | None, labels: Sequence[str]) -> Counter[str]:
     """Return the rows of each class that a sweep keeps of N: those that are not blank, one of each set of duplicates,
     and none where equal texts have different labels.
 
-    Raises ValueError for a class with fewer than two, and for fewer than six in all.
+    Warns of blank and contradictory rows. Raises ValueError for a class with fewer than two, and for fewer than six in
+    all.
     """
     columns: Mapping[str, Sequence[object]] = {
         "text": texts,
@@ -36,10 +39,23 @@ def learnable_rows(texts: Sequence[str], pairs: Sequence[str] | None, labels: Se
     filled = [row for row, both in enumerate(zip(part.texts, seconds, strict=True)) if None not in both]
     kept, notes = without_duplicates(part.take(filled))
     blank = len(part) - len(filled)
-    notes = (*([f"X: {blank} row{'s' if blank > 1 else ''} blank"] if blank else []), *notes)
+    notes = (*([f"X: {blank} row{'s' if blank > 1 else ''} {_MISTAKES[0]}"] if blank else []), *notes)
     counts = Counter({str(label): 0 for label in part.labels})
     counts.update(str(label) for label in kept.labels)
     why = f" ({'; '.join(notes)})" if notes else ""
+    _refuse_rare(counts, why)
+    if len(kept) < _FEWEST_ROWS:
+        raise ValueError(
+            f"X must hold {_FEWEST_ROWS} rows or more with different texts, since methods are compared on rows that "
+            f"they have not learned; received {len(kept)}{why}: label more texts"
+        )
+    if odd := [note for note in notes if note.endswith(_MISTAKES)]:
+        warnings.warn(f"{'; '.join(odd)}: they are left out; correct them, or remove them from X and y", stacklevel=4)
+    return counts
+
+
+def _refuse_rare(counts: Mapping[str, int], why: str) -> None:
+    """Raise ValueError for classes with fewer than two rows."""
     if rare := sorted(name for name, count in counts.items() if count < 2):
         few = [listing(sorted(name for name in rare if counts[name] == count)) for count in (0, 1)]
         received = " and ".join(
@@ -49,12 +65,6 @@ def learnable_rows(texts: Sequence[str], pairs: Sequence[str] | None, labels: Se
             "each class needs two texts or more that differ and that no other class has, one to learn from and one to "
             f"test on; received {received}{why}: add texts of such classes, or leave their rows out of X and y"
         )
-    if len(kept) < _FEWEST_ROWS:
-        raise ValueError(
-            f"X must hold {_FEWEST_ROWS} rows or more with different texts, since methods are compared on rows that "
-            f"they have not learned; received {len(kept)}{why}: label more texts"
-        )
-    return counts
 
 
 def tested_share(rows: int) -> float:

@@ -15,10 +15,14 @@ import pytest
 from sweep import FewShotClassifier, SweepError, TrainableError
 from sweep.api.estimator_fields import further_fields
 from sweep.api.estimator_input import check_targets, labels_of, texts_and_pairs
+from sweep.api.estimator_rows import learnable_rows
 from sweep.api.frames import spec_with
 from sweep.spec.cells import cells
 from sweep.spec.inputs import check_inputs
 from sweep.spec.reader import read_layers
+from trainable.config import DatasetConfig
+from trainable.datasets import load
+from trainable.errors import DataError
 
 TEXTS = [f"text {number}" for number in range(12)]
 LABELS = ["a", "b"] * 6
@@ -60,8 +64,8 @@ ODD = ["x", "y"]
         ([*TEXTS, "x"], [*LABELS, "c"], "received one of `c`: add texts of such classes, or leave their rows out of X"),
         ([*TEXTS, "x", "X "], [*LABELS, "c", "c"], "one of `c` .X: 1 row dropped as duplicates of a row that is kept"),
         ([*TEXTS, *ODD, *ODD], [*LABELS, *"ccdd"], "none of `c`, `d` .X: 4 rows dropped: equal texts with different"),
-        ([*TEXTS, " ", "\t", "x"], [*LABELS, *"ccd"], "none of `c` and one of `d` .X: 2 rows blank"),
-        ([(text, " ") for text in TEXTS], LABELS, "none of `a`, `b` .X: 12 rows blank"),
+        ([*TEXTS, " ", "\t", "x"], [*LABELS, *"ccd"], "none of `c` and one of `d` .X: 2 rows without a text"),
+        ([(text, " ") for text in TEXTS], LABELS, "none of `a`, `b` .X: 12 rows without a text"),
         (TEXTS, TEXTS, "received one of `text 0`, `text 1`"),
     ],
 )
@@ -72,6 +76,22 @@ def test_rows_that_cannot_be_learned_are_refused_before_a_sweep(
         FewShotClassifier(root=tmp_path).fit(texts, labels)
     assert not any(word in str(raised.value) for word in ("min_rows", "`drop`", "test_share", str(tmp_path)))
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_that_are_left_out_by_mistake_are_warned_of() -> None:
+    """They were dropped in silence, but for a note of the sweep."""
+    said = "X: 1 row without a text; X: 2 rows dropped: equal texts with different labels: they are left out"
+    with pytest.warns(UserWarning, match=said):
+        learnable_rows([*TEXTS, " ", *"xx"], None, [*LABELS, *"aab"])
+    assert learnable_rows([*TEXTS, TEXTS[0]], None, [*LABELS, LABELS[0]]) == {"a": 6, "b": 6}  # without a warning
+
+
+@pytest.mark.parametrize(("rows", "said"), [(4, "choose 0.5, or set"), (6, "choose a share from 0.33 to 0.5, or")])
+def test_the_shares_that_few_rows_allow_are_named(rows: int, said: str, tmp_path: Path) -> None:
+    """It advised "a share from 0.5 to 0.5"."""
+    (tmp_path / "few.csv").write_text("text,label\n" + "".join(f"text {each},{each % 2}\n" for each in range(rows)))
+    with pytest.raises(DataError, match=said):
+        load(DatasetConfig(name="few", path=str(tmp_path / "few.csv"), holdout="auto"))
 
 
 # ---- parameters

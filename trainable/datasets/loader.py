@@ -88,10 +88,14 @@ def _folds(train: Part, config: DatasetConfig) -> int:
         raise DataError(
             f"dataset `{config.name}`: each draw holds out its own 1 of k of the {len(train)} rows to test on, with k "
             f"from 2 on and two rows or more; received `test_share: {config.test_share:g}`, which is 1 of {folds}; "
-            f"choose a share from {1 / (len(train) // 2):.2g} to 0.5, or set `holdout: fixed` for one test part of all "
-            "draws"
+            f"choose {_shares(len(train) // 2)}, or set `holdout: fixed` for one test part of all draws"
         )
     return folds
+
+
+def _shares(most: int) -> str:
+    """The shares that cut rows into 2 to so many parts."""
+    return f"a share from {1 / most:.2g} to 0.5" if most > 2 else "0.5"
 
 
 def _repeated(train: Part, folds: int) -> tuple[Part, Part, str]:
