@@ -67,6 +67,9 @@ def labels_of(y: Any) -> NDArray[Any]:
     """The labels_N. Raises ValueError for another form."""
     if isinstance(y, str | Mapping | Set) or not hasattr(y, "__iter__"):
         raise ValueError(f"y must be a list of labels, one for each text; received {type(y).__name__}: give a list")
+    kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    if kind is not None and kind.kind in "iub" and not y.isna().any():
+        y = y.to_numpy(dtype=kind)  # scikit-learn makes fractions of whole numbers that may be missing
     labels_N: NDArray[Any] = column_or_1d(list(y) if isinstance(y, Iterator) else y, warn=True)
     return labels_N
 

@@ -14,7 +14,7 @@ import pytest
 
 from sweep import FewShotClassifier, SweepError, TrainableError
 from sweep.api.estimator_fields import further_fields
-from sweep.api.estimator_input import check_targets, labels_of, texts_and_pairs
+from sweep.api.estimator_input import check_known, check_targets, labels_of, texts_and_pairs
 from sweep.api.estimator_rows import learnable_rows
 from sweep.api.frames import spec_with
 from sweep.spec.cells import cells
@@ -182,3 +182,27 @@ def test_labels_come_as_a_list(given: Any) -> None:
 def test_labels_that_are_no_classes_are_refused_with_a_remedy(labels: Any, kinds: str) -> None:
     with pytest.raises(ValueError, match=f"received {kinds}.*: give y as texts"):
         check_targets(labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        (pd.Series([1, 2] * 6, dtype="Int64"), "i"),
+        (pd.Series([1, 2] * 6, dtype="int64[pyarrow]"), "i"),
+        (pd.Series([True, False] * 6, dtype="boolean"), "b"),
+        (pd.Series([1, 2] * 6, dtype="category"), "i"),
+        (pa.array([1, 2] * 6), "i"),
+        ([1, 2] * 6, "i"),
+    ],
+)
+def test_whole_numbers_stay_whole(labels: Any, kind: str) -> None:
+    """Those that pandas calls nullable came back as 1.0 and 2.0."""
+    found = labels_of(labels)
+    assert found.dtype.kind == kind
+    assert found.tolist() == list(labels.to_pylist() if hasattr(labels, "to_pylist") else labels)
+    check_targets(found)
+
+
+def test_a_missing_label_of_a_nullable_column_is_refused() -> None:
+    with pytest.raises(ValueError, match="y must hold the label of each text"):
+        check_known(labels_of(pd.Series([1, pd.NA], dtype="Int64")))
