@@ -37,6 +37,7 @@ from sweep.api.estimator_input import (
     class_names,
     labels_of,
     texts_and_pairs,
+    warn_of_order,
 )
 from sweep.api.estimator_rows import learnable_rows, shots_of, tested_share
 from sweep.api.result import Result
@@ -131,6 +132,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, pairs = texts_and_pairs(X)
         labels = labels_of(y)
         check_consistent_length(texts, labels)
+        warn_of_order(X, y)
         check_known(labels)
         check_targets(labels)
         classes, places_N = np.unique(labels, return_inverse=True)

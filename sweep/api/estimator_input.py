@@ -5,6 +5,7 @@ Shapes: N texts, C classes.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
@@ -72,6 +73,18 @@ def labels_of(y: Any) -> NDArray[Any]:
         y = y.to_numpy(dtype=kind)  # scikit-learn makes fractions of whole numbers that may be missing
     labels_N: NDArray[Any] = column_or_1d(list(y) if isinstance(y, Iterator) else y, warn=True)
     return labels_N
+
+
+def warn_of_order(X: Any, y: Any) -> None:
+    """Warn where both have the same index in another order: rows are matched by position, as by scikit-learn."""
+    if not (hasattr(X, "iloc") and hasattr(y, "iloc")) or len(X) != len(y) or X.index.equals(y.index):
+        return
+    if X.index.isin(y.index).all() and y.index.isin(X.index).all():
+        warnings.warn(
+            "X and y have the same index in another order, and are matched by position: if they belong together by "
+            "index, give y.loc[X.index]",
+            stacklevel=3,
+        )
 
 
 def check_targets(labels_N: NDArray[Any]) -> None:

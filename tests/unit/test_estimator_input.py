@@ -14,7 +14,7 @@ import pytest
 
 from sweep import FewShotClassifier, SweepError, TrainableError
 from sweep.api.estimator_fields import further_fields
-from sweep.api.estimator_input import check_known, check_targets, labels_of, texts_and_pairs
+from sweep.api.estimator_input import check_known, check_targets, labels_of, texts_and_pairs, warn_of_order
 from sweep.api.estimator_rows import learnable_rows
 from sweep.api.frames import spec_with
 from sweep.spec.cells import cells
@@ -206,3 +206,13 @@ def test_whole_numbers_stay_whole(labels: Any, kind: str) -> None:
 def test_a_missing_label_of_a_nullable_column_is_refused() -> None:
     with pytest.raises(ValueError, match="y must hold the label of each text"):
         check_known(labels_of(pd.Series([1, pd.NA], dtype="Int64")))
+
+
+def test_the_same_index_in_another_order_is_warned_of() -> None:
+    """Texts got the labels of others, in silence."""
+    texts, labels = pd.Series(TEXTS), pd.Series(LABELS)
+    with pytest.warns(UserWarning, match=r"matched by position: .* give y.loc\[X.index\]"):
+        warn_of_order(texts[::-1], labels)
+    warn_of_order(texts[::-1], labels[::-1])
+    warn_of_order(texts.set_axis(range(100, 112)), labels)
+    warn_of_order(texts[::-1].to_frame(), LABELS)
