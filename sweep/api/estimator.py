@@ -146,7 +146,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             json.dumps(each, sort_keys=True, default=str) for each in asked
         )
         name = f"fit-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
-        with in_words_of_the_estimator():
+        with in_words_of_the_estimator(overrides):
             result = run({"name": name, **fields}, data=frame, overrides=overrides, root=root, progress=self.progress)
             classifier = refit(result)
         check_learned(classifier.labels, names)

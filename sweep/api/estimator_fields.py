@@ -89,12 +89,17 @@ def _dotted(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def in_words_of_the_estimator() -> Iterator[None]:
-    """Say what is wrong with a sweep by the parameters of the estimator where it has one, else by its `spec`."""
+def in_words_of_the_estimator(further: Mapping[str, Any]) -> Iterator[None]:
+    """Say what is wrong with a sweep by the parameters of the estimator where it has one, else by its `spec`.
+
+    further: the fields of `spec`, by dotted name.
+    """
     try:
         yield
     except SpecError as error:
-        raise SpecError([_reworded(mistake) for mistake in error.mistakes]) from None
+        if not error.fields:
+            raise
+        raise SpecError([f"{_named(field, further)}: {said}" for field, said in error.fields]) from None
     except (DataError, ConfigError) as error:
         raise type(error)(
             f"{error}. Fields in backticks are set by spec, as spec={{'protocol.validation': 'all', 'trial.views': 2}}"
@@ -102,9 +107,6 @@ def in_words_of_the_estimator() -> Iterator[None]:
         ) from None
 
 
-def _reworded(mistake: str) -> str:
-    """The mistake, with the parameter in place of the field that it sets."""
-    place, _, rest = mistake.removeprefix("spec: ").removeprefix("--set ").partition(": ")
-    if place in _PARAMETERS and not mistake.startswith("--set "):
-        return f"{_PARAMETERS[place]}: {rest}"
-    return f"spec={{'{place}': ...}}: {rest}" if mistake.startswith("--set ") else mistake
+def _named(field: str, further: Mapping[str, Any]) -> str:
+    """The parameter that sets a field; the field itself as one of `spec` where that has set it, or where none does."""
+    return _PARAMETERS[field] if field in _PARAMETERS and field not in further else f"spec={{'{field}': ...}}"
