@@ -81,8 +81,8 @@ def _never_seen(comparisons: Sequence[Comparison]) -> Iterator[str]:
     if named:
         kind = comparisons[0].arms[0].kind
         yield (
-            "collapses too rare to have been seen could cost as much as "
-            f"{'a' if kind == 'method' else 'an'} {kind} is ahead of which no training collapsed: {some(named)}"
+            f"of these {kind}s no training collapsed, but collapses too rare to have been seen could cost as much as "
+            f"they are ahead: {some(named)}"
         )
 
 
