@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainable.calibration import fitted_temperature
-from trainable.draws import Draw, fold_generator
+from trainable.draws import Draw, draw_of, fold_generator
 from trainable.evaluation.metrics import classification_metrics
 from trainable.folds import stratified_folds
 from trainable.recipes import RECIPES
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from trainable.datasets.text_data import TextData
     from trainable.recipes.entry import RecipeRun
 
-__all__ = ["CrossValidation", "is_cross_validated", "turns"]
+__all__ = ["CrossValidation", "is_cross_validated", "trainings", "turns"]
 
 
 def is_cross_validated(config: TrialConfig, data: TextData) -> bool:
@@ -36,6 +36,13 @@ def is_cross_validated(config: TrialConfig, data: TextData) -> bool:
         config.validation, config.shots, config.sampling, pool=len(data.pool), classes=len(data.class_names)
     )
     return by == "cross" and RECIPES[config.recipe.name].searchable
+
+
+def trainings(config: TrialConfig, data: TextData) -> int:
+    """Return how many trainings a replicate of a search is: one, or one for each turn of its draw."""
+    if not is_cross_validated(config, data):
+        return 1
+    return len(turns(data, draw_of(config, data, 0), 0, config.seed))
 
 
 def turns(data: TextData, draw: Draw, index: int, seed: int) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:

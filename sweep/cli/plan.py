@@ -31,13 +31,13 @@ from sweep.verdict.power import smallest_seen, within
 from sweep.verdict.repeated import arm_inflation, difference_inflation
 from sweep.verdict.statistics import LEVEL
 from trainable.config import TrialConfig
-from trainable.cross_validation import is_cross_validated
+from trainable.cross_validation import is_cross_validated, trainings
 from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
 from trainable.draws import draw_of
 from trainable.encoder.description import embedding_in_words
 from trainable.recipes import RECIPES
-from trainable.shots import CROSS_FOLDS, Shots, in_words
+from trainable.shots import Shots, in_words
 
 __all__ = ["print_plan"]
 
@@ -108,12 +108,14 @@ def _searched(grid: Sequence[Cell], spec: SweepSpec) -> list[tuple[int, int]]:
 def _replicates(grid: Sequence[Cell], counts: Sequence[int]) -> str:
     """So many replicates of each cell, and how many trainings they are, of which turns are several."""
     replicates = sum(counts)
-    trainings = sum(count * _turns(cell.default_config()) for cell, count in zip(grid, counts, strict=True))
-    return f"{replicates} replicates ({'trainings' if trainings == replicates else f'{trainings} trainings'})"
+    each = (_trainings(cell.default_config()) for cell in grid)
+    trained = sum(count * trainings for count, trainings in zip(counts, each, strict=True))
+    return f"{replicates} replicates ({'trainings' if trained == replicates else f'{trained} trainings'})"
 
 
-def _turns(config: TrialConfig) -> int:
-    return CROSS_FOLDS if is_cross_validated(config, load(config.dataset)) else 1
+def _trainings(config: TrialConfig) -> int:
+    """How many trainings a replicate of the search is."""
+    return trainings(config, load(config.dataset))
 
 
 def _finalists(spec: SweepSpec, grid: Sequence[Cell]) -> str:
@@ -282,8 +284,8 @@ def _print_no_time(console: Console, diverged: Sequence[str]) -> None:
 def _given(grid: Sequence[Cell], seconds: float) -> Mapping[str, TrainingSeconds]:
     """The costs of each cell, if one training takes so long, its evaluations included."""
     configs = {cell.key: cell.default_config() for cell in grid}
-    trainings = {key: config.replicates * _turns(config) for key, config in configs.items()}
-    return {key: TrainingSeconds(count * seconds, seconds) for key, count in trainings.items()}
+    counts = {key: config.replicates * _trainings(config) for key, config in configs.items()}
+    return {key: TrainingSeconds(count * seconds, seconds) for key, count in counts.items()}
 
 
 def _table(*columns: str) -> Table:

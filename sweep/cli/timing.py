@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sweep.errors import TimingError
 from sweep.scheduling.workload import TrainingSeconds
 from sweep.spec.cells import Cell
-from trainable.cross_validation import is_cross_validated, turns
+from trainable.cross_validation import is_cross_validated, trainings, turns
 from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
@@ -161,11 +161,6 @@ def _first_draw(config: TrialConfig, data: TextData) -> Draw:
     return Draw(train, held, draw.test)
 
 
-def _turns(config: TrialConfig, data: TextData) -> int:
-    """How many trainings a replicate of the search is."""
-    return len(turns(data, draw_of(config, data, 0), 0, config.seed)) if is_cross_validated(config, data) else 1
-
-
 def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
     """The costs of a recipe that has no loss: a classifier is fitted to rows that are encoded once for all trials."""
     from trainable.training import evaluations
@@ -182,7 +177,7 @@ def _measure_without_steps(config: TrialConfig) -> TrainingSeconds | Evaluation:
             if evaluation.outcome is not None:
                 return evaluation
         once = _encoding_seconds(config, data)
-    return TrainingSeconds(config.replicates * _turns(config, data) * evaluation.seconds, evaluation.seconds, once)
+    return TrainingSeconds(config.replicates * trainings(config, data) * evaluation.seconds, evaluation.seconds, once)
 
 
 def _measure_whole(config: TrialConfig, *, loaded: bool) -> TrainingSeconds | Evaluation:
@@ -205,7 +200,7 @@ def _measure_whole(config: TrialConfig, *, loaded: bool) -> TrainingSeconds | Ev
     row = evaluation.metrics["eval_seconds"] / rows
     tested = len(data.test) if draw.test is None else len(draw.test)
     replicate = longer * evaluation.metrics["train_seconds"] + row * validation
-    return TrainingSeconds(config.replicates * _turns(config, data) * replicate, replicate + row * tested)
+    return TrainingSeconds(config.replicates * trainings(config, data) * replicate, replicate + row * tested)
 
 
 def _encoding_seconds(config: TrialConfig, data: TextData) -> float:
@@ -276,7 +271,7 @@ def _extrapolated(config: TrialConfig, trial: Trial, draw: Draw, measured: Evalu
     token = measured.metrics["eval_seconds"] / (sampled + read)
     training = config.steps * measured.metrics["train_seconds"] / trial.config.steps
     scoring = token * (validation + with_train)
-    whole = config.replicates * (_turns(config, data) * training + config.evaluations * scoring)
+    whole = config.replicates * (trainings(config, data) * training + config.evaluations * scoring)
     return TrainingSeconds(whole, training + token * (train + validation + test))
 
 

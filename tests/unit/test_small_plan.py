@@ -53,6 +53,11 @@ def test_a_plan_says_what_fifty_labels_cannot_tell(tmp_path: Path, tiny_bert: Pa
     assert "at most 80 replicates (320 trainings)" in said
 
 
+def test_a_draw_of_two_rows_of_a_class_takes_two_turns(tmp_path: Path, tiny_bert: Path) -> None:
+    said = planned(tmp_path, tiny_bert, 48, shots="at most 2", blocks={"protocol": {"validation": "cross"}})
+    assert "at most 80 replicates (160 trainings)" in said
+
+
 @pytest.mark.parametrize(("rows", "kind"), [(398, "mine: 101 test rows tell an accuracy of 80 %"), (1700, "")])
 def test_more_labels_tell_more(tmp_path: Path, tiny_bert: Path, rows: int, kind: str) -> None:
     said = planned(tmp_path, tiny_bert, rows)
