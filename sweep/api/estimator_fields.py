@@ -28,7 +28,6 @@ _OWN = re.compile(
 )
 _LEFT_OUT = re.compile(r"datasets\.data\.(drop|min_rows)")
 _BLOCK = re.compile(r"[a-z_]+|datasets\.data")
-_MANY_SHOTS = "compare.shots"
 
 
 def values_of_axis(name: str, given: object) -> list[Any]:
@@ -73,7 +72,7 @@ def further_fields(given: object) -> dict[str, Any]:
             raise ValueError(f"spec may not hold {name!r}, since X and y are the data: remove it")
         if name == "confirm.draws":
             several_draws(value)
-        if name == _MANY_SHOTS and isinstance(value, list | tuple) and len(value) > 1:
+        if name == "compare.shots" and isinstance(value, list | tuple) and len(value) > 1:
             raise ValueError(
                 f"one number of shots is compared by a fit; received {name!r}: {value!r}: fit once for each"
             )

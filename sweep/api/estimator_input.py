@@ -27,6 +27,7 @@ __all__ = [
     "class_names",
     "labels_of",
     "texts_and_pairs",
+    "warn_of_order",
 ]
 
 

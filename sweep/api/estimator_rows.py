@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from trainable.dataset_config import DatasetConfig
-from trainable.datasets.cleaning import without_duplicates
+from trainable.datasets.cleaning import without_contradictions, without_duplicates
 from trainable.datasets.table import Table, listing, part_of
 
 __all__ = ["learnable_rows", "shots_of", "tested_share"]
@@ -18,7 +18,6 @@ __all__ = ["learnable_rows", "shots_of", "tested_share"]
 _MOST_SHOTS = 16  # labels of a class on which methods are compared; the winner is trained on all
 _FEWEST_ROWS = 6  # in three parts, so that a draw of two classes has two rows each to train, to validate and to test on
 _FOLDS = 4
-_MISTAKES = ("without a text", "equal texts with different labels")  # how notes end on rows that no duplicates are
 
 
 def learnable_rows(texts: Sequence[str], pairs: Sequence[str] | None, labels: Sequence[str]) -> Counter[str]:
@@ -37,11 +36,13 @@ def learnable_rows(texts: Sequence[str], pairs: Sequence[str] | None, labels: Se
     part = part_of(Table("X", tuple(columns), columns), config)
     seconds = part.pairs if part.pairs is not None else part.texts
     filled = [row for row, both in enumerate(zip(part.texts, seconds, strict=True)) if None not in both]
-    kept, notes = without_duplicates(part.take(filled))
+    agreed, contradictions = without_contradictions(part.take(filled))
+    kept, duplicates = without_duplicates(agreed)
     blank = len(part) - len(filled)
-    notes = (*([f"X: {blank} row{'s' if blank > 1 else ''} {_MISTAKES[0]}"] if blank else []), *notes)
+    blanks = (f"X: {blank} row{'s' if blank > 1 else ''} without a text",) if blank else ()
     counts = Counter({str(label): 0 for label in part.labels})
     counts.update(str(label) for label in kept.labels)
+    notes = (*blanks, *duplicates, *contradictions)
     why = f" ({'; '.join(notes)})" if notes else ""
     _refuse_rare(counts, why)
     if len(kept) < _FEWEST_ROWS:
@@ -49,8 +50,10 @@ def learnable_rows(texts: Sequence[str], pairs: Sequence[str] | None, labels: Se
             f"X must hold {_FEWEST_ROWS} rows or more with different texts, since methods are compared on rows that "
             f"they have not learned; received {len(kept)}{why}: label more texts"
         )
-    if odd := [note for note in notes if note.endswith(_MISTAKES)]:
-        warnings.warn(f"{'; '.join(odd)}: they are left out; correct them, or remove them from X and y", stacklevel=4)
+    if mistakes := (*blanks, *contradictions):
+        warnings.warn(
+            f"{'; '.join(mistakes)}: they are left out; correct them, or remove them from X and y", stacklevel=4
+        )
     return counts
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from sqlalchemy import URL
 
-__all__ = ["DIALECTS", "open_database"]
+__all__ = ["DIALECTS", "file_of", "open_database"]
 
 DIALECTS = ("sqlite", "postgresql", "mysql", "mssql")
 
@@ -71,7 +71,7 @@ def _alone(url: URL) -> Iterator[None]:
     if url.get_backend_name() == "postgresql":
         with _alone_in_postgres(url):
             yield
-    elif (file := _file(url)) is not None:
+    elif (file := file_of(url)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.with_name(f"{file.name}.lock").open("a") as lock:
             _take(lock)
@@ -105,7 +105,7 @@ def _take(lock: TextIO) -> None:
             time.sleep(_PAUSE)
 
 
-def _file(url: URL) -> Path | None:
+def file_of(url: URL) -> Path | None:
     """The file of a SQLite database; None for other databases, and for one in memory."""
     in_file = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
     return Path(str(url.database)) if in_file else None
@@ -116,7 +116,7 @@ def _make_file(url: URL) -> None:
     meanwhile leaves half a store."""
     from mlflow import MlflowClient
 
-    file = _file(url)
+    file = file_of(url)
     if file is None or file.exists():
         return
     new = file.absolute().with_name(f"{file.name}.new")  # MLflow remembers the databases that it has made by address

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
+from sweep.tracking.database import file_of
 from sweep.tracking.pages import KIND, KIND_TAG, is_undecided
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ def _beside_file(uri: str, name: str) -> str | None:
     `mlruns` in the current folder for such a file too, whoever works there."""
     import sqlalchemy
 
-    url = sqlalchemy.make_url(uri) if uri.startswith("sqlite") else None
-    if url is None or url.database in (None, "", ":memory:"):
-        return None
-    folder = Path(url.database).absolute().parent
-    return None if folder == Path.cwd() else str(folder / "mlruns" / re.sub(r"[^\w.-]+", "-", name))
+    file = file_of(sqlalchemy.make_url(uri)) if uri.startswith("sqlite") else None
+    folder = None if file is None else file.absolute().parent
+    return None if folder in (None, Path.cwd()) else str(folder / "mlruns" / re.sub(r"[^\w.-]+", "-", name))

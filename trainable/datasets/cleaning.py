@@ -5,7 +5,14 @@ from __future__ import annotations
 from trainable.datasets.table import Part
 from trainable.errors import DataError
 
-__all__ = ["complete_rows", "row_key", "shared_texts", "without_duplicates", "without_texts_of"]
+__all__ = [
+    "complete_rows",
+    "row_key",
+    "shared_texts",
+    "without_contradictions",
+    "without_duplicates",
+    "without_texts_of",
+]
 
 
 def row_key(part: Part, row: int) -> tuple[str, ...]:
@@ -34,18 +41,23 @@ def complete_rows(part: Part) -> tuple[Part, tuple[str, ...]]:
     return part.take(kept), _count(len(part) - len(kept), lacking, part)
 
 
-def without_duplicates(part: Part) -> tuple[Part, tuple[str, ...]]:
-    """Return one row of each set of duplicates, or none if their labels disagree, and notes that count the others."""
+def without_contradictions(part: Part) -> tuple[Part, tuple[str, ...]]:
+    """Return the rows whose texts have one label wherever they stand, and a note that counts the others."""
+    keys = [row_key(part, row) for row in range(len(part))]
     labels: dict[tuple[str, ...], set[str | None]] = {}
-    first: dict[tuple[str, ...], int] = {}
-    for row, label in enumerate(part.labels):
-        key = row_key(part, row)
+    for key, label in zip(keys, part.labels, strict=True):
         labels.setdefault(key, set()).add(label)
-        first.setdefault(key, row)
-    kept = [row for key, row in first.items() if len(labels[key]) == 1]
-    disagreeing = sum(len(labels[row_key(part, row)]) > 1 for row in range(len(part)))
-    notes = _count(len(part) - len(kept) - disagreeing, "dropped as duplicates of a row that is kept", part)
-    return part.take(kept), notes + _count(disagreeing, "dropped: equal texts with different labels", part)
+    kept = [row for row, key in enumerate(keys) if len(labels[key]) == 1]
+    return part.take(kept), _count(len(part) - len(kept), "dropped: equal texts with different labels", part)
+
+
+def without_duplicates(part: Part) -> tuple[Part, tuple[str, ...]]:
+    """Return the first row of each set of duplicates, and a note that counts the others."""
+    first: dict[tuple[str, ...], int] = {}
+    for row in range(len(part)):
+        first.setdefault(row_key(part, row), row)
+    dropped = _count(len(part) - len(first), "dropped as duplicates of a row that is kept", part)
+    return part.take(list(first.values())), dropped
 
 
 def without_texts_of(part: Part, test: Part) -> tuple[Part, tuple[str, ...]]:

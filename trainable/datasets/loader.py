@@ -17,7 +17,13 @@ from trainable.datasets.classes import (
     without_dropped,
     without_rare,
 )
-from trainable.datasets.cleaning import complete_rows, shared_texts, without_duplicates, without_texts_of
+from trainable.datasets.cleaning import (
+    complete_rows,
+    shared_texts,
+    without_contradictions,
+    without_duplicates,
+    without_texts_of,
+)
 from trainable.datasets.files import located, read_table
 from trainable.datasets.folders import read_folder
 from trainable.datasets.hub import pin, read_hub
@@ -123,8 +129,9 @@ def _usable_rows(
         train, test, drop_notes = without_dropped(train, test, config)
         spelling_notes += drop_notes
     train, missing_notes = complete_rows(train)
+    train, contradiction_notes = without_contradictions(train)
     train, duplicate_notes = without_duplicates(train)
-    return train, test, notes + spelling_notes, missing_notes + duplicate_notes
+    return train, test, notes + spelling_notes, missing_notes + duplicate_notes + contradiction_notes
 
 
 def _beside_test_part(
