@@ -21,7 +21,7 @@ from trainable.shots import CROSS_FOLDS, selected_by, training_rows
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
 
-__all__ = ["Cell", "cells", "combinations", "grid"]
+__all__ = ["Cell", "cells", "combinations", "grid", "methods"]
 
 _NAMED = ("dataset", "shots", "recipe", "loss")  # every key begins with their values
 _SEARCHED = "searched"  # the loss in the key of a cell that searches over several
@@ -165,12 +165,20 @@ def combinations(spec: SweepSpec) -> Iterator[Cell]:
 
 
 def grid(spec: SweepSpec) -> Iterator[tuple[Cell, ...]]:
-    """For each combination of the axes other than recipe and loss, a cell for each recipe and loss."""
-    compared, recipes = _losses(spec), [str(name) for name in spec.compare.get("recipe", (spec.trial.get("recipe"),))]
+    """For each combination of the axes other than recipe and loss, a cell for each method that is not excluded."""
+    asked = [method for name, method in methods(spec).items() if name not in spec.exclude]
     others = {name: values for name, values in spec.compare.items() if name not in ("recipe", "loss")}
     for values in product(*others.values()):
         axes = dict(zip(others, values, strict=True))
-        yield tuple(_cell(spec, axes, recipe, losses) for recipe in recipes for losses in _taken(recipe, compared))
+        yield tuple(_cell(spec, axes, recipe, losses) for recipe, losses in asked)
+
+
+def methods(spec: SweepSpec) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """The recipe and the losses of each method by its name, those that are excluded too."""
+    compared = _losses(spec)
+    recipes = map(str, spec.compare.get("recipe", (spec.trial.get("recipe"),)))
+    pairs = ((recipe, losses) for recipe in recipes for losses in _taken(recipe, compared))
+    return {_named(recipe, losses): (recipe, losses) for recipe, losses in pairs}
 
 
 # ---- one cell --------------------------------------------------------------------------------------------------------
@@ -213,10 +221,14 @@ def _cell(spec: SweepSpec, axes: Mapping[str, Scalar], recipe: str, losses: tupl
         name = recipe if loss is None else loss
         spaces[name] = {field: value for field, value in used.items() if _is_range(value)}
         fixed[name] = {**constants, **_flat(spec.datasets[str(fields["dataset"])]), **own}
-    method = method_name(recipe, (losses[0] if len(losses) == 1 else _SEARCHED) if losses else None)
+    method = _named(recipe, losses)
     read = _axes(axes, recipe, losses, str(fields.get("compatibility", "none")))
     key = "/".join([str(fields["dataset"]), str(fields["shots"]).replace(" ", "-"), method, *read])
     return Cell(key=key, axes=read, method=method, fixed=fixed, spaces=spaces)
+
+
+def _named(recipe: str, losses: Sequence[str]) -> str:
+    return method_name(recipe, (losses[0] if len(losses) == 1 else _SEARCHED) if losses else None)
 
 
 def _own_fields(spec: SweepSpec, kind: str, owner: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from sweep.spec.cells import Cell, combinations
+from sweep.spec.cells import Cell, combinations, methods
 from sweep.spec.fields import PROTOCOL_FIELDS
 from sweep.spec.groups import groups
 from sweep.spec.mistakes import Mistake, Place
@@ -46,9 +46,10 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
     return [
         *_keys(every),
         *_evaluations(spec, every),
+        *_excluded(spec),
         *_baseline(spec, every),
         *_looks(spec),
-        *_without_losses(spec, every),
+        *_without_losses(spec),
         *_invalid_trials(spec, every),
     ]
 
@@ -118,6 +119,20 @@ def _evaluations(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
         yield Mistake(place=("pruning", "rungs"), rule=rule, received=shown(rungs[-1]), remedy="lower or remove it")
 
 
+def _excluded(spec: SweepSpec) -> Iterator[Mistake]:
+    """A name that is no method of the sweep would leave out nothing, and if all are left out, nothing is left."""
+    known = methods(spec)
+    for number, name in enumerate(spec.exclude):
+        if name not in known:
+            rule = "must be the name of a method of the sweep"
+            yield Mistake(place=("exclude", number), rule=rule, received=shown(name), remedy=suggestion(name, known))
+    if known and known.keys() <= set(spec.exclude):
+        received = shown(list(spec.exclude))
+        yield Mistake(
+            place=("exclude",), rule="must leave a method", received=received, remedy="remove one of the names"
+        )
+
+
 def _baseline(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
     baseline, compares = spec.confirm.baseline, any(name in spec.compare for name in ("recipe", "loss"))
     arms = [name for group in groups(spec) for name in group.names if len(group.names) > 1]
@@ -128,11 +143,11 @@ def _baseline(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
         yield Mistake(place=("confirm", "baseline"), rule=rule, received=shown(baseline), remedy=remedy)
 
 
-def _without_losses(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
+def _without_losses(spec: SweepSpec) -> Iterator[Mistake]:
     """A recipe that takes none of the losses, or a loss that none of the recipes takes, would have no cell."""
     recipes = [str(name) for name in spec.compare.get("recipe", (spec.trial.get("recipe"),))]
     for recipe in recipes:
-        if all(fixed["recipe"] != recipe for cell in every for fixed in cell.fixed.values()):
+        if all(recipe != each for each, _ in methods(spec).values()):
             rule = f"the recipe {recipe} needs a metric loss"
             remedy = "list one, such as supcon, under `compare.loss`"
             yield Mistake(place=_place(spec, "recipe"), rule=rule, received="", remedy=remedy)

@@ -53,6 +53,11 @@ class SweepSpec(BaseModel):
     compare: SkipValidation[Mapping[str, tuple[Scalar, ...]]] = Field(
         {}, description="the axes, lists of values of fields of a trial: every combination is a cell"
     )
+    exclude: tuple[Annotated[str, Strict()], ...] = Field(
+        (),
+        description="names of methods that are left out of all combinations: a recipe with its loss, as tables name "
+        "them (`metric_then_head+supcon`; of fine_tune, the loss alone)",
+    )
     search: SkipValidation[Mapping[str, Searched | Mapping[str, Searched]]] = Field(
         {}, description="what the trials of a cell differ in: a range or a list of choices per field; a value fixes it"
     )
@@ -89,6 +94,11 @@ class SweepSpec(BaseModel):
         description="USD per hour of each kind of machine, a number or [spot, on demand], from which `plan --cluster` "
         "estimates the cost; default: no estimate",
     )
+
+    @field_validator("exclude", mode="before")
+    @classmethod
+    def _one_or_several(cls, names: Any) -> Any:
+        return [names] if isinstance(names, str) else names
 
     @field_validator("prices", mode="before")
     @classmethod

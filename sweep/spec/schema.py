@@ -32,6 +32,7 @@ def json_schema() -> dict[str, Any]:
         "description": {"type": "string", "maxLength": 5000},
         "datasets": {"type": "object", "additionalProperties": _dataset()},
         "compare": _mapping({name: _axis(rule) for name, rule in TRIAL_FIELDS.items()}),
+        "exclude": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         "search": _mapping({**_searched_fields(), **_own_fields(), WARM_START: _names(fields[WARM_START])}),
         "trial": _mapping({name: _value(rule) for name, rule in TRIAL_FIELDS.items()}),
         **{name: _block(model) for name, model in BLOCKS.items()},

@@ -86,7 +86,7 @@ _SWEEP_STATUS = {
     SweepState.FAILED: "FAILED",
 }
 _CONSTANT = ("trial", "protocol")  # parameters of a run can never change; the ledger keeps these blocks from changing
-_VARIABLE = ("compare", "budget", "pruning", "resources")
+_VARIABLE = ("compare", "exclude", "budget", "pruning", "resources")
 _LONGEST = 5000  # characters of a tag or parameter; MLflow takes 6000
 
 

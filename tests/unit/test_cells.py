@@ -97,6 +97,19 @@ def test_it_has_a_cell_for_each_value_of_what_it_reads() -> None:
     assert frozen[0] == "support/4/frozen/embedding=cls/max_length=16"
 
 
+def test_a_method_is_left_out_of_every_combination() -> None:
+    compare = {"recipe": ["frozen", "fine_tune", "metric_then_head"], "loss": ["triplet", "supcon"], "shots": [4, 8]}
+    left_out = ["triplet", "metric_then_head+triplet"]
+    all_keys, found = keys(compare=compare), keys(compare=compare, exclude=left_out)
+    assert found == [key for key in all_keys if key.split("/")[-1] not in left_out]
+    assert [key.split("/")[-1] for key in found] == ["frozen", "supcon", "metric_then_head+supcon"] * 2
+
+
+def test_a_searched_loss_is_left_out_by_the_name_of_its_method() -> None:
+    blocks = {"compare": {"recipe": ["frozen", "fine_tune"], "loss": None}, "search": {"loss": ["triplet", "supcon"]}}
+    assert keys(**blocks, exclude=["searched"]) == ["support/4/frozen"]
+
+
 def test_a_recipe_alone_needs_no_loss() -> None:
     alone = spec(compare={"recipe": ["frozen"], "loss": None})
     (cell,) = cells(alone)

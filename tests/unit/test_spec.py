@@ -79,6 +79,12 @@ VALID: dict[str, tuple[str, ...]] = {
         "confirm.baseline=frozen",
     ),
     "fields of a recipe that is not compared": ("search.frozen.C=1.0",),
+    "methods that are left out": (
+        "compare.recipe=[frozen, fine_tune, metric_then_head]",
+        "compare.loss=[cross_entropy, supcon]",
+        "exclude=[supcon]",
+    ),
+    "one method that is left out": ("compare.recipe=[frozen, fine_tune]", "exclude=frozen"),
     "own data": ("datasets.mine={hub: org/mine, text: body}", "compare.dataset=[mine, SetFit/subj]"),
 }
 

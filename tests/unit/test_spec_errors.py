@@ -255,6 +255,35 @@ BROKEN: dict[str, bytes] = {
         confirm: {baseline: cross_entropy}
         """
     ),
+    "methods left out that are none": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: [frozen, metric_then_head], loss: [cross_entropy, supcon]}
+        exclude: [supcon, metric_then_head, frozen]
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
+    "all methods left out": _text(
+        """
+        compare: {dataset: support, shots: 4, loss: [cross_entropy, supcon]}
+        exclude: [cross_entropy, supcon]
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
+    "a baseline that is left out": _text(
+        """
+        compare: {dataset: support, shots: 4, loss: [cross_entropy, supcon, triplet]}
+        exclude: cross_entropy
+        trial: {encoder: all-MiniLM-L6-v2}
+        confirm: {baseline: cross_entropy}
+        """
+    ),
+    "left out by something else than names": _text(
+        """
+        compare: {dataset: support, shots: 4, loss: [cross_entropy, supcon, triplet]}
+        exclude: [{loss: supcon}, 4]
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
     "too many cells": _text(
         f"""
         compare: {{dataset: support, shots: {list(range(1, 200))}, loss: cross_entropy, seed: {list(range(100))}}}
