@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,7 @@ def few_shot_draw(
     *,
     sampling: Sampling,
     shots: Shots,
-    validation: Validation,
+    validation: Validation | Literal["none"],
     index: int,
     seed: int,
 ) -> Draw:
@@ -79,7 +79,8 @@ def few_shot_draw(
     shots: "at most N" takes fewer where there are fewer; "all" takes what the test part and the validation rows leave.
     validation: "all" takes every row that is left; "shots" takes as many as the training rows, sampled in the same way;
         a number takes that many, with the classes in the proportions of the pool as far as rows are left; "cross" takes
-        none, since training rows take turns to validate; "auto" is one of these (`trainable.shots.selected_by`).
+        none, since training rows take turns to validate; "auto" is one of these (`trainable.shots.selected_by`);
+        "none" is no choice of a spec, and takes none for a classifier whose configuration has been chosen.
 
     Raises DataError if the pool has too few rows, naming the class, the rows needed and the rows there.
     """
@@ -87,7 +88,12 @@ def few_shot_draw(
     test_T = _tested(data, index, seed)
     if test_T is not None:
         order_N = order_N[~np.isin(order_N, test_T)]
-    by = selected_by(validation, shots, sampling, pool=len(data.pool), classes=len(data.class_names))
+    classes = len(data.class_names)
+    by = (
+        "none"
+        if validation == "none"
+        else selected_by(validation, shots, sampling, pool=len(data.pool), classes=classes)
+    )
     held_N = np.arange(0)
     if shots == "all" and isinstance(by, int):  # what validates is set aside, and all others train
         held_N = _stratified(data, order_N, min(by, len(order_N)))
@@ -98,7 +104,7 @@ def few_shot_draw(
     train = np.concatenate([group[:count] for group, count in zip(groups, taken, strict=True)])
     if by == "shots":
         held_N = np.concatenate([group[len(group) - count :] for group, count in zip(groups, taken, strict=True)])
-    elif by != "cross" and shots != "all":
+    elif shots != "all" and (by == "all" or isinstance(by, int)):
         left_N = order_N[~np.isin(order_N, train)]
         held_N = left_N if by == "all" else _stratified(data, left_N, by)
     return Draw(np.sort(train), np.sort(held_N), test_T)
@@ -201,10 +207,11 @@ def _check_groups(
             "a training row can only take its turn beside another of its class; `validation: all` needs no turns"
         ]
     if mistakes:
+        held = "" if by == "none" else f" with validation {by!r}"
         beside = f" beside the 1 of {data.folds} rows that a draw tests" if data.folds else ""
         fewer = f"write `at most {shots}` for what there is, " if isinstance(shots, int) else ""
         raise DataError(
-            f"dataset `{data.name}`: {sampling} sampling of {shots} shots with validation {by!r}{beside}: "
+            f"dataset `{data.name}`: {sampling} sampling of {shots} shots{held}{beside}: "
             f"{'; '.join(mistakes)}; {fewer}ask for fewer shots or validation rows, bring more labelled rows, or leave "
             "small classes out by `min_rows` or `drop`"
         )

@@ -19,7 +19,7 @@ from trainable.calibration import Calibration
 from trainable.classifier import Classifier
 from trainable.datasets import load
 from trainable.datasets.text_data import Rows, TextData
-from trainable.draws import Draw, draw_of
+from trainable.draws import Draw, draw_of, few_shot_draw
 from trainable.errors import ConfigError
 from trainable.evaluation.scoring import rule_of
 from trainable.kept import Chosen, fine_tuned, tempered, trained_learner
@@ -30,6 +30,7 @@ from trainable.recipes.entry import Trial
 from trainable.recipes.fine_tune import FineTune
 from trainable.recipes.label_names import LabelNames
 from trainable.recipes.metric_then_head import MetricThenHead
+from trainable.shots import Shots
 
 if TYPE_CHECKING:
     from trainable.config import TrialConfig
@@ -63,9 +64,7 @@ class Refitted:
     answers: Answers | None
 
 
-def refit(
-    config: TrialConfig, *, shots: int | None = None, told: Callable[[str], None] = lambda said: None
-) -> Refitted:
+def refit(config: TrialConfig, *, shots: Shots = "all", told: Callable[[str], None] = lambda said: None) -> Refitted:
     """Train a trial's configuration on all labelled rows of its dataset, or on a draw of `shots`.
 
     told: called with what is done now, in a few words.
@@ -78,10 +77,11 @@ def refit(
     check_kept(config)
     data = load(config.dataset)
     compared = len(draw_of(config, data, DRAW).train)
-    if shots is None:
+    if shots == "all":
         data, train_M = _all_rows(config, data)
     else:
-        train_M = draw_of(_with(config, shots=shots, validation="all"), data, DRAW).train
+        sampling, seed = config.sampling, config.seed
+        train_M = few_shot_draw(data, sampling=sampling, shots=shots, validation="none", index=DRAW, seed=seed).train
     work = _Work(config=_for_rows(config, compared, len(train_M)), data=data, told=told)
     counts_C = np.bincount(data.pool.labels_N[train_M], minlength=len(data.class_names))
     left_out = _left_out(work, train_M)

@@ -5,11 +5,13 @@ Every question about these words that does not need the rows themselves is answe
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import Field, PositiveInt, StringConstraints, TypeAdapter, ValidationError
 
 from trainable.dataset_config import FEW_ROWS
+from trainable.errors import ConfigError
 
 __all__ = [
     "CROSS_FOLDS",
@@ -17,6 +19,7 @@ __all__ = [
     "Sampling",
     "Shots",
     "Validation",
+    "as_shots",
     "in_words",
     "largest",
     "order",
@@ -28,6 +31,8 @@ AtMost = Annotated[str, StringConstraints(pattern=r"^at most [1-9][0-9]{0,8}$"),
 Shots: TypeAlias = PositiveInt | Literal["all"] | AtMost
 """Labelled rows of a draw, per class or in all: so many, fewer where there are fewer, or all that can be had."""
 
+_SHOTS: TypeAdapter[Shots] = TypeAdapter(Shots)
+
 Sampling: TypeAlias = Literal["per_class", "random"]
 Validation: TypeAlias = Literal["auto", "cross", "all", "shots"] | PositiveInt
 VALIDATION = (
@@ -38,6 +43,20 @@ VALIDATION = (
 
 CROSS_FOLDS = 4
 """Parts that a draw is cut into for cross-validation: as many trainings, each on three quarters of it."""
+
+
+def as_shots(value: object) -> Shots:
+    """Return what a spec may say of shots, from a program or a command line, where numbers may be text or numpy's.
+
+    Raises ConfigError for anything else.
+    """
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+    if isinstance(number, str) and number.isdecimal():
+        number = int(number)
+    try:
+        return _SHOTS.validate_python(number, strict=True)
+    except ValidationError:
+        raise ConfigError(f"shots must be a whole number from 1 on, `at most N` or `all`; received {value}") from None
 
 
 def largest(shots: Shots) -> int | None:

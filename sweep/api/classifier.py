@@ -8,7 +8,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 
 from sweep.api.process import undisturbed
 from sweep.api.result import Result
-from sweep.errors import SweepError
 from sweep.refitting import Source, Training, here, keep, load_classifier, train_winner
+from trainable.shots import Shots, as_shots
 
 if TYPE_CHECKING:
     from sweep.explain.attribution import Examples, Explanations
@@ -122,7 +121,7 @@ def refit(
     sweep: Result | str | Path,
     *,
     arm: str | None = None,
-    shots: int | None = None,
+    shots: Shots = "all",
     root: str | Path = "sweeps",
     address: str | None = None,
 ) -> Classifier:
@@ -130,7 +129,7 @@ def refit(
 
     sweep: what came of it, or its name or folder.
     arm: the cell to train instead of the winner, as `trec/8/soft_triple`; needed where several comparisons have one.
-    shots: train on a draw of so many labels instead of all rows.
+    shots: train on a draw of so many labels, `8` or `at most 8`, instead of all rows.
     root: the folder that holds the sweeps.
     address: the Ray cluster on a node of which it is trained, or `auto`; by default it is trained in this process.
 
@@ -138,19 +137,11 @@ def refit(
     """
     from trainable.quiet import quiet  # imported late, as all that loads torch
 
-    name, shots = str(sweep.folder) if isinstance(sweep, Result) else str(sweep), _number(shots)
+    name, shots = str(sweep.folder) if isinstance(sweep, Result) else str(sweep), as_shots(shots)
     with undisturbed(), quiet():
         training = here if address is None else _training_at(address)
         winner = train_winner(Source.of_ledger(name, Path(root)), arm=arm, shots=shots, training=training)
     return Classifier(model=winner.refitted.classifier, card=winner.card(Path(f"{winner.sweep}-model")))
-
-
-def _number(shots: object) -> int | None:
-    if shots is None:
-        return None
-    if not isinstance(shots, Integral) or isinstance(shots, bool) or shots < 1:
-        raise SweepError(f"shots are a whole number from 1 on, or None for all rows; received {shots!r}")
-    return int(shots)
 
 
 def _training_at(address: str) -> Training:

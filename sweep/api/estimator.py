@@ -45,6 +45,7 @@ from sweep.api.running import run
 from sweep.errors import FolderError
 from sweep.verdict import Verdict
 from trainable.dataset_config import FEW_ROWS
+from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 
 if TYPE_CHECKING:
@@ -217,7 +218,7 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 "dataset": ["data"],
                 "shots": [shots],
                 "recipe": recipes,
-                **({"loss": losses} if trained else {}),
+                **({"loss": losses} if trained or not LOSSES.keys() >= set(losses) else {}),
             },
             "trial": {
                 "encoder": path_text("encoder", self.encoder),

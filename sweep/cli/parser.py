@@ -106,7 +106,7 @@ def _add_refit(commands: _Commands) -> argparse.ArgumentParser:
     refit = commands.add_parser("refit", help="train the winner on all labelled rows, and keep it as a classifier")
     refit.add_argument("--arm", metavar="CELL", help="which one, as trec/8/soft_triple (default: the only winner)")
     refit.add_argument(
-        "--shots", type=_whole_from(1), metavar="N", help="train on a draw of so many instead of all rows"
+        "--shots", type=_shots, default="all", metavar="N", help="train on a draw of so many instead of all rows"
     )
     refit.add_argument("--out", metavar="DIR", required=True, help="the folder to write")
     refit.add_argument(
@@ -183,6 +183,17 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return nan
+
+
+def _shots(text: str) -> object:
+    """A number of labels as a spec gives it."""
+    from trainable.errors import ConfigError  # imported late: most commands have no such option
+    from trainable.shots import as_shots
+
+    try:
+        return as_shots(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole_from(least: int) -> Callable[[str], int]:

@@ -67,6 +67,10 @@ def _refit(options: argparse.Namespace, console: Console) -> int:
 
 def _words(options: argparse.Namespace) -> list[str]:
     """The options that choose what is refitted, as they are typed."""
-    given = (("--arm", options.arm), ("--shots", options.shots), ("--register", options.register))
+    given = (
+        ("--arm", options.arm),
+        ("--shots", None if options.shots == "all" else options.shots),
+        ("--register", options.register),
+    )
     words = [option if value == "" else f"{option}={value}" for option, value in given if value is not None]
     return [*words, *(["--onnx"] if options.onnx else []), *(["--mlflow"] if options.mlflow else [])]

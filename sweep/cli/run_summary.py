@@ -150,8 +150,7 @@ def _keep(spec: SweepSpec, directory: SweepDirectory, found: Verdict) -> Iterato
         return
     kept = winner if winner in arms else max(arms, key=_mean)
     named = ["--arm", kept.cell] if len(best) > 1 or kept is not winner else []
-    place = spec.name if directory.path == Path("sweeps") / spec.name else str(directory.path)
-    words = [_program("python"), "-m", "sweep", "refit", place, *named, "--out", f"{spec.name}-model"]
+    words = [_program("python"), "-m", "sweep", "refit", directory.called, *named, "--out", f"{spec.name}-model"]
     which = f"the winner{f' of {comparison.title}' if len(best) > 1 else ''}" if kept is winner else "the best to keep"
     yield f"{shlex.join(words)}   ({which} as a classifier)"
 

@@ -15,6 +15,7 @@ from sweep.execution.ray_cluster import Cluster, cluster
 from sweep.hiding import hidden_modules
 from trainable.config import TrialConfig
 from trainable.errors import ConfigError, TrainableError
+from trainable.shots import Shots
 
 if TYPE_CHECKING:
     from sweep.execution.trial_inputs import TrialInputs
@@ -37,23 +38,23 @@ class _Trained:
     known: Mapping[str, Any]
 
 
-def refit_at(address: str | None) -> Callable[[SweepSpec, TrialConfig, int | None, _Told], Refitted]:
+def refit_at(address: str | None) -> Callable[[SweepSpec, TrialConfig, Shots, _Told], Refitted]:
     """Return what refits on the cluster at an address, which it joins and leaves. It raises ClusterError for one that
     cannot be joined, or where training fails, and TrainableError as `trainable.refitting.refit` does."""
 
-    def training(spec: SweepSpec, config: TrialConfig, shots: int | None, told: _Told) -> Refitted:
+    def training(spec: SweepSpec, config: TrialConfig, shots: Shots, told: _Told) -> Refitted:
         with cluster(address, spec.resources, spec.budget.concurrency) as joined:
             return _refitted(joined, config, shots, told)
 
     return training
 
 
-def refit_on(joined: Cluster) -> Callable[[SweepSpec, TrialConfig, int | None, _Told], Refitted]:
+def refit_on(joined: Cluster) -> Callable[[SweepSpec, TrialConfig, Shots, _Told], Refitted]:
     """Return what refits on a cluster that has been joined, and raises the same."""
     return lambda spec, config, shots, told: _refitted(joined, config, shots, told)
 
 
-def _refitted(joined: Cluster, config: TrialConfig, shots: int | None, told: _Told) -> Refitted:
+def _refitted(joined: Cluster, config: TrialConfig, shots: Shots, told: _Told) -> Refitted:
     """Train on any node with room for a trial, and say what is said there. A node that dies is replaced."""
     import ray
 
@@ -105,7 +106,7 @@ def _pass_on(said: Any, told: _Told) -> None:
         told(each)
 
 
-def _train(inputs: TrialInputs, flat: str, shots: int | None, said: Any) -> _Trained | TrainableError:
+def _train(inputs: TrialInputs, flat: str, shots: Shots, said: Any) -> _Trained | TrainableError:
     """Train on this node. What is wrong with data or fields is returned: a task that raises is tried again."""
     import ray
 

@@ -26,6 +26,12 @@ class SweepDirectory:
     path: Path
 
     @property
+    def called(self) -> str:
+        """What a command that is typed here calls the sweep: its name if it lies in ./sweeps, else its folder."""
+        usual = Path("sweeps") / self.path.name
+        return self.path.name if self.path.absolute() == usual.absolute() else str(self.path)
+
+    @property
     def journal(self) -> Path:
         """The ledger, unless the spec puts it into a database."""
         return self.path / "ledger.journal"

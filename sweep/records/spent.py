@@ -31,6 +31,11 @@ class Spent:
         )
 
     @property
+    def useful(self) -> float:
+        """The seconds without what was interrupted, which is no cost of a method."""
+        return self.search + self.confirmation
+
+    @property
     def total(self) -> float:
         """The seconds for all purposes together."""
         return self.search + self.confirmation + self.discarded

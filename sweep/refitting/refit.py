@@ -21,6 +21,7 @@ from sweep.verdict import Arm, Comparison, verdict
 from sweep.verdict.chosen import chosen_arm
 from sweep.verdict.learning_curve import LearningCurve, alike, learning_curve
 from trainable.errors import TrainableError
+from trainable.shots import Shots
 
 if TYPE_CHECKING:
     from trainable.classifier import Classifier
@@ -52,11 +53,11 @@ _OWN = re.compile(
 Told = Callable[[str], None]
 """Called with what is done now, in a few words."""
 
-Training = Callable[[SweepSpec, "TrialConfig", int | None, Told], "Refitted"]
+Training = Callable[[SweepSpec, "TrialConfig", Shots, Told], "Refitted"]
 """Trains a configuration of a sweep once more, on so many shots or on all rows: here, or on a cluster."""
 
 
-def here(_: SweepSpec, config: TrialConfig, shots: int | None, told: Told) -> Refitted:
+def here(_: SweepSpec, config: TrialConfig, shots: Shots, told: Told) -> Refitted:
     """Train in this process, as `trainable.refitting.refit` does."""
     from trainable.refitting import refit  # imported late: it loads torch
 
@@ -102,7 +103,7 @@ class Winner:
     def card(self, out: Path, onnx: OnnxFile | None = None, called: str = "") -> str:
         """Its model card in the folder `out`. onnx: what is known of the ONNX file there. called: the command that
         makes it again; empty for the one that did here."""
-        words = ["python", "-m", "sweep", "refit", self.sweep, *self.asked, "--out", str(out)]
+        words = ["python", "-m", "sweep", "refit", self.source.called, *self.asked, "--out", str(out)]
         command = called or shlex.join([*words, *(["--onnx"] if onnx is not None else [])])
         return model_card(
             self.refitted,
@@ -128,7 +129,7 @@ def refit_winner(
     out: Path,
     *,
     arm: str | None = None,
-    shots: int | None = None,
+    shots: Shots = "all",
     onnx: bool = False,
     called: str = "",
     told: Told = lambda said: None,
@@ -159,7 +160,7 @@ def train_winner(
     source: Source,
     *,
     arm: str | None = None,
-    shots: int | None = None,
+    shots: Shots = "all",
     told: Told = lambda said: None,
     training: Training = here,
 ) -> Winner:
@@ -177,8 +178,8 @@ def train_winner(
     source.check(chosen.cell)
     assert chosen.confirmation is not None, "an arm without a confirmation is not chosen"
     refitted = training(spec, chosen.confirmation.config, shots, told)
-    given = (("--arm", arm), ("--shots", shots))
-    asked = tuple(word for option, value in given if value is not None for word in (option, str(value)))
+    given = (("--arm", arm), ("--shots", None if shots == "all" else str(shots)))
+    asked = tuple(word for option, value in given if value is not None for word in (option, value))
     return Winner(
         source=source,
         comparison=comparison,

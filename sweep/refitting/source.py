@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from sweep.errors import StoredSweepError
 from sweep.ledger.provenance import data_records
-from sweep.ledger.stored import check_unchanged, read_stored
+from sweep.ledger.stored import check_unchanged, find_stored, read_stored
 from sweep.records.results import SweepResults
 from sweep.spec.cells import cells
 from sweep.spec.model import SweepSpec
@@ -29,22 +29,29 @@ class Source:
     results: all its records.
     check: raises SweepError or TrainableError if the inputs of a cell, given by its key, are not those of the sweep.
     uri: the MLflow store to which a classifier of it belongs.
-    options: what a command needs beside the name to find it here.
+    called: what a command calls the sweep here. options: what it needs beside that to find it.
     """
 
     spec: SweepSpec
     results: SweepResults
     check: Callable[[str], None]
     uri: str
+    called: str
     options: tuple[str, ...] = ()
 
     @classmethod
     def of_ledger(cls, name: str, root: Path) -> Source:
         """The sweep of that name, or in that folder. Raises StoredSweepError if there is none."""
         forget_inputs()
+        directory, _ = find_stored(name, root)
         spec, ledger = read_stored(name, root)
-        check = partial(check_unchanged, spec, ledger)
-        return cls(spec=spec, results=ledger.results(), check=check, uri=tracking_uri(spec.tracking.uri))
+        return cls(
+            spec=spec,
+            results=ledger.results(),
+            check=partial(check_unchanged, spec, ledger),
+            uri=tracking_uri(spec.tracking.uri),
+            called=directory.called,
+        )
 
     @classmethod
     def of_mlflow(cls, name: str) -> Source:
@@ -64,7 +71,7 @@ class Source:
                 "the version, and the packages, that ran it"
             ) from error
         check = partial(_check_data, spec, results)
-        return cls(spec=spec, results=results, check=check, uri=uri, options=("--mlflow",))
+        return cls(spec=spec, results=results, check=check, uri=uri, called=name, options=("--mlflow",))
 
 
 def _check_data(spec: SweepSpec, results: SweepResults, key: str) -> None:

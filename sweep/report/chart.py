@@ -30,6 +30,7 @@ __all__ = [
     "text",
 ]
 
+_SMALL = 1e-3
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # the characters with which a spreadsheet's formula may begin
 
 Value = str | int | float | None
@@ -153,7 +154,8 @@ def text(row: Row, column: str) -> str:
 
 
 def _rounded(row: Row) -> dict[str, Value]:
-    """The row with numbers rounded to six decimals, which is far below any noise and equal on every machine."""
+    """The row with numbers rounded far below any noise, to what is equal on every machine: six decimals, and of smaller
+    numbers, such as p-values, six digits."""
     return {name: _plain(value) for name, value in row.items()}
 
 
@@ -172,4 +174,6 @@ def _is_number(text: str) -> bool:
 def _plain(value: Value) -> Value:
     if not isinstance(value, float):
         return value
-    return round(value, 6) if math.isfinite(value) else None
+    if not math.isfinite(value):
+        return None
+    return round(value, 6) if abs(value) >= _SMALL else float(f"{value:.6g}")

@@ -43,7 +43,7 @@ def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: st
 
 
 def _is_shown(arm: Arm) -> bool:
-    return arm.summary is not None and arm.cost.spent.total > 0 and arm.trains != "elsewhere"
+    return arm.summary is not None and arm.cost.spent.useful > 0 and arm.trains != "elsewhere"
 
 
 def _row(comparison: Comparison, arm: Arm) -> Row:
@@ -51,7 +51,7 @@ def _row(comparison: Comparison, arm: Arm) -> Row:
     return {
         "comparison": comparison.title,
         "method": arm.method,
-        "seconds": arm.cost.spent.total,
+        "seconds": arm.cost.spent.useful,
         "search_seconds": arm.cost.spent.search,
         "confirmation_seconds": arm.cost.spent.confirmation,
         "mean": 100 * arm.summary.mean,

@@ -247,7 +247,7 @@ def _dear(best: Arm, base: Arm) -> str:
 
 def _seconds(arm: Arm) -> float:
     """The workers' time that it took; 0 for predictions, which took theirs elsewhere."""
-    return 0.0 if arm.trains == "elsewhere" else arm.cost.spent.total
+    return 0.0 if arm.trains == "elsewhere" else arm.cost.spent.useful
 
 
 def _turned(base: Arm, others: Sequence[Arm]) -> str:

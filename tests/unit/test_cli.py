@@ -82,7 +82,7 @@ def test_help_and_misuse_answer_before_anything_large_is_imported(command: list[
         (["predict", "model", "file.csv", "--abstain-below"], "must be from 0 to 1"),
         (["check", "new", "--against", "old", "--margin"], "must be from 0 to 100"),
         (["explain", "mine", "--draws"], "must be a whole number from 0"),
-        (["refit", "mine", "--out", "model", "--shots"], "must be a whole number from 1"),
+        (["refit", "mine", "--out", "model", "--shots"], "must be a whole number from 1 on, `at most N` or `all`"),
     ],
     ids=lambda words: words[-1] if isinstance(words, list) else None,
 )

@@ -46,3 +46,13 @@ def test_creating_twice_is_harmless(tmp_path: Path) -> None:
     directory.create()
     directory.create()
     assert list(directory.path.iterdir()) == []
+
+
+def test_a_command_names_a_sweep_by_its_folder_unless_it_lies_in_the_usual_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for usual in (Path("sweeps/mine"), tmp_path / "sweeps" / "mine"):
+        assert SweepDirectory(usual).called == "mine"
+    for other in (Path("runs/mine"), tmp_path / "elsewhere" / "sweeps" / "mine"):
+        assert SweepDirectory(other).called == str(other)

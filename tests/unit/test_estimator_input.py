@@ -102,6 +102,7 @@ def test_the_shares_that_few_rows_allow_are_named(rows: int, said: str, tmp_path
     [
         ({"recipes": "frozen,fine_tune"}, "^recipes: must be `fine_tune`.*received 'frozen,fine_tune'"),
         ({"losses": "cross-entropy"}, "^losses: must be .*did you mean `cross_entropy`"),
+        ({"recipes": "frozen", "losses": "cross-entropy"}, "^losses: must be .*did you mean `cross_entropy`"),
         ({"recipes": None}, "recipes must be a name or a list of names; received None"),
         ({"losses": []}, r"losses must be a name or a list of names; received \[\]"),
         ({"shots": -1}, "^shots: must be a whole number from 1 on"),

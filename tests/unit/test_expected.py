@@ -162,7 +162,7 @@ def kept(rows: int, labels: int) -> Refitted:
 def winner(rows: int, *shots: int, arm: str) -> Winner:
     results = synthetic_results(shots=shots)
     spec = SweepSpec.recorded(results.sweep.spec)
-    source = Source(spec=spec, results=results, check=lambda _: None, uri="")
+    source = Source(spec=spec, results=results, check=lambda _: None, uri="", called=spec.name)
     return train_winner(source, arm=arm, training=lambda *_: kept(rows, 6))
 
 

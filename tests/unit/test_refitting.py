@@ -37,6 +37,7 @@ from trainable.losses import LOSSES
 from trainable.recipes import RECIPES
 from trainable.recipes.setfit import SetFit
 from trainable.refitting import DRAW, refit
+from trainable.shots import as_shots
 from trainable.training import replicates
 
 LOSS: dict[str, Any] = {"loss": {"name": "soft_triple"}, "beta": 0.5, "proxy_start": "centroids"}
@@ -183,6 +184,18 @@ def test_rows_that_trained_nothing_tell_what_is_expected(data: DatasetConfig, ti
     assert kept.answers.labels_N.tolist() == load(own).test.labels_N.tolist()
     predicted = [kept.classifier.labels[place] for place in kept.answers.predicted_N.tolist()]
     assert predicted == kept.classifier.predict(load(own).test.texts)
+
+
+@pytest.mark.lengthy
+def test_a_draw_of_at_most_so_many_takes_what_small_classes_have(data: DatasetConfig, tiny_bert: Path) -> None:
+    trial = config(data, tiny_bert, recipe={"name": "frozen"})
+    counts = np.bincount(load(data).pool.labels_N)
+    asked = int(counts.max()) + 1
+    with pytest.raises(DataError, match=f"write `at most {asked}` for what there is"):
+        refit(trial, shots=asked)
+    for number in (2, asked - 2, asked):
+        kept = refit(trial, shots=as_shots(f"at most {number}"))
+        assert kept.counts == tuple(np.minimum(counts, number).tolist())
 
 
 @pytest.mark.lengthy

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sweep.records.results import SweepResults
+from sweep.report.chart import csv_text
 from sweep.report.rows import to_csv
 from sweep.report.tables import ResultTable, result_table, to_latex, to_markdown
 from sweep.report.wording import interval, metric_name, percent, probability
@@ -34,6 +35,11 @@ def found(results: SweepResults) -> Verdict:
 @pytest.fixture(scope="module")
 def table(found: Verdict) -> ResultTable:
     return result_table(found, "accuracy")
+
+
+def test_small_p_values_stay_what_they_are() -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text([{"method": "a", "p": 1.23456789e-9, "score": 2 / 3}]))))
+    assert rows == [{"method": "a", "p": "1.23457e-09", "score": "0.666667"}]
 
 
 def check_golden(name: str, text: str) -> None:

@@ -51,7 +51,7 @@ def told(
     (comparison,) = result().comparisons
     mean = Summary(n=20, mean=0.7, sd=0.05, low=0.67, high=0.73)
     like = comparison.arms[0]
-    cost = like.cost if spent is None else replace(like.cost, spent=Spent(spent * like.cost.spent.total, 0.0, 0.0))
+    cost = like.cost if spent is None else replace(like.cost, spent=Spent(spent * like.cost.spent.useful, 0.0, 1e6))
     base = replace(like, method=baseline, trains=trained(baseline), summary=mean, cost=cost)
     others = [_led(like, loss, lead / 100, p_value, needed, chance) for loss, lead, p_value in leads]
     others = [replace(arm, p_equivalent=0.01 if arm.method in equivalent else 0.4) for arm in others]
@@ -304,7 +304,7 @@ def test_a_cheap_baseline_that_nothing_is_shown_to_beat() -> None:
     assert told(("soft_triple", -2.9, 0.01), ("supcon", -3, 0.04), spent=0.02).endswith(cheap)
     dear = " soft_triple took 50 times as long as cross_entropy."
     assert told(("soft_triple", 2.9, 0.01), spent=0.02).endswith(dear), (
-        "whether it was worth it is for the reader to say"
+        "whether it was worth it is for the reader to say, and what was interrupted is no cost of the baseline"
     )
     assert "took" not in told(("soft_triple", 2.9, 0.12), spent=0.6), "it is not much less"
     for p_value in (0.01, 0.12):
