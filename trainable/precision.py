@@ -12,7 +12,8 @@ __all__ = ["accelerator", "is_faster_in_bf16", "trained_on"]
 
 _WIDE = 256
 """Size of a token's state from which mixed precision pays on a CPU. Measured on one with AMX, training and scoring: 0.8
-of the speed at 32, the same at 128, 1.2 times at 192, 1.3 to 1.4 at 256, 1.4 to 1.5 at 384, 1.6 at 768."""
+of the speed at 32, the same at 128, 1.2 times at 192, 1.4 at 256 and 384, 1.6 at 768
+(`tests/benchmarks/README.md#training-in-mixed-precision`)."""
 
 
 def accelerator() -> torch.device:

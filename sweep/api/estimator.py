@@ -64,8 +64,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     embedding: how it makes a sentence of its tokens: what its folder states, or else their mean (`auto`); `mean`, `cls`
         or another of a trial.
     recipes, losses: what is compared, or the one that is trained; `frozen`, where it is among them, is the baseline.
-        Losses are for the recipes that take one. By default what did best untuned, in one of
-        `tests/benchmarks/README.md#do-the-defaults-win`.
+        Losses are for the recipes that take one. By default what nothing was seen to beat
+        untuned (`tests/benchmarks/README.md#do-the-defaults-win`).
     shots: labels of a class in each training of the comparison, as in a spec: a number, `at most N` or `all`; by
         default half of what the class of the median size has beside the test part, at most 16, and fewer of a class
         that has fewer.

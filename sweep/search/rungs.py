@@ -13,9 +13,9 @@ __all__ = ["LEAST_TAU", "LEAST_TRIALS", "default_rungs", "falls_behind", "is_pre
 LEAST_TRIALS = 5
 """The fewest trials for which Kendall's tau is computed: the order of four or fewer carries almost no information."""
 
-# Measured (MiniLM, TREC, 4 labels a class, 36 configurations on 5 draws): scores on one draw agree with the mean of the
-# other draws with tau 0.1, close to chance, after a quarter of the steps, 0.2 half-way, and 0.3 at the end. So a rung
-# below 0.2 says less than half a draw does.
+# Measured (MiniLM, TREC, 4 labels a class, 36 configurations on 5 draws; figures not kept): scores on one draw agree
+# with the mean of the other draws with tau 0.1, close to chance, after a quarter of the steps, 0.2 half-way, and 0.3 at
+# the end. So a rung below 0.2 says less than half a draw does.
 LEAST_TAU = 0.2
 """The lowest tau with which a rung counts as predictive of the final order."""
 

@@ -35,8 +35,8 @@ RANGE_SOURCES: Mapping[str, str] = MappingProxyType(
         "tests/benchmarks). A sweep over encoders of several widths searches all of it; one whose encoder states no "
         "width, 1e-5 to 2e-4. With `lora_rank`, four times as high. The first trial stands in the middle.",
         "beta": "The metric losses differ by orders of magnitude in scale, so each needs a weight of its own.",
-        "proxy_lr": "Proxies start at random: the code of SoftTriple and of Proxy Anchor trains them 100 times as fast "
-        "as the rest.",
+        "proxy_lr": "Most proxies start at random: the code of SoftTriple and of Proxy Anchor trains them 100 times as "
+        "fast as the rest.",
     }
 )
 """Why each of these ranges is what it is."""

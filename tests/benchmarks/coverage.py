@@ -3,8 +3,8 @@
     python -m tests.benchmarks.coverage
 
 Of two equally good simulated classifiers (`tests.sweeps.simulated_rows`), and of each pair of the four real ones of the
-kept table (`tests.benchmarks.correctness`; its 200 draws and all its test rows, 500 or 941, are the truth that samples
-of them are held against, so that it says nothing of 1,000 rows).
+kept table (`tests.benchmarks.correctness`; its 200 draws and all its test rows, 1,345 or 941, are the truth that
+samples of them are held against, so that it says nothing of 1,000 rows).
 
 Shapes: N draws, T test rows.
 """
