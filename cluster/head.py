@@ -123,7 +123,7 @@ class Copies:
     def keep_store(self) -> None:
         """Keep to this STORE from now on. Raises HeadError if it cannot be written to: it may then be corrected."""
         with self._opened_store() as (system, root):
-            system.create_dir(root, recursive=True)
+            _make_folder(system, root)
             with system.open_output_stream(f"{root}/write-test") as stream:
                 stream.write(b"written by cluster/head.py")
             system.delete_file(f"{root}/write-test")
@@ -153,12 +153,10 @@ class Copies:
 
     def _try_update(self) -> None:
         try:
-            count = self.update()
+            if count := self.update():
+                _print(f"{time.strftime('%F %T')} {count} files copied to {self.head.store}")
         except (OSError, HeadError) as error:  # the next round tries again
             _print(f"{time.strftime('%F %T')} not copied: {error}")
-        else:
-            if count:
-                _print(f"{time.strftime('%F %T')} {count} files copied to {self.head.store}")
 
     @contextmanager
     def _opened_store(self) -> Iterator[tuple[fs.FileSystem, str]]:
@@ -179,11 +177,9 @@ class Copies:
 
 def _stamp(path: Path) -> tuple[int, ...]:
     """Times and sizes of a file and of its SQLite write-ahead log; empty if the file has been removed."""
+    log = path.with_name(f"{path.name}-wal")
     try:
-        states = [path.stat()]
-        log = path.with_name(f"{path.name}-wal")
-        if log.exists():
-            states.append(log.stat())
+        states = [path.stat(), *([log.stat()] if log.exists() else [])]
     except FileNotFoundError:  # a running sweep replaces its files
         return ()
     return tuple(number for state in states for number in (state.st_mtime_ns, state.st_size))
@@ -191,12 +187,18 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 def _put(path: Path, is_database: bool, system: fs.FileSystem, target: str) -> None:
     """Write a file under a temporary name first, so that the old copy stays whole until the new one is."""
-    system.create_dir(target.rpartition("/")[0], recursive=True)
+    _make_folder(system, target.rpartition("/")[0])
     with tempfile.TemporaryDirectory() as scratch:
         source = _snapshot(path, Path(scratch)) if is_database else path
         with source.open("rb") as file, system.open_output_stream(f"{target}.new") as stream:
             shutil.copyfileobj(file, stream)
     system.move(f"{target}.new", target)
+
+
+def _make_folder(system: fs.FileSystem, path: str) -> None:
+    """Buckets have no folders, and to make any there Arrow asks for rights that a head at Google has not."""
+    if isinstance(system, fs.LocalFileSystem):
+        system.create_dir(path, recursive=True)
 
 
 def _snapshot(database: Path, folder: Path) -> Path:
@@ -237,9 +239,8 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 def _in_background(command: Sequence[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one and its terminal."""
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603  # our own programs, no shell
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
-        )
+        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
+        return subprocess.Popen(command, **streams, env=environment, start_new_session=True)  # noqa: S603  # no shell
 
 
 def _print(sentence: str) -> None:

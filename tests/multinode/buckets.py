@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -56,8 +57,12 @@ def s3_bucket() -> Iterator[Bucket]:
 
 @contextmanager
 def google_bucket() -> Iterator[Bucket]:
-    """A bucket of Google's, for machines of a project: they ask for their rights, as those in the cloud do."""
+    """A bucket of Google's, for machines of a project: they ask for their rights, as those in the cloud do.
+
+    They have those of Ray's service account, `roles/storage.objectAdmin`: objects, and nothing about the bucket itself.
+    """
     emulator = pytest.importorskip("gcp_storage_emulator.server")
+    handlers = pytest.importorskip("gcp_storage_emulator.handlers.buckets")
     port = free_port()
     address = f"http://127.0.0.1:{port}"
 
@@ -65,11 +70,31 @@ def google_bucket() -> Iterator[Bucket]:
         with urllib.request.urlopen(f"{address}/storage/v1/b/sweeps/o") as answer:  # noqa: S310  # ours
             return [each["name"] for each in json.load(answer).get("items", [])]
 
-    with emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="sweeps"), _metadata() as metadata:
+    server = emulator.create_server("127.0.0.1", port, in_memory=True, default_bucket="sweeps")
+    with _refused(emulator.HANDLERS, handlers.get), server, _metadata() as metadata:
         environment = {"GCE_METADATA_ROOT": metadata, "GCE_METADATA_HOST": metadata, "GCE_METADATA_IP": metadata}
         for name in ("CLOUD_STORAGE_EMULATOR_ENDPOINT", "STORAGE_EMULATOR_HOST"):  # Arrow's library, and Google's
             environment[name] = address
         yield Bucket("gs", environment, names)
+
+
+@contextmanager
+def _refused(routes: Iterable[tuple[str, dict[str, Any]]], handler: Any) -> Iterator[None]:
+    """While the context is open, what a handler of the emulator answers takes a right that nobody has."""
+
+    def refuse(request: Any, response: Any, *rest: Any) -> None:
+        response.status = HTTPStatus.FORBIDDEN
+        response.json({"error": {"code": 403, "message": "does not have storage.buckets.get access"}})
+
+    served = [(methods, name) for _, methods in routes for name, each in methods.items() if each is handler]
+    assert served
+    for methods, name in served:
+        methods[name] = refuse
+    try:
+        yield
+    finally:
+        for methods, name in served:
+            methods[name] = handler
 
 
 class _Metadata(BaseHTTPRequestHandler):
