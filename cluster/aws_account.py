@@ -4,8 +4,8 @@
 
 Names and region are read from the cluster's file. What exists already is kept, except in the firewall: of the
 rules that let networks in, at whatever port, only that for SSH is there afterwards. So run it again when your address
-has changed, and keep rules of your own in another security group. It uses the same credentials as `ray up`, with rights
-over IAM.
+has changed, name the networks of all who use the cluster, and keep rules of your own in another security group. It uses
+the same credentials as `ray up`, with rights over IAM.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import ipaddress
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import Any
 import boto3
 import yaml
 from botocore.exceptions import BotoCoreError, ClientError
+
+SPREADING = 15.0  # seconds until all of AWS knows a new profile, as Ray waits for its own
 
 
 class AccountError(ValueError):
@@ -117,16 +120,22 @@ def make_bucket(names: Names) -> None:
 
 
 def make_profile(names: Names) -> None:
-    """Create the head's role and instance profile, and the role that AWS itself needs before the first spot machine."""
+    """Create the head's role and instance profile, and the role that AWS itself needs before the first spot machine.
+
+    The rights for each cluster are a policy of their own: a head whose policy is replaced by that of another cluster
+    could no longer end its machines.
+    """
     iam = boto3.client("iam")
     trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     _create_if_missing(iam.create_role, RoleName=names.profile, AssumeRolePolicyDocument=document)
     policy = json.dumps(head_policy(names))
-    iam.put_role_policy(RoleName=names.profile, PolicyName="few-shot-sweep", PolicyDocument=policy)
+    name = f"{names.cluster}.{names.region}"
+    iam.put_role_policy(RoleName=names.profile, PolicyName=name, PolicyDocument=policy)
     _create_if_missing(iam.create_instance_profile, InstanceProfileName=names.profile)
     if not iam.get_instance_profile(InstanceProfileName=names.profile)["InstanceProfile"]["Roles"]:
         iam.add_role_to_instance_profile(InstanceProfileName=names.profile, RoleName=names.profile)
+        time.sleep(SPREADING)
     _create_if_missing(iam.create_service_linked_role, AWSServiceName="spot.amazonaws.com")
 
 
@@ -138,8 +147,8 @@ def _create_if_missing(create: Callable[..., Any], **arguments: str) -> None:
             raise
 
 
-def make_firewall(names: Names, ssh_from: str) -> None:
-    """Create a security group in the default VPC that allows SSH from one network, and all traffic in the cluster.
+def make_firewall(names: Names, ssh_from: Sequence[str]) -> None:
+    """Create a security group in the default VPC that allows SSH from some networks, and all traffic in the cluster.
 
     In one that exists, all other networks are shut out, at every port: a cluster is open to what is documented only.
     Rules for other security groups of the account stay.
@@ -159,7 +168,7 @@ def make_firewall(names: Names, ssh_from: str) -> None:
         ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[internal])
     if outside := list(filter(None, map(_outside, rules))):
         ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=outside)
-    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": ssh_from}]}
+    ssh = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": each} for each in ssh_from]}
     ec2.authorize_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[ssh])
 
 
@@ -192,13 +201,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line. Returns 0, or 2 if the file or the account does not allow it."""
     parser = argparse.ArgumentParser(description="Make the bucket, the head's rights and the firewall of a cluster.")
     parser.add_argument("file", type=Path, help="the cluster's file, cluster/gpu.yaml")
-    parser.add_argument("--ssh-from", type=_network, required=True, metavar="NETWORK", help="as 203.0.113.7/32")
+    parser.add_argument(
+        "--ssh-from", type=_network, required=True, nargs="+", metavar="NETWORK", help="as 203.0.113.7/32"
+    )
     options = parser.parse_args(arguments)
     try:
         names = read_names(options.file)
         make_bucket(names)
         make_profile(names)
-        make_firewall(names, options.ssh_from)
+        make_firewall(names, sorted(set(options.ssh_from)))
     except (AccountError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)  # noqa: T201
         return 2

@@ -6,6 +6,7 @@ boots nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -32,6 +33,7 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("AWS_ACCESS_KEY_ID", "testing")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         patch.setenv("AWS_DEFAULT_REGION", "eu-west-1")  # the file's region must count, not this one
+        patch.setattr("cluster.aws_account.SPREADING", 0.0)
         assert main([str(CLUSTER / "gpu.yaml"), "--ssh-from", HOME_NETWORK]) == 0
         yield
 
@@ -145,9 +147,9 @@ def test_the_head_may_do_what_ray_does_there(config: dict[str, Any], monkeypatch
     assert "iam:PassRole" not in allowed
 
 
-def stored_policy() -> dict[str, Any]:
+def stored_policy(name: str = "few-shot-sweep.us-west-2") -> dict[str, Any]:
     iam = boto3.client("iam")
-    (name,) = iam.list_role_policies(RoleName="few-shot-sweep-head")["PolicyNames"]
+    assert name in iam.list_role_policies(RoleName="few-shot-sweep-head")["PolicyNames"]
     assert not iam.list_attached_role_policies(RoleName="few-shot-sweep-head")["AttachedPolicies"]
     document: dict[str, Any] = iam.get_role_policy(RoleName="few-shot-sweep-head", PolicyName=name)["PolicyDocument"]
     return document
@@ -160,6 +162,41 @@ def test_the_head_reaches_one_bucket_and_its_own_machines(account: None) -> None
     (ending,) = [each for each in statements if "ec2:TerminateInstances" in each["Action"]]
     assert ending["Condition"] == {"StringEquals": {"aws:ResourceTag/ray-cluster-name": "few-shot-sweep"}}
     assert "*" not in {action for each in statements for action in each["Action"]}
+
+
+@pytest.mark.parametrize("other", [{"cluster": "second"}, {"region": "us-east-1"}])
+def test_a_second_cluster_leaves_the_first_its_rights(account: None, other: dict[str, str]) -> None:
+    """Both files name the same profile. Without its rights, the first head could not end its machines."""
+    from cluster import aws_account
+
+    before = stored_policy()
+    second = dataclasses.replace(aws_account.read_names(CLUSTER / "gpu.yaml"), **other)
+    aws_account.make_profile(second)
+    policy = f"{second.cluster}.{second.region}"
+    assert stored_policy() == before != stored_policy(policy)
+    boto3.client("iam").delete_role_policy(RoleName="few-shot-sweep-head", PolicyName=policy)
+
+
+def test_a_new_profile_is_waited_for_and_a_known_one_is_not(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS refuses a machine whose profile is a few seconds old."""
+    from cluster import aws_account
+
+    waited: list[float] = []
+    monkeypatch.setattr(aws_account.time, "sleep", waited.append)
+    names = dataclasses.replace(aws_account.read_names(CLUSTER / "gpu.yaml"), profile="another-head")
+    for _ in range(2):
+        aws_account.make_profile(names)
+    assert waited == [aws_account.SPREADING]
+
+
+def test_two_people_come_in_from_two_networks(account: None, ec2: Any) -> None:
+    from cluster.aws_account import main
+
+    before = sources(ec2)
+    assert main([str(CLUSTER / "gpu.yaml"), "--ssh-from", OTHER_NETWORK, HOME_NETWORK, HOME_NETWORK]) == 0
+    assert sources(ec2) == before | {("tcp", 22, OTHER_NETWORK)}
+    assert main([str(CLUSTER / "gpu.yaml"), "--ssh-from", HOME_NETWORK]) == 0
+    assert sources(ec2) == before
 
 
 def test_the_bucket_is_in_the_region_and_closed(account: None) -> None:
