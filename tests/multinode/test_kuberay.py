@@ -46,7 +46,7 @@ def test_the_job_is_one_by_the_schema(job: dict[str, Any]) -> None:
         (f"{CLUSTER_SPEC}.headGroupSpec.rayStartParams.num-cpus", 0, "0 is not of type"),
         (f"{HEAD_POD}.metadata", {"generateName": "head"}, "generateName"),
         (f"{HEAD_POD}.spec.container", [], "container"),
-        (f"{HEAD_POD}.spec.containers.1.readinessProbe.exec.command", "true", "'true' is not of type"),
+        (f"{HEAD_POD}.spec.initContainers.0.startupProbe.exec.command", "true", "'true' is not of type"),
         (f"{HEAD_POD}.spec.containers.0.image", None, "None is not of type"),
         (f"{HEAD_POD}.spec.containers.0.resources.limits.memory", "8GiB", "8GiB"),
         (f"{HEAD_POD}.spec.containers.0.resources.limits.cpu", 0.5, "0.5"),
@@ -109,7 +109,7 @@ def test_the_job_goes_when_it_has_ended_and_its_records_stay(job: dict[str, Any]
     pod = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]
     (volume,) = pod["volumes"]
     assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
-    for container in pod["containers"]:
+    for container in (*pod["containers"], *pod["initContainers"]):
         assert [mount["name"] for mount in container["volumeMounts"]] == [volume["name"]]
 
 
@@ -127,7 +127,7 @@ def test_nothing_is_open_and_the_token_is_asked_for(cluster: dict[str, Any]) -> 
     head = cluster["headGroupSpec"]
     assert cluster["authOptions"] == {"mode": "token"}
     assert (head["serviceType"], head["enableIngress"]) == ("ClusterIP", False)
-    driver, server = head["template"]["spec"]["containers"]
+    (driver,), (server,) = (head["template"]["spec"][kind] for kind in ("containers", "initContainers"))
     assert "--host=127.0.0.1" in server["command"]
     assert driver["env"] == [{"name": "MLFLOW_TRACKING_URI", "value": "http://127.0.0.1:5000"}]
     (worker,) = cluster["workerGroupSpecs"]
@@ -138,7 +138,7 @@ def test_nothing_is_open_and_the_token_is_asked_for(cluster: dict[str, Any]) -> 
 def test_the_command_of_mlflow_is_one(cluster: dict[str, Any]) -> None:
     from mlflow.cli import cli
 
-    server = cluster["headGroupSpec"]["template"]["spec"]["containers"][1]
+    server = cluster["headGroupSpec"]["template"]["spec"]["initContainers"][0]
     words: list[str] = server["command"] + server["args"]
     assert words[:2] == ["mlflow", "server"]
     options = cli.commands["server"].make_context("server", words[2:]).params
@@ -147,10 +147,19 @@ def test_the_command_of_mlflow_is_one(cluster: dict[str, Any]) -> None:
     assert (options["host"], options["port"], int(options["workers"])) == ("127.0.0.1", 5000, 1)
 
 
-def test_the_head_is_ready_when_mlflow_answers_on_its_loopback(
+def test_mlflow_is_started_again_where_the_pod_is_not(cluster: dict[str, Any]) -> None:
+    """Beside containers of a pod with `Never` it would stay away, and where its probe is one of readiness, the workers
+    would lose the head with it."""
+    pod = cluster["headGroupSpec"]["template"]["spec"]
+    (server,) = pod["initContainers"]
+    assert (pod["restartPolicy"], server["restartPolicy"]) == ("Never", "Always")
+    assert not [each for each in (server, *pod["containers"]) if {"readinessProbe", "livenessProbe"} & set(each)]
+
+
+def test_the_head_begins_when_mlflow_answers_on_its_loopback(
     cluster: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probe = cluster["headGroupSpec"]["template"]["spec"]["containers"][1]["readinessProbe"]
+    probe = cluster["headGroupSpec"]["template"]["spec"]["initContainers"][0]["startupProbe"]
     python, option, code = probe["exec"]["command"]
     assert (python, option) == ("python", "-c")
     asked: list[tuple[str, float]] = []
