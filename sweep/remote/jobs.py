@@ -147,6 +147,11 @@ def _answering() -> Iterator[None]:
 
 
 def _refused(error: Exception) -> ClusterError:
+    if isinstance(error, ConnectionError):  # the head is there, for its SSH has answered
+        return ClusterError(
+            "Ray must run on the head of the cluster; it does not answer there, as after a restart of the machine; "
+            "`ray up` with the cluster's file starts it again"
+        )
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return ClusterError(
         f"the cluster must answer and take the token; received: {lines[0][:300]}; the token of this machine must be "

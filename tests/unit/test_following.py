@@ -15,7 +15,7 @@ from sweep.cli.commands import main
 from sweep.errors import ClusterError
 from sweep.remote import commands
 from sweep.remote.commands import followed
-from sweep.remote.head import Head
+from sweep.remote.head import Head, free_port
 from sweep.remote.jobs import Follower, Job, Jobs
 
 JOB = Job("toy-1", "digest")
@@ -91,3 +91,11 @@ def test_one_that_is_lost_before_is_no_fault_of_this_machine(
     assert "connection to the head of the cluster, which was lost (connection refused)" in told
     assert "the same command follows it again" in told
     assert "this machine refuses" not in told
+
+
+@pytest.mark.lengthy
+def test_a_head_without_ray_is_told_from_one_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a restart of the machine: SSH answers, and nobody listens at the other end of the tunnel."""
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 64)
+    with pytest.raises(ClusterError, match=r"Ray must run on the head .* `ray up`"):
+        Jobs.at(free_port())
