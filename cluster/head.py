@@ -39,8 +39,7 @@ class HeadError(ValueError):
 class Head:
     """The head of a cluster.
 
-    store: its STORE.
-    port: port of MLflow on the loopback.
+    store: its STORE. port: port of MLflow on the loopback.
     """
 
     store: str
@@ -239,8 +238,9 @@ def _locked(path: Path, *, wait: bool = True) -> Iterator[None]:
 def _in_background(command: Sequence[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """Start a process that outlives this one and its terminal."""
     with log.open("ab") as output:
-        streams = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": output}
-        return subprocess.Popen(command, **streams, env=environment, start_new_session=True)  # noqa: S603  # no shell
+        return subprocess.Popen(  # noqa: S603  # our own programs, no shell
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
 
 
 def _print(sentence: str) -> None:
