@@ -44,7 +44,8 @@ def _rows(sampled: Sequence[Prediction]) -> list[Row]:
             falls_NS = np.array([getattr(each, field) for each in judged]).reshape(-1, len(SHARES))
             if not len(falls_NS):
                 continue
-            low_S, high_S = mean_interval(falls_NS.T)
+            one = len(falls_NS) < 2  # a single text has no interval
+            low_S, high_S = (falls_NS[0], falls_NS[0]) if one else mean_interval(falls_NS.T)
             for place, share in enumerate(SHARES):
                 rows.append(
                     {
@@ -53,8 +54,8 @@ def _rows(sampled: Sequence[Prediction]) -> list[Row]:
                         "share": share,
                         "texts": len(falls_NS),
                         "fall": float(falls_NS[:, place].mean()),
-                        "low": float(low_S[place]),
-                        "high": float(high_S[place]),
+                        "low": None if one else float(low_S[place]),
+                        "high": None if one else float(high_S[place]),
                     }
                 )
     return rows

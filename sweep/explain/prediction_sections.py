@@ -104,14 +104,12 @@ def word_section(material: Material, words: tuple[Row, ...]) -> Section:
 
 
 def deciding_words(material: Material, found: ArmPredictions | None) -> tuple[Row, ...]:
-    """The words with the largest mean share, each in at least three of the explained predictions of test rows."""
+    """The words with the largest mean share, each in at least three of the explained predictions of test rows. Where a
+    word stands several times in one of them, all of these together are its share."""
     shares: dict[tuple[str, str], list[float]] = defaultdict(list)
     for each in _unique(found):
-        own = each.shares
-        for place in each.read.tolist():
-            word = each.words[place].text.casefold()
-            if any(letter.isalnum() for letter in word):
-                shares[word, each.label].append(float(own[place]))
+        for word, share in _word_shares(each).items():
+            shares[word, each.label].append(share)
     known = [(float(np.mean(each)), word, label, len(each)) for (word, label), each in shares.items()]
     ranked = sorted((each for each in known if each[3] >= _LEAST), key=lambda each: (-each[0], each[1]))[:_WORDS]
     having = _having(material, {word for _, word, _, _ in ranked})
@@ -236,6 +234,17 @@ def _unique(found: ArmPredictions | None) -> Iterator[Prediction]:
         if id(each) not in seen:
             seen.add(id(each))
             yield each
+
+
+def _word_shares(each: Prediction) -> dict[str, float]:
+    """The share of every word of a prediction that has a letter or a digit."""
+    found: dict[str, float] = defaultdict(float)
+    shares_W = each.shares
+    for place in each.read.tolist():
+        word = each.words[place].text.casefold()
+        if any(letter.isalnum() for letter in word):
+            found[word] += float(shares_W[place])
+    return found
 
 
 def _having(material: Material, words: set[str]) -> dict[str, NDArray[np.bool_]]:

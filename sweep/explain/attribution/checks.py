@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sweep.explain.attribution.explained import Prediction
 from sweep.explain.attribution.integrated_gradients import TOLERANCE
@@ -22,7 +23,7 @@ class Check:
     """A check of explanations.
 
     name: what is judged.
-    found: the mean over predictions, with its interval at 95 %.
+    found: the mean over predictions; low, high: its interval at 95 %, None of a single prediction.
     beside: what it is compared with, if anything.
     rows: of how many predictions.
     passed: whether it holds.
@@ -127,30 +128,38 @@ def _converged(predictions: Sequence[Prediction]) -> Check:
 def _compared(name: str, pairs: Sequence[tuple[float | None, float | None]], rule: str, *, sign: int) -> Check:
     """The first of each pair against the second; the interval is that of the first, the test that of the difference."""
     values_N2 = np.array(pairs, dtype=np.float64)
-    low, high = mean_interval(values_N2[:, 0])
-    surely_low, _ = mean_interval(sign * (values_N2[:, 0] - values_N2[:, 1]))
+    low, high = _interval(values_N2[:, 0])
+    surely_low, _ = _interval(sign * (values_N2[:, 0] - values_N2[:, 1]))
     found, beside = values_N2.mean(axis=0)
     return Check(
         name=name,
         found=float(found),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         beside=float(beside),
         rows=len(values_N2),
-        passed=len(values_N2) > 1 and bool(surely_low > 0),
+        passed=surely_low is not None and surely_low > 0,
         rule=rule,
     )
 
 
 def _alone(name: str, values: Sequence[float], rule: str) -> Check:
-    low, high = mean_interval(np.array(values))
+    low, high = _interval(np.array(values))
     return Check(
         name=name,
         found=float(np.mean(values)),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         beside=None,
         rows=len(values),
-        passed=len(values) > 1 and bool(low > 0),
+        passed=low is not None and low > 0,
         rule=rule,
     )
+
+
+def _interval(values_N: NDArray[np.float64]) -> tuple[float | None, float | None]:
+    """The interval of the mean at 95 %; none of a single prediction, which tells nothing of others."""
+    if len(values_N) < 2:
+        return None, None
+    low, high = mean_interval(values_N)
+    return float(low), float(high)
