@@ -5,7 +5,7 @@ influence of that row. So draws and rows are counted as in the verdict (`sweep.v
 compared row by row. For the calibration error this takes bins as given and holds where the gap of a bin is not 0; the
 error itself is never negative, and of few rows it is above 0 though nothing is wrong.
 
-Shapes: S rows of one draw, K draws, T test rows, B bins.
+Shapes: S rows of one draw, U different confidences among them, K draws, T test rows, B bins.
 """
 
 from __future__ import annotations
@@ -127,10 +127,14 @@ def equal_width(confidence_S: Values) -> NDArray[np.int64]:
 
 
 def equal_mass(confidence_S: Values) -> NDArray[np.int64]:
-    """The bin of each row, of ten with equally many rows (Mukhoti et al., 2020, arXiv:2002.09437)."""
-    bins_S = np.empty(len(confidence_S), dtype=np.int64)
-    for place, rows in enumerate(np.array_split(np.argsort(confidence_S, kind="stable"), BINS)):
-        bins_S[rows] = place
+    """The bin of each row, of ten with equally many rows (Mukhoti et al., 2020, arXiv:2002.09437). Rows of one
+    confidence stay together, in the bin of the middle one, since nothing but their order in the file tells them
+    apart."""
+    parts = np.array_split(np.arange(len(confidence_S)), BINS)
+    bin_by_rank_S = np.repeat(np.arange(BINS, dtype=np.int64), [len(part) for part in parts])
+    _, tie_S, count_U = np.unique(confidence_S, return_inverse=True, return_counts=True)
+    middle_U = np.cumsum(count_U) - count_U + (count_U - 1) // 2
+    bins_S: NDArray[np.int64] = bin_by_rank_S[middle_U][tie_S]
     return bins_S
 
 

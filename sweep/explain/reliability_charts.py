@@ -1,7 +1,7 @@
 """Figures of confidence: the reliability diagram, and the errors that are left where the least sure rows are not
 answered.
 
-Shapes: K draws, T test rows.
+Shapes: K draws, T test rows, U different scores among them.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _bins(method: str, judged: Judged, tempered: bool) -> Iterator[Row]:
     for place in range(BINS):
         inside_KT = bins_KT == place
         if inside_KT.any():
-            mean, low, high = _share_of(judged.right_KT, inside_KT, tested_KT)
+            mean, low, high = _share_of(judged.right_KT, inside_KT.astype(np.float64), tested_KT)
             yield {
                 "method": method,
                 "scores": _STATES[tempered],
@@ -88,20 +88,32 @@ def _bins(method: str, judged: Judged, tempered: bool) -> Iterator[Row]:
 def _risks(method: str, judged: Judged) -> Iterator[Row]:
     tested_KT = ~np.isnan(judged.right_KT)
     scores_KT = np.where(tested_KT, judged.values["confidence"], -np.inf)
-    rank_KT = np.argsort(np.argsort(-scores_KT, axis=1, kind="stable"), axis=1, kind="stable")
     count_K = tested_KT.sum(axis=1)
     for coverage in _COVERAGES:
-        answered_KT = rank_KT < np.maximum(1, np.rint(coverage * count_K))[:, None]
-        mean, low, high = _share_of(1 - judged.right_KT, answered_KT & tested_KT, tested_KT)
+        most_K = np.maximum(1, np.rint(coverage * count_K))
+        answered_KT = np.stack([_answered(*each) for each in zip(scores_KT, most_K, strict=True)])
+        mean, low, high = _share_of(1 - judged.right_KT, answered_KT, tested_KT)
         yield {"method": method, "coverage": coverage, "error": mean, "low": low, "high": high}
 
 
-def _share_of(values_KT: Values, inside_KT: NDArray[np.bool_], tested_KT: NDArray[np.bool_]) -> tuple[float, ...]:
+def _answered(score_T: Values, most: float) -> Values:
+    """How much of each row is answered where so many are: all of those with the highest scores, and of rows of one
+    score that are not all answered an equal part, since nothing but their order in the file tells them apart."""
+    _, tie_T, count_U = np.unique(-score_T, return_inverse=True, return_counts=True)
+    share_U: Values = np.clip((most - (np.cumsum(count_U) - count_U)) / count_U, 0.0, 1.0)
+    return share_U[tie_T]
+
+
+def _share_of(values_KT: Values, inside_KT: Values, tested_KT: NDArray[np.bool_]) -> tuple[float, ...]:
     """The mean of the values of some rows, over all draws together, and its interval, which takes it for a ratio of two
-    means over all rows; without an interval where there is one draw or one row."""
-    mean = float(values_KT[inside_KT].mean())
+    means over all rows; without an interval where there is one draw or one row.
+
+    inside_KT: how much of each row counts, from 0 to 1.
+    """
+    known_KT = np.nan_to_num(values_KT)
+    mean = float((inside_KT * known_KT).sum() / inside_KT.sum())
     share = float(inside_KT.sum() / tested_KT.sum())
-    parts_KT = np.where(tested_KT, mean + np.where(inside_KT, np.nan_to_num(values_KT) - mean, 0.0) / share, np.nan)
+    parts_KT = np.where(tested_KT, mean + inside_KT * (known_KT - mean) / share, np.nan)
     parts_KT = parts_KT[:, tested_KT.any(axis=0)]
     if min(parts_KT.shape) < 2:
         return mean, mean, mean

@@ -24,6 +24,7 @@ from sweep.explain.reliability import (
     risk_parts,
     versus,
 )
+from sweep.explain.reliability_charts import risk_coverage
 
 Floats = NDArray[np.float64]
 CASES = [(rows, classes, seed) for rows in (40, 500) for classes in (2, 5) for seed in range(3)]
@@ -91,6 +92,31 @@ def test_bins_of_equal_mass_against_a_slow_reference() -> None:
         at += size
     found = calibration_parts(rows.right_S, rows.confidence_S, equal_mass(rows.confidence_S)).mean()
     assert found == pytest.approx(total / 103, abs=1e-12)
+
+
+def test_the_order_of_rows_says_nothing_where_their_confidence_is_the_same() -> None:
+    """As of a file whose confidences are rounded, with the rows sorted by class."""
+    right_S, confidence_S = np.repeat([1.0, 0.0, 1.0, 0.0], [50, 50, 30, 10]), np.repeat([0.5, 0.75], [100, 40])
+    orders = [np.arange(140), np.arange(140)[::-1], np.random.default_rng(0).permutation(140)]
+    bins = equal_mass(confidence_S)
+    assert {len(set(bins[confidence_S == each])) for each in (0.5, 0.75)} == {1}
+    assert bins[0] < bins[-1]
+    curves = []
+    for order in orders:
+        right, confidence = right_S[order], confidence_S[order]
+        assert calibration_parts(right, confidence, equal_mass(confidence)).mean() == pytest.approx(0)
+        arm = Judged(
+            draws=(0, 1),
+            right_KT=np.stack([right] * 2),
+            values={"confidence": np.stack([confidence] * 2)},
+            temperatures=(None, None),
+        )
+        curves.append([row["error"] for row in risk_coverage({"own": arm}).rows])
+    assert curves[0] == pytest.approx(
+        [0.25, 0.25, *((0.25 * 40 + 0.5 * (14 * part - 40)) / (14 * part) for part in range(3, 11))]
+    )
+    assert curves[1] == pytest.approx(curves[0])
+    assert curves[2] == pytest.approx(curves[0])
 
 
 def test_the_area_under_the_risk_coverage_curve_against_a_slow_reference() -> None:
