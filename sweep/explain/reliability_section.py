@@ -14,7 +14,9 @@ from sweep.explain.reliability import CALIBRATION, DETECTION, Measured, Versus, 
 from sweep.explain.reliability_charts import reliability_diagram, risk_coverage
 from sweep.report.chart import Row
 from sweep.report.section import Section, Table
-from sweep.report.wording import MINUS
+from sweep.report.wording import MINUS, interval, points
+from sweep.verdict.crossed import difference_components
+from sweep.verdict.statistics import LEVEL
 
 __all__ = ["Reliability", "reliability", "reliability_section"]
 
@@ -73,12 +75,20 @@ def reliability_section(material: Material, found: Reliability) -> Section:
 
 
 def _sureness(method: str, own: Judged) -> str:
-    confidence, right = float(np.nanmean(own.values["confidence"])), float(np.nanmean(own.right_KT))
-    gap = 100 * (confidence - right)
-    verdict = "about as sure as it is right" if abs(gap) < 1 else "too sure" if gap > 0 else "not sure enough"
+    gap_KT = own.values["confidence"] - own.right_KT
+    confidence, right, gap = (float(np.nanmean(each)) for each in (own.values["confidence"], own.right_KT, gap_KT))
+    both = (
+        f"its mean confidence, the probability of the class that it predicts, is {100 * confidence:.1f} %, and its "
+        f"accuracy {100 * right:.1f} %"
+    )
+    if min(len(gap_KT), np.count_nonzero(~np.isnan(gap_KT).all(axis=0))) < 2:
+        return f"Whether {method} is too sure cannot be told from one draw or one row: {both}."
+    reach = difference_components(gap_KT, graded=True).reach(LEVEL)
+    unknown = "is not seen to be too sure, nor not sure enough"
+    verdict = "is too sure" if gap > reach else "is not sure enough" if gap < -reach else unknown
     return (
-        f"{method} is {verdict}: its mean confidence, the probability of the class that it predicts, is "
-        f"{100 * confidence:.1f} %, and its accuracy {100 * right:.1f} %."
+        f"{method} {verdict}: {both}; confidence less accuracy is {points(gap)} points (95 % interval "
+        f"{interval(gap - reach, gap + reach)}, over draws and rows)."
     )
 
 
@@ -109,7 +119,10 @@ def _temperature(own: Judged) -> str:
 
 
 def _reading(other: str | None) -> str:
-    paired = f" Differences are those to {other}, paired by draw and row; `reliability.csv` has their p-values."
+    paired = (
+        f" Differences are those to {other}, paired by draw and row; `reliability.csv` has their p-values, each as if "
+        "it were the only test: of so many, some are small by chance."
+    )
     return (
         "Of calibration errors (ECE, in bins of equal width or mass), Brier score, log loss (in nats) and the area, "
         "smaller is better. A calibration error of few rows is above 0 though nothing is wrong. How well a score tells "

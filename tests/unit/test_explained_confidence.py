@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from sweep.explain.geometry_section import geometry_rows, geometry_section
+from sweep.explain.judged import Judged
 from sweep.explain.material import Material, kept_classes
 from sweep.explain.predictions import TrainedEmbeddings
-from sweep.explain.reliability_section import reliability, reliability_section
+from sweep.explain.reliability_section import Reliability, reliability, reliability_section
 from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
 from sweep.verdict import verdict
@@ -204,3 +205,25 @@ def test_without_training_the_geometry_says_so() -> None:
     known = material(results(), "soft_triple")
     rows = geometry_rows(known)
     assert "is not on record" in geometry_section(known, rows).text[1]
+
+
+def sureness(gap: float, *, draws: int = DRAWS) -> str:
+    """What is said of an arm that is right in four of five rows, and whose confidence is so much above that."""
+    known = material(results(), "soft_triple")
+    right_KT = np.stack([np.random.default_rng(draw).permutation(np.arange(40) % 5 > 0) for draw in range(draws)])
+    arm = Judged(
+        draws=tuple(range(draws)),
+        right_KT=right_KT.astype(np.float64),
+        values={"confidence": np.full(right_KT.shape, 0.8 + gap)},
+        temperatures=(None,) * draws,
+    )
+    with_bars = Reliability(arms={"soft_triple": arm}, other=None, rows=())
+    return str(reliability_section(known, with_bars).text[0])
+
+
+def test_a_gap_within_its_interval_is_not_said_to_be_one() -> None:
+    assert sureness(0.03).startswith("soft_triple is not seen to be too sure, nor not sure enough: its mean confidence")
+    assert "83.0 %, and its accuracy 80.0 %; confidence less accuracy is +3.0 points (95 % interval" in sureness(0.03)
+    assert sureness(0.18).startswith("soft_triple is too sure: ")
+    assert sureness(-0.3).startswith("soft_triple is not sure enough: ")
+    assert sureness(0.18, draws=1).startswith("Whether soft_triple is too sure cannot be told from one draw")
