@@ -81,7 +81,7 @@ def _sureness(method: str, own: Judged) -> str:
         f"its mean confidence, the probability of the class that it predicts, is {100 * confidence:.1f} %, and its "
         f"accuracy {100 * right:.1f} %"
     )
-    if min(len(gap_KT), np.count_nonzero(~np.isnan(gap_KT).all(axis=0))) < 2:
+    if min(len(gap_KT), int((~np.isnan(gap_KT)).any(axis=0).sum())) < 2:
         return f"Whether {method} is too sure cannot be told from one draw or one row: {both}."
     reach = difference_components(gap_KT, graded=True).reach(LEVEL)
     unknown = "is not seen to be too sure, nor not sure enough"

@@ -182,7 +182,7 @@ def test_a_new_profile_is_waited_for_and_a_known_one_is_not(account: None, monke
     from cluster import aws_account
 
     waited: list[float] = []
-    monkeypatch.setattr(aws_account.time, "sleep", waited.append)
+    monkeypatch.setattr("time.sleep", waited.append)
     names = dataclasses.replace(aws_account.read_names(CLUSTER / "gpu.yaml"), profile="another-head")
     for _ in range(2):
         aws_account.make_profile(names)
