@@ -86,8 +86,8 @@ def winner(found: Sequence[Confirmed]) -> str:
 
 
 def against(found: Sequence[Confirmed], method: str) -> Iterator[tuple[Confirmed, str, tuple[float, float, float]]]:
-    """Yield, for each comparison, the method, the better of the references and the difference to it."""
-    for own in (each for each in found if each.method == method):
+    """Yield, for each comparison that has a reference, the method, the better of them and the difference to it."""
+    for own in (each for each in found if each.method == method and each.to):
         means = {each.method: each.mean for each in found if (each.task, each.shots) == (own.task, own.shots)}
         better = max((name for name in REFERENCES if name in own.to), key=means.__getitem__)
         mean, low, high = own.to[better]

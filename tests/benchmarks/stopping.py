@@ -10,6 +10,7 @@ Shapes: K configurations, N draws, E evaluations of a replicate.
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,7 @@ def measure(repeats: int) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Measure all of it; some seconds."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     table = measure(500)
     RESULTS.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(table, indent=1))
