@@ -33,8 +33,9 @@ def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: st
     return Chart(
         name="quality-against-cost",
         title="Quality against cost",
-        caption="Mean test score with its 95 % interval, against the seconds of workers' time that search "
-        f"and confirmation took, discarded work included. Further left is cheaper, further up is better.{left_out}",
+        caption="Mean test score with its 95 % interval, against the seconds of workers' time that search and "
+        "confirmation took, without work that was interrupted. Further left is cheaper, further up is "
+        f"better.{left_out}",
         rows=chosen,
         draw=partial(_draw, titles=titles, known=known, label=f"test {metric} (%)"),
         names=changed(titles),

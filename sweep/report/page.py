@@ -13,7 +13,7 @@ from sweep.report.chart import Images
 from sweep.report.layout import render_layout
 from sweep.report.section import Section
 from sweep.report.tables import Column, Entry, ResultTable
-from sweep.verdict import Comparison, Verdict
+from sweep.verdict import Comparison, Verdict, overall
 
 __all__ = ["Finding", "render_page"]
 
@@ -64,6 +64,7 @@ def render_page(
         findings=[_finding(comparison) for comparison in verdict.comparisons],
         listed=LISTED,
         verdict=verdict,
+        overall=overall(verdict),
         table=table,
         parts=list(_parts(table)),
         kept=kept,

@@ -22,6 +22,7 @@ from sweep.verdict.comparisons import compare
 from sweep.verdict.cost import Cost
 from sweep.verdict.model import Arm, Comparison, Failures, Gain, Variances, Verdict
 from sweep.verdict.outlook import Outlook, outlooks
+from sweep.verdict.overall_wording import overall
 from sweep.verdict.summary import summary
 from sweep.verdict.wording import selection
 
@@ -35,6 +36,7 @@ __all__ = [
     "Outlook",
     "Variances",
     "Verdict",
+    "overall",
     "summary",
     "verdict",
 ]

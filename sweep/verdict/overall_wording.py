@@ -1,0 +1,42 @@
+"""What all comparisons of a sweep say together, in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sweep.verdict.model import Comparison, Gain, Verdict
+from sweep.verdict.numbers import points, span
+
+__all__ = ["overall"]
+
+
+def overall(found: Verdict) -> str:
+    """Which method gains most over the baseline in the mean over all comparisons; empty where there is one comparison,
+    or no method that has a difference in each of them."""
+    complete = [gain for gain in found.gains if gain.comparisons == len(found.comparisons)]
+    if not complete:
+        return ""
+    best = max(complete, key=lambda gain: gain.mean)
+    where = f"Over all {best.comparisons} comparisons"
+    among = f", the largest of {len(complete)} mean gains" if len(complete) > 1 else ""
+    base = _baselines(found.comparisons)
+    if best.mean <= 0:
+        named = f"{best.method}{', the next,' if len(complete) > 1 else ''}"
+        return f"{where} no {found.kind} gains over {base}: {named} {points(best.mean, sign=True)} {_intervals(best)}."
+    chance = " That may be chance." if best.here_low <= 0 else ""
+    return (
+        f"{where} {best.method} gains {points(best.mean)} over {base} {_intervals(best)}{among}, from "
+        f"{span(best.lowest, best.highest)} in a single one.{chance}"
+    )
+
+
+def _intervals(gain: Gain) -> str:
+    here = f"95 % interval {span(gain.here_low, gain.here_high)}"
+    if gain.datasets == 1:
+        return f"({here})"
+    return f"({here} on these {gain.datasets} datasets, {span(gain.low, gain.high)} on others like them)"
+
+
+def _baselines(comparisons: Sequence[Comparison]) -> str:
+    names = dict.fromkeys(each.baseline for each in comparisons if each.baseline)
+    return " or ".join(names)
