@@ -70,15 +70,24 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _lean() -> Iterator[None]:
-    """What `ray.init` has no argument for."""
-    from ray._private import parameter
+    """What `ray.init` has no argument for: fewer processes. The server of a dashboard is started, and waited for, where
+    no dashboard is wanted too, to report to Ray's makers how Ray is used."""
+    from ray._private import parameter, services
 
-    before = parameter.RayParams
+    before, serve = parameter.RayParams, services.start_api_server
     parameter.RayParams = partial(before, **_LEAN)  # type: ignore[misc,assignment]
+    services.start_api_server = _no_server
     try:
         yield
     finally:
         parameter.RayParams = before  # type: ignore[misc]
+        services.start_api_server = serve
+
+
+def _no_server(include_dashboard: bool | None, *_: Any, **__: Any) -> tuple[str, None]:
+    """No address and no process, where `ray.init` would have started the server of a dashboard."""
+    assert not include_dashboard, "private Ray has no dashboard"
+    return "", None
 
 
 @contextmanager
