@@ -12,7 +12,7 @@
 # dashboard is started.
 #
 # What is seen: a child process of dashboard/dashboard.py with --modules-to-load=UsageStatsHead --disable-frontend, some
-# 80 MB of resident memory and half a second of processor time (120 MB and 1.6 s beside ray[default]'s libraries), for a
+# 80 MB of resident memory and half a second of processor time (117 MB and 0.9 s beside ray[default]'s libraries), for a
 # report of how Ray is used that is switched off; and ray.init is back three seconds later with the delay. Tasks run
 # without that process: where it is not started, a task gives the same answer.
 #
