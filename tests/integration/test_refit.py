@@ -84,7 +84,7 @@ def test_the_winner_is_kept_with_a_card_and_answers_a_file(
     assert "/" not in metadata["base_model"], "no path of this machine"
     assert "It is the winner of the sweep `mine`" in card
     assert comparison["sentence"] in card
-    assert f"python -m sweep refit mine --out {out}" in card
+    assert f"python -m sweep refit {folder / 'sweeps' / 'mine'} --out {out}" in card
     data = load(DatasetConfig(name="toy", path=str(folder / "toy.csv")))
     file = tmp_path / "new.csv"
     file.write_text("\n".join(["text", *data.test.texts]) + "\n", encoding="utf-8")
@@ -150,7 +150,7 @@ def test_an_onnx_file_lies_beside_the_weights(folder: Path, tmp_path: Path) -> N
     out = tmp_path / "model"
     assert command(folder, "--out", str(out), "--arm", "toy/4/frozen", "--onnx") == 0
     card = (out / "README.md").read_text(encoding="utf-8")
-    assert f"python -m sweep refit mine --arm toy/4/frozen --out {out} --onnx" in card
+    assert f"python -m sweep refit {folder / 'sweeps' / 'mine'} --arm toy/4/frozen --out {out} --onnx" in card
     assert re.search(r"a text took \d+\.\d ms, and \d+\.\d ms with torch; it has \d+ MB", card)
     assert (out / "model.onnx").stat().st_size > 10_000
 
