@@ -46,13 +46,11 @@ CROSS_FOLDS = 4
 
 
 def as_shots(value: object) -> Shots:
-    """Return what a spec may say of shots, from a program or a command line, where numbers may be text or numpy's.
+    """Return what a spec may say of shots, from a program, where numbers may be numpy's.
 
     Raises ConfigError for anything else.
     """
     number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
-    if isinstance(number, str) and number.isdecimal():
-        number = int(number)
     try:
         return _SHOTS.validate_python(number, strict=True)
     except ValidationError:

@@ -191,7 +191,7 @@ def _shots(text: str) -> object:
     from trainable.shots import as_shots
 
     try:
-        return as_shots(text)
+        return as_shots(int(text) if text.isdecimal() else text)
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -130,7 +130,7 @@ def test_what_is_wrong_is_told_in_words(
     folder: Path, environment: Mapping[str, str], cluster: RayCluster, tmp_path: Path
 ) -> None:
     wrong = {
-        "needs 1001 rows and has": ["--shots", "1000", "--address", cluster.address],  # is noticed on the node
+        "needs 1000 rows and has": ["--shots", "1000", "--address", cluster.address],  # is noticed on the node
         "the Ray cluster at '127.0.0.1:1' must answer": ["--address", "127.0.0.1:1"],
     }
     for said, words in wrong.items():

@@ -191,10 +191,12 @@ def test_no_shots_are_refused_by_the_estimator_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shots", [0, -1, 1.5, "4", True])
 def test_shots_of_a_classifier_are_a_number(shots: Any, tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match="a whole number from 1 on, or None for all rows; received"):
+    with pytest.raises(sweep.TrainableError, match="a whole number from 1 on, `at most N` or `all`; received"):
         sweep.refit("any", shots=shots, root=tmp_path)
     with pytest.raises(StoredSweepError):  # as of a search over parameters
         sweep.refit("any", shots=np.int64(4), root=tmp_path)  # type: ignore[arg-type]
+    with pytest.raises(StoredSweepError):
+        sweep.refit("any", shots="at most 4", root=tmp_path)
 
 
 def test_unknown_sweeps_are_refused(tmp_path: Path) -> None:
