@@ -12,7 +12,7 @@ from sweep.records.results import SweepResults
 from sweep.report.rows import arm_rows, draw_rows, trial_rows
 from sweep.report.tables import result_table, to_markdown
 from sweep.report.wording import metric_name
-from sweep.verdict import Verdict, overall, verdict
+from sweep.verdict import Verdict, sentences, verdict
 
 if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
@@ -73,9 +73,10 @@ class Result:
         return {path.stem: path for path in sorted((self.folder / "report" / "figures").glob("*.png"))}
 
     def __str__(self) -> str:
-        sentences = self._sentences()
         notes = [f"note: {note}" for note in (*self.notes, *self.verdict.warnings)]
-        return "\n".join([f"{self.name} ({self.state})", *sentences, *notes, f"report: {self.report or 'none yet'}"])
+        return "\n".join(
+            [f"{self.name} ({self.state})", *sentences(self.verdict), *notes, f"report: {self.report or 'none yet'}"]
+        )
 
     def __repr__(self) -> str:
         return f"<Result of {self.name} ({self.state}) in {self.folder}>"
@@ -83,15 +84,7 @@ class Result:
     def _repr_markdown_(self) -> str:
         """What a notebook shows."""
         table = to_markdown(result_table(self.verdict, metric_name(self.records)))
-        return "\n\n".join([*self._sentences(), table])
-
-    def _sentences(self) -> list[str]:
-        """What all comparisons say together, where there are several, and what each says."""
-        together = overall(self.verdict)
-        return [
-            *([together] if together else []),
-            *(f"{each.title}: {each.sentence}" for each in self.verdict.comparisons),
-        ]
+        return "\n\n".join([*sentences(self.verdict), table])
 
 
 def read(sweep: str | Path, *, root: str | Path = "sweeps") -> Result:

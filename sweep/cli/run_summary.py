@@ -26,7 +26,7 @@ from sweep.scheduling.budget import Limit, LimitKind
 from sweep.scheduling.ending import End
 from sweep.spec.cells import Cell
 from sweep.spec.model import SweepSpec
-from sweep.verdict import overall
+from sweep.verdict import sentences
 from trainable.recipes import RECIPES
 from trainable.shots import order
 
@@ -64,10 +64,8 @@ def print_verdict(console: Console, report: ReportFiles, place: str = "", notes:
     notes: what a person should know beside what weakens the verdict.
     """
     whole = not console.is_terminal  # a pipe gets whole lines, a person whole words
-    if together := overall(report.verdict):
-        console.print(f"{together}\n", markup=False, soft_wrap=whole)
-    for comparison in report.verdict.comparisons:
-        console.print(f"{comparison.title}: {comparison.sentence}\n", markup=False, soft_wrap=whole)
+    for sentence in sentences(report.verdict):
+        console.print(f"{sentence}\n", markup=False, soft_wrap=whole)
     _print_notes(console, (*report.verdict.warnings, *notes))
     console.print(f"{'report':<11}{place or report.page}", markup=False, soft_wrap=True)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from sweep.errors import StoredSweepError
 from sweep.ledger.provenance import data_records
-from sweep.ledger.stored import check_unchanged, find_stored, read_stored
+from sweep.ledger.stored import check_unchanged, find_stored, open_ledger
 from sweep.records.results import SweepResults
 from sweep.spec.cells import cells
 from sweep.spec.model import SweepSpec
@@ -43,8 +43,9 @@ class Source:
     def of_ledger(cls, name: str, root: Path) -> Source:
         """The sweep of that name, or in that folder. Raises StoredSweepError if there is none."""
         forget_inputs()
-        directory, _ = find_stored(name, root)
-        spec, ledger = read_stored(name, root)
+        directory, spec = find_stored(name, root)
+        ledger = open_ledger(spec, directory, write=False)
+        ledger.read()
         return cls(
             spec=spec,
             results=ledger.results(),

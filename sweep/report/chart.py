@@ -30,7 +30,7 @@ __all__ = [
     "text",
 ]
 
-_SMALL = 1e-3
+_SMALL = 1e-3  # below it, six decimals would leave too few digits
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # the characters with which a spreadsheet's formula may begin
 
 Value = str | int | float | None

@@ -22,7 +22,7 @@ from sweep.verdict.comparisons import compare
 from sweep.verdict.cost import Cost
 from sweep.verdict.model import Arm, Comparison, Failures, Gain, Variances, Verdict
 from sweep.verdict.outlook import Outlook, outlooks
-from sweep.verdict.overall_wording import overall
+from sweep.verdict.overall_wording import overall, sentences
 from sweep.verdict.summary import summary
 from sweep.verdict.wording import selection
 
@@ -37,6 +37,7 @@ __all__ = [
     "Variances",
     "Verdict",
     "overall",
+    "sentences",
     "summary",
     "verdict",
 ]

@@ -1,4 +1,4 @@
-"""What all comparisons of a sweep say together, in a sentence."""
+"""What all comparisons of a sweep say together, in a sentence, and each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sweep.verdict.model import Comparison, Gain, Verdict
 from sweep.verdict.numbers import points, span
 
-__all__ = ["overall"]
+__all__ = ["overall", "sentences"]
 
 
 def overall(found: Verdict) -> str:
@@ -28,6 +28,12 @@ def overall(found: Verdict) -> str:
         f"{where} {best.method} gains {points(best.mean)} over {base} {_intervals(best)}{among}, from "
         f"{span(best.lowest, best.highest)} in a single one.{chance}"
     )
+
+
+def sentences(found: Verdict) -> list[str]:
+    """What all comparisons say together, where there are several, then the title and the sentence of each."""
+    together = overall(found)
+    return [*([together] if together else []), *(f"{each.title}: {each.sentence}" for each in found.comparisons)]
 
 
 def _intervals(gain: Gain) -> str:
