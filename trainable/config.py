@@ -178,7 +178,8 @@ class TrialConfig(BaseModel):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto",
         description="precision of training and scoring; auto: bf16 autocast where it is faster and the encoder bears "
-        "it (on a GPU, and on a processor with AMX from embeddings of 256 numbers on), otherwise fp32",
+        "it (on a GPU, and on a processor with AMX or AVX-512 BF16 for embeddings of 256 numbers and more), "
+        "otherwise fp32",
     )
 
     compatibility: Literal["none", "published"] = Field(

@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 __all__ = ["accelerator", "is_faster_in_bf16", "trained_on"]
 
 _WIDE = 256
-"""Size of a token's state from which mixed precision pays on a CPU. Measured on one with AMX, training and scoring: 0.8
-of the speed at 32, the same at 128, 1.2 times at 192, 1.4 at 256 and 384, 1.6 at 768
+"""Size of a token's state from which mixed precision pays on a CPU. Measured on one with AMX and one with AVX-512 BF16:
+0.8 of the speed at 32, as fast or little faster at 128, 1.1 to 1.5 times at 256, 1.4 to 1.7 times at 384 and 768
 (`tests/benchmarks/README.md#training-in-mixed-precision`)."""
+
+_MULTIPLIES = ("amx_bf16", "avx512_bf16")
+"""What torch calls the instructions of a processor that multiply bfloat16: Intel's since 2023, and AMD's since Zen 4.
+Without them it is emulated, and slower than fp32."""
 
 
 def accelerator() -> torch.device:
@@ -28,14 +32,14 @@ def is_faster_in_bf16(device: torch.device, width: int) -> bool:
 
     width: size of a token's state in that encoder.
 
-    A GPU does if it has bfloat16 of its own, a CPU if it multiplies matrices of it (AMX) and the encoder is wide.
+    A GPU does if it has bfloat16 of its own, a CPU if it multiplies bfloat16 and the encoder is wide.
     """
     import torch
 
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()  # an older torch does not tell
-    return width >= _WIDE and bool(capabilities.get("amx_bf16"))
+    return width >= _WIDE and any(capabilities.get(name) for name in _MULTIPLIES)
 
 
 def trained_on(device: torch.device, *, bf16: bool) -> str:

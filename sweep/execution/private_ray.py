@@ -71,23 +71,31 @@ def _loopback() -> Iterator[None]:
 @contextmanager
 def _lean() -> Iterator[None]:
     """What `ray.init` has no argument for: fewer processes. The server of a dashboard is started, and waited for, where
-    no dashboard is wanted too, to report to Ray's makers how Ray is used."""
-    from ray._private import parameter, services
+    no dashboard is wanted too, to report to Ray's makers how Ray is used. The agent, which cannot be left out, serves
+    HTTP for it unless the dashboard's libraries are missing."""
+    from ray._private import parameter, services, utils
 
-    before, serve = parameter.RayParams, services.start_api_server
+    before, serve, missing = parameter.RayParams, services.start_api_server, utils.get_dashboard_dependency_error
     parameter.RayParams = partial(before, **_LEAN)  # type: ignore[misc,assignment]
     services.start_api_server = _no_server
+    utils.get_dashboard_dependency_error = _no_dashboard
     try:
         yield
     finally:
         parameter.RayParams = before  # type: ignore[misc]
         services.start_api_server = serve
+        utils.get_dashboard_dependency_error = missing
 
 
 def _no_server(include_dashboard: bool | None, *_: Any, **__: Any) -> tuple[str, None]:
     """No address and no process, where `ray.init` would have started the server of a dashboard."""
     assert not include_dashboard, "private Ray has no dashboard"
     return "", None
+
+
+def _no_dashboard() -> ImportError:
+    """What Ray finds in an installation without the libraries of its dashboard; it takes a moment to load them."""
+    return ImportError("private Ray has no dashboard")
 
 
 @contextmanager

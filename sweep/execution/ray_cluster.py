@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +98,7 @@ def _load_what_ray_loads() -> None:
     """Load here what `ray.init` would load while another thread loads other things."""
     import ray._common.usage.usage_lib
     import ray._private.runtime_env.uv_runtime_env_hook
-    import ray._private.thirdparty.pynvml
-
-    with suppress(ImportError):  # Ray without its dashboard
-        import ray.dashboard.optional_deps  # noqa: F401
+    import ray._private.thirdparty.pynvml  # noqa: F401
 
 
 def _joined_before(address: str | None, resources: Resources, concurrency: int | None) -> Cluster:

@@ -5,8 +5,8 @@
 
 Cross-entropy as a sweep begins it (`defaults`), but of 40 steps, and each draw both ways of a pair. `padding`: with it
 and without (states and gradients are the same; what differs is which of them dropout leaves out). `precision`: fp32 and
-mixed precision, both without padding; needs a processor with AMX. Every training is kept as a line of
-`tests/benchmarks/results/cpu_training.jsonl`, so that a run that is interrupted resumes.
+mixed precision, both without padding; needs a processor that multiplies bfloat16. Every training is kept as a line of
+a file (`--results`), so that a run that is interrupted resumes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def train(data: str, training: Training) -> Training:
 
 def measure(options: argparse.Namespace) -> None:
     """Train what the file lacks, both ways of a draw one after the other, and append each training as it ends."""
-    append(RESULTS, train, options, _keys(PAIRS[options.pair], options.tasks, options.draws))
+    append(options.results, train, options, _keys(PAIRS[options.pair], options.tasks, options.draws))
 
 
 def _keys(pair: Sequence[str], tasks: Sequence[str], draws: int) -> Iterator[tuple[str, str, int]]:
@@ -95,12 +95,13 @@ def main() -> None:
     parser.add_argument("--tasks", type=lambda text: text.split(","), default=["trec", "cr"])
     parser.add_argument("--draws", type=count, default=20)
     parser.add_argument("--processes", type=count, default=2)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="a file for each machine; default: %(default)s")
     options = parser.parse_args()
     if options.what == "measure":
         if options.data is None:
             parser.error("measure needs --data")
         measure(options)
-    print(table(read(RESULTS)))
+    print(table(read(options.results)))
 
 
 if __name__ == "__main__":

@@ -68,7 +68,9 @@ def test_a_training_says_what_it_was_trained_in(
     [
         ({"amx_bf16": True}, 384, True),
         ({"amx_bf16": True}, 128, False),
-        ({"amx_bf16": False}, 1024, False),
+        ({"amx_bf16": False, "avx512_bf16": True}, 384, True),
+        ({"avx512_bf16": True}, 128, False),
+        ({"amx_bf16": False, "avx512_bf16": False, "avx512_f": True}, 1024, False),
         ({}, 1024, False),
     ],
 )

@@ -68,6 +68,8 @@ with cluster(None, Resources(), None, tune_run.load) as joined:
         "slots": joined.slots,
         "idle": idle,
         "python": sorted({Path(word).name for each in words() for word in each if word.endswith(".py")}),
+        "minimal": any("--minimal" in word for each in words() for word in each),
+        "loaded": [name for name in ("ray.dashboard.optional_deps", "aiohttp_cors") if name in sys.modules],
         "visible": ray.get(visible.options(num_gpus=0).remote()),
         "addresses": sorted({each.ip for each in listening()}),
         "ports": sorted({each.port for each in listening()}),
@@ -111,6 +113,12 @@ def test_it_listens_on_the_loopback_alone(found: dict[str, Any]) -> None:
 def test_it_has_no_server_of_a_dashboard(found: dict[str, Any]) -> None:
     """It takes 0.9 s of a processor and 117 MB, and `ray.init` waits for it."""
     assert not [name for name in found["python"] if name in ("dashboard.py", "monitor.py", "log_monitor.py")], found
+
+
+def test_it_loads_nothing_for_a_dashboard(found: dict[str, Any]) -> None:
+    """Ray finds out whether it could serve one by loading all that it would take."""
+    assert found["minimal"], "the agent would serve HTTP"
+    assert found["loaded"] == []
 
 
 def test_it_wants_no_port_that_another_one_may_have(found: dict[str, Any]) -> None:
