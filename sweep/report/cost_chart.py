@@ -34,7 +34,8 @@ def quality_against_cost(verdict: Verdict, known: Mapping[str, Mark], metric: st
         name="quality-against-cost",
         title="Quality against cost",
         caption="Mean test score with its 95 % interval, against the seconds of workers' time that search and "
-        "confirmation took, without work that was interrupted. Further left is cheaper, further up is "
+        "confirmation took, without work that was interrupted. Embeddings of an encoder that is not trained are kept "
+        "on a machine: who asks for them first bears their time. Further left is cheaper, further up is "
         f"better.{left_out}",
         rows=chosen,
         draw=partial(_draw, titles=titles, known=known, label=f"test {metric} (%)"),

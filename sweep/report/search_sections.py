@@ -13,8 +13,9 @@ from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import CellRungs, cell_rungs
 from sweep.report.section import Section, Table
 from sweep.report.style import Mark
-from sweep.report.wording import configuration, duration, percent, share
+from sweep.report.wording import configuration, percent, share
 from sweep.verdict import Arm, Cost, Verdict
+from sweep.verdict.numbers import duration
 from trainable.recipes.predictions import Predictions
 
 __all__ = ["search_sections"]

@@ -13,7 +13,6 @@ from trainable.ranges import Scalar
 __all__ = [
     "MINUS",
     "configuration",
-    "duration",
     "interval",
     "metric_name",
     "p_value",
@@ -58,13 +57,6 @@ def p_value(value: float | None) -> str:
     if f"{value:.3f}" == f"{LEVEL:.3f}":  # on which side of the level it is, can be seen
         return f"{value:.5f}"
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def duration(seconds: float) -> str:
-    """A duration as `48 s`, `12 min` or `3.4 h`."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def configuration(params: Mapping[str, Scalar]) -> str:

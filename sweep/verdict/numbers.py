@@ -9,6 +9,7 @@ from sweep.verdict.statistics import LEVEL, Difference, Summary
 
 __all__ = [
     "difference_of",
+    "duration",
     "interval",
     "is_nothing",
     "lead",
@@ -88,6 +89,15 @@ def p_value(arm: Arm) -> str:
     if f"{value:.3f}" == f"{LEVEL:.3f}":
         return f"p = {value:.5f}"
     return f"p = {value:.3f}" if value < 0.1 else f"p = {value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """A duration as `0.25 s`, `48 s`, `12 min` or `3.4 h`."""
+    if 0 < seconds < 0.01:
+        return "under 0.01 s"
+    if seconds < 120:
+        return f"{seconds:.2g} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def rounded(count: int) -> int:

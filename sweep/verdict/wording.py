@@ -12,13 +12,13 @@ from sweep.verdict.course import Ended
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.numbers import (
     difference_of,
+    duration,
     interval,
     is_nothing,
     lead,
     p_value,
     percent,
     points,
-    rounded,
     score,
     span,
 )
@@ -228,7 +228,7 @@ def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     spent, other = _seconds(base), _seconds(next_best)
     text = ""
     if 0 < spent < _CHEAP * other:
-        text = f" {base.method} took {100 * spent / other:.2g} % of the time that {next_best.method} took."
+        text = _took(base, next_best)
     trained = [arm for arm in others if arm.trains == "encoder"]
     if base.trains == "encoder" or not trained:
         return text
@@ -242,7 +242,14 @@ def _dear(best: Arm, base: Arm) -> str:
     spent, other = _seconds(best), _seconds(base)
     if not 0 < other < _CHEAP * spent:
         return ""
-    return f" {best.method} took {rounded(round(spent / other)):,} times as long as {base.method}."
+    return _took(best, base)
+
+
+def _took(first: Arm, second: Arm) -> str:
+    """Seconds and not a ratio: embeddings that a machine has kept cost nothing, so that a method that trains no encoder
+    takes one second where it took twenty in the comparison before."""
+    times = [duration(_seconds(arm)) for arm in (first, second)]
+    return f" {first.method} took {times[0]} of workers' time, {second.method} {times[1]}."
 
 
 def _seconds(arm: Arm) -> float:

@@ -7,6 +7,8 @@ import json
 from dataclasses import replace
 from functools import cache
 
+import pytest
+
 from sweep.records.spent import Spent
 from sweep.report.rows import to_csv
 from sweep.report.style import marks
@@ -16,7 +18,7 @@ from sweep.report.write import verdict_json
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.collapse import Mixture
 from sweep.verdict.named_best import NamedBest
-from sweep.verdict.numbers import span
+from sweep.verdict.numbers import duration, span
 from sweep.verdict.statistics import Difference, Summary
 from sweep.verdict.wording import sentence
 from tests.sweeps.synthetic_results import synthetic_results
@@ -299,10 +301,10 @@ def test_a_method_that_others_are_ahead_of_is_not_called_the_next() -> None:
 
 
 def test_a_cheap_baseline_that_nothing_is_shown_to_beat() -> None:
-    cheap = " cross_entropy took 2 % of the time that soft_triple took."
+    cheap = " cross_entropy took 0.8 s of workers' time, soft_triple 40 s."
     assert told(("soft_triple", 2.9, 0.12), ("supcon", -3, 0.04), spent=0.02).endswith(cheap)
     assert told(("soft_triple", -2.9, 0.01), ("supcon", -3, 0.04), spent=0.02).endswith(cheap)
-    dear = " soft_triple took 50 times as long as cross_entropy."
+    dear = " soft_triple took 40 s of workers' time, cross_entropy 0.8 s."
     assert told(("soft_triple", 2.9, 0.01), spent=0.02).endswith(dear), (
         "whether it was worth it is for the reader to say, and what was interrupted is no cost of the baseline"
     )
@@ -310,3 +312,20 @@ def test_a_cheap_baseline_that_nothing_is_shown_to_beat() -> None:
     for p_value in (0.01, 0.12):
         text = told(("soft_triple", 2.9, p_value), spent=0.02, baseline="predictions")
         assert "took" not in text, "their time was spent elsewhere"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (0.004, "under 0.01 s"),
+        (0.25, "0.25 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (119, "119 s"),
+        (150, "2 min"),
+        (12240, "3.4 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
