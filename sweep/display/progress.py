@@ -18,8 +18,8 @@ from sweep.display.narrow import fitted
 from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.trial import TrialRecord, outcomes
+from sweep.scheduling.cell_costs import CellCost, cell_costs
 from sweep.scheduling.dispatcher import Dispatcher, State
-from sweep.spec.cells import Cell
 from trainable.outcomes import Outcome
 
 __all__ = ["NoProgress", "Progress", "remaining_seconds"]
@@ -27,10 +27,10 @@ __all__ = ["NoProgress", "Progress", "remaining_seconds"]
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """The cost of a full trial of a cell, and of one training, beside that of other cells."""
+    """The cost of a full trial of a cell, and of one training of its winner, beside that of other cells."""
 
     trial: float
-    replicate: float
+    confirmation: float
 
 
 class NoProgress:
@@ -79,7 +79,7 @@ class Progress:
         """Begin with the state that a run finds."""
         self._ledger, self._dispatcher = ledger, dispatcher
         self._started, self._working_since = time.monotonic(), None
-        self._shares = _shares(dispatcher.cells)
+        self._shares = _shares(cell_costs(dispatcher.cells, ledger.sweep().data))
         self._done_before = self._work_done()
         self._said = {each.key for each in ledger.trials() if each.is_over}
         self._said |= {each.key for each in ledger.confirmations() if each.is_over}
@@ -139,14 +139,14 @@ class Progress:
     def _work(self) -> float:
         """All work of the sweep, in units of one full trial of the average cell."""
         return sum(
-            self._shares[key].trial * count + self._shares[key].replicate * self._wanted(key)
+            self._shares[key].trial * count + self._shares[key].confirmation * self._wanted(key)
             for key, count in self._budgets().items()
         )
 
     def _work_done(self) -> float:
         assert self._ledger is not None
         known = [(self._shares[each.cell], each) for each in self._ledger.trials() if each.cell in self._shares]
-        confirmed = sum(self._shares[key].replicate * count for key, count in self._confirmed().items())
+        confirmed = sum(self._shares[key].confirmation * count for key, count in self._confirmed().items())
         return sum(share.trial * work_done(record) for share, record in known) + confirmed
 
     def _clock(self) -> str:
@@ -204,12 +204,10 @@ def work_done(record: TrialRecord) -> float:
     return len(record.evaluations) / (record.config.replicates * record.config.evaluations)
 
 
-def _shares(cells: Sequence[Cell]) -> Mapping[str, _Share]:
-    """What a full trial of each cell costs, and one of its replicates, in units of the average cell's trial."""
-    costs = {cell.key: cell.cost() for cell in cells}
-    mean = sum(costs.values()) / max(1, len(costs))
-    replicates = {cell.key: cell.default_config().replicates for cell in cells}
-    return {key: _Share(cost / mean, cost / mean / replicates[key]) for key, cost in costs.items()}
+def _shares(costs: Mapping[str, CellCost]) -> Mapping[str, _Share]:
+    """The costs of each cell in units of the average cell's trial."""
+    mean = sum(cost.trial for cost in costs.values()) / max(1, len(costs))
+    return {key: _Share(cost.trial / mean, cost.confirmation / mean) for key, cost in costs.items()}
 
 
 def remaining_seconds(done: float, before: float, total: float, elapsed: float) -> float | None:

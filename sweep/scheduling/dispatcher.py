@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -18,6 +18,7 @@ from sweep.records.searches import is_given_up, is_on_target
 from sweep.records.trial import TrialRecord
 from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.scheduling.budget import Meter
+from sweep.scheduling.cell_costs import CellCost, cell_costs
 from sweep.scheduling.confirmer import Confirmer
 from sweep.search.pruning import pruner
 from sweep.spec.cells import Cell
@@ -72,6 +73,7 @@ class Dispatcher:
     meter: Meter = field(init=False)
     _waiting: list[str] = field(default_factory=list)
     _asked: dict[str, int] = field(default_factory=dict)
+    _costs: Mapping[str, CellCost] = field(default_factory=dict)
     _attempts: dict[str, _Attempt] = field(default_factory=dict)  # the last one on each key, by this process
     _closed: set[str] = field(default_factory=set)  # cells that are good enough or given up
 
@@ -82,6 +84,7 @@ class Dispatcher:
     def start(self) -> None:
         """Find out what the ledger already holds. Call once, before anything else."""
         records = self.ledger.trials()
+        self._costs = cell_costs(self.cells, self.ledger.sweep().data)
         self._asked = {cell.key: sum(record.cell == cell.key for record in records) for cell in self.cells}
         self._waiting = [record.key for record in records if not record.is_over and not self._settled(record)]
         self._lay_aside("the driver ended before it")
@@ -222,10 +225,8 @@ class Dispatcher:
         return outcome is not None
 
     def _consider(self, cell: str) -> None:
-        """Trials of a cell have ended: close the cell if that is enough, and let its winner be confirmed if its search
-        has ended."""
-        trials = self.ledger.trials_of(cell)
-        budget = self.spec.budget
+        """Trials of a cell have ended: close it if that is enough, and confirm its winner if its search has ended."""
+        trials, budget = self.ledger.trials_of(cell), self.spec.budget
         if (
             is_on_target(trials, budget.target_score)
             or is_given_up(trials, budget.failures)
@@ -256,10 +257,9 @@ class Dispatcher:
     def _next_record(self) -> TrialRecord | None:
         if self._waiting:
             return self.ledger.restart(self._waiting.pop(0))
-        cells = self._open_cells()
-        if not cells:
+        if not (cells := self._open_cells()):
             return None
-        cell = min(cells, key=lambda each: (self._asked[each.key], -each.cost(), each.key))
+        cell = min(cells, key=lambda each: (self._asked[each.key], -self._costs[each.key].trial, each.key))
         self._asked[cell.key] += 1
         return self.ledger.ask(cell, seed=self.spec.protocol.seed, budget=self.spec.budget.trials_per_cell)
 

@@ -16,7 +16,6 @@ from trainable.config import DatasetConfig, TrialConfig
 from trainable.losses import LOSSES
 from trainable.ranges import Choice, FloatRange, IntRange, Range, Scalar
 from trainable.recipes import RECIPES, method_name
-from trainable.shots import CROSS_FOLDS, selected_by, training_rows
 
 if TYPE_CHECKING:
     from sweep.spec.model import SweepSpec
@@ -46,6 +45,11 @@ class Cell:
     method: str
     fixed: Mapping[str, Mapping[str, Scalar]]
     spaces: Mapping[str, Mapping[str, Range]]
+
+    @property
+    def dataset(self) -> str:
+        """The name of the dataset of all its trials."""
+        return str(next(iter(self.fixed.values()))["dataset"])
 
     @property
     def recipe(self) -> str:
@@ -136,21 +140,6 @@ class Cell:
         fixed = next(iter(self.fixed.values()))
         known = RECIPES[str(fixed["recipe"])].constants
         return int(str(fixed["replicates"])) * int(str(fixed.get("evaluations", known.get("evaluations"))))
-
-    def cost(self) -> int:
-        """The cost of a trial in scored rows, by which cells are ordered; training on a row costs as much as scoring
-        three."""
-        config = self.default_config()
-        classes = _TYPICAL_CLASSES
-        rows = training_rows(config.shots, config.sampling, pool=_TYPICAL_POOL, folds=0, classes=classes)
-        by = selected_by(config.validation, config.shots, config.sampling, pool=_TYPICAL_POOL, classes=classes)
-        scored = by if isinstance(by, int) else _TYPICAL_POOL if by == "all" else rows
-        turns = CROSS_FOLDS if by == "cross" else 1
-        trained = turns * RECIPES[config.recipe.name].cost(config, rows)
-        return config.replicates * (trained + config.evaluations * scored)
-
-
-_TYPICAL_CLASSES, _TYPICAL_POOL = 4, 2000  # assumed, since a configuration does not tell them
 
 
 def cells(spec: SweepSpec) -> tuple[Cell, ...]:

@@ -89,7 +89,7 @@ def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRec
         finalists=tuple(record for record in retrained if record.role is Role.FINALIST),
         winner=chosen,
         confirmation=confirmation,
-        data=results.sweep.data.get(str(next(iter(cell.fixed.values()))["dataset"])),
+        data=results.sweep.data.get(cell.dataset),
     )
 
 

@@ -183,11 +183,6 @@ def test_a_searched_loss_is_that_of_the_recipes_that_take_it() -> None:
     assert keys(**changed) == ["support/4/frozen", "support/4/searched"]
 
 
-def test_a_frozen_encoder_costs_less_than_any_training() -> None:
-    frozen, *others = grid(compare=BOTH, protocol={"steps": 1, "evaluations": 1})
-    assert frozen.cost() < min(cell.cost() for cell in others)
-
-
 # ---- what they fix and search ----------------------------------------------------------------------------------------
 
 
@@ -310,15 +305,6 @@ def test_how_a_dataset_is_read_is_flat_and_stands_there_only_if_it_is_set() -> N
     assert read.dataset.drop == ("3", "a, b", "other")
     assert TrialConfig.from_flat({name: str(value) for name, value in flat.items()}) == read
     assert TrialConfig.model_validate(read.model_dump(mode="json")) == read
-
-
-@pytest.mark.parametrize("changed", [{"steps": 8}, {"replicates": 3}, {"validation": 4000}], ids=str)
-def test_longer_trials_cost_more(changed: dict[str, Any]) -> None:
-    assert grid(protocol=changed)[0].cost() > grid()[0].cost()
-
-
-def test_few_random_labels_cost_less_than_as_many_of_each_class() -> None:
-    assert grid(trial={"sampling": "random"})[0].cost() < grid()[0].cost()
 
 
 def test_a_cell_can_be_sent_to_another_process() -> None:

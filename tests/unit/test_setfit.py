@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from sweep.scheduling.cell_costs import cell_costs
 from sweep.spec.cells import cells
 from sweep.spec.inputs import check_inputs, digest_inputs, input_changes
 from sweep.spec.model import SweepSpec
@@ -261,11 +262,12 @@ def _spec(encoder: Path, data: Path) -> SweepSpec:
 def test_a_cell_searches_its_own_fields_and_begins_with_the_defaults_of_the_library(
     tiny_bert: Path, toy_csv: Path
 ) -> None:
-    cell = cells(_spec(tiny_bert, toy_csv))[0]
+    cell, other = cells(_spec(tiny_bert, toy_csv))
     assert cell.default_config().recipe == setfit.SetFit()
     assert {name.removeprefix("recipe.") for name in cell.spaces["setfit"]} == set(RECIPES["setfit"].search)
     assert "embedding" not in cell.fixed["setfit"]  # its modules decide
-    assert cell.cost() > cells(_spec(tiny_bert, toy_csv))[1].cost()  # longer trials begin first
+    costs = cell_costs([cell, other], {})
+    assert costs[cell.key].trial > costs[other.key].trial  # longer trials begin first
 
 
 def _toy(folder: Path) -> Path:
