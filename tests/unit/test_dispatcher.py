@@ -13,10 +13,11 @@ import pytest
 
 from sweep.ledger.ledger import Ledger
 from sweep.ledger.storage import open_storage
+from sweep.records.sweep import DataRecord
 from sweep.records.trial import outcomes
 from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
-from tests.sweeps.grid import evaluated
+from tests.sweeps.grid import evaluated, grid, spec
 from tests.sweeps.started_dispatcher import dispatcher
 from trainable.outcomes import Evaluation, Outcome
 
@@ -75,6 +76,24 @@ def test_cells_progress_equally(tmp_path: Path) -> None:
         counts = Counter(record.cell for record in each.ledger.trials())
         assert max(counts.values()) - min(counts.get(cell.key, 0) for cell in each.cells) <= 1
         assert sum(counts.values()) == asked
+
+
+def test_the_longest_trials_begin_first_by_what_is_known_of_their_data(tmp_path: Path) -> None:
+    """With as many labels of each class, eight classes take longer than two, whatever their names say."""
+    changes: dict[str, Any] = {
+        "datasets": {"a": {"path": "a.csv"}, "b": {"path": "b.csv"}},
+        "compare": {"dataset": ["a", "b"], "loss": ["cross_entropy"], "recipe": ["fine_tune", "setfit"]},
+    }
+    data = {
+        name: DataRecord(name=name, class_names=("",) * classes, pool=400, test=80, test_counts=(10,) * classes)
+        for name, classes in (("a", 2), ("b", 8))
+    }
+    ledger = Ledger(open_storage(tmp_path / "journal", write=True), "small")
+    ledger.begin(spec(**changes).resolved(), grid(**changes), {}, data)
+    each = Dispatcher(ledger, spec(**changes), grid(**changes), 4, changed=lambda key: None)
+    each.start()
+    began = [(one.config.dataset.name, one.config.recipe.name) for one in handed_out(each, 4)]
+    assert began[0] == ("b", "setfit"), began
 
 
 def test_no_more_trials_run_than_there_are_slots(tmp_path: Path) -> None:
