@@ -19,6 +19,7 @@ from pathlib import Path
 from statistics import fmean
 
 from sweep import Result, read
+from sweep.display.formats import counted
 from sweep.verdict.comparisons import arm_difference
 from sweep.verdict.model import Arm, Comparison
 
@@ -107,8 +108,8 @@ def _scores(found: Sequence[Confirmed]) -> Iterator[str]:
     for each in found:
         by_place.setdefault((each.task, each.shots), {})[each.method] = each
     for (task, shots), own in by_place.items():
-        best = max(each.mean for each in own.values())
-        shown = (_score(own[method].mean, best) if method in own else "" for method in methods)
+        best, draws = max(each.mean for each in own.values()), max(len(each.scores) for each in own.values())
+        shown = (_place(own.get(method), best, draws) for method in methods)
         yield f"| {task}, {shots} | {' | '.join(shown)} |"
     means = {method: fmean(each.mean for each in found if each.method == method) for method in methods}
     yield f"| mean | {' | '.join(_score(means[method], max(means.values())) for method in methods)} |"
@@ -119,6 +120,14 @@ def _scores(found: Sequence[Confirmed]) -> Iterator[str]:
 def _score(mean: float, best: float) -> str:
     shown = f"{100 * mean:.1f}"
     return f"**{shown}**" if mean == best else shown
+
+
+def _place(own: Confirmed | None, best: float, draws: int) -> str:
+    """A method's mean, and its draws where others have more, as where its confirmation has not ended."""
+    if own is None:
+        return ""
+    few = f" ({counted(len(own.scores), 'draw')})" if len(own.scores) < draws else ""
+    return f"{_score(own.mean, best)}{few}"
 
 
 def _differences(found: Sequence[Confirmed], method: str) -> Iterator[str]:

@@ -21,7 +21,7 @@ FOUND = [
     method("frozen", 4, 0.50, 0.52),
     method("setfit", 4, 0.60, 0.62, frozen=(0.10, 0.08, 0.12)),
     method("supcon", 4, 0.61, 0.65, frozen=(0.12, 0.10, 0.14), setfit=(0.02, -0.01, 0.05)),
-    method("triplet", 4, 0.40, 0.42, frozen=(-0.10, -0.12, -0.08), setfit=(-0.20, -0.22, -0.18)),
+    method("triplet", 4, 0.41, frozen=(-0.10, -0.12, -0.08), setfit=(-0.20, -0.22, -0.18)),
     method("frozen", 8, 0.70, 0.72),
     method("supcon", 8, 0.69, 0.71, frozen=(-0.01, -0.03, 0.01)),
     method("triplet", 8, 0.80, 0.82, frozen=(0.10, 0.09, 0.11)),
@@ -40,7 +40,7 @@ def test_the_tables() -> None:
     assert tables(FOUND).splitlines() == [
         "| task, labels per class | frozen | setfit | supcon | triplet |",
         "|---|---:|---:|---:|---:|",
-        "| trec, 4 | 51.0 | 61.0 | **63.0** | 41.0 |",
+        "| trec, 4 | 51.0 | 61.0 | **63.0** | 41.0 (1 draw) |",
         "| trec, 8 | 71.0 |  | 70.0 | **81.0** |",
         "| mean | 61.0 | 61.0 | **66.5** | 61.0 |",
         "| minutes of a core | 3.0 | 1.5 | 3.0 | 3.0 |",
