@@ -12,7 +12,7 @@ __all__ = ["accelerator", "is_faster_in_bf16", "trained_on"]
 
 _WIDE = 256
 """Size of a token's state from which mixed precision pays on a CPU. Measured on one with AMX and one with AVX-512 BF16:
-0.8 of the speed at 32, as fast or little faster at 128, 1.1 to 1.5 times at 256, 1.4 to 1.7 times at 384 and 768
+0.7 to 0.8 of the speed at 32, as fast or little faster at 128, 1.3 to 1.5 times at 256, 1.4 to 1.7 at 384 and 768
 (`tests/benchmarks/README.md#training-in-mixed-precision`)."""
 
 _MULTIPLIES = ("amx_bf16", "avx512_bf16")
