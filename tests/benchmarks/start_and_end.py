@@ -10,7 +10,8 @@
   caches of the system and of the embeddings is there, as on a machine that is used. With `--against`, the same of
   another checkout, by turns.
 
-Kept in `tests/benchmarks/results/start_and_end.json`. Four minutes on two cores with nothing beside it, and seven with `--against`.
+Kept in `tests/benchmarks/results/start_and_end.json`. Four minutes on two cores with nothing beside it, and seven with
+`--against`.
 """
 
 from __future__ import annotations
