@@ -5,8 +5,9 @@
     python -m tests.benchmarks.methods table
 
 `keep` writes a line for each method of each comparison into `results/methods.jsonl`: its confirmed scores, its seconds,
-and its differences to `frozen` and to SetFit over draws and test rows, as the verdict computes them. `table` shows
-them, and holds the method with the highest mean over all comparisons against the better of these two in each.
+and its differences to `frozen` and to SetFit over draws and test rows, as the verdict computes them. A sweep of some of
+the comparisons (`--set 'compare.shots=[16]'`) takes the place of these alone. `table` shows all, and holds the method
+with the highest mean over all comparisons against the better of these two in each.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sweep.display.formats import counted
 from sweep.verdict.comparisons import arm_difference
 from sweep.verdict.model import Arm, Comparison
 
-__all__ = ["REFERENCES", "Confirmed", "against", "kept", "tables", "winner"]
+__all__ = ["REFERENCES", "Confirmed", "against", "kept", "replaced", "tables", "winner"]
 
 RESULTS = Path(__file__).parent / "results" / "methods.jsonl"
 REFERENCES = ("frozen", "setfit")
@@ -80,6 +81,20 @@ def _confirmed(comparison: Comparison, arm: Arm) -> Confirmed:
     )
 
 
+def replaced(old: Sequence[Confirmed], new: Sequence[Confirmed]) -> list[Confirmed]:
+    """Return all comparisons of old, of each that new holds its methods, and what is only in new."""
+    by_comparison = _by_comparison(old) | _by_comparison(new)
+    return [each for methods in by_comparison.values() for each in methods]
+
+
+def _by_comparison(found: Sequence[Confirmed]) -> dict[tuple[str, int], list[Confirmed]]:
+    """Return the methods of each dataset and number of labels per class, in their order."""
+    by_comparison: dict[tuple[str, int], list[Confirmed]] = {}
+    for each in found:
+        by_comparison.setdefault((each.task, each.shots), []).append(each)
+    return by_comparison
+
+
 def winner(found: Sequence[Confirmed]) -> str:
     """Return the method, other than the references, with the highest mean over all comparisons."""
     methods = dict.fromkeys(each.method for each in found if each.method not in REFERENCES)
@@ -104,10 +119,8 @@ def _scores(found: Sequence[Confirmed]) -> Iterator[str]:
     methods = list(dict.fromkeys(each.method for each in found))
     yield f"| task, labels per class | {' | '.join(methods)} |"
     yield f"|---|{'---:|' * len(methods)}"
-    by_place: dict[tuple[str, int], dict[str, Confirmed]] = {}
-    for each in found:
-        by_place.setdefault((each.task, each.shots), {})[each.method] = each
-    for (task, shots), own in by_place.items():
+    for (task, shots), confirmed in _by_comparison(found).items():
+        own = {each.method: each for each in confirmed}
         best, draws = max(each.mean for each in own.values()), max(len(each.scores) for each in own.values())
         shown = (_place(own.get(method), best, draws) for method in methods)
         yield f"| {task}, {shots} | {' | '.join(shown)} |"
@@ -150,10 +163,11 @@ def main() -> None:
     commands.add_parser("keep").add_argument("sweep", help="the sweep's folder")
     commands.add_parser("table")
     options = parser.parse_args()
+    found = [Confirmed(**json.loads(line)) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
     if options.command == "keep":
-        lines = (json.dumps(asdict(each)) for each in kept(read(options.sweep)))
-        RESULTS.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    print(tables([Confirmed(**json.loads(line)) for line in RESULTS.read_text(encoding="utf-8").splitlines()]))
+        found = replaced(found, list(kept(read(options.sweep))))
+        RESULTS.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in found), encoding="utf-8")
+    print(tables(found))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sweep.api.result import result_in
-from tests.benchmarks.methods import Confirmed, against, kept, tables, winner
+from tests.benchmarks.methods import Confirmed, against, kept, replaced, tables, winner
 from tests.sweeps.synthetic_results import synthetic_results
 
 
@@ -50,6 +50,12 @@ def test_the_tables() -> None:
         "| trec, 4 | +2.0 (−1.0 to 5.0), setfit | +2.0 (−1.0 to 5.0) |",
         "| trec, 8 | −1.0 (−3.0 to 1.0), frozen |  |",
     ]
+
+
+def test_a_sweep_of_some_comparisons_replaces_these_alone() -> None:
+    again = [method("frozen", 4, 0.51), method("supcon", 4, 0.64)]
+    other = [method("frozen", 16, 0.80)]
+    assert replaced(FOUND, [*again, *other]) == [*again, *FOUND[4:], *other]
 
 
 @pytest.mark.lengthy
