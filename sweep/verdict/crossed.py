@@ -154,7 +154,7 @@ def crossed_summary(values_NT: Values, *, most: float = 1.0, graded: bool = Fals
         RepeatedParts.of(values_NT, of="arm", graded=graded) if parts else Components.of(tested_NT, graded=graded)
     )
     scores_N = np.nanmean(values_NT, axis=1)
-    mean, sd = float(scores_N.mean()), float(scores_N.std(ddof=1))
+    mean, sd = float(np.clip(scores_N.mean(), 0.0, most)), float(scores_N.std(ddof=1))  # sums err in the last bits
     return Summary(n=len(scores_N), mean=mean, sd=sd, low=max(0.0, low), high=min(most, high))
 
 

@@ -169,6 +169,21 @@ def test_an_interval_of_a_score_ends_at_0_and_1() -> None:
     assert crossed_summary(1 - values_NT).low == 0
 
 
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "weighted_f1"])
+def test_the_mean_of_perfect_answers_is_1_and_inside_its_interval(metric: str) -> None:
+    """A sum of 1 + 2e-16 lay above its interval, which ended at 1, and no figure is drawn of such."""
+    rng = np.random.default_rng(0)
+    for classes in (2, 3, 5, 6) * 20:
+        labels_T = rng.integers(0, classes, rng.integers(5, 60))
+        right_T = contributions(metric, labels_T, labels_T, classes)
+        wrong_T = contributions(metric, labels_T, (labels_T + 1) % classes, classes)
+        best, worst = (crossed_summary(np.stack([values_T] * 4)) for values_T in (right_T, wrong_T))
+        assert best.mean == pytest.approx(1)
+        assert best.low < best.mean <= best.high
+        assert worst.mean == pytest.approx(0, abs=1e-12)
+        assert worst.low <= worst.mean < worst.high
+
+
 def test_the_best_of_two_is_as_likely_as_their_difference_says() -> None:
     rng = np.random.default_rng(4)
     rows_T = rng.random(200)
