@@ -6,7 +6,7 @@ Shapes: K draws, T test rows, U different scores among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,15 +40,17 @@ def reliability_diagram(arms: Mapping[str, Judged]) -> Chart:
         if judged.has((TEMPERED if tempered else "") + "confidence")
         for row in _bins(method, judged, tempered)
     )
+    shown = tuple(_filled(rows))
+    left_out = " Bins with less than one row a draw are not drawn." if len(shown) < len(rows) else ""
     return Chart(
         name="reliability",
         title="Is it right as often as it says?",
         caption="Test rows by the probability of the predicted class, in ten bins of equal width: how many of them are "
         "right, with 95 % intervals over draws and rows. On the line, confidence is what it should be; below it, the "
-        "method is too sure. Bins with less than one row a draw are not drawn.",
+        f"method is too sure.{left_out}",
         rows=rows,
         draw=_draw_diagram,
-        shown=tuple(row for row in rows if number(row, "rows") >= 1),
+        shown=shown,
     )
 
 
@@ -63,6 +65,13 @@ def risk_coverage(arms: Mapping[str, Judged]) -> Chart:
         rows=rows,
         draw=_draw_risks,
     )
+
+
+def _filled(rows: Sequence[Row]) -> Iterator[Row]:
+    """The bins with a row a draw or more; all of an arm's where draws test so few rows that it has none of them."""
+    for state in grouped(rows, "scores").values():
+        for own in grouped(state, "method").values():
+            yield from [row for row in own if number(row, "rows") >= 1] or own
 
 
 def _bins(method: str, judged: Judged, tempered: bool) -> Iterator[Row]:

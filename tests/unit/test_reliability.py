@@ -24,7 +24,7 @@ from sweep.explain.reliability import (
     risk_parts,
     versus,
 )
-from sweep.explain.reliability_charts import risk_coverage
+from sweep.explain.reliability_charts import reliability_diagram, risk_coverage
 
 Floats = NDArray[np.float64]
 CASES = [(rows, classes, seed) for rows in (40, 500) for classes in (2, 5) for seed in range(3)]
@@ -201,6 +201,23 @@ def test_two_arms_are_compared_on_the_draws_that_both_have() -> None:
     assert found.mean == pytest.approx(difference)
     assert found.low < found.mean < found.high
     assert versus(ours, judged_of([Rows(200, 3, 0)]), "nll") is None, "of one draw nothing is told"
+
+
+def test_bins_are_drawn_of_draws_of_few_rows_too() -> None:
+    """Three rows a draw leave no bin with one row a draw: the figure was empty, which cannot be drawn."""
+    sure_KT = np.array([[0.45, 0.55, 0.95], [0.35, 0.65, 0.75]])
+    few = Judged(draws=(1, 2), right_KT=np.ones((2, 3)), values={"confidence": sure_KT}, temperatures=(None, None))
+    chart = reliability_diagram({"frozen": few})
+    assert chart.shown == chart.rows
+    assert len(chart.rows) == 6
+    assert "not drawn" not in chart.caption
+    assert chart.images().svg
+    sure_KT = np.array([[0.45, 0.45, 0.95], [0.35, 0.45, 0.95]])
+    more = Judged(draws=(1, 2), right_KT=np.ones((2, 3)), values={"confidence": sure_KT}, temperatures=(None, None))
+    chart = reliability_diagram({"frozen": more})
+    assert chart.shown is not None
+    assert [row["bin"] for row in chart.shown] == [5, 10]
+    assert "not drawn" in chart.caption
 
 
 @pytest.mark.parametrize("pair", [(0, 0), (1, 0), (3, 9), (12, 4), (40, 41)])
