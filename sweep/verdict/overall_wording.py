@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 
 from sweep.verdict.model import Comparison, Gain, Verdict
 from sweep.verdict.numbers import points, span
@@ -23,7 +24,7 @@ def overall(found: Verdict) -> str:
     if best.mean <= 0:
         named = f"{best.method}{', the next,' if len(complete) > 1 else ''}"
         return f"{where} no {found.kind} gains over {base}: {named} {points(best.mean, sign=True)} {_intervals(best)}."
-    chance = " That may be chance." if best.here_low <= 0 else ""
+    chance = "" if best.here_low > 0 else " That may be chance."
     return (
         f"{where} {best.method} gains {points(best.mean)} over {base} {_intervals(best)}{among}, from "
         f"{span(best.lowest, best.highest)} in a single one.{chance}"
@@ -37,10 +38,15 @@ def sentences(found: Verdict) -> list[str]:
 
 
 def _intervals(gain: Gain) -> str:
-    here = f"95 % interval {span(gain.here_low, gain.here_high)}"
+    """Both intervals; a comparison of one draw has none, and then neither has the mean on these datasets."""
+    known = not isnan(gain.here_low)
+    here = f"95 % interval {span(gain.here_low, gain.here_high)}" if known else "one draw has no interval"
     if gain.datasets == 1:
         return f"({here})"
-    return f"({here} on these {gain.datasets} datasets, {span(gain.low, gain.high)} on others like them)"
+    others = f"{span(gain.low, gain.high)} on others like them"
+    if known:
+        return f"({here} on these {gain.datasets} datasets, {others})"
+    return f"({here} on these {gain.datasets} datasets; 95 % interval {others})"
 
 
 def _baselines(comparisons: Sequence[Comparison]) -> str:

@@ -62,6 +62,19 @@ def test_a_gain_that_may_be_chance_is_called_so() -> None:
     assert "chance" not in said(soft_triple=1.2)
 
 
+@pytest.mark.parametrize("datasets", [("trec",), ("trec", "cr")])
+def test_one_draw_has_no_interval_and_may_be_chance(datasets: tuple[str, ...]) -> None:
+    """It said `95 % interval nan to nan`, and nothing of chance."""
+    losses = ("cross_entropy", "soft_triple")
+    text = overall(verdict(synthetic_results(datasets=datasets, shots=(8, 64), losses=losses, draws=1)))
+    assert "nan" not in text
+    assert text.endswith("in a single one. That may be chance.")
+    if len(datasets) == 1:
+        assert "over cross_entropy (one draw has no interval), from" in text
+    else:
+        assert "(one draw has no interval on these 2 datasets; 95 % interval " in text
+
+
 def test_where_no_method_gains_the_next_is_named() -> None:
     assert said(datasets=1, soft_triple=-0.5, supcon=-4.0) == (
         "Over all 2 comparisons no method gains over cross_entropy: soft_triple, the next, -0.5 points (95 % interval "
