@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sweep.report.chart import Chart, Row, number, text
 from sweep.report.labels import method_labels, width
 from sweep.report.style import INK, MUTED, Mark, new_figure
+from sweep.report.wording import p_value
 from sweep.verdict import Verdict
 from sweep.verdict.statistics import Ranks
 from trainable.shots import Shots, in_words
@@ -26,8 +27,10 @@ _WIDTH, _RANK = 7.0, 0.55  # of the figure, and of an average rank beside a name
 
 def ranks(verdict: Verdict, known: Marks) -> tuple[Chart, ...]:
     """A critical-difference diagram (Demsar, 2006) for each number of shots that has ranks."""
-    labels = {comparison.shots: in_words(comparison.shots, comparison.sampling) for comparison in verdict.comparisons}
-    return tuple(_rank_chart(shots, labels[shots], found, known) for shots, found in verdict.ranks.items())
+    labels: dict[Shots, dict[str, None]] = {}
+    for each in verdict.comparisons:
+        labels.setdefault(each.shots, {})[in_words(each.shots, each.sampling)] = None
+    return tuple(_rank_chart(shots, " or ".join(labels[shots]), found, known) for shots, found in verdict.ranks.items())
 
 
 def _rank_chart(shots: Shots, labels: str, found: Ranks, known: Marks) -> Chart:
@@ -45,10 +48,17 @@ def _rank_chart(shots: Shots, labels: str, found: Ranks, known: Marks) -> Chart:
         name=f"ranks-{str(shots).replace(' ', '-')}",
         title=f"Average ranks over {found.datasets} datasets, {labels}",
         caption="1 is best. Methods joined by a bar differ by less than the critical difference (CD, Nemenyi's test at "
-        f"5 %) and cannot be told apart. Friedman's test of any difference at all: p = {found.p_value:.3f}.",
+        f"5 %) and cannot be told apart. {_tested(found)}.",
         rows=rows,
         draw=partial(_draw_ranks, known=known),
     )
+
+
+def _tested(found: Ranks) -> str:
+    """The test of any difference at all; of two methods it is another one (`average_ranks`)."""
+    name = "Friedman's test of any difference at all" if len(found.methods) > 2 else "Wilcoxon's signed-rank test"
+    shown = p_value(found.p_value)
+    return f"{name}: p {shown if shown.startswith('<') else f'= {shown}'}"
 
 
 def _draw_ranks(rows: Sequence[Row], *, known: Marks) -> Figure:

@@ -20,6 +20,7 @@ from sweep.report.parallel_chart import parallel
 from sweep.report.rungs import cell_rungs
 from sweep.report.style import Mark, marks
 from sweep.verdict import Verdict, verdict
+from sweep.verdict.statistics import average_ranks
 from tests.sweeps.synthetic_results import synthetic_results
 from trainable.losses import LOSSES
 
@@ -188,6 +189,25 @@ def test_letters_that_the_font_lacks_are_no_reason_to_stop(found: Verdict) -> No
     named = replace(found.comparisons[0], others="encoder=好")
     chart = comparison_charts.differences(replace(found, comparisons=(named,)), KNOWN, "accuracy")
     assert the(chart).images().png
+
+
+def test_ranks_name_the_test_that_was_made_and_no_p_value_of_0(found: Verdict) -> None:
+    """Two methods are compared by Wilcoxon's test, which was called Friedman's."""
+    orders = [[0.9 - 0.1 * place for place in range(methods)] for methods in (2, 4)]
+    two, four = (average_ranks([each] * 12, list(LOSSES)[: len(each)]) for each in orders)
+    captions = [chart.caption for chart in rank_charts.ranks(replace(found, ranks={8: two, 64: four}), KNOWN)]
+    assert two.p_value == pytest.approx(2 / 2**12)
+    assert captions[0].endswith("Wilcoxon's signed-rank test: p < 0.001.")
+    assert captions[1].endswith("Friedman's test of any difference at all: p < 0.001.")
+    (chart,) = rank_charts.ranks(replace(found, ranks={8: replace(two, p_value=0.25)}), KNOWN)
+    assert chart.caption.endswith("p = 0.250.")
+
+
+def test_ranks_over_both_ways_to_sample_are_called_so(found: Verdict) -> None:
+    ranks = average_ranks([[0.9, 0.8]] * 3, ("cross_entropy", "soft_triple"))
+    both = (found.comparisons[0], replace(found.comparisons[0], sampling="random"))
+    (chart,) = rank_charts.ranks(replace(found, comparisons=both, ranks={8: ranks}), KNOWN)
+    assert chart.title == "Average ranks over 3 datasets, 8 labels per class or 8 labels in all"
 
 
 def test_nothing_to_show_is_no_figure(results: SweepResults, found: Verdict) -> None:
