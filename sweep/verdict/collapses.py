@@ -92,11 +92,12 @@ def _searched(trials: Sequence[TrialRecord]) -> list[bool]:
 
 def _answers_one_class(evaluation: Evaluation) -> bool:
     """Whether a training of the search diverged, or always answers one class: then, at an accuracy a, the F1 score of
-    that class is 2 a / (1 + a), that of all others 0, and the weighted one 2 a^2 / (1 + a)."""
+    that class is 2 a / (1 + a), that of all others 0, and the weighted one 2 a^2 / (1 + a). Of few rows all may be
+    wrong by chance: at an accuracy of 0 nobody can tell, nor at 1."""
     if evaluation.outcome is Outcome.DIVERGED:
         return True
     accuracy, weighted = (evaluation.metrics.get(f"val_{name}") for name in ("accuracy", "weighted_f1"))
-    if accuracy is None or weighted is None or accuracy == 1:
+    if accuracy is None or weighted is None or accuracy in (0, 1):
         return False
     return bool(abs(weighted - 2 * accuracy**2 / (1 + accuracy)) < 1e-9)
 

@@ -12,10 +12,12 @@ from sweep.records.results import SweepResults
 from sweep.verdict import Arm, Verdict, verdict
 from sweep.verdict.collapse import Mixture, Rate, collapse_p, mixed_difference, rate_interval, unseen_cost
 from sweep.verdict.collapse_wording import failing_to_train
+from sweep.verdict.collapses import collapses
 from sweep.verdict.crossed import Components, crossed_difference
 from sweep.verdict.statistics import LEVEL, equivalence_p
 from tests.sweeps.simulated_rows import collapsing_pair
 from tests.sweeps.synthetic_results import synthetic_results
+from trainable.outcomes import Outcome
 
 
 def test_a_rate_has_jeffreys_interval() -> None:
@@ -140,6 +142,22 @@ def test_where_nothing_collapsed_nothing_is_said_or_allowed_for() -> None:
     assert ours.difference is not None
     assert (ours.difference.mixture, ours.trained_lead, ours.p_collapses) == (None, None, 1)
     assert "fails to train" not in found.comparisons[0].sentence
+
+
+@pytest.mark.parametrize(("accuracy", "collapsed"), [(0.0, 0), (0.25, 1), (0.5, 1), (1.0, 0)])
+def test_a_training_of_the_search_that_gets_nothing_right_has_not_answered_one_class(
+    accuracy: float, collapsed: int
+) -> None:
+    """Of six validation rows of six classes, a third of all guesses have none right; one class has one of them."""
+    trial = next(each for each in results().trials if each.outcome is Outcome.COMPLETED)
+    scores = {"val_accuracy": accuracy, "val_weighted_f1": 2 * accuracy**2 / (1 + accuracy)}
+    first = replace(trial.ends[0], metrics={**trial.ends[0].metrics, **scores})
+    evaluations = tuple(
+        replace(each, evaluation=first) if each.evaluation is trial.ends[0] else each for each in trial.evaluations
+    )
+    found = collapses([replace(trial, evaluations=evaluations)], [0.5], [False], 0.2)
+    assert found is not None
+    assert (found.searched, found.in_search, found.seen) == (3, collapsed, collapsed > 0)
 
 
 def test_a_small_lead_that_rare_collapses_would_cost_is_cautioned_against() -> None:
