@@ -23,7 +23,7 @@ from sweep.verdict.collapses import collapses
 from sweep.verdict.cost import Cost
 from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.model import Arm, Failures, Variances
-from sweep.verdict.statistics import Summary, summarise
+from sweep.verdict.statistics import LEVEL, Summary, summarise
 from sweep.verdict.tested_rows import majority_score, majority_scores, right_rows, rows_by_draw
 from sweep.verdict.variance import configuration_variance, seed_variance
 from trainable.config import TrialConfig
@@ -174,7 +174,8 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     """True if training reached its end, but neither accuracy nor, beyond chance, mean recall is higher than that of
     always answering one class. A classifier that learned from balanced draws may be less accurate than that on an
     unbalanced test part, yet it tells the classes apart. On few rows, where chance reaches far, mean recalls within it
-    are no failure unless they are near that of chance too. Where all rows are of one class, nobody can tell."""
+    are no failure unless they are near that of chance too. Where all rows are of one class, nobody can tell, nor where
+    a draw tests so few that answers by chance are often all the same."""
     if data is None or evaluation.outcome is not None:
         return False
     if not evaluation.confusion:
@@ -186,7 +187,8 @@ def _is_majority(evaluation: Evaluation, data: DataRecord | None) -> bool:
     if np.count_nonzero(present) < 2:
         return False
     if evaluation.tested:  # a part of few rows, on which a classifier may be as bad as that by chance
-        return int(np.count_nonzero(confusion_CC.sum(axis=0))) == 1
+        alike = float(((rows_C / rows_C.sum()) ** rows_C.sum()).sum())  # of answers as frequent as the classes are
+        return int(np.count_nonzero(confusion_CC.sum(axis=0))) == 1 and alike <= LEVEL
     accurate = float(confusion_CC.trace() / confusion_CC.sum()) > data.majority_share
     recalls = confusion_CC.diagonal()[present] / rows_C[present]
     error = float(np.sqrt((recalls * (1 - recalls) / rows_C[present]).sum())) / present.sum()

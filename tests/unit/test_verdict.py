@@ -456,6 +456,19 @@ def test_nobody_can_tell_who_went_wrong_on_test_rows_of_one_class(
     assert not _is_majority(without_matrix, data)
 
 
+@pytest.mark.parametrize(
+    ("rows", "collapsed"), [((2, 1), False), ((3, 2), False), ((9, 1), False), ((3, 3), True), ((6, 4), True)]
+)
+def test_answers_of_one_class_to_a_few_rows_may_be_chance(rows: tuple[int, int], collapsed: bool) -> None:
+    """A classifier that is right in three quarters of its answers gives three rows one class in a fifth of draws."""
+    data = DataRecord(name="own", class_names=("first", "second"), pool=40, test=40, test_counts=(24, 16), folds=4)
+    confusion = ((rows[0], 0), (rows[1], 0))
+    evaluation = Evaluation(draw=1, replicate=0, point=1, step=1, confusion=confusion, tested=tuple(range(sum(rows))))
+    assert _is_majority(evaluation, data) == collapsed
+    told_apart = replace(evaluation, confusion=((rows[0], 0), (rows[1] - 1, 1)))
+    assert not _is_majority(told_apart, data)
+
+
 def test_a_small_test_part_is_said() -> None:
     results = small()
     few = {name: replace(each, test=12, labels=None) for name, each in results.sweep.data.items()}
