@@ -10,10 +10,12 @@ from rich.table import Table
 
 from sweep.display.formats import configuration, counted
 from sweep.display.narrow import fitted
-from sweep.records.confirmation import ConfirmationRecord, Role
 from sweep.records.results import SweepResults
 from sweep.records.searches import is_given_up
 from sweep.records.trial import TrialRecord, outcomes
+from sweep.spec.cells import cells
+from sweep.spec.model import SweepSpec
+from sweep.verdict.arms import cell_records
 from trainable.outcomes import Outcome
 
 __all__ = ["best_trial", "print_cells"]
@@ -21,9 +23,9 @@ __all__ = ["best_trial", "print_cells"]
 
 def print_cells(console: Console, results: SweepResults, order: Sequence[str]) -> None:
     """One row a cell, in the given order: how its trials ended, its best score with its configuration and, where its
-    winner is confirmed, the mean test score."""
+    winner is confirmed, the mean test score, as the verdict has it."""
     sweep, records = results.sweep, results.trials
-    tested = {each.cell: each for each in results.confirmations if each.role is Role.CONFIRMATION}
+    tested = _test_scores(results)
     table = Table(
         title=f"{sweep.name}: {sweep.state}", title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0)
     )
@@ -36,7 +38,7 @@ def print_cells(console: Console, results: SweepResults, order: Sequence[str]) -
         best = best_trial(own)
         counts = ", ".join(f"{count} {name}" for name, count in sorted(outcomes(own).items()))
         score = f"{best.score:.3f}" if best is not None and best.score is not None else "-"
-        confirmed = [_test_score(tested.get(key))] if tested else []
+        confirmed = [tested.get(key, "-")] if tested else []
         table.add_row(key, counts, score, *confirmed, configuration(best.params) if best else "-")
     console.print(fitted(table, console))
     for line in _given_up(results, order):
@@ -56,12 +58,17 @@ def _given_up(results: SweepResults, order: Sequence[str]) -> Iterator[str]:
             )
 
 
-def _test_score(record: ConfirmationRecord | None) -> str:
-    """`0.472 (8 draws)`; a replicate without a score is not among them."""
-    name = f"test_{record.config.metric}" if record is not None else ""
-    reports = [each.evaluation for each in record.replicates] if record is not None else []
-    scores = [each.metrics[name] for each in reports if not each.initialisation and name in each.metrics]
-    return f"{fmean(scores):.3f} ({counted(len(scores), 'draw')})" if scores else "-"
+def _test_scores(results: SweepResults) -> dict[str, str]:
+    """By cell, `0.472 (8 draws)` of the confirmation that the verdict counts; a replicate that diverged is among them,
+    as one that always answers the majority class, and one that failed is not."""
+    spec, found = SweepSpec.recorded(results.sweep.spec), {}
+    for cell in cells(spec):
+        known = cell_records(results, cell, spec.confirm)
+        draws = [known.score(each) for each in known.evaluations if not each.initialisation]
+        scores = [score for score in draws if score is not None]
+        if known.confirmation is not None:
+            found[cell.key] = f"{fmean(scores):.3f} ({counted(len(scores), 'draw')})" if scores else "-"
+    return found
 
 
 def best_trial(records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -17,9 +17,11 @@ from sweep.display.formats import counted, duration
 from sweep.display.narrow import fitted
 from sweep.ledger.ledger import Ledger
 from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.records.sweep import DataRecord
 from sweep.records.trial import TrialRecord, outcomes
 from sweep.scheduling.cell_costs import CellCost, cell_costs
 from sweep.scheduling.dispatcher import Dispatcher, State
+from sweep.verdict.tested_rows import confirmed_score
 from trainable.outcomes import Outcome
 
 __all__ = ["NoProgress", "Progress", "remaining_seconds"]
@@ -105,7 +107,9 @@ class Progress:
         self.console.print(f"{'refit':<11}{said}", highlight=False, soft_wrap=True)
 
     def _line(self, record: TrialRecord | ConfirmationRecord) -> str:
-        return f"{self._clock()}  {_end(record)}   {self.headline()}"
+        assert self._ledger is not None
+        data = self._ledger.sweep().data.get(record.config.dataset.name)
+        return f"{self._clock()}  {_end(record, data)}   {self.headline()}"
 
     def headline(self) -> str:
         """How far the sweep is, in a line."""
@@ -185,11 +189,12 @@ def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ..
     )
 
 
-def _end(record: TrialRecord | ConfirmationRecord) -> str:
-    """How a record ended, on one line."""
+def _end(record: TrialRecord | ConfirmationRecord, data: DataRecord | None) -> str:
+    """How a record ended, on one line; its test score as the verdict has it."""
     if isinstance(record, ConfirmationRecord):
-        name, draws = f"test_{record.config.metric}", (each.evaluation for each in record.replicates)
-        known = [each.metrics[name] for each in draws if not each.initialisation and name in each.metrics]
+        draws = [each.evaluation for each in record.replicates if not each.evaluation.initialisation]
+        scores = (confirmed_score(data, record.config.metric, each) for each in draws)
+        known = [score for score in scores if score is not None]
         test = f"  test {sum(known) / len(known):.3f}" if known and record.role is Role.CONFIRMATION else ""
         return f"{record.cell} #{record.trial}  {record.role} of {counted(len(record.replicates), 'training')}{test}"
     score = "-" if record.score is None else f"{record.score:.3f}"

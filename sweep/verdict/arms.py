@@ -24,7 +24,7 @@ from sweep.verdict.cost import Cost
 from sweep.verdict.crossed import crossed_summary
 from sweep.verdict.model import Arm, Failures, Variances
 from sweep.verdict.statistics import LEVEL, Summary, summarise
-from sweep.verdict.tested_rows import majority_score, majority_scores, right_rows, rows_by_draw
+from sweep.verdict.tested_rows import confirmed_score, majority_scores, right_rows, rows_by_draw
 from sweep.verdict.variance import configuration_variance, seed_variance
 from trainable.config import TrialConfig
 from trainable.outcomes import Evaluation, Outcome
@@ -66,10 +66,7 @@ class CellRecords:
 
     def score(self, evaluation: Evaluation) -> float | None:
         """The test score of a confirmation's evaluation; None if it failed, which says nothing about the method."""
-        metric = self.trials[0].config.metric
-        if evaluation.outcome is Outcome.DIVERGED and self.data is not None:
-            return majority_score(self.data, metric, evaluation)
-        return evaluation.metrics.get(f"test_{metric}") if evaluation.outcome is None else None
+        return confirmed_score(self.data, self.trials[0].config.metric, evaluation)
 
 
 def cell_records(results: SweepResults, cell: Cell, confirm: Confirm) -> CellRecords:

@@ -14,7 +14,7 @@ from sweep.records.sweep import DataRecord
 from sweep.verdict.contributions import contributions
 from trainable.outcomes import Evaluation, Outcome
 
-__all__ = ["majority_score", "majority_scores", "right_rows", "rows_by_draw"]
+__all__ = ["confirmed_score", "majority_score", "majority_scores", "right_rows", "rows_by_draw"]
 
 
 def rows_by_draw(
@@ -52,6 +52,14 @@ def right_rows(data: DataRecord | None, evaluations: Sequence[Evaluation], rule:
         tested = _tested(data, evaluation)
         found.append(_placed(data, tested, (classes[rule] == labels_T[tested]).astype(np.float64)))
     return found
+
+
+def confirmed_score(data: DataRecord | None, metric: str, evaluation: Evaluation) -> float | None:
+    """The test score of a confirmation's evaluation: one that diverged counts as always answering the most frequent
+    class, where the data is known; None if it failed, which says nothing about the method."""
+    if evaluation.outcome is Outcome.DIVERGED and data is not None:
+        return majority_score(data, metric, evaluation)
+    return evaluation.metrics.get(f"test_{metric}") if evaluation.outcome is None else None
 
 
 def majority_scores(data: DataRecord) -> Mapping[str, float]:

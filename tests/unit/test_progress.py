@@ -17,7 +17,9 @@ from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
 from sweep.scheduling.cell_costs import cell_costs
 from sweep.scheduling.dispatcher import Dispatcher
+from sweep.verdict import verdict
 from tests.sweeps.grid import evaluated, grid, spec
+from tests.sweeps.synthetic_results import synthetic_results
 from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Evaluation, Outcome
 
@@ -238,7 +240,19 @@ def test_a_second_initialisation_counts_neither_here_nor_in_the_table(confirmed:
     again = Evaluation(draw=draw, replicate=0, point=1, step=4, initialisation=1, metrics=metrics)
     confirmed.record_replicate(key, again)
     confirmed.finish_confirmation(key, Outcome.COMPLETED)
-    assert _end(confirmed.confirmations()[0]).endswith("confirmation of 3 trainings  test 0.625")
+    assert _end(confirmed.confirmations()[0], None).endswith("confirmation of 3 trainings  test 0.625")
+
+
+def test_a_training_that_diverged_counts_in_the_table_and_the_line_as_in_the_verdict() -> None:
+    """The table said 0.839 (6 draws) of a winner of which the verdict said 0.614: four of ten trainings diverged."""
+    results = synthetic_results(datasets=("trec",), losses=("soft_triple",), reseeded=0, diverged={"soft_triple": 4})
+    (arm,) = verdict(results).comparisons[0].arms
+    assert arm.summary is not None
+    output = io.StringIO()
+    print_cells(Console(file=output, width=200, color_system=None), results, [arm.cell])
+    assert f"{arm.summary.mean:.3f} (10 draws)" in output.getvalue()
+    said = _end(results.confirmations[0], results.sweep.data["trec"])
+    assert said.endswith(f"confirmation of 10 trainings  test {arm.summary.mean:.3f}")
 
 
 @pytest.mark.parametrize(("number", "said"), [(0, "0 draws"), (1, "1 draw"), (2, "2 draws")])
