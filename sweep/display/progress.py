@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -129,9 +130,12 @@ class Progress:
         return "; workers load torch and the encoder, then train" if waits else ""
 
     def _budgets(self) -> Mapping[str, int]:
-        """Trials of each cell, in the order of the spec."""
-        dispatcher = self._dispatcher
-        return {} if dispatcher is None else {cell.key: dispatcher.trials(cell) for cell in dispatcher.cells}
+        """Trials of each cell, in the order of the spec; as many as it has where the budget was larger before."""
+        dispatcher, ledger = self._dispatcher, self._ledger
+        if dispatcher is None or ledger is None:
+            return {}
+        had = Counter(each.cell for each in ledger.trials())
+        return {cell.key: max(dispatcher.trials(cell), had[cell.key]) for cell in dispatcher.cells}
 
     def _confirmed(self) -> Mapping[str, int]:
         return self._dispatcher.confirmer.done() if self._dispatcher is not None else {}

@@ -189,6 +189,20 @@ def test_workers_that_load_are_no_part_of_the_pace(tmp_path: Path, monkeypatch: 
     assert progress.headline().endswith("about 0:09 left"), "three trials of three replicates at a second each"
 
 
+def test_a_smaller_budget_than_before_leaves_no_time_below_0(tmp_path: Path) -> None:
+    """It said `4 of 2 trials`, and later that less than no time was left."""
+    ledger = Ledger(open_storage(tmp_path / "journal", write=True), "small")
+    ledger.begin(spec().resolved(), grid(), {})
+    for _ in range(4):
+        key = ledger.ask(grid()[0], seed=0, budget=4).key
+        ledger.finish(key, Outcome.FAILED, "ValueError: no")
+    less = spec(budget={"trials_per_cell": 2}, confirm={"draws": 3, "reseeded": 0})
+    progress = Progress(Console(file=io.StringIO()))
+    progress.watch(ledger, Dispatcher(ledger, less, grid(), slots=1, changed=progress.changed))
+    assert progress.headline() == f"4 of 6 trials, 0 of 6 confirmation trainings; {LOADING}"
+    assert progress._work_done() < progress._work()
+
+
 @pytest.fixture
 def confirmed(ledger: Ledger) -> Ledger:
     """The ledger above, whose completed trial has two of three confirmation draws."""
