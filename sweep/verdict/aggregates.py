@@ -68,7 +68,8 @@ def _by_draw(comparison: Comparison, arm: Arm, base: Arm) -> Mapping[int, NDArra
     assert arm.difference is not None
     if arm.difference.components is None:
         return {}
-    judged = arm.difference.n if arm.course is not None else len(comparison.draws)
+    looked = 0 if arm.course is None else arm.course.draws
+    judged = looked or len(comparison.draws)  # with draws that failed among them, more than its difference has
     places = [place for place in arm.rows_by_draw if place in base.rows_by_draw and place < judged]
     return {comparison.draws[place]: arm.rows_by_draw[place] - base.rows_by_draw[place] for place in places}
 

@@ -17,6 +17,7 @@ from sweep.scheduling.assignment import Assignment
 from sweep.scheduling.dispatcher import Dispatcher
 from sweep.spec.blocks import Confirm
 from sweep.verdict import Arm, Verdict, verdict
+from sweep.verdict.aggregates import _by_draw
 from sweep.verdict.course import Ended
 from sweep.verdict.looks import Bounds, conditional_power
 from sweep.verdict.statistics import LEVEL
@@ -233,3 +234,24 @@ def test_an_interrupted_sweep_decides_the_same(tmp_path: Path) -> None:
                 if assignment.key in each.running:
                     work(each, assignment, 0.06)
     assert draws(each) == draws(whole)
+
+
+def test_a_mean_gain_has_every_draw_that_was_judged_though_one_failed() -> None:
+    """Of five draws the last was left out, since the first had failed: the interval reached 4.8 points, not 3.4."""
+    looks: dict[str, Any] = {"looks": [6, 10]}
+    losses = ("cross_entropy", "soft_triple")
+    found = verdict(
+        synthetic_results(
+            datasets=("trec",), shots=(8, 64), losses=losses, draws=10, reseeded=0, confirm=looks,
+            gain={"soft_triple": 0.1}, failed={"soft_triple": 1},
+        )
+    )  # fmt: skip
+    for comparison in found.comparisons:
+        arm, base = comparison.arm("soft_triple"), comparison.arm("cross_entropy")
+        assert arm is not None
+        assert base is not None
+        assert arm.difference is not None
+        assert len(_by_draw(comparison, arm, base)) == arm.difference.n
+    assert {each.arms[1].difference.n for each in found.comparisons if each.arms[1].difference} == {5, 9}
+    (gain,) = found.gains
+    assert (gain.here_high - gain.here_low) / 2 == pytest.approx(0.0344, abs=1e-3)
