@@ -36,9 +36,8 @@ def is_searched(arm: Arm) -> bool:
 
 def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
     counts = [arm.summary.n for arm in each_arm(comparisons) if arm.summary is not None]
-    differences = [
-        arm.difference for comparison in comparisons for arm in comparison.arms if arm.difference is not None
-    ]
+    arms = (arm for comparison in comparisons for arm in comparison.arms if not arm.significant)
+    differences = [arm.difference for arm in arms if arm.difference is not None]
     pairs = [difference.n for difference in differences if difference.components is None]
     if counts and min(counts) < _FEW_DRAWS:
         few = _draws(min(counts))
@@ -49,8 +48,9 @@ def _few_draws(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
     if pairs and smallest_p(min(pairs)) * family > LEVEL:
         enough = [draws for draws in range(2, 30) if smallest_p(draws) * family <= LEVEL]
         remedy = f"; raise `confirm.draws` to at least {enough[0]}" if enough else ""
+        can = "cannot" if smallest_p(min(pairs)) > LEVEL else "can hardly"  # beside surer differences it may be
         yield (
-            f"a difference on {_draws(min(pairs))} cannot be significant when it is corrected for {family} "
+            f"a difference on {_draws(min(pairs))} {can} be significant when it is corrected for {family} "
             f"test{'s' if family > 1 else ''}, even where every draw agrees{remedy}"
         )
 

@@ -741,6 +741,17 @@ def test_too_few_draws_for_any_test_to_succeed() -> None:
     assert "some scores rest on 5 draws only" in warned(found, "cover less often")
 
 
+def test_a_difference_on_few_draws_beside_a_surer_one_is_not_said_to_be_hopeless() -> None:
+    """On six draws p is 0.031 at least: of two tests it holds where the other one, on ten draws, holds first."""
+    both = {"soft_triple": 0.1, "supcon": 0.1}
+    losses = ("cross_entropy", "soft_triple", "supcon")
+    found = verdict(of_old(small(losses=losses, gain=both, noise_sd=0.001, failed={"supcon": 4})))
+    assert [arm.significant for arm in only(found).arms] == [False, True, True]
+    assert not any("be significant" in each for each in found.warnings)
+    alone = verdict(of_old(small(losses=losses, gain={"supcon": 0.1}, noise_sd=0.001, failed={"supcon": 4})))
+    assert "a difference on 6 draws can hardly be significant" in warned(alone, "be significant")
+
+
 # ---- the same models, read by another rule ---------------------------------------------------------------------------
 
 
