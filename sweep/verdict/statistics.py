@@ -138,9 +138,9 @@ def summarise(scores_N: ArrayLike) -> Summary:
     scores_N = np.asarray(scores_N, dtype=np.float64)
     if len(scores_N) == 1:
         return Summary(n=1, mean=float(scores_N[0]), sd=nan, low=nan, high=nan)
-    low, high = mean_interval(scores_N)
-    sd = float(scores_N.std(ddof=1))
-    return Summary(n=len(scores_N), mean=float(scores_N.mean()), sd=sd, low=float(low), high=float(high))
+    mean, (low, high) = float(scores_N.mean()), map(float, mean_interval(scores_N))
+    low, high = min(low, mean), max(high, mean)  # of equal scores, whose means err in their last bits
+    return Summary(n=len(scores_N), mean=mean, sd=float(scores_N.std(ddof=1)), low=low, high=high)
 
 
 def paired_difference(scores_N: ArrayLike, baseline_N: ArrayLike) -> Difference:

@@ -49,6 +49,15 @@ def test_equal_scores_have_no_spread() -> None:
     assert (found.sd, found.low, found.high) == (0.0, 0.5, 0.5)
 
 
+@pytest.mark.parametrize("score", [1 / 3, 0.7, 0.1 * 3])
+def test_the_mean_of_equal_scores_lies_inside_its_interval(score: float) -> None:
+    """Of 14 scores of a third it lay 6e-17 above, and no figure is drawn of such."""
+    for draws in (2, 7, 14, 15, 20, 31):
+        found = summarise(np.full(draws, score))
+        assert found.low <= found.mean <= found.high
+        assert found.high - found.low == pytest.approx(0)
+
+
 @pytest.mark.parametrize("draws", [10, 20, 100])
 def test_the_interval_is_nearly_that_of_students_t(draws: int) -> None:
     """Of normal scores; the expansion is made for that. A plain percentile interval of 10 would be 18 % narrower."""
