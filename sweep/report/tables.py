@@ -164,7 +164,7 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
     notes = []
     if any(entry.confirmed for entry in entries):
         even = all(map(_has_best_mean, verdict.comparisons))
-        best = "the best mean" if even else "the best, where draws ended early by those that two methods share"
+        best = "the best mean" if even else f"the best, by the draws that two {verdict.kind}s share"
         notes.append(f"Test {metric} in %: mean (standard deviation) over the confirmation draws; bold: {best}.")
     if any(entry.difference for entry in entries):
         where = "" if all(map(_has_equal_draws, verdict.comparisons)) else " on the draws that both have"
@@ -178,8 +178,14 @@ def _notes(entries: Sequence[Entry], baselines: Sequence[str], verdict: Verdict,
 
 
 def _has_equal_draws(comparison: Comparison) -> bool:
-    """Whether all arms were tested on as many draws, so that differences of means are means of differences."""
-    return len({arm.summary.n for arm in comparison.arms if arm.summary is not None}) < 2
+    """Whether each difference is over all the draws of both arms, so that it is the difference of their means."""
+    base = comparison.arm(comparison.baseline)
+    return all(
+        arm.difference.n == each.summary.n
+        for arm in comparison.arms
+        for each in (arm, base)
+        if arm.difference is not None and each is not None and each.summary is not None
+    )
 
 
 def _has_best_mean(comparison: Comparison) -> bool:

@@ -75,7 +75,7 @@ def test_what_is_bold_is_said_where_it_is_not_the_best_mean(found: Verdict, tabl
     lower = [min(each.arms, key=lambda arm: arm.summary.mean if arm.summary else 1) for each in found.comparisons]
     uneven = [replace(each, best=best) for each, best in zip(found.comparisons, lower, strict=True)]
     note = result_table(replace(found, comparisons=tuple(uneven)), "accuracy").notes[0]
-    assert "bold: the best, where draws ended early by those that two methods share." in note
+    assert "bold: the best, by the draws that two methods share." in note
 
 
 def test_differences_on_other_draws_than_the_means_are_said_to_be(found: Verdict, table: ResultTable) -> None:
@@ -88,6 +88,18 @@ def test_differences_on_other_draws_than_the_means_are_said_to_be(found: Verdict
     (note,) = (note for note in result_table(uneven, "accuracy").notes if note.startswith("Signed"))
     assert note == "Signed: the paired difference to cross_entropy on the draws that both have, in points."
     assert note not in table.notes
+
+
+def test_as_many_draws_that_are_not_the_same_ones_are_no_equal_draws() -> None:
+    """One arm lacks a draw and the baseline another: both have seven, and the difference is over six."""
+    made = synthetic_results(datasets=("trec",), losses=("cross_entropy", "soft_triple"), draws=8, reseeded=0)
+    base, arm = (
+        replace(each, replicates=tuple(kept for place, kept in enumerate(each.replicates) if place != lacking))
+        for each, lacking in zip(made.confirmations, (3, 5), strict=True)
+    )
+    uneven = result_table(verdict(replace(made, confirmations=(base, arm))), "accuracy")
+    assert "on the draws that both have" in " ".join(uneven.notes)
+    assert "on the draws that both have" not in " ".join(result_table(verdict(made), "accuracy").notes)
 
 
 def test_the_csv_holds_every_number_of_every_arm(found: Verdict) -> None:
