@@ -233,7 +233,8 @@ def _cheap(base: Arm, others: Sequence[Arm], margin: float) -> str:
     if base.trains == "encoder" or not trained:
         return text
     if all(arm.equivalent or (arm.significant and lead(arm) < 0) for arm in trained):
-        return f"{text} Training does not pay here: nothing gains {margin:g} point{'s' if margin != 1 else ''}."
+        why = f"nothing gains {margin:g} point{'s' if margin != 1 else ''}" if margin else "all that train are worse"
+        return f"{text} Training does not pay here: {why}."
     return f"{text} Training is not shown to pay here."
 
 

@@ -43,6 +43,7 @@ def told(
     baseline: str = "cross_entropy",
     named_best: NamedBest | None = None,
     ahead: str | None = None,
+    margin: float = 1.0,
 ) -> str:
     """The sentence on losses with these differences, in points, and corrected p-values, to a baseline of 70 %.
 
@@ -60,7 +61,7 @@ def told(
     best = max([base, *others], key=lambda each: each.difference.mean if each.difference else 0.0)
     best = next((arm for arm in others if arm.method == ahead), best)
     changed = replace(comparison, arms=(base, *others), best=best, baseline=baseline, named_best=named_best)
-    return sentence(changed, family, 1.0)
+    return sentence(changed, family, margin)
 
 
 def trained(method: str) -> Trained:
@@ -203,6 +204,8 @@ def test_whether_training_pays_is_said_where_the_frozen_encoder_is_the_baseline(
     assert undecided.endswith(" Training is not shown to pay here.")
     settled = told(("soft_triple", 0.2, 0.8), ("supcon", -3, 0.01), equivalent=("soft_triple",), baseline="frozen")
     assert settled.endswith(" Training does not pay here: nothing gains 1 point.")
+    without = told(("soft_triple", -2, 0.01), ("supcon", -3, 0.01), baseline="frozen", margin=0.0)
+    assert without.endswith(" Training does not pay here: all that train are worse.")
     assert "Training" not in told(("soft_triple", 2.9, 0.01), baseline="frozen")
     assert "Training" not in told(("label_names", 0.8, 0.3), baseline="frozen"), "neither trains an encoder"
 
