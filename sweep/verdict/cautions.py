@@ -71,10 +71,7 @@ def _without_winner(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec) -> Iterator[str]:
     if not spec.confirm.draws:
-        yield (
-            "nothing is confirmed, since `confirm.draws` is 0: scores of the search are too high, because the winners "
-            "were chosen by them; `--set confirm.draws=20` confirms them"
-        )
+        yield from _never_confirmed(comparisons)
         return
     short = {}
     for comparison, arm in ((each, arm) for each in comparisons for arm in each.arms):
@@ -85,6 +82,18 @@ def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec)
             short[arm.cell] = f"{arm.cell} ({done} of {wanted} draws)"
     if short:
         yield f"confirmations are unfinished: {some(short.values())}; the same command resumes them"
+
+
+def _never_confirmed(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The winners without a test score where no draws are asked for; those that an earlier run confirmed have one."""
+    lacking = [arm.cell for arm in each_arm(comparisons) if arm.summary is None]
+    if lacking:
+        none = len(lacking) == len(list(each_arm(comparisons)))
+        yield (
+            f"{'nothing is confirmed' if none else f'not confirmed are {some(lacking)}'}, since `confirm.draws` is 0: "
+            "scores of the search are too high, because the winners were chosen by them; `--set confirm.draws=20` "
+            "confirms them"
+        )
 
 
 def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:

@@ -725,6 +725,20 @@ def test_scores_of_two_metrics_have_no_mean_gain() -> None:
     assert verdict(small(datasets=("trec", "cr"))).gains != ()
 
 
+def test_what_an_earlier_run_confirmed_is_confirmed() -> None:
+    """With `confirm.draws: 0` it said beside a claim that nothing is confirmed."""
+    results = small()
+    spec = {**results.sweep.spec, "confirm": {**results.sweep.spec["confirm"], "draws": 0}}
+    now = replace(results, sweep=replace(results.sweep, spec=spec))
+    found = verdict(now)
+    assert only(found).arms[1].significant
+    assert not any("confirmed" in each for each in found.warnings)
+    some = verdict(replace(now, confirmations=now.confirmations[:1]))
+    assert warned(some, "confirmed").startswith("not confirmed are trec/8/soft_triple, since `confirm.draws` is 0: ")
+    none = verdict(replace(now, confirmations=()))
+    assert warned(none, "confirmed").startswith("nothing is confirmed, since `confirm.draws` is 0: ")
+
+
 def test_unequal_budgets() -> None:
     results = small()
     found = verdict(replace(results, trials=results.trials[:-1]))
