@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from sweep.records.confirmation import ConfirmationRecord, Role
+from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.results import SweepResults
 from sweep.records.sweep import DRAWS_BEFORE, LOOKS_BEFORE, DataRecord
 from sweep.search.rung_agreement import rung_agreement
@@ -16,6 +15,7 @@ from sweep.spec.groups import Group
 from sweep.spec.model import SweepSpec
 from sweep.verdict.arms import training_rows_of
 from sweep.verdict.collapse_wording import collapse_cautions
+from sweep.verdict.confirmation_cautions import confirmation_cautions
 from sweep.verdict.limits import each_arm, is_searched, limits, some
 from sweep.verdict.model import Arm, Comparison
 from sweep.verdict.search_cautions import search_cautions
@@ -41,9 +41,7 @@ def cautions(
     found = chain(
         search_cautions(results, spec, groups),
         _without_winner(comparisons),
-        _unfinished_confirmation(comparisons, spec),
-        _baseline_missing(comparisons),
-        _extended(results),
+        confirmation_cautions(results, spec, comparisons),
         _looked_otherwise(results, spec),
         _hardly_chosen(comparisons),
         _misleading_rungs(results, spec),
@@ -67,53 +65,6 @@ def _without_winner(comparisons: Sequence[Comparison]) -> Iterator[str]:
     cells = [arm.cell for arm in each_arm(comparisons) if arm.winner is None]
     if cells:
         yield f"no trial completed, so there is no winner to confirm: {some(cells)}"
-
-
-def _unfinished_confirmation(comparisons: Sequence[Comparison], spec: SweepSpec) -> Iterator[str]:
-    if not spec.confirm.draws:
-        yield from _never_confirmed(comparisons)
-        return
-    short = {}
-    for comparison, arm in ((each, arm) for each in comparisons for arm in each.arms):
-        replicates = arm.confirmation.replicates if arm.confirmation else ()
-        done = sum(replicate.evaluation.initialisation == 0 for replicate in replicates)
-        wanted = comparison.wanted(arm, spec.confirm.draws)
-        if arm.winner is not None and done < wanted:
-            short[arm.cell] = f"{arm.cell} ({done} of {wanted} draws)"
-    if short:
-        yield f"confirmations are unfinished: {some(short.values())}; the same command resumes them"
-
-
-def _never_confirmed(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    """The winners without a test score where no draws are asked for; those that an earlier run confirmed have one."""
-    lacking = [arm.cell for arm in each_arm(comparisons) if arm.summary is None]
-    if lacking:
-        none = len(lacking) == len(list(each_arm(comparisons)))
-        yield (
-            f"{'nothing is confirmed' if none else f'not confirmed are {some(lacking)}'}, since `confirm.draws` is 0: "
-            "scores of the search are too high, because the winners were chosen by them; `--set confirm.draws=20` "
-            "confirms them"
-        )
-
-
-def _baseline_missing(comparisons: Sequence[Comparison]) -> Iterator[str]:
-    missing = []
-    for comparison in comparisons:
-        base = comparison.arm(comparison.baseline)
-        if comparison.baseline and comparison.best is not None and (base is None or base.summary is None):
-            missing.append(f"{comparison.baseline} on {comparison.title}")
-    if missing:
-        yield f"the baseline has no confirmed score, so nothing was tested against it: {some(missing)}"
-
-
-def _extended(results: SweepResults) -> Iterator[str]:
-    counts = Counter(record.cell for record in results.confirmations if record.role is Role.CONFIRMATION)
-    cells = [cell for cell, count in counts.items() if count > 1]
-    if cells:
-        yield (
-            f"the sweep was extended after a verdict had been seen, and found other winners: {some(cells)}; they were "
-            "tested on the same draws as the earlier ones, so p-values are too small if the verdict was why"
-        )
 
 
 def _looked_otherwise(results: SweepResults, spec: SweepSpec) -> Iterator[str]:

@@ -739,6 +739,23 @@ def test_what_an_earlier_run_confirmed_is_confirmed() -> None:
     assert warned(none, "confirmed").startswith("nothing is confirmed, since `confirm.draws` is 0: ")
 
 
+def test_scores_of_a_winner_that_another_trial_has_overtaken_are_said_to_be() -> None:
+    """An extended sweep that ended before its new winner had a draw showed scores of the earlier one without a word."""
+    results = small()
+    first, second = results.confirmations
+    other = next(
+        each for each in results.trials
+        if (each.cell, each.outcome) == (second.cell, Outcome.COMPLETED) and each.number != second.trial
+    )  # fmt: skip
+    earlier = replace(second, trial=other.number)
+    found = verdict(replace(results, confirmations=(first, earlier)))
+    assert warned(found, "confirmations are unfinished") == (
+        f"confirmations are unfinished: trec/8/soft_triple (trial {second.trial} leads now and has no draw yet; "
+        f"scores are of trial {other.number}, the winner before); the same command resumes them"
+    )
+    assert not any("unfinished" in each for each in verdict(results).warnings)
+
+
 def test_unequal_budgets() -> None:
     results = small()
     found = verdict(replace(results, trials=results.trials[:-1]))
