@@ -137,12 +137,18 @@ def inference(verdict: Verdict, known: Marks) -> Chart | None:
         title="Rules of inference",
         caption="Mean test accuracy of the same trained encoders by four rules, with 95 % intervals: the "
         "classification head, the nearest class (by proxies or class means), the nearest neighbours among the "
-        f"training rows, and the mixture of head and nearest class.{left_out}",
+        f"training rows, and the mixture of head and nearest class.{_without_diverged(verdict)}{left_out}",
         rows=rows,
         draw=partial(_draw_inference, titles=titles, known=known),
         names=changed(titles),
         shown=shown,
     )
+
+
+def _without_diverged(verdict: Verdict) -> str:
+    """That these means are of other draws than the test scores are, where a training diverged."""
+    diverged = any(arm.failures.diverged for comparison in verdict.comparisons for arm in comparison.arms)
+    return " Draws on which a training diverged have none, and are left out." if diverged else ""
 
 
 def _titles(rows: Sequence[Row]) -> Mapping[str, str]:
@@ -194,16 +200,9 @@ def _draw_inference(rows: Sequence[Row], *, titles: Mapping[str, str], known: Ma
         face = color if rule == "head" else PAPER
         axes.plot(number(row, "accuracy"), place, _RULES[rule], color=color, markerfacecolor=face, markersize=4.5)
     axes.set_xlabel("test accuracy (%)")
+    faces = {rule: MUTED if rule == "head" else PAPER for rule in _RULES}
     handles = [
-        Line2D(
-            [],
-            [],
-            color=MUTED,
-            marker=marker,
-            linestyle="",
-            label=rule,
-            markerfacecolor=MUTED if rule == "head" else PAPER,
-        )
+        Line2D([], [], color=MUTED, marker=marker, linestyle="", label=rule, markerfacecolor=faces[rule])
         for rule, marker in _RULES.items()
     ]
     _figure(axes).legend(handles=handles, loc="outside upper right", ncols=4, fontsize=8)

@@ -185,10 +185,14 @@ def _turned(arm: Arm, base: Arm) -> dict[str, float]:
     found = {}
     for rule, scores in arm.by_rule.items():  # by their scores alone: the rows are known of the rule that is judged
         theirs = base.by_rule.get(rule, base.scores)
-        other = arm_difference(
-            replace(arm, scores=scores, rows_by_draw={}), replace(base, scores=theirs, rows_by_draw={})
-        )
-        if other is not None and other.n > 1 and other.mean * shown.mean < 0 and not other.low <= 0 <= other.high:
+        every = zip(scores, theirs, arm.scores, base.scores, strict=True)
+        known_N4 = np.array([each for each in every if None not in each], dtype=np.float64)
+        if len(known_N4) < 2:
+            continue
+        other, judged = paired_difference(*known_N4[:, :2].T), float((known_N4[:, 2] - known_N4[:, 3]).mean())
+        # A training that diverged has a score, and no other reading: what leaving it out does is not the reading's.
+        turns = other.mean * shown.mean < 0 and other.mean * judged < 0
+        if turns and not other.low <= 0 <= other.high:
             found[rule] = other.mean
     return found
 

@@ -210,6 +210,14 @@ def test_ranks_over_both_ways_to_sample_are_called_so(found: Verdict) -> None:
     assert chart.title == "Average ranks over 3 datasets, 8 labels per class or 8 labels in all"
 
 
+def test_rules_of_inference_are_said_to_leave_out_what_diverged(found: Verdict) -> None:
+    assert "diverged" not in the(comparison_charts.inference(found, KNOWN)).caption
+    (arm, *arms), *others = found.comparisons[0].arms, *found.comparisons[1:]
+    changed = replace(found.comparisons[0], arms=(replace(arm, failures=replace(arm.failures, diverged=1)), *arms))
+    chart = the(comparison_charts.inference(replace(found, comparisons=(changed, *others)), KNOWN))
+    assert chart.caption.endswith(" Draws on which a training diverged have none, and are left out.")
+
+
 def test_nothing_to_show_is_no_figure(results: SweepResults, found: Verdict) -> None:
     bare = replace(found, comparisons=(), gains=(), ranks={})
     nothing = replace(results, trials=(), confirmations=())

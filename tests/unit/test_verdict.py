@@ -812,6 +812,18 @@ def test_a_rule_of_the_other_sign_that_may_be_chance_turns_nothing() -> None:
     assert turned_by(0.001) == {"nearest": pytest.approx(-0.005)}
 
 
+def test_trainings_that_diverged_are_no_other_way_to_read_the_others() -> None:
+    """Half of them diverge, the others lead by 10 points: it said that this is turned round `by the head`."""
+    made = small(draws=16, gain={"soft_triple": 0.1}, noise_sd=0.01, quality_sd=0, diverged={"soft_triple": 8})
+    comparison = only(verdict(made))
+    found = arm(comparison, "soft_triple")
+    assert found.significant
+    assert found.difference is not None
+    assert found.difference.mean < 0
+    assert found.turned == {}
+    assert "turn that round" not in comparison.sentence
+
+
 def _read_by_nearest(record: ConfirmationRecord, change: float) -> ConfirmationRecord:
     """The record with other accuracies by the nearest proxy."""
     name = "test_nearest_accuracy"
