@@ -39,6 +39,7 @@ from trainable.datasets import load
 from trainable.datasets.text_data import TextData, pair_column
 from trainable.datasets.text_files import read_texts
 from trainable.inputs import forget_inputs
+from trainable.outcomes import Outcome
 
 __all__ = ["Explanation", "explain_stored"]
 
@@ -192,7 +193,21 @@ def _sentence(material: Material) -> str:
         f"{disputed:,} of {len(material.rows):,} labels are not what models that have not trained on the row say most "
         "often. "
         f"The arm's {metric} is {mean:.1f} % on {material.arm.tested or len(material.data.test):,} test rows."
+        f"{_without_predictions(material)}"
     )
+
+
+def _without_predictions(material: Material) -> str:
+    """That its score counts draws of which all that follows knows nothing: a training that diverged predicts nothing,
+    and is scored as one that always answers the majority class."""
+    assert material.arm.summary is not None, "the arm is confirmed"
+    assert material.arm.confirmation is not None, "the arm is confirmed"
+    ended = [each.evaluation for each in material.arm.confirmation.replicates if not each.evaluation.initialisation]
+    diverged = sum(each.outcome is Outcome.DIVERGED for each in ended)
+    if not diverged:
+        return ""
+    of = f"Of its {material.arm.summary.n} draws, {diverged} diverged"
+    return f" {of} and predicted nothing: all else on the page is of the others."
 
 
 def _folder_name(cell: str) -> str:
