@@ -104,7 +104,7 @@ def confusion(results: SweepResults, verdict: Verdict) -> Chart | None:
         name="confusion",
         title="Confusion matrices",
         caption="Test rows by class (down) and predicted class (across, by its number), in percent of the class, over "
-        f"all confirmation draws: the best arm of each comparison, and its baseline.{left_out}",
+        f"all confirmation draws{_that_trained(verdict)}: the best arm of each comparison, and its baseline.{left_out}",
         rows=rows,
         draw=partial(_draw_confusion, titles=titles, classes=classes),
         names=(*changed(titles), *dict.fromkeys((label, name) for (_, name), label in classes.items())),
@@ -118,6 +118,12 @@ def cell_arms(verdict: Verdict) -> tuple[Arm, ...]:
 
 
 # ---- rows ------------------------------------------------------------------------------------------------------------
+
+
+def _that_trained(verdict: Verdict) -> str:
+    """Which draws have predictions, where a training of those that are shown diverged."""
+    shown = (arm for comparison in verdict.comparisons for arm in _shown(comparison))
+    return " but those that diverged" if any(arm.failures.diverged for arm in shown) else ""
 
 
 def _shown(comparison: Comparison) -> list[Arm]:

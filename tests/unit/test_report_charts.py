@@ -218,6 +218,18 @@ def test_rules_of_inference_are_said_to_leave_out_what_diverged(found: Verdict) 
     assert chart.caption.endswith(" Draws on which a training diverged have none, and are left out.")
 
 
+def test_the_confusion_matrix_is_said_to_leave_out_what_diverged() -> None:
+    losses = ("cross_entropy", "soft_triple")
+    captions = []
+    for count in (0, 1):
+        made = synthetic_results(
+            datasets=("trec",), losses=losses, draws=4, trials=1, diverged={"cross_entropy": count}
+        )
+        captions.append(the(cell_charts.confusion(made, verdict(made))).caption)
+    assert "over all confirmation draws: the best arm" in captions[0]
+    assert "over all confirmation draws but those that diverged: the best arm" in captions[1]
+
+
 def test_nothing_to_show_is_no_figure(results: SweepResults, found: Verdict) -> None:
     bare = replace(found, comparisons=(), gains=(), ranks={})
     nothing = replace(results, trials=(), confirmations=())
