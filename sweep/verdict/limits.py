@@ -81,7 +81,7 @@ def _unseen(comparisons: Sequence[Comparison], family: int) -> Iterator[str]:
         words = (
             f"{_draws(max(parts.draws for _, parts in open_arms))} on {open_arms[0][1].rows} {kind} cannot separate "
             f"{_named(comparison, [arm for arm, _ in open_arms])} ({comparison.title}): differences under "
-            f"{points:.0f} points may stay unseen"
+            f"{points:.0f} point{'s' if round(points) != 1 else ''} may stay unseen"
         )
         said[comparison.dataset] = max(said.get(comparison.dataset, (0.0, "")), (points, words))
     yield from (words for _, words in said.values())

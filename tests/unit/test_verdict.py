@@ -25,6 +25,7 @@ from sweep.verdict.best_arm import best_arm
 from sweep.verdict.comparisons import _turned
 from sweep.verdict.crossed import Components, crossed_difference, crossed_summary
 from sweep.verdict.dependence import correlation
+from sweep.verdict.limits import _unseen
 from sweep.verdict.statistics import paired_difference, summarise
 from sweep.verdict.tested_rows import majority_scores
 from tests.sweeps.synthetic_results import synthetic_results
@@ -754,6 +755,16 @@ def test_scores_of_a_winner_that_another_trial_has_overtaken_are_said_to_be() ->
         f"scores are of trial {other.number}, the winner before); the same command resumes them"
     )
     assert not any("unfinished" in each for each in verdict(results).warnings)
+
+
+def test_one_point_that_may_stay_unseen_is_no_points() -> None:
+    found = only(verdict(small(datasets=("cr",), draws=4)))
+    base, ours = found.arms
+    assert ours.difference is not None
+    alike = replace(ours.difference, components=Components.of(np.zeros((4, 399))))
+    arms = (base, replace(ours, difference=alike, p_corrected=0.5, p_equivalent=0.5))
+    (said,) = _unseen([replace(found, arms=arms)], 1)
+    assert said.endswith("differences under 1 point may stay unseen")
 
 
 def test_unequal_budgets() -> None:
