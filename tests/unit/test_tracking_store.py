@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
-from sweep.addresses import redacted
+from sweep.addresses import has_password, redacted
 from sweep.errors import TrackingError
 from sweep.tracking import Tracker, tracking_uri
 from sweep.tracking.experiments import _beside_file, find_experiment
@@ -29,11 +30,39 @@ def test_the_configured_store_comes_before_the_environment(monkeypatch: pytest.M
         ("at http://ann:s3cret@host:5000/x failed", "at http://***@host:5000/x failed"),
         ("postgresql://ann:s3/cr@et@db/mlflow", "postgresql://***@db/mlflow"),
         ("postgresql://db/mlflow?user=ann&password=s3cret&x=1", "postgresql://db/mlflow?user=ann&password=***&x=1"),
+        ("at 'postgresql://ann:s3'cr\"et@db/mlflow' failed", "at 'postgresql://***@db/mlflow' failed"),
         ("http://host:5000/x and a@b", "http://host:5000/x and a@b"),
     ],
 )
 def test_passwords_are_never_shown(text: str, clean: str) -> None:
     assert redacted(text) == clean
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "s3/cret", "s3#cret", "s3?cret", "12/3", "s3'cret"])
+def test_a_password_is_noticed_whatever_signs_are_in_it(secret: str) -> None:
+    """SQLAlchemy takes all of these, so that a spec with one of them would run, and be kept with it."""
+    address = f"postgresql://ann:{secret}@db/mlflow"
+    assert sqlalchemy.make_url(address).password == secret
+    assert has_password(address)
+    assert has_password(address.replace("postgresql", "mysql+pymysql"))
+
+
+@pytest.mark.parametrize("address", ["http://ann:s3/cret@host:5000", "https://token@host", "http://host/?token=s3cret"])
+def test_a_password_of_a_server_is_noticed(address: str) -> None:
+    assert has_password(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://ann@db:5432/mlflow",
+        "http://host:5000/a@b",
+        "sqlite:////home/ann@lab/a:b@c.db",
+        "http://[::1]:5000",
+    ],
+)
+def test_an_address_without_a_password_is_taken(address: str) -> None:
+    assert not has_password(address)
 
 
 @pytest.mark.lengthy
