@@ -7,6 +7,7 @@ is simply repeated.
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -56,11 +57,9 @@ def import_sweep(file: Path, root: Path, ledger: str | None) -> str:
         _fill(storage, exported)
         directory.write_spec(yaml.safe_dump(spec.resolved(), sort_keys=False, allow_unicode=True))
         _begin(storage, exported)
-    same = f"`--set ledger={spec.ledger}`" if spec.ledger else f"`--set ledger=null --dir {root}`"
+    words = ["--set", f"ledger={spec.ledger or 'null'}", *([] if spec.ledger else ["--dir", str(root)])]
+    same = f"`{shlex.join(words)}`"
     return f"{spec.name}: {exported.contents()} are in {place}; `python -m sweep run SPEC.yaml` with {same} resumes it"
-
-
-# ---- out of a ledger -------------------------------------------------------------------------------------------------
 
 
 # ---- into a ledger ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -55,6 +56,12 @@ def test_nothing_is_lost(original: SweepDirectory, exported: Path, tmp_path: Pat
     assert after.sweep.run_id == "run-sweep"
     assert {each.run_id for each in after.trials} == {None, "run-first"}
     assert {each.run_id for each in after.confirmations} == {None, "run-confirmation"}
+
+
+def test_the_command_that_resumes_an_import_can_be_copied(exported: Path, tmp_path: Path) -> None:
+    root = tmp_path / "my sweeps"
+    words = shlex.split(import_sweep(exported, root, None).split("`")[3])
+    assert words == ["--set", "ledger=null", "--dir", str(root)]
 
 
 def test_an_imported_sweep_is_exported_to_the_same_file(exported: Path, tmp_path: Path) -> None:
