@@ -99,8 +99,8 @@ class Ledger:
             if "id" not in root.user_attrs:
                 root.set_user_attr("created", time.time())
                 root.set_user_attr("id", uuid.uuid4().hex)
+            root.set_user_attr("facts", dict(provenance))  # before the spec: they tell how that of earlier runs differs
             root.set_user_attr("spec", spec)
-            root.set_user_attr("facts", dict(provenance))
             root.set_user_attr("data", {name: record.to_json() for name, record in (data or {}).items()})
             root.set_user_attr("state", SweepState.RUNNING)
             self._trials.begin(cells, inputs, first)

@@ -59,7 +59,8 @@ def confirmed_before(known: SweepRecord | None, spec: SweepSpec) -> dict[str, st
     if before.look_draws != spec.confirm.look_draws:
         found[LOOKS_BEFORE] = ", ".join(map(str, before.look_draws)) or "off"
     elif known.state is SweepState.FINISHED and 0 < before.draws < spec.confirm.draws:
-        found[DRAWS_BEFORE] = ", ".join(filter(None, (found.get(DRAWS_BEFORE), str(before.draws))))
+        earlier = filter(None, found.get(DRAWS_BEFORE, "").split(", "))
+        found[DRAWS_BEFORE] = ", ".join(dict.fromkeys([*earlier, str(before.draws)]))  # a killed run may have said it
     return found
 
 

@@ -11,9 +11,10 @@ from optuna.trial import TrialState
 
 from sweep.errors import LedgerError
 from sweep.ledger.ledger import Ledger
+from sweep.ledger.provenance import confirmed_before
 from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
-from sweep.records.sweep import SweepState
+from sweep.records.sweep import DRAWS_BEFORE, SweepState
 from sweep.records.trial import TrialRecord
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
@@ -248,6 +249,26 @@ def test_confirmations_have_the_same_numbers_wherever_the_process_died(tmp_path:
             ledger.begin_confirmation(trial, role, trial.config)
         assert [each.key for each in ledger.confirmations()] == keys
         assert [each.key for each in opened(path)[0].confirmations()] == keys
+
+
+def test_more_draws_after_a_verdict_are_on_record_wherever_the_process_died(journal: Path) -> None:
+    """Who has seen a verdict may have asked for more draws by it, so the report says so: a driver that was killed while
+    it began with them must not hide it."""
+    opened(journal, confirm={"draws": 8})[0].end(SweepState.FINISHED)
+    finished = journal.read_bytes()
+    more = spec(confirm={"draws": 16})
+
+    def begin() -> None:
+        ledger = Ledger(open_storage(journal, write=True), "small")
+        ledger.begin(more.resolved(), grid(), confirmed_before(ledger.sweep(), more))
+
+    begin()
+    written = journal.read_bytes().removeprefix(finished).splitlines(keepends=True)
+    for whole in range(len(written) + 1):
+        journal.write_bytes(finished + b"".join(written[:whole]))
+        begin()
+        known = Ledger(open_storage(journal, write=False), "small").sweep()
+        assert known.provenance == {DRAWS_BEFORE: "8"}, whole
 
 
 def test_a_changed_search_range_is_refused_by_name(journal: Path) -> None:
