@@ -62,7 +62,7 @@ class TrialLedger:
         self._records: dict[str, TrialRecord] = {}
         self._keys: dict[str, list[str]] = {}  # of the trials of each cell
         self._trial_ids: dict[str, int] = {}
-        self._last_end = 0.0
+        self._last_time = 0.0  # of all that is on record
         self._last_report: dict[str, float] = {}  # by cell, when the newest of its evaluations was recorded
 
     def check(self, cells: Sequence[Cell], inputs: Mapping[str, Digests]) -> None:
@@ -177,7 +177,9 @@ class TrialLedger:
         number = evaluation.replicate * record.config.evaluations + evaluation.point
         if evaluation.outcome is None and any(known.number == number for known in record.evaluations):
             return record  # trained again, since its replicate was lost; MLflow may show it already
-        self._write(trial_id, **{f"report/{number:04d}": {**evaluation.to_json(), "time": time.time()}})
+        self._write(
+            trial_id, **{f"report/{number:04d}": {**evaluation.to_json(), "time": self._after_all(time.time())}}
+        )
         updated = self._refresh(record.cell, trial_id)
         self._record_score(trial_id, updated, number)
         return updated
@@ -185,8 +187,7 @@ class TrialLedger:
     def finish(self, key: str, outcome: Outcome, reason: str = "", detail: str = "") -> TrialRecord:
         """Record how a trial ended. An interrupted trial stays open and can be restarted."""
         record, trial_id = self._records[key], self._trial_ids[key]
-        # After all others, whatever the clock says: the order in which trials ended is part of the record.
-        ended = max(time.time(), self._last_end + 0.001)
+        ended = self._after_all(time.time(), by=0.001)
         self._write(trial_id, outcome=outcome.value, reason=reason, detail=detail, ended=ended)
         if outcome in _STATES:
             value = [record.score] if outcome is Outcome.COMPLETED and record.score is not None else None
@@ -204,6 +205,7 @@ class TrialLedger:
     def record_discarded(self, key: str, work: DiscardedWork) -> None:
         """Record work that was interrupted, and is to be done again."""
         record, trial_id = self._records[key], self._trial_ids[key]
+        work = replace(work, time=self._after_all(work.time))
         self._write(trial_id, lost=[asdict(known) for known in (*record.discarded, work)])
         self._refresh(record.cell, trial_id)
 
@@ -224,6 +226,10 @@ class TrialLedger:
         return rule.prune(study, trial)
 
     # ---- inside
+
+    def _after_all(self, now: float, by: float = 1e-6) -> float:
+        """The time, after all that is on record whatever the clock says: rungs and searches go by the order of it."""
+        return max(now, self._last_time + by)
 
     def _recorded_cells(self) -> list[str]:
         names = [study.study_name for study in self._storage.get_all_studies()]
@@ -284,7 +290,8 @@ class TrialLedger:
         if known is None:
             self._keys.setdefault(cell, []).append(record.key)
         self._records[record.key] = replace(record, run_id=known.run_id) if known else record
-        self._last_end = max(self._last_end, record.ended or 0.0)
+        lost = (work.time for work in record.discarded)
+        self._last_time = max(self._last_time, record.ended or 0.0, *lost, *(each.time for each in record.evaluations))
         if record.evaluations:
             self._last_report[cell] = max(self._last_report.get(cell, 0.0), record.evaluations[-1].time)
         self._trial_ids[record.key] = trial_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from dataclasses import replace
 from itertools import product
@@ -450,6 +451,22 @@ def test_a_run_that_resumes_prunes_what_its_driver_died_over(tmp_path: Path) -> 
     later = dispatcher(tmp_path, slots=4, **RUNG)
     assert later.ledger.trial(third.key).outcome is Outcome.PRUNED
     assert {later.ledger.trial(key).outcome for key in keys} == {Outcome.INTERRUPTED}
+
+
+def test_a_clock_that_is_set_back_hides_no_scores_from_a_rung(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    each, keys = scored_at_rung(tmp_path, [0.7, 0.8, 0.9])
+    each.join(4, 0)
+    (fourth,) = handed_out(each, 1)
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now - 3600)
+    assert not each.record(fourth.key, evaluated(0, 1, 0.1))
+    assert each.record(fourth.key, evaluated(0, 2, 0.1)), "three others were better at that rung"
+    times = [one.time for key in (*keys, fourth.key) for one in each.ledger.trial(key).evaluations]
+    assert times == sorted(set(times))
+    each.worker_lost(keys[2], "node died", running=1.0)
+    later = dispatcher(tmp_path, slots=4, **RUNG)
+    assert later.ledger.trial(fourth.key).outcome is Outcome.PRUNED
+    assert later.meter._seconds == pytest.approx(each.meter._seconds)
 
 
 def test_what_no_worker_has_begun_is_taken_back(tmp_path: Path) -> None:
