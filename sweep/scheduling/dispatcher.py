@@ -219,9 +219,10 @@ class Dispatcher:
         """Whether the last evaluation ends the trial, which a process that died between the two could not record."""
         if not record.evaluations:
             return False
-        outcome, reason = self._judge(record, record.evaluations[-1].evaluation)
+        last = record.evaluations[-1].evaluation
+        outcome, reason = self._judge(record, last)
         if outcome is not None:
-            self._end(record.key, outcome, reason)
+            self._end(record.key, outcome, reason, last.detail)
         return outcome is not None
 
     def _consider(self, cell: str) -> None:

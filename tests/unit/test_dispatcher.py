@@ -469,6 +469,15 @@ def test_a_clock_that_is_set_back_hides_no_scores_from_a_rung(tmp_path: Path, mo
     assert later.meter._seconds == pytest.approx(each.meter._seconds)
 
 
+def test_a_run_that_resumes_keeps_the_traceback_of_a_failure(tmp_path: Path) -> None:
+    each = dispatcher(tmp_path, slots=1)
+    (only,) = handed_out(each, 1)
+    failure = {"outcome": Outcome.FAILED, "reason": "no such kernel", "detail": "Traceback: in train.py"}
+    each.ledger.record(only.key, replace(evaluated(0, 1, 0.0), metrics={}, **failure))  # its driver died over it
+    found = dispatcher(tmp_path).ledger.trial(only.key)
+    assert (found.outcome, found.reason, found.detail) == tuple(failure.values())
+
+
 def test_what_no_worker_has_begun_is_taken_back(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=2)
     first, second = handed_out(each, 2)
