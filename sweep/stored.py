@@ -69,11 +69,15 @@ def stop_stored(name: str, root: Path, wanted: Stop, *, told: Callable[[str], No
 
 def _close(ledger: Ledger) -> None:
     """Mark what a dead driver left open. Holding the sweep's lock proves that no driver is alive."""
+    reason = "the driver died"
     for record in ledger.trials():
         if record.outcome is None:
-            ledger.finish(record.key, Outcome.INTERRUPTED, "the driver died")
+            last = record.evaluations[-1].evaluation if record.evaluations else None
+            if record.lost_seconds and last is not None and last.outcome is None:
+                ledger.record_discarded(record.key, record.lost_seconds, reason)
+            ledger.finish(record.key, Outcome.INTERRUPTED, reason)
     for confirmation in ledger.confirmations():
         if confirmation.outcome is None:
-            ledger.finish_confirmation(confirmation.key, Outcome.INTERRUPTED, "the driver died")
+            ledger.finish_confirmation(confirmation.key, Outcome.INTERRUPTED, reason)
     if ledger.sweep().state is SweepState.RUNNING:
         ledger.end(SweepState.INTERRUPTED)

@@ -119,6 +119,12 @@ class TrialRecord:
         return tuple(record for record in self.evaluations if record.evaluation.replicate == current)
 
     @property
+    def lost_seconds(self) -> float:
+        """Seconds of the replicate that has not ended yet, as reported since work was last on record as lost."""
+        since = max((work.time for work in self.discarded), default=0.0)
+        return _seconds([record for record in self.unfinished if record.time > since])
+
+    @property
     def useful_seconds(self) -> float:
         """Seconds of workers' time over all evaluations, less those that an interrupted trial trains again."""
         repeated = self.unfinished if self.outcome is Outcome.INTERRUPTED else ()

@@ -209,8 +209,10 @@ class Dispatcher:
             self.changed(key)
 
     def _lay_aside(self, reason: str) -> list[str]:
-        """Close the trials that an earlier process left open, and that have not been handed out since; their keys."""
-        left = [each.key for each in self.ledger.trials() if each.outcome is None and each.key not in self.running]
+        """Close the trials that an earlier process left open, and that have not been handed out since; their keys.
+        Those that `sync` has closed are among them where their work is not on record as lost."""
+        trials = [each for each in self.ledger.trials() if each.key not in self.running]
+        left = [each.key for each in trials if each.outcome is None or (not each.is_over and each.lost_seconds)]
         for key in left:
             self._end(key, Outcome.INTERRUPTED, reason)
         return left
@@ -287,15 +289,9 @@ class Dispatcher:
         self.running.discard(key)
         if outcome is Outcome.INTERRUPTED:
             known = self._attempts.get(key)
-            unreported += known.spent if known else _unfinished_seconds(self.ledger.trial(key))
+            unreported += known.spent if known else self.ledger.trial(key).lost_seconds
         if unreported > 0:
             self.ledger.record_discarded(key, unreported, reason)
         record = self.ledger.finish(key, outcome, reason, detail)
         if outcome is not Outcome.INTERRUPTED:
             self._consider(record.cell)
-
-
-def _unfinished_seconds(record: TrialRecord) -> float:
-    """Seconds of the replicate that is to be trained again, as reported to another process since work was last lost."""
-    since = max((each.time for each in record.discarded), default=0.0)
-    return sum(each.evaluation.seconds for each in record.unfinished if each.time > since)

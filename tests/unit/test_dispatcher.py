@@ -18,6 +18,7 @@ from sweep.records.sweep import DataRecord
 from sweep.records.trial import outcomes
 from sweep.scheduling.assignment import MAX_CRASHES, MAX_STALLS, Assignment
 from sweep.scheduling.dispatcher import Dispatcher
+from sweep.stored import _close
 from tests.sweeps.grid import evaluated, grid, spec
 from tests.sweeps.started_dispatcher import dispatcher
 from trainable.outcomes import Evaluation, Outcome
@@ -166,6 +167,27 @@ def test_what_a_driver_that_was_killed_had_been_told_of_is_lost_once(tmp_path: P
     assert (again.key, again.first) == (assignment.key, 1)
     each.record(again.key, timed(1, 1, 12.0))  # on record already: whether it came again, another driver cannot know
     assert lost_seconds(dispatcher(tmp_path, slots=1), assignment.key) == [10.0]
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["now", "by an earlier version"])
+def test_what_a_killed_driver_had_been_told_of_is_lost_once_where_it_was_synced_first(
+    tmp_path: Path, earlier: bool
+) -> None:
+    killed = dispatcher(tmp_path, slots=1)
+    (only,) = handed_out(killed, 1)
+    for replicate, evaluation in ((0, 1), (0, 2), (1, 1)):
+        killed.record(only.key, timed(replicate, evaluation, 10.0))
+    if earlier:  # which recorded the end alone
+        killed.ledger.finish(only.key, Outcome.INTERRUPTED, "the driver died")
+    else:
+        _close(killed.ledger)
+        assert lost_seconds(killed, only.key) == [10.0]
+    each = dispatcher(tmp_path, slots=1)
+    (again,) = handed_out(each, 1)
+    for point in (1, 2):
+        each.record(again.key, timed(1, point, 10.0))
+    assert lost_seconds(each, only.key) == [10.0]
+    assert dispatcher(tmp_path).meter._seconds == each.meter._seconds == 50.0
 
 
 def test_what_a_stop_interrupts_is_lost(tmp_path: Path) -> None:
@@ -472,7 +494,11 @@ def test_a_clock_that_is_set_back_hides_no_scores_from_a_rung(tmp_path: Path, mo
 def test_a_run_that_resumes_keeps_the_traceback_of_a_failure(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1)
     (only,) = handed_out(each, 1)
-    failure = {"outcome": Outcome.FAILED, "reason": "no such kernel", "detail": "Traceback: in train.py"}
+    failure: dict[str, Any] = {
+        "outcome": Outcome.FAILED,
+        "reason": "no such kernel",
+        "detail": "Traceback: in train.py",
+    }
     each.ledger.record(only.key, replace(evaluated(0, 1, 0.0), metrics={}, **failure))  # its driver died over it
     found = dispatcher(tmp_path).ledger.trial(only.key)
     assert (found.outcome, found.reason, found.detail) == tuple(failure.values())
