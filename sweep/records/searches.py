@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import groupby
 
 from sweep.records.trial import TrialRecord
 from trainable.outcomes import Outcome
@@ -20,9 +20,16 @@ def is_on_target(trials: Sequence[TrialRecord], target: float | None) -> bool:
 
 
 def is_given_up(trials: Sequence[TrialRecord], failures: int) -> bool:
-    """Whether the last `failures` trials of a cell that have ended all failed, so that more would fail too.
+    """Whether so many of a cell's trials have failed one after the other, in the order in which they ended, so that
+    more would fail too.
 
-    trials: in the order in which they were asked for.
+    It stays so whatever comes of those that ran beside them, since a run that resumes must decide as this one did.
     """
-    last = list(islice((each.outcome for each in reversed(trials) if each.is_over), failures))
-    return last == failures * [Outcome.FAILED]
+    if sum(each.outcome is Outcome.FAILED for each in trials) < failures:
+        return False
+    ended = sorted((each for each in trials if each.is_over), key=lambda each: each.ended or each.started)
+    return any(len(list(row)) >= failures for failed, row in groupby(ended, _failed) if failed)
+
+
+def _failed(trial: TrialRecord) -> bool:
+    return trial.outcome is Outcome.FAILED

@@ -293,6 +293,25 @@ def test_a_cell_whose_trials_keep_failing_is_given_up_and_the_others_continue(tm
     assert outcomes(more.ledger.trials()) == {"completed": 6, "failed": 2}
 
 
+def test_a_cell_that_is_given_up_stays_so_whatever_comes_of_trials_that_ran_beside(tmp_path: Path) -> None:
+    """The same command on a sweep that has ended does nothing."""
+    one_cell: dict[str, Any] = {
+        "compare": {"dataset": ["support"], "shots": [4], "loss": ["soft_triple"]},
+        "budget": {"failures": 2, "trials_per_cell": 8},
+    }
+    each = dispatcher(tmp_path, slots=3, **one_cell)
+    first, second, beside = handed_out(each, 3)
+    for one in (first, second):
+        each.record(one.key, replace(evaluated(0, 1, 0.0), metrics={}, outcome=Outcome.FAILED, reason="no such kernel"))
+    work(each, beside)
+    assert each.exhausted
+    assert each.next() is None
+    later = dispatcher(tmp_path, slots=3, **one_cell)
+    assert later.exhausted
+    assert later.next() is None
+    assert not dispatcher(tmp_path, slots=3, **{**one_cell, "budget": {"failures": 3}}).exhausted
+
+
 def test_a_cell_that_is_good_enough_is_searched_no_further(tmp_path: Path) -> None:
     each = dispatcher(tmp_path, slots=1, budget={"target_score": 0.001})
     drain(each)
