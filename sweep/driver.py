@@ -142,6 +142,7 @@ def _run(
                     tracker.start()
                 else:
                     trained = True
+                    directory.expect_winners()
                     wanted = (address, spec.resources, spec.budget.concurrency)
                     joined = ray.enter_context(cluster(*wanted, tracker.start, tune_run.load))
                     logger.info("joined Ray: %s", joined)
@@ -228,11 +229,11 @@ class _Conclusion:
         """
         if end is End.INTERRUPTED:
             return None, ()
-        report = self._report()
+        report, anew = self._report(), trained or self.directory.winners_due.exists()
         if end is not End.FINISHED:
             return report, ()
-        keep = training if self.spec.refit and (trained or not self.directory.kept()) else None
-        lacking = self._kept_and_explained(keep, anew=trained)
+        keep = training if self.spec.refit and (anew or not self.directory.kept()) else None
+        lacking = self._kept_and_explained(keep, anew=anew)
         if keep is not None:
             report = self._report()  # once more, with the way to what is kept
         return report, lacking
@@ -263,7 +264,10 @@ class _Conclusion:
             if self.spec.explain and stopped.is_set():
                 explain = f"`python -m sweep explain {shlex.quote(str(self.directory.path))}`"
                 return *lacking, f"the winners are not explained: the sweep was told to stop; {explain} does it"
-            return lacking + (self._explained(anew=anew) if self.spec.explain else ())
+            lacking += self._explained(anew=anew) if self.spec.explain else ()
+        if not stopped.is_set():
+            self.directory.winners_due.unlink(missing_ok=True)
+        return lacking
 
     def _explained(self, *, anew: bool) -> tuple[str, ...]:
         """Explain the best arms, unless they are already and nothing was trained, and hand the pages to MLflow; a

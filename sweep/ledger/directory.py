@@ -57,8 +57,16 @@ class SweepDirectory:
         return self.path / "classifiers"
 
     def kept(self) -> tuple[Path, ...]:
-        """The folders of the winners that are kept."""
-        return tuple(sorted(file.parent for file in self.classifiers.glob("*/classifier.json")))
+        """The folders of the winners that are kept. One that begins with a dot was being written when its process was
+        killed."""
+        folders = (file.parent for file in self.classifiers.glob("*/classifier.json"))
+        return tuple(sorted(folder for folder in folders if not folder.name.startswith(".")))
+
+    @property
+    def winners_due(self) -> Path:
+        """Is there from the beginning of a run that trains until its winners are kept and explained, as far as the spec
+        asks for it."""
+        return self.path / "winners-due"
 
     @property
     def explanations(self) -> Path:
@@ -97,6 +105,13 @@ class SweepDirectory:
         except OSError as error:
             raise self._unwritable(error) from error
 
+    def expect_winners(self) -> None:
+        """Note that winners may change. Raises FolderError if the disk does not take it."""
+        try:
+            self.winners_due.touch()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the sweep's lock. It dies with the process, so a stale lock cannot exist.
@@ -129,7 +144,7 @@ class SweepDirectory:
     def _check_own(self) -> None:
         """A link among the files, as a folder from elsewhere may have, would have some other file written, cut short or
         published."""
-        files = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.stop_request)
+        files = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.stop_request, self.winners_due)
         own = (*files, self.report, self.explanations, self.path / "driver.lock")
         links = [path for path in own if path.is_symlink()]
         if links:
