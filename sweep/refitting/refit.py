@@ -218,6 +218,8 @@ def write_folder(fill: Callable[[Path], None], out: Path) -> None:
     """Write the folder beside its place, then put it there as a whole: a reader finds the old one or the new one."""
     scratch, old = (out.with_name(f".{out.name}.{kind}") for kind in ("new", "old"))
     try:
+        if old.is_dir() and not out.exists():  # it was killed between the two names
+            old.rename(out)
         for left in (scratch, old):  # of a run that was killed
             shutil.rmtree(left, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sweep import driver
+from sweep.errors import FolderError
 from sweep.ledger.directory import SweepDirectory
-from sweep.refitting import here
+from sweep.refitting import here, write_folder
 from sweep.scheduling.ending import End
 from tests.sweeps.grid import spec
 
@@ -76,6 +77,33 @@ def test_those_of_an_earlier_verdict_are_replaced_after_a_killed_run(conclude: C
     assert conclude(trained=True) == [*WINNERS]
     assert conclude(trained=True, killed_after=0) == []
     assert conclude(trained=False) == [*WINNERS]
+
+
+def test_the_classifier_that_was_there_outlives_a_kill_and_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, rename = tmp_path / "model", Path.rename
+
+    def fill(scratch: Path) -> None:
+        scratch.mkdir()
+        (scratch / "weights").touch()
+
+    def fill_a_full_disk(scratch: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    def killed(path: Path, target: Path) -> None:
+        if target == out:
+            raise KeyboardInterrupt
+        rename(path, target)
+
+    write_folder(fill, out)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "rename", killed)
+        write_folder(fill, out)
+    assert not out.exists()
+    with pytest.raises(FolderError, match="No space left"):
+        write_folder(fill_a_full_disk, out)
+    assert [path.name for path in out.iterdir()] == ["weights"]
 
 
 def test_a_folder_that_was_being_written_is_no_kept_winner(directory: SweepDirectory) -> None:
