@@ -42,6 +42,11 @@ class SweepDirectory:
         return self.path / "spec.yaml"
 
     @property
+    def has_run(self) -> bool:
+        """Whether a sweep was run, imported or fetched there: a folder of somebody else may hold a `spec.yaml` too."""
+        return self._lock.exists() or self.journal.exists()
+
+    @property
     def log(self) -> Path:
         """What the driver logs."""
         return self.path / "sweep.log"
@@ -145,7 +150,7 @@ class SweepDirectory:
         """A link among the files, as a folder from elsewhere may have, would have some other file written, cut short or
         published."""
         files = (self.journal, self.spec, self.spec.with_suffix(".new"), self.log, self.stop_request, self.winners_due)
-        own = (*files, self.report, self.explanations, self.path / "driver.lock")
+        own = (*files, self.report, self.explanations, self._lock)
         links = [path for path in own if path.is_symlink()]
         if links:
             raise FolderError(
@@ -153,9 +158,13 @@ class SweepDirectory:
                 "file itself there, remove the link, or choose another place with --dir"
             )
 
+    @property
+    def _lock(self) -> Path:
+        return self.path / "driver.lock"
+
     def _lock_file(self) -> TextIO:
         try:
-            return (self.path / "driver.lock").open("a+")
+            return self._lock.open("a+")
         except OSError as error:
             raise self._unwritable(error) from error
 

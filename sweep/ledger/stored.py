@@ -66,10 +66,10 @@ def check_unchanged(spec: SweepSpec, ledger: Ledger, key: str) -> None:
 
 def find_stored(name: str, root: Path) -> tuple[SweepDirectory, SweepSpec]:
     """The folder and the resolved spec of a stored sweep. Raises StoredSweepError if there is none."""
-    for path in (Path(name), root / name):
-        directory = SweepDirectory(path)
-        if directory.spec.is_file():
-            return directory, _read_spec(directory)
+    places = (SweepDirectory(path) for path in (Path(name), root / name))
+    found = sorted((each for each in places if each.spec.is_file()), key=lambda each: not each.has_run)
+    if found:
+        return found[0], _read_spec(found[0])
     known = sorted(path.parent.name for path in root.glob("*/spec.yaml")) if root.is_dir() else []
     raise StoredSweepError(
         f"a sweep is found by its name or its folder; there is none at {name!r}; "

@@ -97,9 +97,10 @@ def test_the_classifier_that_was_there_outlives_a_kill_and_a_full_disk(
         rename(path, target)
 
     write_folder(fill, out)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", killed)
-        write_folder(fill, out)
+        with pytest.raises(KeyboardInterrupt):
+            write_folder(fill, out)
     assert not out.exists()
     with pytest.raises(FolderError, match="No space left"):
         write_folder(fill_a_full_disk, out)

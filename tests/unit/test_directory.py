@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sweep.errors import FolderError, LedgerError
 from sweep.ledger.directory import SweepDirectory
+from sweep.ledger.stored import find_stored
+from tests.sweeps.grid import spec
 
 
 @pytest.mark.slow
@@ -56,3 +59,22 @@ def test_a_command_names_a_sweep_by_its_folder_unless_it_lies_in_the_usual_one(
         assert SweepDirectory(usual).called == "mine"
     for other in (Path("runs/mine"), tmp_path / "elsewhere" / "sweeps" / "mine"):
         assert SweepDirectory(other).called == str(other)
+
+
+def test_a_folder_of_ones_own_is_not_taken_for_the_sweep_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`mine/spec.yaml`, with `name: mine`, is the natural place of a spec; `status mine` is about what was run of it."""
+    monkeypatch.chdir(tmp_path)
+    own, run = Path("mine"), SweepDirectory(Path("sweeps/mine"))
+    own.mkdir()
+    run.create()
+    for place in (own, run.path):
+        (place / "spec.yaml").write_text(yaml.safe_dump(spec(name="mine").resolved()))
+    assert find_stored("mine", Path("sweeps"))[0].path == own, "neither was run, as far as one sees"
+    with run.locked():
+        pass
+    assert find_stored("mine", Path("sweeps"))[0].path == run.path
+    with SweepDirectory(own).locked():
+        pass
+    assert find_stored("mine", Path("sweeps"))[0].path == own, "a folder that is named comes first"
