@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from sweep.cli.interrupts import INTERRUPTED, interruptible
-from sweep.cli.parser import command_parser
+from sweep.cli.parser import parsed
 from sweep.display.lossy_output import LossyOutput
 from sweep.errors import SpecError, SweepError, SweepFailedError
 from trainable.errors import TrainableError
@@ -24,7 +24,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Returns 0, 1 if the sweep failed, 2 for a mistake in what was given, 130 after Ctrl-C."""
-    options = command_parser().parse_args(arguments)  # before anything is imported that takes time
+    options = parsed(arguments)  # before anything is imported that takes time
     from sweep.display.console import CommandConsole
     from trainable.plugins import check_plugins
 
@@ -160,7 +160,7 @@ def _explain(options: argparse.Namespace, console: Console) -> int:
             out=Path(options.out) if options.out else None,
             texts=Path(options.texts) if options.texts else None,
             unlabelled=Path(options.unlabelled) if options.unlabelled else None,
-            most=options.next,
+            most=options.next or 20,
             draws=options.draws,
             told=told,
         )

@@ -3,15 +3,42 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import TypeAlias
 
 from sweep.spec.presets import PRESETS
 
-__all__ = ["command_parser"]
+__all__ = ["command_parser", "parsed"]
 
 _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+_SWEEPS = "sweeps"
+_ON_HEAD = ("run", "plan", "status", "stop", "refit")  # what finds or puts sweeps on the head of a cluster
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What was typed. Ends the process with code 2, as for all misuse, for an option that would count for nothing."""
+    parser = command_parser()
+    options = parser.parse_args(arguments)
+    if said := _without_effect(options):
+        parser.error(said)
+    return options
+
+
+def _without_effect(options: argparse.Namespace) -> str:
+    """What is said of an option beside another one that it has no effect with; empty where there is none."""
+    if getattr(options, "cluster", None):
+        if options.command in _ON_HEAD and options.dir != _SWEEPS:
+            return (
+                "argument --dir: not allowed with argument --cluster: sweeps of a cluster lie in ~/sweeps of its head"
+            )
+        if options.command == "report" and options.mlflow:
+            return "argument --mlflow: not allowed with argument --cluster: its head makes the report of the ledger"
+    if options.command == "explain" and options.next is not None and not options.unlabelled:
+        return "argument --next: not allowed without argument --unlabelled, of whose texts it is the number"
+    return ""
 
 
 def command_parser() -> argparse.ArgumentParser:
@@ -42,12 +69,12 @@ def _add_run_and_plan(commands: _Commands) -> None:
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a field of the spec"
         )
-    plan.add_argument("--dir", default="sweeps", help="the folder of the sweeps of a warm start (default: ./sweeps)")
+    plan.add_argument("--dir", default=_SWEEPS, help="the folder of the sweeps of a warm start (default: ./sweeps)")
     plan.add_argument("--cluster", metavar="FILE", help="plan for the machines of this cluster's file")
     where = run.add_mutually_exclusive_group()
     where.add_argument("--cluster", metavar="FILE", help="run it on the cluster that `ray up FILE` has started")
     where.add_argument("--address", help="the Ray cluster to join (default: RAY_ADDRESS, else Ray on this machine)")
-    run.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+    run.add_argument("--dir", default=_SWEEPS, help="the folder that holds the sweeps (default: ./sweeps)")
     for name in ("--called", "--via"):  # what was typed, and the cluster's file, on the machine of who began it
         run.add_argument(name, default="", help=argparse.SUPPRESS)
     pace = plan.add_mutually_exclusive_group()
@@ -84,7 +111,7 @@ def _add_stored(commands: _Commands) -> None:
     report.add_argument("--mlflow", action="store_true", help="make it from the MLflow store alone, without the ledger")
     report.add_argument("--out", metavar="DIR", help="the folder to write (default: `report` in the sweep's folder)")
     ui = commands.add_parser("ui", help="browse the runs in MLflow")
-    ui.add_argument("--port", type=int, help="the port of this machine's loopback (default: 5000; on a cluster: any)")
+    ui.add_argument("--port", type=_port, help="the port of this machine's loopback (default: 5000; on a cluster: any)")
     sync = commands.add_parser("sync", help="push to MLflow what is missing there")
     fetch = commands.add_parser("fetch", help="bring a sweep from a cluster to this machine, its runs included")
     fetch.add_argument("--cluster", metavar="FILE", required=True, help="the cluster's file")
@@ -99,7 +126,7 @@ def _add_stored(commands: _Commands) -> None:
     for command in (export, into):
         command.add_argument("file", metavar="FILE", help="the JSON file")
     for command in (status, stop, report, refit, explain, check, sync, fetch, export, into):
-        command.add_argument("--dir", default="sweeps", help="the folder that holds the sweeps (default: ./sweeps)")
+        command.add_argument("--dir", default=_SWEEPS, help="the folder that holds the sweeps (default: ./sweeps)")
 
 
 def _add_refit(commands: _Commands) -> argparse.ArgumentParser:
@@ -131,9 +158,7 @@ def _add_explain(commands: _Commands) -> argparse.ArgumentParser:
     explain.add_argument("--out", metavar="DIR", help="the folder to write (default: in the sweep's folder)")
     explain.add_argument("--texts", metavar="FILE", help="explain what it says of these texts too: csv, json, parquet")
     explain.add_argument("--unlabelled", metavar="FILE", help="name the texts of a file that are worth a label")
-    explain.add_argument(
-        "--next", type=_whole_from(1), default=20, metavar="N", help="how many of these to name (default: 20)"
-    )
+    explain.add_argument("--next", type=_whole_from(1), metavar="N", help="how many of these to name (default: 20)")
     explain.add_argument(
         "--draws",
         type=_whole_from(0),
@@ -183,6 +208,12 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return nan
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 65535; received {text}")
+    return int(text)
 
 
 def _shots(text: str) -> object:

@@ -70,11 +70,10 @@ def _check_free(port: int) -> None:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server: what was closed is free
             probe.bind(("127.0.0.1", port))
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+    except OSError as error:
         raise TrackingError(
-            f"MLflow's pages need a free port; 127.0.0.1:{port} is not ({reason}); give another one with --port, or "
-            "open the pages that are served there already"
+            f"MLflow's pages need a free port; 127.0.0.1:{port} is not ({error.strerror}); give another one with "
+            "--port, or open the pages that are served there already"
         ) from error
 
 

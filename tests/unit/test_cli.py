@@ -82,6 +82,7 @@ def test_help_and_misuse_answer_before_anything_large_is_imported(command: list[
         (["predict", "model", "file.csv", "--abstain-below"], "must be from 0 to 1"),
         (["check", "new", "--against", "old", "--margin"], "must be from 0 to 100"),
         (["explain", "mine", "--draws"], "must be a whole number from 0"),
+        (["ui", "--port"], "must be a whole number from 1 to 65535"),
         (["refit", "mine", "--out", "model", "--shots"], "must be a whole number from 1 on, `at most N` or `all`"),
     ],
     ids=lambda words: words[-1] if isinstance(words, list) else None,
@@ -94,6 +95,26 @@ def test_an_option_that_takes_a_number_says_which(
         main([*command, wrong])
     assert ended.value.code == 2
     assert f"{rule}; received {wrong}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "rule"),
+    [
+        ("run mine.yaml --cluster gpu.yaml --dir elsewhere", "--dir: not allowed with argument --cluster"),
+        ("status mine --cluster gpu.yaml --dir elsewhere", "--dir: not allowed with argument --cluster"),
+        ("refit mine --out model --cluster gpu.yaml --dir elsewhere", "--dir: not allowed with argument --cluster"),
+        ("report mine --cluster gpu.yaml --mlflow", "--mlflow: not allowed with argument --cluster"),
+        ("explain mine --next 5", "--next: not allowed without argument --unlabelled"),
+        ("ui --port 0", "--port: must be a whole number from 1"),
+    ],
+)
+def test_an_option_that_would_count_for_nothing_is_refused(
+    command: str, rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(command.split())
+    assert ended.value.code == 2
+    assert f"argument {rule}" in capsys.readouterr().err
 
 
 def test_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:

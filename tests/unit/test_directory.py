@@ -64,7 +64,7 @@ def test_a_command_names_a_sweep_by_its_folder_unless_it_lies_in_the_usual_one(
 def test_a_folder_of_ones_own_is_not_taken_for_the_sweep_of_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`mine/spec.yaml`, with `name: mine`, is the natural place of a spec; `status mine` is about what was run of it."""
+    """`mine/spec.yaml`, with `name: mine`, is a natural place of a spec; `status mine` is of what was run of it."""
     monkeypatch.chdir(tmp_path)
     own, run = Path("mine"), SweepDirectory(Path("sweeps/mine"))
     own.mkdir()
