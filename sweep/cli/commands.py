@@ -138,7 +138,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
     from sweep.refitting import answer
 
     file = Path(options.file)
-    out = Path(options.out) if options.out else file.with_name(f"{file.stem}.answers.csv")
+    out = Path(options.out) if options.out else file.parent / f"{file.stem}.answers.csv"
     columns = {"text": options.text, "pair": options.pair, "id_column": options.id}
     said = answer(Path(options.folder), file, out, **columns, abstain_below=options.abstain_below)
     console.print(said, soft_wrap=True)

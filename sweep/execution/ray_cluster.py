@@ -123,8 +123,8 @@ def _join(place: str | None) -> None:
             else:
                 _init(address=place)
     except Exception as error:  # Ray raises plain ones, of any kind
-        where = f"the Ray cluster at {place!r} must answer" if place else "Ray must start on this machine"
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        where = f"the Ray cluster at {redacted(place)!r} must answer" if place else "Ray must start on this machine"
+        first = (redacted(str(error)).strip().splitlines() or [type(error).__name__])[0]
         reached = (
             "check that `ray status` works here; a cluster with a token wants RAY_AUTH_MODE=token in this environment"
         )
@@ -197,15 +197,15 @@ def _check_address(place: str) -> None:
     if place.startswith("ray://") or not host or not port.isdigit():
         raise ClusterError(
             f"a Ray address must be HOST:PORT of the head node (its port is 6379 unless told otherwise), or `auto`; "
-            f"received {place!r}; "
+            f"received {redacted(place)!r}; "
             "to reach a cluster from outside, submit the sweep as a job on its head node"
         )
     try:
         socket.create_connection((host, int(port)), timeout=5).close()
     except (OSError, OverflowError) as error:
         raise ClusterError(
-            f"the Ray cluster at {place!r} must answer; received: {error}; check the address and that `ray status` "
-            f"works there"
+            f"the Ray cluster at {redacted(place)!r} must answer; received: {error}; check the address and that "
+            "`ray status` works there"
         ) from error
 
 

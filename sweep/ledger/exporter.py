@@ -18,6 +18,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial
 from pydantic import ValidationError
 
+from sweep.addresses import redacted
 from sweep.errors import FolderError, LedgerError
 from sweep.ledger.export_format import FORMAT, ExportedSweep, belongs, first_line
 from sweep.ledger.storage import open_storage
@@ -78,7 +79,7 @@ def _transaction(url: str) -> Iterator[BaseStorage]:
             yield storage
     except (SQLAlchemyError, StorageInternalError) as error:
         raise LedgerError(
-            f"the database of the ledger must answer until all of it is read; {url} did not "
+            f"the database of the ledger must answer until all of it is read; {redacted(url)} did not "
             f"({first_line(_origin(error))}); run the same command again"
         ) from error
 

@@ -127,7 +127,8 @@ def _check_address(uri: str) -> None:
     if dialect in ("", "file") and uri != "databricks" and not _file_stores_allowed():
         raise TrackingError(
             "the MLflow store must be a server or a database, since MLflow no longer writes to folders; received "
-            f"{uri!r}; use {DEFAULT_URI} or http://HOST:PORT (`mlflow migrate-filestore` takes old runs along)"
+            f"{redacted(uri)!r}; use {DEFAULT_URI} or http://HOST:PORT (`mlflow migrate-filestore` takes old runs "
+            "along)"
         )
     if dialect in ("http", "https") and not re.match(r"https?://[^/\s]+", uri):
         raise TrackingError(f"the address of an MLflow server must be http://HOST:PORT; received {redacted(uri)!r}")

@@ -145,6 +145,12 @@ def test_an_unknown_sweep_is_refused_with_those_that_there_are(
     assert "holds other" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("file", [".", "/"])
+def test_a_folder_in_place_of_the_texts_is_refused(file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "model", file]) == 2
+    assert "a classifier is a folder that `python -m sweep refit` wrote; model is none" in capsys.readouterr().err
+
+
 def test_a_deleted_folder_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,13 @@ def test_an_address_of_another_form_is_refused(address: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("address", ["ray://ann:s3cret@127.0.0.1:10001", "redis://ann:s3cret@127.0.0.1:9"])
+def test_an_address_is_told_without_its_password(address: str) -> None:
+    with pytest.raises(ClusterError, match=r"://\*\*\*@127.0.0.1") as caught, cluster(address, Resources(), None):
+        pass
+    assert "s3cret" not in str(caught.value)
+
+
 def test_an_address_where_nobody_listens_is_refused_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
