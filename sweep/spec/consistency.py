@@ -49,6 +49,7 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
         *_excluded(spec),
         *_baseline(spec, every),
         *_looks(spec),
+        *_unconfirmed(spec),
         *_without_losses(spec),
         *_invalid_trials(spec, every),
     ]
@@ -87,6 +88,15 @@ def _looks(spec: SweepSpec) -> Iterator[Mistake]:
             received=f"{looks[-1]} of {draws} draws",
             remedy=f"raise `confirm.draws` to {looks[-1]}, or look earlier",
         )
+
+
+def _unconfirmed(spec: SweepSpec) -> Iterator[Mistake]:
+    """Without a confirmation no arm is a winner, so that hours later nothing would be kept or explained, in silence."""
+    for name in ("refit", "explain") if not spec.confirm.draws else ():
+        if getattr(spec, name):
+            rule = "takes winners, of which there are none without a confirmation (`confirm.draws: 0`)"
+            remedy = f"raise `confirm.draws`, or leave `{name}` out"
+            yield Mistake(place=(name,), rule=rule, received="true", remedy=remedy)
 
 
 def _keys(every: Sequence[Cell]) -> Iterator[Mistake]:

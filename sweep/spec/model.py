@@ -145,14 +145,17 @@ class SweepSpec(BaseModel):
     def recorded(cls, data: Any) -> SweepSpec:
         """The spec of a sweep that has begun, as its folder and its ledger hold it.
 
-        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as, and held out one test
-        part for all draws.
+        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as, held out one test part
+        for all draws, and took `refit` and `explain` without a confirmation, where they did nothing.
 
         Raises pydantic.ValidationError for anything but a resolved spec.
         """
         resources = data.get("resources") if isinstance(data, Mapping) else None
         if isinstance(resources, Mapping) and isinstance(gpu := resources.get("gpu"), int | float) and gpu > 1:
             data = {**data, "resources": {**resources, "gpu": 1.0}}
+        confirm = data.get("confirm") if isinstance(data, Mapping) else None
+        if isinstance(confirm, Mapping) and confirm.get("draws") == 0:
+            data = {**data, "refit": False, "explain": False}
         datasets = data.get("datasets") if isinstance(data, Mapping) else None
         if isinstance(datasets, Mapping) and all(isinstance(entry, Mapping) for entry in datasets.values()):
             earlier = {name: DatasetConfig.model_fields[name].default for name in NEW_READING}

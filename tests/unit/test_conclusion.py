@@ -50,7 +50,7 @@ def conclude(directory: SweepDirectory, monkeypatch: pytest.MonkeyPatch) -> Conc
         display: Any = SimpleNamespace(told=lambda said: None)
         if trained:
             directory.expect_winners()
-        conclusion = driver._Conclusion(spec(refit=True), unused, directory, unused, display)
+        conclusion = driver._Conclusion(spec(refit=True, confirm={"draws": 2}), unused, directory, unused, display)
         try:
             conclusion.drawn(End.FINISHED, here, trained=trained)
         except KeyboardInterrupt:

@@ -102,6 +102,16 @@ def test_a_valid_spec_is_read_and_its_resolved_form_is_the_same_spec(name: str) 
         cell.default_config()
 
 
+@pytest.mark.parametrize("field", ["refit", "explain"])
+def test_winners_are_asked_for_with_a_confirmation_alone_but_recorded_sweeps_without_are_read(field: str) -> None:
+    """Such a sweep ended without a word of the classifier that was asked for."""
+    assert getattr(loaded(GOOD, f"{field}=true"), field)
+    with pytest.raises(SpecError, match=rf"{field}: takes winners, .*none without a .*; raise `confirm.draws`, or"):
+        loaded(GOOD, f"{field}=true", "confirm.draws=0")
+    without = loaded(GOOD, "confirm.draws=0")
+    assert SweepSpec.recorded(without.resolved() | {field: True}) == without
+
+
 @pytest.mark.parametrize("gpus", [2, 1.5, 1024])
 def test_gpus_that_a_trial_would_not_use_are_refused_but_recorded_sweeps_that_have_them_are_read(gpus: float) -> None:
     with pytest.raises(SpecError, match=r"resources\.gpu: a trial trains on one GPU, and more would stand idle"):
