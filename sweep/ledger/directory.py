@@ -43,8 +43,9 @@ class SweepDirectory:
 
     @property
     def has_run(self) -> bool:
-        """Whether a sweep was run, imported or fetched there: a folder of somebody else may hold a `spec.yaml` too."""
-        return self._lock.exists() or self.journal.exists()
+        """Whether a sweep was run, imported or fetched there: a folder of somebody else may hold a `spec.yaml` too, and
+        an empty lock, once a driver was looked for."""
+        return self.journal.exists() or (self._lock.is_file() and self._lock.stat().st_size > 0)
 
     @property
     def log(self) -> Path:

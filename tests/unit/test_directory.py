@@ -72,6 +72,7 @@ def test_a_folder_of_ones_own_is_not_taken_for_the_sweep_of_its_name(
     for place in (own, run.path):
         (place / "spec.yaml").write_text(yaml.safe_dump(spec(name="mine").resolved()))
     assert find_stored("mine", Path("sweeps"))[0].path == own, "neither was run, as far as one sees"
+    assert SweepDirectory(own).driver() is None, "looked for, as by `stop`"
     with run.locked():
         pass
     assert find_stored("mine", Path("sweeps"))[0].path == run.path
