@@ -76,7 +76,7 @@ class TrialLedger:
         data: list[str] = []
         for cell in (cell for cell in cells if cell.key in recorded):
             attrs, now = self._load(cell.key).user_attrs, inputs.get(cell.key)
-            known = "inputs" in attrs and now is not None
+            known = {"protocol", "inputs"} <= attrs.keys() and now is not None
             if "protocol" in attrs:
                 found = changes(attrs["protocol"], _json(protocol_fingerprint(cell)), movable=known)
                 protocols += [f"cell {cell.key}: {change}" for change in found]
@@ -108,12 +108,12 @@ class TrialLedger:
         for cell in cells:
             study = self._load(cell.key) if cell.key in recorded else self._create(cell.key)
             attrs = study.user_attrs
-            if "protocol" not in attrs:
-                if first.get(cell.key):
-                    study.set_user_attr("first", [asdict(each) for each in first[cell.key]])
-                study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
-            if "inputs" not in attrs and cell.key in inputs:
+            if "protocol" not in attrs and first.get(cell.key):
+                study.set_user_attr("first", [asdict(each) for each in first[cell.key]])
+            if not {"protocol", "inputs"} <= attrs.keys() and cell.key in inputs:
                 study.set_user_attr("inputs", _json(inputs[cell.key]))
+            if "protocol" not in attrs:  # last: with it the cell has begun
+                study.set_user_attr("protocol", _json(protocol_fingerprint(cell)))
             self._begun[cell.key] = cell
             self._read_cell(cell.key)
 
@@ -123,14 +123,13 @@ class TrialLedger:
         return any("protocol" in attrs and "inputs" not in attrs for attrs in attributes)
 
     def new_cells(self, cells: Sequence[Cell]) -> list[Cell]:
-        """The cells that the storage does not hold yet."""
-        recorded = set(self._recorded_cells())
-        return [cell for cell in cells if cell.key not in recorded]
+        """The cells that have not begun, of which a process that died may have left a study."""
+        begun = {study.study_name for study in self._storage.get_all_studies() if "protocol" in study.user_attrs}
+        return [cell for cell in cells if self._prefix + cell.key not in begun]
 
     def inputs(self, key: str) -> Digests:
         """What the inputs of a cell consist of; nothing where no digests were taken, or without such a cell."""
-        known = key in self._recorded_cells()
-        return self._load(key).user_attrs.get("inputs", {}) if known else {}
+        return self._load(key).user_attrs.get("inputs", {}) if key in self._recorded_cells() else {}
 
     def read(self) -> None:
         """Take in all that the storage holds."""
@@ -246,10 +245,9 @@ class TrialLedger:
         study = self._studies[key] = self._load(key)
         attrs = study.user_attrs
         self._first[key] = tuple(FirstTrial(**each) for each in attrs.get("first", ()))
-        runs = {name: value for name, value in attrs.items() if name.startswith("run/")}
         for trial in study.get_trials(deepcopy=False):
             record = self._complete(key, trial)
-            self._records[record.key] = replace(record, run_id=runs.get(f"run/{record.number}"))
+            self._records[record.key] = replace(record, run_id=attrs.get(f"run/{record.number}"))
 
     def _complete(self, cell: str, trial: FrozenTrial) -> TrialRecord:
         """Take in a recorded trial, and write what a dying process may have left out of it."""

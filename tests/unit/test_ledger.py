@@ -16,6 +16,7 @@ from sweep.ledger.storage import open_storage
 from sweep.records.confirmation import Role
 from sweep.records.sweep import DRAWS_BEFORE, SweepState
 from sweep.records.trial import TrialRecord
+from sweep.search.warm_start import FirstTrial
 from sweep.spec.cells import Cell, cells
 from sweep.spec.model import SweepSpec
 from tests.sweeps.grid import evaluated, grid, spec
@@ -249,6 +250,28 @@ def test_confirmations_have_the_same_numbers_wherever_the_process_died(tmp_path:
             ledger.begin_confirmation(trial, role, trial.config)
         assert [each.key for each in ledger.confirmations()] == keys
         assert [each.key for each in opened(path)[0].confirmations()] == keys
+
+
+def test_a_cell_begins_as_a_whole_wherever_the_process_died(journal: Path) -> None:
+    """What other sweeps suggest, and the digests of the data: both are on record with the cell, or the cell is new."""
+    inputs = {cell.key: {"dataset support": {"rows": "72"}} for cell in grid()}
+
+    def begin() -> Ledger:
+        ledger = Ledger(open_storage(journal, write=True), "small")
+        assert not ledger.without_digests()
+        new = {cell.key: [FirstTrial({**cell.default_params(), "encoder_lr": 3e-5}, "other/x#1")] for cell in grid()}
+        first = {cell.key: new[cell.key] for cell in ledger.new_cells(grid())}
+        ledger.begin(spec().resolved(), grid(), {}, None, inputs, first)
+        return ledger
+
+    begin()
+    written = journal.read_bytes().splitlines(keepends=True)
+    for whole in range(len(written) + 1):
+        journal.write_bytes(b"".join(written[:whole]))
+        ledger = begin()
+        for cell in grid():
+            assert ledger.inputs(cell.key) == inputs[cell.key], whole
+            assert [asked(ledger, cell).origin for _ in range(2)] == ["", "other/x#1"], whole
 
 
 def test_more_draws_after_a_verdict_are_on_record_wherever_the_process_died(journal: Path) -> None:
