@@ -191,9 +191,14 @@ def _take(file: TextIO, timeout: float) -> bool:
 
 
 def _owner(file: TextIO) -> str:
-    file.seek(0)
+    """Who holds the lock, in words. A driver that has just taken it writes its name in the next moment."""
+    deadline, text = time.monotonic() + 0.5, ""
+    while not text and time.monotonic() < deadline:
+        file.seek(0)
+        text = file.read()
+        time.sleep(0 if text else 0.01)
     try:
-        owner = json.loads(file.read())
+        owner = json.loads(text)
         return f"process {owner['pid']} on {owner['host']}"
     except (ValueError, KeyError, TypeError):
         return "another process"

@@ -39,6 +39,22 @@ def test_a_gentle_request_drains_and_is_taken_away(tmp_path: Path) -> None:
     assert not directory.stop_request.exists()
 
 
+def test_a_driver_that_has_just_begun_is_asked_too(tmp_path: Path) -> None:
+    """It holds the lock before its name is in it; who asks must not take the name for another driver's, and leave."""
+    directory, drained = SweepDirectory(tmp_path), threading.Event()
+    with directory.locked():
+        name = (tmp_path / "driver.lock").read_text()
+        (tmp_path / "driver.lock").write_text("")
+        asking = threading.Thread(target=request_stop, args=(directory, Stop.GENTLY), kwargs={"told": str})
+        asking.start()
+        asking.join(timeout=0.1)
+        (tmp_path / "driver.lock").write_text(name)
+        with obeying(directory, drain=drained.set, stop=never):
+            assert drained.wait(timeout=10)
+    asking.join(timeout=10)
+    assert not asking.is_alive()
+
+
 def test_an_urgent_request_stops_without_a_signal(tmp_path: Path) -> None:
     directory, stopped = SweepDirectory(tmp_path), threading.Event()
     with asked(directory, Stop.NOW) as told, obeying(directory, drain=never, stop=stopped.set):
