@@ -84,17 +84,20 @@ class Confirmer:
         self._record(key, evaluation)
         return key
 
-    def worker_lost(self, assignment: str, reason: str, detail: str, *, stalled: bool, seconds: float) -> str:
+    def worker_lost(
+        self, assignment: str, reason: str, detail: str, *, stalled: bool, seconds: float
+    ) -> tuple[str, Evaluation | None]:
         """The replicate's worker died, and with it so many seconds of its work; it is handed out again, unless that has
-        happened too often."""
+        happened too often. The key of its record, and what was recorded of a replicate that is given up."""
         key, replicate = self._running.pop(assignment)
         self.ledger.record_discarded(key, seconds, reason)
         times = self.ledger.count_crash(key, str(replicate), stalled=stalled)
         if times < (MAX_STALLS if stalled else MAX_CRASHES):
             self._queue.insert(0, (key, replicate))
-        else:
-            self._record(key, _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason))
-        return key
+            return key, None
+        given_up = _given_up(replicate, f"{reason} ({times} times in a row)", detail or reason)
+        self._record(key, given_up)
+        return key, given_up
 
     def withdraw(self, assignment: str) -> None:
         """Take back a replicate that no worker has begun."""

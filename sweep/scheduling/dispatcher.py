@@ -173,7 +173,10 @@ class Dispatcher:
         self.meter.lose(seconds)
         if self.confirmer.owns(key):
             self.running.discard(key)
-            self.changed(self.confirmer.worker_lost(key, reason, detail, stalled=stalled, seconds=seconds))
+            lost, ended = self.confirmer.worker_lost(key, reason, detail, stalled=stalled, seconds=seconds)
+            if ended is not None:
+                self.meter.count(ended, last=ended.point)
+            self.changed(lost)
             return
         times = self.ledger.count_crash(key, stalled=stalled)
         if times >= (MAX_STALLS if stalled else MAX_CRASHES):

@@ -363,6 +363,19 @@ FROZEN: dict[str, Any] = {
 }
 
 
+def test_a_replicate_that_is_given_up_counts_for_this_run_as_for_the_next(tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "compare": {"dataset": ["support"], "shots": [4], "loss": ["soft_triple"]},
+        "budget": {"trials_per_cell": 1},
+        "confirm": {"draws": 2, "reseeded": 0},
+    }
+    each = dispatcher(tmp_path, slots=1, **changes)
+    work(each, handed_out(each, 1)[0])
+    for _ in range(MAX_CRASHES):
+        each.worker_lost(handed_out(each, 1)[0].key, "node died", running=1.0)
+    assert each.meter._replicates == dispatcher(tmp_path, slots=1, **changes).meter._replicates == 3
+
+
 def test_a_recipe_without_steps_has_one_evaluation_for_each_replicate(tmp_path: Path) -> None:
     """Whatever `protocol.evaluations` says, which is of the recipes that have steps."""
     each = dispatcher(tmp_path, slots=1, budget={"total_replicates": 4, "gpu_hours": 1.0}, **FROZEN)
