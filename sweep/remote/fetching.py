@@ -75,6 +75,8 @@ def _bring(head: Head, sweep: str, directory: SweepDirectory, cluster: str) -> N
             shutil.copytree(directory.classifiers, fetched.classifiers, copy_function=os.link)
         head.fetch(f"~/sweeps/{sweep}", fetched.path)
         _check_kept(directory, fetched, cluster)
+        if not fetched.winners_due.exists():  # the head has kept them since it was fetched before
+            directory.winners_due.unlink(missing_ok=True)
         (directory.path / _ORIGIN).write_text(cluster, encoding="utf-8")
         for path in sorted(fetched.path.rglob("*")):
             place = directory.path / path.relative_to(fetched.path)

@@ -102,6 +102,16 @@ def test_a_sweep_comes_home_and_again_when_it_has_more(home: Home) -> None:
     assert [path.name for path in home.here.iterdir()] == ["small"]
 
 
+def test_winners_that_the_head_has_kept_are_not_due_here(home: Home) -> None:
+    there, here = (SweepDirectory(root / "small") for root in (home.there, home.here))
+    there.expect_winners()
+    home.fetch()
+    assert here.winners_due.exists(), "as it was fetched while it ran"
+    there.winners_due.unlink()
+    home.fetch()
+    assert not here.winners_due.exists()
+
+
 @pytest.mark.lengthy
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_what_was_trained_here_since_is_not_replaced(home: Home, confirmed: bool) -> None:
