@@ -12,8 +12,16 @@ import torch
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+from transformers import (
+    AutoModelForSequenceClassification,
+    DebertaConfig,
+    DebertaV2Config,
+    MPNetConfig,
+    OPTConfig,
+    PretrainedConfig,
+)
 
-from tests.sweeps.tiny_encoders import write_architecture
+from tests.sweeps.tiny_encoders import SIZES, write_architecture
 from trainable import fine_tuning
 from trainable.batching import Batch, training_batches
 from trainable.config import DatasetConfig, TrialConfig
@@ -97,6 +105,37 @@ def test_what_runs_after_the_layers_is_as_deep_wherever_it_is_declared(tmp_path:
     for kind, last in (("nomic_bert", "pooler.dense.weight"), ("opt", "decoder.final_layer_norm.weight")):
         model = load_encoder(str(write_architecture(tmp_path / kind, kind)), None, 2).model
         assert depths(model)[f"{model.base_model_prefix}.{last}"] == layer_count(model) + 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        MPNetConfig(**SIZES, vocab_size=50, max_position_embeddings=40),
+        DebertaConfig(**SIZES, vocab_size=50, relative_attention=True, pos_att_type=["c2p", "p2c"]),
+        DebertaV2Config(
+            **SIZES,
+            vocab_size=50,
+            relative_attention=True,
+            pos_att_type=["c2p", "p2c"],
+            position_buckets=8,
+            norm_rel_ebd="layer_norm",
+            conv_kernel_size=3,
+        ),
+        OPTConfig(**SIZES, vocab_size=50, ffn_dim=64, word_embed_proj_dim=16, max_position_embeddings=40),
+    ],
+    ids=lambda kind: str(kind.model_type),
+)
+def test_what_the_layers_read_is_as_deep_as_the_token_embeddings(kind: PretrainedConfig) -> None:
+    """New layers would otherwise draw it anew and spoil those that are kept, and frozen layers would change by it."""
+    model = AutoModelForSequenceClassification.from_config(kind).eval()
+    first_layer = model.base_model(torch.arange(3, 15)[None], output_hidden_states=True).hidden_states[1]
+    weights = dict(model.base_model.named_parameters())
+    gradients = torch.autograd.grad(first_layer.pow(3).sum(), list(weights.values()), allow_unused=True)
+    depth_of, layers = depths(model), layer_count(model)
+    for (name, _), gradient in zip(weights.items(), gradients, strict=True):
+        if not any(part.isdigit() for part in name.split(".")):
+            wanted = layers + 1 if gradient is None else 0
+            assert depth_of[f"{model.base_model_prefix}.{name}"] == wanted, name
 
 
 def test_shared_layers_have_no_depth(tmp_path: Path, toy_csv: Path, config: TrialConfig) -> None:

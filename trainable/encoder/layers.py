@@ -15,22 +15,29 @@ __all__ = ["check_layer_count", "check_layers", "depths", "layer_count", "new_we
 
 _LAST = ("pooler", "final_layer_norm", "project_out")
 """What runs after the last layer in all architectures, also where it is declared before the first one."""
+_FIRST = ("project_in", "relative_attention_bias", "rel_embeddings")
+"""What the first layer reads in all architectures, and in some every layer, also where it is declared after them."""
+_FIRST_OF = {"deberta-v2": ("encoder.LayerNorm", "encoder.conv")}
+"""The same of single kinds, by their `model_type`: what scales relative positions, and runs beside the first layer."""
 
 
 def depths(model: PreTrainedModel) -> Mapping[str, int]:
-    """Return the depth of each parameter of the body by name: 0 for what comes before the first layer, i for layer i of
-    L, and L + 1 for what comes after the last one.
+    """Return the depth of each parameter of the body by name: 0 for what comes before the first layer or is read by all
+    of them, as relative positions are, i for layer i of L, and L + 1 for what comes after the last one.
 
     Raises ConfigError for an encoder without a list of layers, as ALBERT, whose layers share their weights.
     """
     prefixes, count = _layers(model)
-    depth, depth_of = 0, {}
+    first = (*_FIRST, *_FIRST_OF.get(model.config.model_type, ()))
+    behind, depth_of = False, {}  # behind: whether the layers have been declared
     for name, _ in model.base_model.named_parameters():
         prefix = next((each for each in prefixes if name.startswith(each)), None)
         if prefix is not None:
-            depth = int(name.removeprefix(prefix).split(".")[0]) + 1
+            behind, depth = True, int(name.removeprefix(prefix).split(".")[0]) + 1
+        elif any(each in name for each in first):
+            depth = 0
         else:
-            depth = count + 1 if depth or any(each in name for each in _LAST) else 0
+            depth = count + 1 if behind or any(each in name for each in _LAST) else 0
         depth_of[f"{model.base_model_prefix}.{name}"] = depth
     return depth_of
 
