@@ -205,8 +205,9 @@ def circle(fields: Any, x: Sequence[Tensor], y: Sequence[int], _proxies: Proxies
         for s in (cosine(x[i], x[j]) for j in other(y, i)):
             weight = hinge(s + fields.m).detach()
             pushes = pushes + (fields.gamma * weight * (s - fields.m)).exp()
-        losses.append((1 + pulls * pushes).log())
-    return mean(positive(losses))
+        if same(y, i) and other(y, i):
+            losses.append((1 + pulls * pushes).log())
+    return mean(losses)
 
 
 def contrastive(fields: Any, x: Sequence[Tensor], y: Sequence[int], _proxies: Proxies) -> Tensor:

@@ -78,6 +78,28 @@ def test_value_and_gradients_are_those_of_the_paper(name: str, fields: dict[str,
         close(mine, reference)
 
 
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("supcon", {"temperature": 0.03}),
+        ("circle", {"m": 0.5, "gamma": 256}),
+        ("multi_similarity", {"alpha": 50.0, "beta": 100.0, "base": 0.4}),
+    ],
+)
+def test_rows_that_are_told_apart_well_count_in_the_mean_in_fp32_too(name: str, fields: dict[str, float]) -> None:
+    """The losses of four of these rows are rounded to zero there."""
+    vectors = [[1.0, 0, 0, 0], [1, 0.02, 0, 0], [0, 1, 0, 0], [0.02, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0.3, 1]]
+    rows_ND, labels = torch.tensor(vectors), [0, 0, 1, 1, 2, 2]
+    config, module = built(name, fields)
+    found_ND, exact_ND = rows_ND.clone().requires_grad_(), rows_ND.double().requires_grad_()
+    found = module.float()(found_ND, torch.tensor(labels))
+    expected = REFERENCES[name](config, list(exact_ND), labels, ())
+    found.backward()
+    expected.backward()
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=0.01)
+    torch.testing.assert_close(found_ND.grad.double(), exact_ND.grad, rtol=0.01, atol=1e-6)
+
+
 def close(found: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-8, atol=1e-10)
 

@@ -26,7 +26,9 @@ class Circle(LossConfig):
 def build(config: Circle, _num_classes: int, _embedding_size: int) -> nn.Module:
     from pytorch_metric_learning.losses import CircleLoss
 
-    module: nn.Module = CircleLoss(m=config.m, gamma=config.gamma)
+    from trainable.losses.modules.mean_over_rows import MeanOverRows
+
+    module: nn.Module = CircleLoss(m=config.m, gamma=config.gamma, reducer=MeanOverRows())
     return module
 
 

@@ -29,7 +29,9 @@ class SupCon(LossConfig):
 def build(config: SupCon, _num_classes: int, _embedding_size: int) -> nn.Module:
     from pytorch_metric_learning.losses import SupConLoss
 
-    module: nn.Module = SupConLoss(temperature=config.temperature)
+    from trainable.losses.modules.mean_over_rows import MeanOverRows
+
+    module: nn.Module = SupConLoss(temperature=config.temperature, reducer=MeanOverRows())
     return module
 
 
