@@ -288,7 +288,8 @@ def _shortened(first: str, second: str, tokenizer: Any, max_length: int) -> tupl
     of_first, of_second = (tokenizer(text, **fields)["offset_mapping"] for text in (first, second))
     most = 2 * max_length + 4 * _WORD  # more tokens than a cut text has
     kept = (most, max_length) if len(of_first) > len(of_second) else (max_length, most)
-    return _to_word_end(first, of_first, kept[0]), _to_word_end(second, of_second, kept[1])
+    part = _to_word_end if tokenizer.truncation_side == "right" else _from_word_start
+    return part(first, of_first, kept[0]), part(second, of_second, kept[1])
 
 
 def _to_word_end(text: str, offsets: Sequence[tuple[int, int]], tokens: int) -> str:
@@ -298,6 +299,15 @@ def _to_word_end(text: str, offsets: Sequence[tuple[int, int]], tokens: int) -> 
     end = offsets[tokens][1]
     space = re.compile(r"\s").search(text, end, end + _WORD)
     return text[: space.start() if space else end + _WORD]
+
+
+def _from_word_start(text: str, offsets: Sequence[tuple[int, int]], tokens: int) -> str:
+    """The same from the end of a text, for a tokenizer that cuts its beginning."""
+    if len(offsets) <= tokens:
+        return text
+    start = offsets[-tokens - 1][0]
+    spaces = [found.start() for found in re.finditer(r"\s", text[max(0, start - _WORD) : start])]
+    return text[max(0, start - _WORD) + (spaces[-1] if spaces else 0) :]
 
 
 def joined(first: str, second: str, tokenizer: Any, separator: str, max_length: int, prompt: str = "") -> str:

@@ -58,9 +58,10 @@ def ids(tokenizer: Any, firsts: list[str], seconds: list[str] | None, most: int)
 
 @pytest.mark.lengthy
 @pytest.mark.parametrize("make", first_quick([byte_level, wordpiece, unigram]))
-@pytest.mark.parametrize("most", [MOST, MOST + 1])
-def test_the_tokens_are_those_of_the_whole_texts(make: Callable[[], Any], most: int) -> None:
+@pytest.mark.parametrize(("most", "side"), [(MOST, "right"), (MOST + 1, "right"), (MOST, "left"), (MOST + 1, "left")])
+def test_the_tokens_are_those_of_the_whole_texts(make: Callable[[], Any], most: int, side: str) -> None:
     tokenizer = make()
+    tokenizer.truncation_side = side
     pairs = [(text(n, 1), text(m, 2)) for n, m in product(LENGTHS, LENGTHS)]
     pairs += [(text(9 * MOST, seed), text(9 * MOST, seed)) for seed in range(3)]
     firsts, seconds = map(list, zip(*pairs, strict=True))  # of the first, of the second
@@ -78,6 +79,15 @@ def test_a_word_without_end_is_cut_too(make: Callable[[], Any]) -> None:
     assert left[1] is not None
     if tokenizer.convert_tokens_to_ids("[CLS]") is None:  # to the other one, such a word is one unknown token
         assert max(len(left[0][0]), len(left[1][0])) < 8000
+    assert len(ids(tokenizer, *left, MOST)[0]) <= MOST
+
+
+@pytest.mark.parametrize("make", [wordpiece, byte_level, unigram])
+def test_a_tokenizer_that_cuts_beginnings_gets_the_ends_of_long_texts(make: Callable[[], Any]) -> None:
+    tokenizer, pairs = make(), ([text(60, 3)], [text(50, 4)])
+    tokenizer.truncation_side = "left"
+    assert ids(tokenizer, *readable(*pairs, tokenizer, MOST), MOST) == ids(tokenizer, *pairs, MOST)
+    left = readable(["x" * 100_000], ["y" * 100_000], tokenizer, MOST)
     assert len(ids(tokenizer, *left, MOST)[0]) <= MOST
 
 
