@@ -156,7 +156,9 @@ def _tested(data: TextData, index: int, seed: int) -> NDArray[np.int64] | None:
     """Return the rows of the test part that a draw tests; None for all of them, of which a search reads none."""
     if not data.folds:
         return None
-    repetition, fold = divmod(index, data.folds)
+    begun = CONFIRMATION_START if index >= CONFIRMATION_START else 0  # the first draws of either test all rows once
+    repetition, fold = divmod(index - begun, data.folds)
+    repetition += -(-begun // data.folds)
     generator = np.random.default_rng(_sequence(f"test\0{data.name}", repetition, seed))
     return np.flatnonzero(stratified_folds(data.pool.labels_N, data.folds, generator) == fold)
 

@@ -210,8 +210,7 @@ def test_every_row_is_tested_once_in_as_many_draws_as_there_are_parts(
     counts: list[int], folds: int, start: int, sampling: Sampling
 ) -> None:
     data = _repeated(*counts, folds=folds)
-    first = -(-start // folds) * folds
-    draws = [_draw(data, shots=1, validation=1, sampling=sampling, index=first + number) for number in range(folds)]
+    draws = [_draw(data, shots=1, validation=1, sampling=sampling, index=start + number) for number in range(folds)]
     parts = [_tested(draw) for draw in draws]
     assert sorted(np.concatenate(parts).tolist()) == list(range(len(data.pool)))
     sizes = [len(part) for part in parts]
