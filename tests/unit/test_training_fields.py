@@ -16,12 +16,13 @@ from transformers import (
     AutoModelForSequenceClassification,
     DebertaConfig,
     DebertaV2Config,
+    GemmaConfig,
     MPNetConfig,
     OPTConfig,
     PretrainedConfig,
 )
 
-from tests.sweeps.tiny_encoders import SIZES, write_architecture
+from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer, write_architecture
 from trainable import fine_tuning
 from trainable.batching import Batch, training_batches
 from trainable.config import DatasetConfig, TrialConfig
@@ -188,6 +189,20 @@ def test_new_layers_start_elsewhere_than_their_weights(config: TrialConfig) -> N
     for name, distance in moved(trial).items():
         matrix = encoder.pretrained[name].ndim >= 2
         assert (distance > 1e-3) == (name in drawn and matrix) or not matrix, name
+
+
+def test_new_norms_scale_nothing_where_an_architecture_adds_one_to_their_weights(tmp_path: Path) -> None:
+    size = save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
+    heads, special = {"num_key_value_heads": 2, "head_dim": 16}, {"bos_token_id": 0, "pad_token_id": 1}
+    save_model(tmp_path, GemmaConfig(**SIZES, **heads, **special, vocab_size=size, max_position_embeddings=130))
+    encoder = load_encoder(str(tmp_path), None, 2)
+    drawn, before = new_weights(encoder.model, 1), torch.get_rng_state()
+    encoder.reset(0, drawn)
+    assert torch.equal(torch.get_rng_state(), before)
+    norm = encoder.model.base_model.norm
+    assert "model.norm.weight" in drawn
+    assert norm.weight.tolist() == [0.0] * 32
+    assert norm(torch.ones(1, 32)).detach().numpy() == pytest.approx(np.ones((1, 32)), rel=1e-4)
 
 
 def test_the_same_seed_draws_the_same_new_layers(config: TrialConfig) -> None:

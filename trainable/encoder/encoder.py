@@ -22,6 +22,7 @@ from trainable.encoder.requirements import (
     ensure_padding,
     longest_input,
     new_parameters,
+    starts_at_zero,
     stated_positions,
 )
 from trainable.encoder.stated import check_reading
@@ -150,7 +151,8 @@ class Encoder:
 
         drawn: names of pretrained weights that are drawn as if they were new.
 
-        New matrices are normal(0, `initializer_range`), new biases 0, other new vectors (norm weights) 1.
+        New matrices are normal(0, `initializer_range`), new biases 0, other new vectors (norm weights) 1, or 0 where
+        the architecture starts them there.
         """
         import torch
 
@@ -167,7 +169,8 @@ class Encoder:
         if weight.ndim >= 2:
             deviation = float(getattr(self.model.config, "initializer_range", 0.02))
             return torch.empty(weight.shape).normal_(0.0, deviation, generator=generator)
-        return torch.zeros(weight.shape) if name.endswith("bias") else torch.ones(weight.shape)
+        zero = name.endswith("bias") or starts_at_zero(self.model, name)
+        return torch.zeros(weight.shape) if zero else torch.ones(weight.shape)
 
 
 PROVEN = frozenset(

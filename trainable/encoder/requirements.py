@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ __all__ = [
     "ensure_padding",
     "longest_input",
     "new_parameters",
+    "starts_at_zero",
     "stated_positions",
 ]
 
@@ -61,6 +63,19 @@ def new_parameters(model: PreTrainedModel, missing: Set[str], mismatched: Set[st
     head = {name for name in shapes if not name.startswith(body)}
     fine_tuned = any(shapes[name][:1] == (num_classes,) for name in head - missing)
     return frozenset(shapes) & (missing | mismatched | (head if fine_tuned else set()))
+
+
+def starts_at_zero(model: PreTrainedModel, name: str) -> bool:
+    """Return whether the architecture starts a vector at zero, as the norm weights of Gemma, to which its layers add 1.
+    The model stays as it is."""
+    import torch
+
+    owner, _, own = name.rpartition(".")
+    module = copy.deepcopy(model.get_submodule(owner))
+    vector = getattr(module, own).detach().fill_(1.0)
+    with torch.random.fork_rng(devices=[]):
+        model._init_weights(module)  # changes it in place, and no module within it
+    return not bool(vector.any())
 
 
 def check_architecture(name: str, model: PreTrainedModel, lacking: Set[str]) -> None:
