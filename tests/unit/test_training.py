@@ -171,6 +171,15 @@ def test_every_metric_loss_classifies_by_nearness_and_in_the_right_direction(los
         assert evaluation.metrics[f"test_{way}_accuracy"] > 0.75, way
 
 
+def test_without_a_share_of_the_metric_loss_a_search_classifies_by_centroids_as_a_confirmation_does(
+    config: TrialConfig,
+) -> None:
+    trial = _with(config, **_metric_loss(beta=1.0), inference="nearest", steps=1, replicates=1, evaluations=1)
+    (searched,), (confirmed,) = list(replicates(trial)), list(replicates(trial, part="test"))
+    assert searched.outcome is None
+    assert searched.metrics["val_loss"] == pytest.approx(confirmed.metrics["val_loss"], rel=1e-5)
+
+
 @pytest.mark.lengthy
 def test_train_loss_is_the_weighted_sum_of_its_terms(config: TrialConfig) -> None:
     for evaluation in replicates(_with(config, **_metric_loss(beta=0.3))):

@@ -88,7 +88,8 @@ class Scorer:
         if self.rule != "nearest":
             (scores,) = self.by_all_rules((rows, scored_N))
             return cross_fitted(self.rule, scores, beta=self.config.beta)
-        train_MD = None if self.entry.has_proxies else self._embeddings(self.pool, self.train_M)
+        by_proxies = self.entry.has_proxies and self.metric_loss is not None  # there are none where beta is 1
+        train_MD = None if by_proxies else self._embeddings(self.pool, self.train_M)
         return _array(self._nearest(self._embeddings(rows, scored_N), train_MD))
 
     def embedded_rows(self) -> tuple[NDArray[np.float32], Indices]:
