@@ -65,7 +65,9 @@ def parameter_groups(
     """
     added = [] if metric_loss is None else list(metric_loss.parameters())
     if config.published:
-        everything, peak = [*encoder.model.parameters(), *added], config.encoder_lr
+        after = encoder.modules_for(config.embedding)
+        dense = [] if after is None else list(after.parameters())
+        everything, peak = [*encoder.model.parameters(), *dense, *added], config.encoder_lr
         return [
             {"name": "all", "params": everything, "lr": peak, "peak": peak, "weight_decay": config.weight_decay},
         ]

@@ -331,6 +331,19 @@ def test_dense_layers_are_trained_and_each_replicate_starts_from_their_weights(
 
 
 @pytest.mark.lengthy
+def test_dense_layers_are_trained_as_published_too(tiny_bert: Path, tmp_path: Path, toy_csv: Path) -> None:
+    folder = saved(tmp_path, tiny_bert, [layer("Dense", 32, 12)])
+    fields = {"loss": {"name": "soft_triple"}, "compatibility": "published", "steps": 2, "evaluations": 1}
+    data = DatasetConfig(name="toy", path=str(toy_csv))
+    modules = load_encoder(str(folder), None, 2).modules_for("auto")
+    assert modules is not None
+    before = {name: weight.clone() for name, weight in modules.state_dict().items()}
+    list(replicates(config(folder, dataset=data, replicates=1, encoder_lr=1e-2, **fields)))
+    assert all(not torch.equal(before[name], weight.cpu()) for name, weight in modules.state_dict().items())
+    assert all(weight.grad is None for weight in modules.parameters())
+
+
+@pytest.mark.lengthy
 def test_embeddings_of_other_modules_are_not_taken_for_these(tiny_bert: Path, tmp_path: Path) -> None:
     trials = [config(saved(tmp_path / name, tiny_bert, layers)) for name, layers in LAYERS.items() if layers]
     shown = [embedded(trial).tobytes() for trial in trials]
