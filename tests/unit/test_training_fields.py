@@ -12,15 +12,7 @@ import torch
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
-from transformers import (
-    AutoModelForSequenceClassification,
-    DebertaConfig,
-    DebertaV2Config,
-    GemmaConfig,
-    MPNetConfig,
-    OPTConfig,
-    PretrainedConfig,
-)
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from tests.sweeps.tiny_encoders import SIZES, save_model, save_tokenizer, write_architecture
 from trainable import fine_tuning
@@ -108,27 +100,23 @@ def test_what_runs_after_the_layers_is_as_deep_wherever_it_is_declared(tmp_path:
         assert depths(model)[f"{model.base_model_prefix}.{last}"] == layer_count(model) + 1
 
 
+RELATIVE: dict[str, Any] = {"relative_attention": True, "pos_att_type": ["c2p", "p2c"]}
+
+
 @pytest.mark.parametrize(
-    "kind",
+    ("kind", "fields"),
     [
-        MPNetConfig(**SIZES, vocab_size=50, max_position_embeddings=40),
-        DebertaConfig(**SIZES, vocab_size=50, relative_attention=True, pos_att_type=["c2p", "p2c"]),
-        DebertaV2Config(
-            **SIZES,
-            vocab_size=50,
-            relative_attention=True,
-            pos_att_type=["c2p", "p2c"],
-            position_buckets=8,
-            norm_rel_ebd="layer_norm",
-            conv_kernel_size=3,
-        ),
-        OPTConfig(**SIZES, vocab_size=50, ffn_dim=64, word_embed_proj_dim=16, max_position_embeddings=40),
+        ("mpnet", {}),
+        ("deberta", RELATIVE),
+        ("deberta-v2", {**RELATIVE, "position_buckets": 8, "norm_rel_ebd": "layer_norm", "conv_kernel_size": 3}),
+        ("opt", {"ffn_dim": 64, "word_embed_proj_dim": 16}),
     ],
-    ids=lambda kind: str(kind.model_type),
 )
-def test_what_the_layers_read_is_as_deep_as_the_token_embeddings(kind: PretrainedConfig) -> None:
+def test_what_the_layers_read_is_as_deep_as_the_token_embeddings(kind: str, fields: dict[str, Any]) -> None:
     """New layers would otherwise draw it anew and spoil those that are kept, and frozen layers would change by it."""
-    model = AutoModelForSequenceClassification.from_config(kind).eval()
+    own: dict[str, Any] = {**SIZES, "vocab_size": 50, "max_position_embeddings": 40, **fields}
+    automatic: Any = AutoModelForSequenceClassification
+    model = automatic.from_config(AutoConfig.for_model(kind, **own)).eval()
     first_layer = model.base_model(torch.arange(3, 15)[None], output_hidden_states=True).hidden_states[1]
     weights = dict(model.base_model.named_parameters())
     gradients = torch.autograd.grad(first_layer.pow(3).sum(), list(weights.values()), allow_unused=True)
@@ -193,16 +181,16 @@ def test_new_layers_start_elsewhere_than_their_weights(config: TrialConfig) -> N
 
 def test_new_norms_scale_nothing_where_an_architecture_adds_one_to_their_weights(tmp_path: Path) -> None:
     size = save_tokenizer(tmp_path, start="<s>", end="</s>", pad="<pad>", unknown="<unk>", segments=False)
-    heads, special = {"num_key_value_heads": 2, "head_dim": 16}, {"bos_token_id": 0, "pad_token_id": 1}
-    save_model(tmp_path, GemmaConfig(**SIZES, **heads, **special, vocab_size=size, max_position_embeddings=130))
+    own: dict[str, Any] = {**SIZES, "num_key_value_heads": 2, "head_dim": 16, "bos_token_id": 0, "pad_token_id": 1}
+    save_model(tmp_path, AutoConfig.for_model("gemma", **own, vocab_size=size, max_position_embeddings=130))
     encoder = load_encoder(str(tmp_path), None, 2)
     drawn, before = new_weights(encoder.model, 1), torch.get_rng_state()
     encoder.reset(0, drawn)
     assert torch.equal(torch.get_rng_state(), before)
-    norm = encoder.model.base_model.norm
+    body: Any = encoder.model.base_model
     assert "model.norm.weight" in drawn
-    assert norm.weight.tolist() == [0.0] * 32
-    assert norm(torch.ones(1, 32)).detach().numpy() == pytest.approx(np.ones((1, 32)), rel=1e-4)
+    assert body.norm.weight.tolist() == [0.0] * 32
+    assert body.norm(torch.ones(1, 32)).detach().numpy() == pytest.approx(np.ones((1, 32)), rel=1e-4)
 
 
 def test_the_same_seed_draws_the_same_new_layers(config: TrialConfig) -> None:
