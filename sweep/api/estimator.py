@@ -23,11 +23,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data  # type: ign
 
 from sweep.api.classifier import Classifier, refit
 from sweep.api.estimator_fields import (
+    check_one_comparison,
     further_fields,
     in_words_of_the_estimator,
     path_text,
     several_draws,
     values_of_axis,
+    without_moved,
 )
 from sweep.api.estimator_input import (
     check_known,
@@ -41,7 +43,7 @@ from sweep.api.estimator_input import (
 )
 from sweep.api.estimator_rows import learnable_rows, shots_of, tested_share
 from sweep.api.result import Result
-from sweep.api.running import run
+from sweep.api.running import checked_spec, run
 from sweep.errors import FolderError
 from sweep.verdict import Verdict
 from trainable.dataset_config import FEW_ROWS
@@ -71,7 +73,8 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         that has fewer.
     trials: configurations of each method that are tried.
     draws: random samples on which each method's best one is confirmed.
-    spec: further fields of a spec, by dotted name, as `{"search.encoder_lr": [1e-4, 3e-4]}`.
+    spec: further fields of a spec, by dotted name, as `{"search.encoder_lr": [1e-4, 3e-4]}`; they take the place of
+        what a parameter, or the estimator itself, sets.
     random_state: seed of all draws; None is 0.
     root: the folder that keeps the sweep; the same call then resumes it. By default a temporary one, which lasts as
         long as the fitted estimator.
@@ -141,14 +144,17 @@ class FewShotClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = class_names(classes)
         frame = _frame(texts, pairs, [names[place] for place in places_N.tolist()])
         root = self._temporary() if self.root is None else Path(path_text("root", self.root))
-        fields, overrides = self._fields(frame, root), further_fields(self.spec)
+        overrides = further_fields(self.spec)
+        fields = without_moved(self._fields(frame, root), overrides)
         asked = [fields, *([overrides] if overrides else [])]
         content = frame.to_json(orient="split") + "".join(
             json.dumps(each, sort_keys=True, default=str) for each in asked
         )
         name = f"fit-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
         with in_words_of_the_estimator(overrides):
-            result = run({"name": name, **fields}, data=frame, overrides=overrides, root=root, progress=self.progress)
+            spec = {"name": name, **fields}
+            check_one_comparison(checked_spec(spec, data=frame, overrides=overrides, root=root))
+            result = run(spec, data=frame, overrides=overrides, root=root, progress=self.progress)
             classifier = refit(result)
         check_learned(classifier.labels, names)
         # All at the end: a fit that fails leaves the estimator as it was, fitted or not.

@@ -10,9 +10,19 @@ from numbers import Integral
 from typing import Any
 
 from sweep.errors import SpecError
+from sweep.spec.groups import groups
+from sweep.spec.model import SweepSpec
 from trainable.errors import ConfigError, DataError
 
-__all__ = ["further_fields", "in_words_of_the_estimator", "path_text", "several_draws", "values_of_axis"]
+__all__ = [
+    "check_one_comparison",
+    "further_fields",
+    "in_words_of_the_estimator",
+    "path_text",
+    "several_draws",
+    "values_of_axis",
+    "without_moved",
+]
 
 _PARAMETERS = {
     "trial.encoder": "encoder",
@@ -27,6 +37,7 @@ _OWN = re.compile(
     r"name|compare\.dataset|trial\.dataset|datasets\.data\.(path|test_path|text|text_pair|label|hub|senteval)"
 )
 _LEFT_OUT = re.compile(r"datasets\.data\.(drop|min_rows)")
+_HOMES = ("compare", "search", "protocol", "trial")  # blocks that may hold a field of a trial, of which one does
 _BLOCK = re.compile(r"[a-z_]+|datasets\.data")
 
 
@@ -85,6 +96,34 @@ def _dotted(fields: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from _dotted({f"{name}.{field}": each for field, each in value.items()})
         else:
             yield name, value
+
+
+def without_moved(fields: Mapping[str, Any], further: Mapping[str, Any]) -> dict[str, Any]:
+    """The blocks of an estimator's own spec without the fields that `spec` sets in another block, as a range under
+    `search` of what the estimator would fix: a field has one place.
+
+    further: the fields of `spec`, by dotted name.
+    """
+
+    def stays(block: str, field: str) -> bool:
+        return all(further.get(f"{home}.{field}") is None for home in _HOMES if home != block)
+
+    return {
+        block: {field: value for field, value in own.items() if stays(block, field)} if block in _HOMES else own
+        for block, own in fields.items()
+    }
+
+
+def check_one_comparison(spec: SweepSpec) -> None:
+    """Refuse, before anything is run, a sweep with several comparisons, whose winners would be several too. Raises
+    ValueError."""
+    found = len(groups(spec))
+    if found > 1:
+        axes = [name for name, values in spec.compare.items() if len(values) > 1 and name not in ("recipe", "loss")]
+        raise ValueError(
+            f"a fit makes one comparison, whose winner it trains; received {found}, by the values of "
+            f"{', '.join(f'compare.{name}' for name in axes)}: fit once for each value"
+        )
 
 
 @contextmanager

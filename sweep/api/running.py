@@ -15,9 +15,10 @@ from sweep.driver import Display
 from sweep.driver import run as drive
 from sweep.errors import SpecError
 from sweep.ledger.directory import SweepDirectory
+from sweep.spec.model import SweepSpec
 from sweep.spec.reader import read_layers, yaml_text
 
-__all__ = ["run"]
+__all__ = ["checked_spec", "run"]
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,8 @@ def run(
         raise SpecError([f"a spec is a path, the name of a preset, or a mapping; received {type(spec).__name__}"])
     if overrides is not None and not isinstance(overrides, Mapping):
         raise SpecError([f"overrides are a mapping from fields to values; received {type(overrides).__name__}"])
-    given = [f"{name}={_text(name, value)}" for name, value in (overrides or {}).items()]
     with alone(partial(_waits, progress)), undisturbed():
-        checked = spec_with(read_layers(spec, given), data, test, Path(root))
+        checked = checked_spec(spec, data=data, test=test, overrides=overrides, root=root)
         directory = SweepDirectory(Path(root) / checked.name)
         ended = drive(checked, directory, address=address, display=_display(progress))
     if ended.signalled:
@@ -63,6 +63,20 @@ def run(
     problem = ended.projection.problem
     notes = (*ended.notes, *([f"MLflow: {ended.projection}"] if problem or ended.projection.missing else []))
     return result_in(directory.path, ended.ledger.results(), notes)
+
+
+def checked_spec(
+    spec: str | Path | Mapping[str, Any],
+    *,
+    data: Frames | None,
+    test: Frames | None = None,
+    overrides: Mapping[str, Any] | None,
+    root: str | Path,
+) -> SweepSpec:
+    """The spec of a sweep that `run` is asked for, whose tables are written into its folder. Raises SweepError or
+    TrainableError for what is wrong."""
+    given = [f"{name}={_text(name, value)}" for name, value in (overrides or {}).items()]
+    return spec_with(read_layers(spec, given), data, test, Path(root))
 
 
 def _waits(progress: bool) -> None:

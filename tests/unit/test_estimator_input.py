@@ -13,11 +13,13 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 
 from sweep import FewShotClassifier, SweepError, TrainableError
-from sweep.api.estimator_fields import further_fields
+from sweep.api.estimator_fields import check_one_comparison, further_fields, without_moved
 from sweep.api.estimator_input import check_known, check_targets, labels_of, texts_and_pairs, warn_of_order
 from sweep.api.estimator_rows import learnable_rows
 from sweep.api.frames import spec_with
+from sweep.api.running import checked_spec
 from sweep.spec.cells import cells
+from sweep.spec.groups import groups
 from sweep.spec.inputs import check_inputs
 from sweep.spec.reader import read_layers
 from trainable.config import DatasetConfig
@@ -217,3 +219,51 @@ def test_the_same_index_in_another_order_is_warned_of() -> None:
     warn_of_order(texts[::-1], labels[::-1])
     warn_of_order(texts.set_axis(range(100, 112)), labels)
     warn_of_order(texts[::-1].to_frame(), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        ({"search.head_lr": [1e-4, 1e-3]}, ("trial", "head_lr")),
+        ({"search": {"steps": {"low": 20, "high": 60}}}, ("protocol", "steps")),
+        ({"trial.steps": 50}, ("protocol", "steps")),
+        ({"search.embedding": ["mean", "cls"]}, ("trial", "embedding")),
+        ({"trial.recipe": "frozen", "compare.loss": None}, ("compare", "recipe")),
+        ({"trial.shots": 2}, ("compare", "shots")),
+    ],
+)
+def test_a_further_field_takes_the_place_of_the_estimators_own(
+    given: dict[str, Any], place: tuple[str, str], tmp_path: Path
+) -> None:
+    own, further = fields_of(LABELS, tmp_path), further_fields(given)
+    fields = without_moved(own, further)
+    assert {(block, name) for block in own for name in own[block] if name not in fields[block]} == {place}
+    frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
+    spec = checked_spec({"name": "few", **fields}, data=frame, overrides=further, root=tmp_path)  # raises nothing
+    check_one_comparison(spec)
+
+
+def test_a_field_that_is_taken_away_moves_nothing(tmp_path: Path) -> None:
+    own = fields_of(LABELS, tmp_path)
+    assert without_moved(own, {"search.head_lr": None, "trial.batch_size": 8}) == own
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"compare.metric": ["accuracy", "macro_f1"]}, r"one comparison.*received 2, by the values of compare.metric:"),
+        ({"compare.max_length": [16, 32], "compare.seed": [0, 1]}, "received 4, by the values of compare.max_length, "),
+    ],
+)
+def test_several_comparisons_are_refused_before_a_sweep(given: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=said):
+        FewShotClassifier(root=tmp_path, spec=given).fit(TEXTS, LABELS)
+    assert not list(tmp_path.glob("*/ledger*"))
+
+
+def test_values_of_another_axis_are_compared_of_one_method(tmp_path: Path) -> None:
+    further = {"compare.max_length": [16, 32]}
+    fields, frame = fields_of(LABELS, tmp_path, recipes="frozen"), pd.DataFrame({"text": TEXTS, "label": LABELS})
+    spec = checked_spec({"name": "few", **fields}, data=frame, overrides=further, root=tmp_path)
+    check_one_comparison(spec)
+    assert [group.names for group in groups(spec)] == [("max_length=16", "max_length=32")]
