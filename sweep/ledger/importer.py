@@ -96,7 +96,7 @@ def _spec(exported: ExportedSweep) -> SweepSpec:
 def _moved(spec: SweepSpec, ledger: str | None) -> SweepSpec:
     """The spec with its ledger at another place."""
     try:
-        return SweepSpec.model_validate({**spec.resolved(), "ledger": ledger})
+        return SweepSpec.recorded({**spec.resolved(), "ledger": ledger})
     except ValidationError as error:
         raise LedgerError("\n".join(f"--ledger: {mistake}" for mistake in mistakes_of(error))) from error
 

@@ -37,8 +37,12 @@ _MOST_TRIED = 10_000  # configurations in all: an enormous sweep is refused or b
 _NO_PART_IN_RULES = ("dataset", "shots", "encoder", "encoder_revision")  # of a trial; and they make the most cells
 
 
-def contradictions(spec: SweepSpec) -> list[Mistake]:
-    """What is wrong with a spec whose fields are all valid."""
+def contradictions(spec: SweepSpec, *, asked: bool = True) -> list[Mistake]:
+    """What is wrong with a spec whose fields are all valid.
+
+    asked: whether somebody asks for it. One that is on record may have what earlier versions took and left unread, and
+        trials that they could not train.
+    """
     too_large = _sizes(spec)
     if too_large:
         return too_large
@@ -47,11 +51,11 @@ def contradictions(spec: SweepSpec) -> list[Mistake]:
         *_keys(every),
         *_evaluations(spec, every),
         *_excluded(spec),
-        *_baseline(spec, every),
+        *_baseline(spec, every, asked),
         *_looks(spec),
-        *_unconfirmed(spec),
-        *_without_losses(spec),
-        *_invalid_trials(spec, every),
+        *(_unconfirmed(spec) if asked else ()),
+        *_without_losses(spec, asked),
+        *_invalid_trials(spec, every, asked),
     ]
 
 
@@ -143,34 +147,50 @@ def _excluded(spec: SweepSpec) -> Iterator[Mistake]:
         )
 
 
-def _baseline(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[Mistake]:
+def _baseline(spec: SweepSpec, every: Sequence[Cell], asked: bool) -> Iterator[Mistake]:
     baseline, compares = spec.confirm.baseline, any(name in spec.compare for name in ("recipe", "loss"))
     arms = [name for group in groups(spec) for name in group.names if len(group.names) > 1]
-    compared = tuple(dict.fromkeys([*arms, *(cell.method for cell in every if compares)]))
+    alone = [cell.method for cell in every if compares and not (arms and asked)]
+    compared = tuple(dict.fromkeys([*arms, *alone]))
     if baseline is not None and baseline not in compared:
         rule = "the baseline is one of the compared methods, tuned as they are"
         remedy = suggestion(baseline, compared) if compared else "list it and the others under `compare.loss`"
         yield Mistake(place=("confirm", "baseline"), rule=rule, received=shown(baseline), remedy=remedy)
 
 
-def _without_losses(spec: SweepSpec) -> Iterator[Mistake]:
-    """A recipe that takes none of the losses, or a loss that none of the recipes takes, would have no cell."""
+def _without_losses(spec: SweepSpec, asked: bool) -> Iterator[Mistake]:
+    """A recipe that takes none of the losses would have no cell, and a loss that none of the recipes takes no trial."""
     recipes = [str(name) for name in spec.compare.get("recipe", (spec.trial.get("recipe"),))]
     for recipe in recipes:
         if all(recipe != each for each, _ in methods(spec).values()):
             rule = f"the recipe {recipe} needs a metric loss"
-            remedy = "list one, such as supcon, under `compare.loss`"
+            block = next((place[0] for place, _ in _losses(spec)), "compare")  # a field has one place
+            remedy = f"list one, such as supcon, under `{block}.loss`"
             yield Mistake(place=_place(spec, "recipe"), rule=rule, received="", remedy=remedy)
-    for number, loss in enumerate(spec.compare.get("loss", ())):
-        if not any(RECIPES[recipe].takes(LOSSES[str(loss)]) for recipe in recipes):
+    for place, loss in _losses(spec):
+        unread = not any(RECIPES[recipe].takes(LOSSES[str(loss)]) for recipe in recipes)
+        if unread and (asked or place[0] == "compare"):
             rule = f"no recipe of the sweep ({', '.join(recipes)}) takes this loss"
-            remedy = "remove it, or list fine_tune under `compare.recipe`"
-            yield Mistake(place=("compare", "loss", number), rule=rule, received=shown(loss), remedy=remedy)
+            remedy = f"remove it, or list fine_tune under `{_place(spec, 'recipe')[0]}.recipe`"
+            yield Mistake(place=place, rule=rule, received=shown(loss), remedy=remedy)
 
 
-def _invalid_trials(spec: SweepSpec, every: Sequence[Cell]) -> list[Mistake]:
-    """What trials at the corners of axes and spaces refuse. Corners are enough: all rules are inequalities of two."""
-    tried = (refused for cell, loss in _corner_cells(spec, every) for refused in _invalid_corners(spec, cell, loss))
+def _losses(spec: SweepSpec) -> Iterator[tuple[Place, Scalar]]:
+    """Each loss that is compared, searched or the only one, with its place."""
+    for block in ("compare", "search", "trial"):
+        given = getattr(spec, block).get("loss")
+        values = given.values if isinstance(given, Choice) else given
+        if isinstance(values, tuple):
+            yield from (((block, "loss", number), loss) for number, loss in enumerate(values))
+        elif values is not None:
+            yield (block, "loss"), values
+
+
+def _invalid_trials(spec: SweepSpec, every: Sequence[Cell], asked: bool) -> list[Mistake]:
+    """What trials at the corners of axes and spaces refuse. Corners are enough: all rules are inequalities of two, or
+    name values of two. Of a spec on record, only the first trials are looked at."""
+    corner_cells = _corner_cells(spec, every)
+    tried = (refused for cell, loss in corner_cells for refused in _invalid_corners(spec, cell, loss, asked))
     mistakes: dict[str, Mistake] = {}
     for refused in islice(tried, _MOST_TRIED):
         for mistake in refused:
@@ -181,7 +201,7 @@ def _invalid_trials(spec: SweepSpec, every: Sequence[Cell]) -> list[Mistake]:
 def _corner_cells(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[tuple[Cell, str]]:
     """The cells at corners of the axes with each of their losses, once for all that differ in no field of a rule."""
     axes = {
-        name: _axis(values)
+        name: _ends(values)
         for name, values in spec.compare.items()
         if name not in ("recipe", "loss", *_NO_PART_IN_RULES)
     }
@@ -196,8 +216,8 @@ def _corner_cells(spec: SweepSpec, every: Sequence[Cell]) -> Iterator[tuple[Cell
                 yield cell, loss
 
 
-def _axis(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
-    """The values of an axis that can decide: its names, and of its numbers the ends."""
+def _ends(values: Sequence[Scalar]) -> tuple[Scalar, ...]:
+    """The values of a list that can decide: its names, and of its numbers the ends."""
     numbers = [value for value in values if isinstance(value, int | float)]
     names = [value for value in values if value not in numbers]
     return (min(numbers), *names, max(numbers)) if numbers else tuple(names)
@@ -213,10 +233,10 @@ def _is_corner(fixed: Mapping[str, Scalar], axes: Mapping[str, tuple[Scalar, ...
     return False
 
 
-def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str) -> Iterator[list[Mistake]]:
-    """For each corner of a cell's space, what is wrong with the trial there."""
-    space = cell.spaces[loss]
-    for values in _corners(space.values()):
+def _invalid_corners(spec: SweepSpec, cell: Cell, loss: str, asked: bool) -> Iterator[list[Mistake]]:
+    """For each corner of a cell's space, or for its first trial, what is wrong with the trial there."""
+    space, first = cell.spaces[loss], cell.defaults(loss)
+    for values in _corners(space.values()) if asked else [tuple(first[name] for name in space)]:
         try:
             TrialConfig.from_flat({**cell.fixed[loss], **dict(zip(space, values, strict=True))})
         except ValidationError as error:
@@ -236,7 +256,7 @@ def _refused(spec: SweepSpec, loss: str, details: ErrorDetails) -> Mistake:
 
 def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:
     """All combinations of ends; where they are too many, those in which all ranges but two stand at the same end."""
-    ends = [_ends(values) for values in ranges]
+    ends = [_ends(values.values) if isinstance(values, Choice) else (values.low, values.high) for values in ranges]
     if prod(map(len, ends)) <= _FEW:
         yield from product(*ends)
         return
@@ -247,13 +267,6 @@ def _corners(ranges: Iterable[Range]) -> Iterator[tuple[Scalar, ...]]:
                 corner = list(base)
                 corner[first], corner[second] = pair
                 yield tuple(corner)
-
-
-def _ends(values: Range) -> tuple[Scalar, ...]:
-    if not isinstance(values, Choice):
-        return (values.low, values.high)
-    numbers = [value for value in values.values if isinstance(value, int | float)]
-    return (min(numbers), max(numbers)) if numbers else values.values[:1]
 
 
 def _place(spec: SweepSpec, field: str) -> Place:

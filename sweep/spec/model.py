@@ -13,6 +13,7 @@ from pydantic import (
     SkipValidation,
     Strict,
     ValidationError,
+    ValidationInfo,
     field_serializer,
     field_validator,
     model_validator,
@@ -30,6 +31,9 @@ from trainable.config import DatasetConfig
 from trainable.ranges import Choice, FloatRange, IntRange, Scalar
 
 __all__ = ["SweepSpec"]
+
+
+_ON_RECORD = {"on_record": True}  # what is validated has begun
 
 
 class SweepSpec(BaseModel):
@@ -123,7 +127,7 @@ class SweepSpec(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _complete(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _complete(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
         if not isinstance(data, Mapping):
             return handler(data)
         completed, mistakes = complete(_without_nulls(data))
@@ -132,7 +136,7 @@ class SweepSpec(BaseModel):
         except ValidationError as error:
             mistakes += _deduplicated(_in_our_words(detail) for detail in error.errors(include_url=False))
         else:
-            mistakes = mistakes or contradictions(spec)
+            mistakes = mistakes or contradictions(spec, asked=info.context is not _ON_RECORD)
         if mistakes:
             raise refusal(cls.__name__, mistakes)
         return spec
@@ -145,22 +149,19 @@ class SweepSpec(BaseModel):
     def recorded(cls, data: Any) -> SweepSpec:
         """The spec of a sweep that has begun, as its folder and its ledger hold it.
 
-        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as, held out one test part
-        for all draws, and took `refit` and `explain` without a confirmation, where they did nothing.
+        Earlier versions took `resources.gpu: 2` and used one GPU, which is what it is read as, and held out one test
+        part for all draws. What they took and left unread is left unread.
 
         Raises pydantic.ValidationError for anything but a resolved spec.
         """
         resources = data.get("resources") if isinstance(data, Mapping) else None
         if isinstance(resources, Mapping) and isinstance(gpu := resources.get("gpu"), int | float) and gpu > 1:
             data = {**data, "resources": {**resources, "gpu": 1.0}}
-        confirm = data.get("confirm") if isinstance(data, Mapping) else None
-        if isinstance(confirm, Mapping) and confirm.get("draws") == 0:
-            data = {**data, "refit": False, "explain": False}
         datasets = data.get("datasets") if isinstance(data, Mapping) else None
         if isinstance(datasets, Mapping) and all(isinstance(entry, Mapping) for entry in datasets.values()):
             earlier = {name: DatasetConfig.model_fields[name].default for name in NEW_READING}
             data = {**data, "datasets": {name: {**earlier, **entry} for name, entry in datasets.items()}}
-        return cls.model_validate(data)
+        return cls.model_validate(data, context=_ON_RECORD)
 
     def resolved(self) -> dict[str, Any]:
         """The complete spec as JSON data. `SweepSpec.model_validate(spec.resolved())` equals `spec`."""

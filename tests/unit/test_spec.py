@@ -120,6 +120,31 @@ def test_gpus_that_a_trial_would_not_use_are_refused_but_recorded_sweeps_that_ha
     assert SweepSpec.recorded(begun.resolved() | {"resources": {"cpu": 1.0, "gpu": gpus}}) == begun
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trial.recipe": "frozen", "compare.loss": None, "trial.loss": "supcon"},
+        {
+            "compare.recipe": ["metric_then_head"],
+            "compare.loss": None,
+            "search.loss": ["supcon", "triplet", "cross_entropy"],
+        },
+        {"compare.loss": "triplet", "compare.max_length": [32, 64], "confirm.baseline": "triplet"},
+        {"compare.loss": "triplet", "search.inference": ["nearest", "head"], "search.beta": {"low": 0, "high": 1}},
+    ],
+)
+def test_what_a_spec_may_not_say_any_more_is_read_of_a_sweep_that_has_begun(changes: dict[str, object]) -> None:
+    overrides = [f"{name}={json.dumps(value)}" for name, value in changes.items()]
+    with pytest.raises(SpecError):
+        loaded(GOOD, *overrides)
+    data = yaml.safe_load(GOOD)
+    for name, value in changes.items():
+        block, _, field = name.partition(".")
+        data.setdefault(block, {})[field] = value
+    found = SweepSpec.recorded({"name": "then", **data})
+    assert SweepSpec.recorded(found.resolved()) == found
+
+
 def test_every_field_of_a_trial_can_be_compared() -> None:
     values: dict[str, Any] = {"dataset": ["support", "mr"], "shots": [4, 8], "loss": ["triplet", "supcon"]}
     others = {

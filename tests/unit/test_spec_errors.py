@@ -255,6 +255,40 @@ BROKEN: dict[str, bytes] = {
         confirm: {baseline: cross_entropy}
         """
     ),
+    "a baseline that is the only method beside arms of another axis": _text(
+        """
+        compare: {dataset: support, shots: 4, loss: [cross_entropy], max_length: [32, 64]}
+        trial: {encoder: all-MiniLM-L6-v2}
+        confirm: {baseline: cross_entropy}
+        """
+    ),
+    "a loss that the only recipe does not take": _text(
+        """
+        compare: {dataset: support, shots: 4}
+        trial: {encoder: all-MiniLM-L6-v2, recipe: frozen, loss: supcon}
+        """
+    ),
+    "a searched loss that the recipe does not take": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: [frozen, metric_then_head]}
+        search: {loss: [supcon, cross_entropy, triplet]}
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
+    "a recipe without a metric loss among those that are searched": _text(
+        """
+        compare: {dataset: support, shots: 4, recipe: metric_then_head}
+        search: {loss: cross_entropy}
+        trial: {encoder: all-MiniLM-L6-v2}
+        """
+    ),
+    "a searched name that another field excludes": _text(
+        """
+        compare: {dataset: support, shots: 4, loss: supcon}
+        search: {inference: [nearest, head, mixture]}
+        trial: {encoder: all-MiniLM-L6-v2, beta: 0}
+        """
+    ),
     "methods left out that are none": _text(
         """
         compare: {dataset: support, shots: 4, recipe: [frozen, metric_then_head], loss: [cross_entropy, supcon]}
