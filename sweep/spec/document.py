@@ -1,7 +1,8 @@
 """Reading YAML into data, with the line of every value.
 
-A spec is plain JSON data in YAML's notation: keys are names, tags are refused, and scalars follow YAML 1.2, so that
-`1e-5` is a number, and `no` and `on` are text. Files that would expand into something huge are refused before they do.
+A spec is plain JSON data in YAML's notation: keys are names, as the text `0` of a class, tags are refused, and scalars
+follow YAML 1.2, so that `1e-5` is a number, and `no` and `on` are text. Files that would expand into something huge are
+refused before they do.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _MAX_TEXT = 5000  # characters
 _MAX_KEY = 100
 _MAX_DIGITS = 18
 _TAG = "tag:yaml.org,2002:"
+_NAMES = tuple(f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool"))  # what a plain key may look like
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """Characters that YAML allows in no file, although an escape such as "\\e" can put them into a text."""
 
@@ -211,10 +213,11 @@ _SCALARS: Mapping[str, Any] = {
 
 
 def _is_name(key: yaml.Node) -> bool:
-    """Whether a key is a short text on one line. Whether it is a known name is checked later, by the models."""
+    """Whether a key is a short text on one line, as it is written: a class may be called 0 or true. Whether it is a
+    known name is checked later, by the models."""
     return (
         isinstance(key, yaml.ScalarNode)
-        and key.tag == f"{_TAG}str"
+        and key.tag in _NAMES
         and key.value.isprintable()
         and len(key.value) <= _MAX_KEY
     )

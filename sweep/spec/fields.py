@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -77,10 +78,12 @@ class FieldRule:
         return f"`{self.name}`: {self.description}"
 
     def _remedy(self, value: object) -> str:
-        if isinstance(value, bool):
+        if isinstance(value, bool) and (self.number or self.names):
             return "true and false are no numbers" if self.number else self._meaning
-        if isinstance(value, str) and self.number and _is_number(value):
+        if isinstance(value, str) and self.number and _DIGITS.fullmatch(value):
             return "write the number without quotes"
+        if isinstance(value, int | float) and not self.number and not self.names:
+            return f"write it in quotes: '{shown(value)}'"
         if isinstance(value, str) and self.names:
             return suggestion(value, self.names, listed=False)
         if isinstance(value, float) and self.number is int and value.is_integer() and abs(value) < 1e15:
@@ -88,12 +91,8 @@ class FieldRule:
         return self._meaning
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+_DIGITS = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+"""A number that can only be a text because it stands in quotes: without them, `1_000` and `nan` are texts too."""
 
 
 def _rule(name: str, info: FieldInfo, annotation: Any = None) -> FieldRule:

@@ -18,7 +18,7 @@ from trainable import DatasetConfig
 from trainable.config import TrialConfig
 from trainable.dataset_config import FEW_ROWS
 from trainable.datasets import Rows, TextData, load
-from trainable.datasets.classes import hidden_note
+from trainable.datasets.classes import hidden_note, without_dropped
 from trainable.datasets.cleaning import row_key
 from trainable.datasets.splits import held_out
 from trainable.datasets.table import Part
@@ -275,6 +275,14 @@ def test_a_given_test_part_is_the_test_part(tmp_path: Path) -> None:
     assert _load(tmp_path, *parts, holdout="auto").folds == 0
     with pytest.raises(DataError, match=r"`holdout: repeated` .* received a test part of 6 rows too; leave one"):
         _load(tmp_path, *parts, holdout="repeated")
+
+
+def test_a_dropped_truth_value_is_spelled_as_in_data() -> None:
+    config = DatasetConfig.model_validate({"name": "claims", "path": "claims.csv", "drop": [True]})
+    part = Part("claims", ("a", "b", "c"), None, ("true", "false", "mixed"))
+    kept, _, notes = without_dropped(part, None, config)
+    assert kept.labels == ("false", "mixed")
+    assert notes == ("class `true` left out by `drop`: 1 row",)
 
 
 def test_a_dropped_number_is_spelled_as_in_data() -> None:

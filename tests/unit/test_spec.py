@@ -263,6 +263,14 @@ def test_a_number_with_zeros_in_front_may_be_meant_as_a_text(number: str) -> Non
         assert f"write '{number}' in quotes for the text, or {int(number)} for the number" in str(caught.value)
 
 
+def test_classes_that_are_numbers_or_truth_values_are_described_without_quotes() -> None:
+    described = "datasets: {mine: {path: mine.csv, descriptions: {0: bad, 01: worse, true: good, -1.5: odd}}}\n"
+    config = loaded(described + GOOD).datasets["mine"]
+    assert dict(config.descriptions or ()) == {"0": "bad", "01": "worse", "true": "good", "-1.5": "odd"}
+    with pytest.raises(SpecError, match="a key may stand only once"):
+        loaded(described.replace("01: worse", "'0': worse") + GOOD)
+
+
 @pytest.mark.parametrize("text", ["no", "on", "2024-01-01", "12:30:00", "1_000", "0x10", "null and void"])
 def test_text_that_older_yaml_takes_for_something_else(text: str) -> None:
     assert loaded(GOOD, f"description={text}").description == text

@@ -66,6 +66,15 @@ BROKEN: dict[str, bytes] = {
         """
     ),
     "a key that is a number": _text(GOOD) + b"4: shots\n",
+    "a key that is nothing": _text(GOOD) + b"~: shots\n",
+    "numbers as no other program writes them": _text(
+        """
+        datasets: {2024: {path: tickets.csv}}
+        compare: {dataset: [2024], shots: ["4", 1_000], loss: cross_entropy}
+        trial: {encoder: all-MiniLM-L6-v2, weight_decay: nan, prompt: true}
+        protocol: {steps: 1_000}
+        """
+    ),
     "nothing to compare": b"name: nothing\n",
     "every block of the wrong kind": _text(
         """

@@ -58,14 +58,21 @@ def without_dropped(train: Part, test: Part | None, config: DatasetConfig) -> _S
 
     Raises DataError for names that are no class, and if nothing is left.
     """
-    names = config.drop or ()
     counts = Counter(label for part in _both(train, test) for label in part.labels)
+    names = [_as_in_data(name, counts) for name in config.drop or ()]
     known = sorted(str(label) for label in counts if label is not None)
     unknown = [name for name in names if name not in counts]
     if unknown:
         raise _unknown(unknown, known, "drop", config)
     notes = tuple(f"class {listing([name])} left out by `drop`: {_rows(counts[name])}" for name in names)
     return _kept(train, test, config, lambda label: label not in names, notes)
+
+
+def _as_in_data(name: str, labels: Mapping[str | None, int]) -> str:
+    """A name as the labels have it: what YAML reads as a truth value no longer tells `true` from `True`."""
+    if name in labels or name.lower() not in ("true", "false"):
+        return name
+    return next((each for each in labels if each is not None and each.lower() == name.lower()), name)
 
 
 def without_rare(train: Part, test: Part | None, config: DatasetConfig) -> _Split:
