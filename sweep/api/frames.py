@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -46,6 +46,7 @@ def spec_with(layers: Layers, data: Frames | None, test: Frames | None, root: Pa
         names = list(dict.fromkeys(name for name, _ in tables))
         layers.add(value_layer(("compare", "dataset"), names, 2000))
     spec = validated(layers)
+    _check_compared({name for name, _ in tables}, spec)
     for number, ((name, field), table) in enumerate(tables.items()):
         path = _written(_part(table, spec.datasets[name], field), spec.datasets[name], root / spec.name / "data")
         layers.add(value_layer(("datasets", name, field), str(path.absolute()), 3000 + number))
@@ -69,11 +70,26 @@ def _tables(layers: Layers, data: Frames | None, test: Frames | None) -> Iterato
             yield (name, field), table
 
 
+def _check_compared(given: Set[str], spec: SweepSpec) -> None:
+    """Refuse tables of which the sweep would read none. Raises SpecError."""
+    compared = [str(name) for name in spec.compare.get("dataset", (spec.trial.get("dataset"),))]
+    if given and not given & set(compared):
+        raise SpecError(
+            [
+                f"data are those of a dataset that the sweep compares, {', '.join(compared)}; received data of "
+                f"{', '.join(sorted(given))}: name it under compare.dataset, or rename the data"
+            ]
+        )
+
+
 def _only_name(layers: Layers) -> str:
     """The name of the dataset whose table is given: the one under `datasets` without a place, or the compared one."""
     datasets = layers.data.get("datasets")
     own = datasets if isinstance(datasets, Mapping) else {}
-    placeless = [name for name, entry in own.items() if not {"path", "hub"} & set(entry or ())]
+    entries = {name: {} if entry is None else entry for name, entry in own.items()}
+    placeless = [
+        name for name, each in entries.items() if isinstance(each, Mapping) and not {"path", "hub"} & set(each)
+    ]
     names = placeless or [name for block in ("compare", "trial") for name in _named(layers, block)] or ["data"]
     if len(names) > 1:
         raise SpecError(

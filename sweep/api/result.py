@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sweep.ledger.stored import find_stored, open_ledger
 from sweep.records.results import SweepResults
-from sweep.report.rows import arm_rows, draw_rows, trial_rows
+from sweep.report.rows import DRAW_COLUMNS, TRIAL_COLUMNS, arm_rows, draw_rows, trial_rows
 from sweep.report.tables import result_table, to_markdown
 from sweep.report.wording import metric_name
 from sweep.verdict import Verdict, sentences, verdict
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd  # type: ignore[import-untyped]
 
 __all__ = ["Result", "read", "result_in"]
+
+_TEXTS = {"dataset", "others", "method", "baseline", "ended", "cell", "outcome", "reason"}  # columns of no numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -54,12 +56,12 @@ class Result:
     @property
     def draws(self) -> pd.DataFrame:
         """A row for each method and draw of the confirmation: the test score."""
-        return _frame(draw_rows(self.verdict))
+        return _frame(draw_rows(self.verdict), DRAW_COLUMNS)
 
     @property
     def trials(self) -> pd.DataFrame:
         """A row for each trial: its cell, outcome and validation score, then the values that the search chose."""
-        return _frame(trial_rows(self.records))
+        return _frame(trial_rows(self.records), TRIAL_COLUMNS)
 
     @property
     def report(self) -> Path | None:
@@ -106,7 +108,11 @@ def result_in(folder: Path, records: SweepResults, notes: tuple[str, ...] = ()) 
     return Result(folder=folder, verdict=verdict(records), records=records, notes=notes)
 
 
-def _frame(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+def _frame(rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of these rows. columns: those that it has without any row too. A column of numbers stays one where none
+    of them is known yet."""
     import pandas as pd  # imported late: it takes most of a second
 
-    return pd.DataFrame.from_records([dict(row) for row in rows])
+    frame = pd.DataFrame([dict(row) for row in rows], columns=None if rows else list(columns))
+    unknown = [name for name in frame.columns if name not in _TEXTS and frame[name].isna().all()]
+    return frame.astype(dict.fromkeys(unknown, float))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sweep.records.results import SweepResults
-from sweep.report.chart import Row, csv_text
+from sweep.report.chart import Row, Value, csv_text
 from sweep.verdict import Arm, Comparison, Verdict
 
-__all__ = ["arm_rows", "draw_rows", "to_csv", "trial_rows"]
+__all__ = ["DRAW_COLUMNS", "TRIAL_COLUMNS", "arm_rows", "draw_rows", "to_csv", "trial_rows"]
+
+DRAW_COLUMNS = ("dataset", "shots", "others", "method", "draw", "score")
+"""The keys of each of `draw_rows`."""
+TRIAL_COLUMNS = ("cell", "trial", "outcome", "score", "replicates", "seconds", "reason")
+"""The keys of each of `trial_rows`, before those of its search."""
 
 
 def to_csv(verdict: Verdict) -> str:
@@ -22,14 +29,7 @@ def arm_rows(verdict: Verdict) -> list[Row]:
 def draw_rows(verdict: Verdict) -> list[Row]:
     """A row for each arm and confirmation draw, with the test score; None where it failed or is missing."""
     return [
-        {
-            "dataset": comparison.dataset,
-            "shots": comparison.shots,
-            "others": comparison.others,
-            "method": arm.method,
-            "draw": draw,
-            "score": score,
-        }
+        _row(DRAW_COLUMNS, comparison.dataset, comparison.shots, comparison.others, arm.method, draw, score)
         for comparison in verdict.comparisons
         for arm in comparison.arms
         for draw, score in zip(comparison.draws, arm.scores, strict=False)
@@ -40,17 +40,24 @@ def trial_rows(results: SweepResults) -> list[Row]:
     """A row for each trial: where it stands, how it ended, its validation score, and what the search chose."""
     return [
         {
-            "cell": trial.cell,
-            "trial": trial.number,
-            "outcome": str(trial.outcome) if trial.outcome is not None else "running",
-            "score": trial.score,
-            "replicates": len(trial.replicate_scores),
-            "seconds": trial.useful_seconds,
-            "reason": trial.reason,
+            **_row(
+                TRIAL_COLUMNS,
+                trial.cell,
+                trial.number,
+                str(trial.outcome) if trial.outcome is not None else "running",
+                trial.score,
+                len(trial.replicate_scores),
+                trial.useful_seconds,
+                trial.reason,
+            ),
             **trial.params,
         }
         for trial in results.trials
     ]
+
+
+def _row(columns: Sequence[str], *values: Value) -> Row:
+    return dict(zip(columns, values, strict=True))
 
 
 def _arm_row(comparison: Comparison, arm: Arm) -> Row:

@@ -22,6 +22,7 @@ from sweep.api.frames import spec_with
 from sweep.api.process import undisturbed
 from sweep.cli.commands import main
 from sweep.errors import StoredSweepError, SweepError
+from sweep.report.rows import DRAW_COLUMNS, TRIAL_COLUMNS
 from sweep.spec.model import SweepSpec
 from sweep.spec.reader import load_spec, read_layers
 from trainable.datasets import load
@@ -276,6 +277,40 @@ def test_data_of_another_form_are_refused(data: Any, said: str, tmp_path: Path) 
 def test_a_frame_for_several_datasets_needs_a_name(tmp_path: Path) -> None:
     with pytest.raises(sweep.SweepError, match="there are one, two"):
         spec_of(FRAME, tmp_path, datasets={"one": {}, "two": {}})
+
+
+def test_data_that_no_cell_would_read_are_refused(tmp_path: Path) -> None:
+    compare = {"dataset": ["support"], "shots": [4], "recipe": ["frozen"]}
+    with pytest.raises(SweepError, match=r"that the sweep compares, support; received data of mine: name it under"):
+        spec_of({"mine": FRAME}, tmp_path, compare=compare)
+    both = spec_of({"mine": FRAME, "support": FRAME}, tmp_path, compare=compare)
+    assert set(both.datasets) == {"mine", "support"}
+
+
+def test_an_entry_that_is_no_mapping_is_refused_beside_data(tmp_path: Path) -> None:
+    with pytest.raises(SweepError, match=r"datasets.mine: must be a mapping that says where the data lies; received 5"):
+        spec_of(FRAME, tmp_path, datasets={"mine": 5})
+
+
+# ---- what came of it
+
+
+@pytest.mark.parametrize("columns", [DRAW_COLUMNS, TRIAL_COLUMNS])
+def test_a_table_without_rows_has_its_columns(columns: tuple[str, ...]) -> None:
+    table = result._frame([], columns)
+    assert tuple(table.columns) == columns
+    assert table["score"].dtype == float
+    assert table.nlargest(3, "score").empty
+
+
+def test_scores_that_are_not_known_yet_are_numbers() -> None:
+    rows = [{"cell": "a", "score": None, "reason": None}, {"cell": "a", "score": None, "reason": None, "beta": 0.5}]
+    table = result._frame(rows, TRIAL_COLUMNS)
+    assert list(table.columns) == ["cell", "score", "reason", "beta"]
+    assert table["score"].dtype == float
+    assert table["beta"].tolist()[1] == 0.5
+    assert table["reason"].tolist() == [None, None]
+    assert result._frame([{"score": 0.5}, {"score": None}])["score"].max() == 0.5
 
 
 def test_other_rows_get_another_file(tmp_path: Path) -> None:
