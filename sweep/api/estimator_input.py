@@ -72,7 +72,10 @@ def labels_of(y: Any) -> NDArray[Any]:
     kind = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
     if kind is not None and kind.kind in "iub" and not y.isna().any():
         y = y.to_numpy(dtype=kind)  # scikit-learn makes fractions of whole numbers that may be missing
-    labels_N: NDArray[Any] = column_or_1d(list(y) if isinstance(y, Iterator) else y, warn=True)
+    given = list(y) if isinstance(y, Iterator) else y
+    if isinstance(given, list | tuple) and any(isinstance(each, float) and np.isnan(each) for each in given):
+        given = np.array(given, dtype=object)  # numpy would make the text `nan` of what is missing among texts
+    labels_N: NDArray[Any] = column_or_1d(given, warn=True)
     return labels_N
 
 

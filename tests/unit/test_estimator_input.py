@@ -267,3 +267,11 @@ def test_values_of_another_axis_are_compared_of_one_method(tmp_path: Path) -> No
     spec = checked_spec({"name": "few", **fields}, data=frame, overrides=further, root=tmp_path)
     check_one_comparison(spec)
     assert [group.names for group in groups(spec)] == [("max_length=16", "max_length=32")]
+
+
+@pytest.mark.parametrize("form", [list, tuple, iter])
+def test_a_missing_label_in_a_list_of_texts_is_no_class(form: Any) -> None:
+    labels = labels_of(form(["a", float("nan"), "b", np.float64("nan")]))
+    with pytest.raises(ValueError, match=r"received nan in row 1, the first of 2: leave such rows out, or label them"):
+        check_known(labels)
+    assert labels_of(form(["a", "nan"])).tolist() == ["a", "nan"]
