@@ -109,7 +109,7 @@ def test_winners_are_asked_for_with_a_confirmation_alone_but_recorded_sweeps_wit
     with pytest.raises(SpecError, match=rf"{field}: takes winners, .*none without a .*; raise `confirm.draws`, or"):
         loaded(GOOD, f"{field}=true", "confirm.draws=0")
     without = loaded(GOOD, "confirm.draws=0")
-    assert SweepSpec.recorded(without.resolved() | {field: True}) == without
+    assert getattr(SweepSpec.recorded(without.resolved() | {field: True}), field)
 
 
 @pytest.mark.parametrize("gpus", [2, 1.5, 1024])
