@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ FORMAT = 1
 _BATCH = 32
 _LONG = 4  # letters for each token that is read: a pair of longer texts is shortened before it is tokenised
 _WORD = 50  # letters of a word
+_TOKENIZING = Lock()  # a fast tokenizer keeps for all threads how it cuts and pads, and a server answers in several
 _STORED = ("labels", "head", "pooling", "layers", "prompt", "max_length", "paired", "separator", "temperature", "whole")
 _ACTIVATIONS = {
     "Identity": lambda values: values,
@@ -122,12 +124,21 @@ class Classifier:
         return scores_NC
 
     def tokens(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> Any:
-        """Return the inputs of the model for some texts, padded to the longest."""
+        """Return the inputs of the model for some texts, padded to the longest. Threads wait for each other."""
+        with _TOKENIZING:
+            made = self._tokenized(texts, pairs)
+        unread = made["attention_mask"].sum(dim=1) == 0  # by a tokenizer that puts no token of its own around a text
+        if unread.any():
+            text = texts[int(unread.nonzero()[0])]
+            raise ValueError(f"each text needs a token; the tokenizer makes none of {text[:40]!r}: leave it out")
+        return made
+
+    def _tokenized(self, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
         if pairs is not None and self.separator:
             cut = (self.tokenizer, self.separator, self.max_length, self.prompt)
-            return self.tokens([joined(text, pair, *cut) for text, pair in zip(texts, pairs, strict=True)], None)
+            return self._tokenized([joined(text, pair, *cut) for text, pair in zip(texts, pairs, strict=True)], None)
         first, second = readable([self.prompt + text for text in texts], pairs, self.tokenizer, self.max_length)
-        made = self.tokenizer(
+        return self.tokenizer(
             first,
             second,
             truncation="longest_first",
@@ -136,11 +147,6 @@ class Classifier:
             padding_side="right",
             return_tensors="pt",
         )
-        unread = made["attention_mask"].sum(dim=1) == 0  # by a tokenizer that puts no token of its own around a text
-        if unread.any():
-            text = texts[int(unread.nonzero()[0])]
-            raise ValueError(f"each text needs a token; the tokenizer makes none of {text[:40]!r}: leave it out")
-        return made
 
     def batch_scores(self, inputs: Any) -> Tensor:
         """Return scores_BC of such inputs."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
 
 import pytest
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests.services.first_quick import first_quick
-from trainable.classifier import readable
+from trainable.classifier import Classifier, readable
 from trainable.encoder.places import encoder_files
 
 MOST = 16
@@ -95,3 +98,46 @@ def test_single_texts_and_pairs_of_which_one_is_short_are_left_alone() -> None:
     tokenizer, long = wordpiece(), text(400, 1)
     assert readable([long], None, tokenizer, MOST) == ([long], None)
     assert readable([long, "a"], ["a", long], tokenizer, MOST) == ([long, "a"], ["a", long])
+
+
+class Keeping:
+    """A tokenizer of words that keeps from call to call how it cuts, takes a while, and serves one thread at a time, as
+    fast ones do."""
+
+    is_fast = False
+
+    def __init__(self) -> None:
+        self.most: int | None = None
+        self.asked = object()
+
+    def __call__(self, first: Any, second: Any = None, *, max_length: int | None = None, **fields: Any) -> Any:
+        self.most = max_length
+        self.asked = asked = object()
+        time.sleep(0.003)
+        if self.asked is not asked:
+            raise RuntimeError("Already borrowed")
+        texts = [first] if isinstance(first, str) else first
+        seconds = [""] * len(texts) if second is None else second
+        rows = [f"{one} {two}".split()[: self.most] for one, two in zip(texts, seconds, strict=True)]
+        return {"input_ids": rows[0] if isinstance(first, str) else rows, "attention_mask": torch.ones(len(rows), 1)}
+
+    def decode(self, words: list[str]) -> str:
+        return " ".join(words)
+
+
+def test_texts_are_cut_however_many_threads_ask() -> None:
+    """A server answers in several threads, and some of them had pairs that were not cut, or cut at another place."""
+    asked: Any = Classifier(
+        labels=("no", "yes"),
+        model=None,
+        tokenizer=Keeping(),
+        head={"kind": "own"},
+        max_length=MOST,
+        paired=True,
+        separator="/",
+    )
+    long = [" ".join(map(str, range(5 * MOST)))]
+    alone = asked.tokens(long, long)["input_ids"]
+    assert len(alone[0]) == MOST
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda turn: asked.tokens(long, long)["input_ids"], range(6))) == [alone] * 6
