@@ -124,8 +124,18 @@ def _by_class(refitted: Refitted, arm: Arm) -> Iterator[str]:
         labelled, predicted = sum(arm.confusion[place]), sum(row[place] for row in arm.confusion)
         recall, precision = (f"{100 * right / total:.0f} %" if total else "–" for total in (labelled, predicted))
         lines.append(f"| {_cell(label)} | {refitted.counts[place]:,} | {recall} | {precision} |")
-    yield "By class, with the answers of all draws of the confirmation counted together:"
+    yield f"By class, with the answers of {_answering(arm)}:"
     yield "\n".join(lines)
+
+
+def _answering(arm: Arm) -> str:
+    """The draws whose trainings reached their end, so that they have answers."""
+    assert arm.confirmation is not None, "a confirmed arm has a confirmation"
+    ends = [each.evaluation.outcome for each in arm.confirmation.replicates if not each.evaluation.initialisation]
+    if not any(ends):
+        return "all draws of the confirmation counted together"
+    counted = f"{ends.count(None)} of {len(ends)} draws of the confirmation counted together"
+    return f"{counted} (the trainings of the others diverged or failed)"
 
 
 def _code(label: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from sweep.refitting.card import _onnx
+from sweep.refitting.card import _by_class, _onnx
 from sweep.refitting.expected import expected
 from sweep.verdict.statistics import Summary
 from trainable.onnx_export import OnnxFile
+from trainable.outcomes import Outcome
 
 FILE = OnnxFile(
     inputs=("input_ids",),
@@ -55,3 +56,30 @@ def test_tokens_for_an_onnx_file_are_cut_as_in_training(fields: dict[str, Any], 
     text = _onnx(FILE, given)
     assert "as `Classifier.tokens` makes them" in text
     assert call in text if call else "tokenizer(" not in text
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((None, None), "the answers of all draws of the confirmation counted together:"),
+        (
+            (None, Outcome.DIVERGED, Outcome.FAILED),
+            "the answers of 1 of 3 draws of the confirmation counted together (the trainings of the others diverged or",
+        ),
+    ],
+)
+def test_answers_by_class_are_said_to_be_of_the_draws_that_have_them(
+    ends: tuple[Outcome | None, ...], said: str
+) -> None:
+    """They were said to be of all draws, with a recall of 100 % beside a score that counts a third of it."""
+    found = [SimpleNamespace(evaluation=SimpleNamespace(initialisation=0, outcome=end)) for end in ends]
+    again = SimpleNamespace(evaluation=SimpleNamespace(initialisation=1, outcome=Outcome.DIVERGED))
+    arm: Any = SimpleNamespace(
+        confusion=((4, 0), (0, 2)),
+        winner=SimpleNamespace(config=SimpleNamespace(recipe=None)),
+        confirmation=SimpleNamespace(replicates=(*found, again)),
+    )
+    refitted: Any = SimpleNamespace(classifier=SimpleNamespace(labels=("no", "yes")), counts=(5, 3))
+    sentence, table = _by_class(refitted, arm)
+    assert said in sentence
+    assert table.splitlines()[2:] == ["| no | 5 | 100 % | 100 % |", "| yes | 3 | 100 % | 100 % |"]
