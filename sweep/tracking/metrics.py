@@ -13,8 +13,9 @@ from statistics import fmean
 from typing import NamedTuple
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
-from sweep.records.sweep import SweepRecord
+from sweep.records.sweep import DataRecord, SweepRecord
 from sweep.records.trial import TrialRecord
+from sweep.verdict.tested_rows import confirmed_score
 from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Outcome
 
@@ -101,19 +102,31 @@ def current_state(
 ) -> list[Point]:
     """The sweep's metrics that have no history in the ledger, at the number of trials that had ended by then as step.
 
-    These are the number of interrupted trials, and the mean test score of each winner whose confirmation is complete.
+    These are the number of interrupted trials, and the mean test score of each winner whose confirmation is complete,
+    as the verdict counts it: with a training that diverged as one that always answers the majority class.
     """
     ends = [record.ended or record.started for record in ended(trials)]
     interrupted = [record.ended or record.started for record in trials if record.outcome is Outcome.INTERRUPTED]
     last = max([sweep.created, *ends, *interrupted])
     found = [Point("trials/interrupted", float(len(interrupted)), milliseconds(last), len(ends))]
     for record in confirmations:
-        means = {point.name: point.value for point in _means(record)}
-        mean = means.get(f"mean_test_{record.config.metric}")
+        mean = _confirmed(record, sweep.data.get(record.config.dataset.name))
         if record.role is Role.CONFIRMATION and record.outcome is Outcome.COMPLETED and mean is not None:
             time = record.ended or record.started
-            found.append(Point(f"confirmed/{_legal(record.cell)}", mean, milliseconds(time), bisect_right(ends, time)))
+            step = bisect_right(ends, time)
+            # Versions before left diverged trainings out. Of values at one step and time MLflow shows the largest one,
+            # so the right value has a later time.
+            later = any(replicate.evaluation.outcome is Outcome.DIVERGED for replicate in record.replicates)
+            found.append(Point(f"confirmed/{_legal(record.cell)}", mean, milliseconds(time) + later, step))
     return found
+
+
+def _confirmed(record: ConfirmationRecord, data: DataRecord | None) -> float | None:
+    """The mean test score over the draws, as in the verdict; None before there is one."""
+    first = (each.evaluation for each in record.replicates if not each.evaluation.initialisation)
+    scores = [confirmed_score(data, record.config.metric, evaluation) for evaluation in first]
+    known = [score for score in scores if score is not None]
+    return fmean(known) if known else None
 
 
 def _replicate_points(replicate: ReplicateRecord, record: ConfirmationRecord) -> Iterator[Point]:

@@ -19,9 +19,9 @@ MODULES = sorted(path for package in ("sweep", "trainable") for path in (ROOT / 
 FLOORS = (
     {"errors", "addresses", "hiding"},
     {"spec", "records"},
-    {"search", "tracking"},
+    {"search"},
     {"ledger", "verdict"},
-    {"scheduling", "report"},
+    {"scheduling", "report", "tracking"},
     {"check", "execution", "explain", "refitting", "stored", "display"},
     {"driver", "remote"},
     {"cli", "api"},

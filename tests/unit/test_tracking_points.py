@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from sweep.records.confirmation import ConfirmationRecord
+from sweep.records.sweep import DataRecord
 from sweep.tracking.metrics import Point, current_state, ended, num_evaluations, points, progress
 from tests.sweeps.memory_ledger import BEGAN, MemoryLedger, complete
 from trainable.outcomes import Outcome
@@ -107,6 +108,23 @@ def test_a_winner_shows_its_mean_test_score_once_its_confirmation_is_complete() 
     point = Point(f"confirmed/{CELL}", 0.625, round(1000 * (record.ended or 0)), 1)
     assert current_state(ledger.sweep(), ledger.trials(), [record])[1:] == [point]
     assert current_state(ledger.sweep(), ledger.trials(), [replace(record, outcome=None)])[1:] == []
+
+
+def test_a_winner_of_which_a_training_diverged_has_the_mean_of_the_verdict() -> None:
+    """The training was left out, though the verdict counts it as always answering the majority class."""
+    ledger = MemoryLedger()
+    record = confirmed(ledger, 0.9, 0.8)
+    first, last = record.replicates
+    diverged = replace(last, evaluation=replace(last.evaluation, metrics={}, outcome=Outcome.DIVERGED))
+    record = replace(record, replicates=(first, diverged))
+    ended_at = round(1000 * (record.ended or 0))
+    assert current_state(ledger.sweep(), ledger.trials(), [record])[1:] == [
+        (f"confirmed/{CELL}", 0.9, ended_at + 1, 1)  # as long as the data is not known, as in the verdict
+    ]
+    ledger.describe_data(DataRecord(name="support", class_names=("a", "b"), pool=20, test=10, test_counts=(7, 3)))
+    (point,) = current_state(ledger.sweep(), ledger.trials(), [record])[1:]
+    assert point.value == pytest.approx((0.9 + 0.7) / 2)
+    assert point.time == ended_at + 1, "later than what versions before have stored, which is larger"
 
 
 def test_interrupted_trials_are_counted_as_they_are_now() -> None:
