@@ -88,6 +88,7 @@ _SWEEP_STATUS = {
 _CONSTANT = ("trial", "protocol")  # parameters of a run can never change; the ledger keeps these blocks from changing
 _VARIABLE = ("compare", "exclude", "budget", "pruning", "resources")
 _LONGEST = 5000  # characters of a tag or parameter; MLflow takes 6000
+_LONGEST_NAME = 250  # characters of a run's name, of which Postgres refuses more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +181,7 @@ def _arm(record: TrialRecord | ConfirmationRecord) -> str:
 
 def _trial_run(record: TrialRecord) -> WantedRun:
     return WantedRun(
-        name=f"{_arm(record)} #{record.number} of {record.cell}",
+        name=f"{_arm(record)} #{record.number} of {record.cell}"[:_LONGEST_NAME],
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),
@@ -197,7 +198,7 @@ def _trial_run(record: TrialRecord) -> WantedRun:
 
 def _confirmation_run(record: ConfirmationRecord, sweep: SweepRecord) -> WantedRun:
     return WantedRun(
-        name=f"{record.role}: {_arm(record)} #{record.trial} of {record.cell}",
+        name=f"{record.role}: {_arm(record)} #{record.trial} of {record.cell}"[:_LONGEST_NAME],
         status=_TRIAL_STATUS[record.outcome],
         started=milliseconds(record.started),
         ended=None if record.outcome is None else milliseconds(record.ended or record.started),

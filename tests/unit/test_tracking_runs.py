@@ -48,6 +48,18 @@ def test_a_trial_shows_its_place_configuration_and_end() -> None:
     assert "None" not in run.params.values()
 
 
+def test_names_of_runs_are_no_longer_than_a_store_takes() -> None:
+    """Postgres refused the run of every trial of a cell with a long name; the tag has the whole cell."""
+    ledger, cell = MemoryLedger(), f"{CELL}/encoder=sentence-transformers/{'x' * 120}"
+    key = complete(ledger, 0.5, cell=cell)
+    ledger.confirm(key, 0.5)
+    for record in (ledger.trial(key), ledger.confirmations()[0]):
+        run = run_of(record, ledger.sweep(), "parent")
+        assert len(run.name) == 250
+        assert f"soft_triple encoder=sentence-transformers/{'x' * 120} #0 of {CELL}/enc" in run.name
+        assert run.tags["sweep.cell"] == cell
+
+
 def test_a_trial_shows_what_trained_it() -> None:
     ledger = MemoryLedger()
     key = ledger.ask()
