@@ -135,16 +135,12 @@ def followed(head: Head, jobs: Jobs, follower: Follower) -> int | None:
     """
     with suppress(ConnectionLostError):
         return follower.follow(jobs)
-    deadline = time.monotonic() + _RECONNECT_LIMIT
     while True:
-        printed = follower.printed
         try:
             with head.tunnel(DASHBOARD_PORT) as port:
                 return follower.follow(Jobs.at(port))
         except ClusterError as error:
-            if follower.printed > printed:
-                deadline = time.monotonic() + _RECONNECT_LIMIT
-            if time.monotonic() > deadline:
+            if time.monotonic() > follower.heard + _RECONNECT_LIMIT:
                 raise ClusterError(
                     f"a lost connection to the head must come back within {_RECONNECT_LIMIT / 60:.0f} minutes; that to "
                     f"job {follower.job.id} did not ({error}); as long as the head lives, the job continues "

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,16 +100,19 @@ class Follower:
     job: the job.
     show: prints a text.
     printed: number of characters printed so far, so that a new connection continues where one was lost.
+    heard: when the head answered last, by the monotonic clock.
     """
 
     job: Job
     show: Callable[[str], None]
     printed: int = 0
+    heard: float = field(default_factory=time.monotonic)
 
     def follow(self, jobs: Jobs) -> int | None:
         """Print whole lines until the job has ended. Returns its exit code; None if it was ended from outside."""
         while True:
             output, code, ended = jobs.state(self.job)
+            self.heard = time.monotonic()
             complete = len(output) if ended else output.rfind("\n") + 1
             if complete > self.printed:
                 self.show(output[self.printed : complete].rstrip("\n"))

@@ -13,7 +13,7 @@ import requests
 
 from sweep.cli.commands import main
 from sweep.errors import ClusterError
-from sweep.remote import commands
+from sweep.remote import commands, jobs
 from sweep.remote.commands import followed
 from sweep.remote.head import Head, free_port
 from sweep.remote.jobs import Follower, Job, Jobs
@@ -76,6 +76,29 @@ def test_of_one_that_stays_away_it_is_said_that_the_sweep_continues(
         ClusterError, match=r"that to job toy-1 did not .*the job continues there, and the same command"
     ):
         follow(100)
+
+
+def test_time_that_a_quiet_job_was_heard_of_is_none_that_its_connection_was_away(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection was lost and came back, trainings of an hour printed nothing, and at its next loss it was said not
+    to have come back within ten minutes."""
+    now, answers = [0.0], ["lost", *["RUNNING"] * 9, "lost", "RUNNING", "SUCCEEDED"]
+
+    def answer(self: Client, job: str) -> SimpleNamespace:
+        now[0] += 400.0
+        if (status := answers.pop(0)) == "lost":
+            raise requests.ConnectionError("connection refused")
+        return SimpleNamespace(driver_exit_code=0, status=status)
+
+    clock = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: None)
+    monkeypatch.setattr(Client, "get_job_info", answer)
+    monkeypatch.setattr(commands, "time", clock)
+    monkeypatch.setattr(jobs, "time", clock)
+    ran = Jobs(cast(Any, Client(0)))
+    monkeypatch.setattr(Jobs, "at", lambda port: ran)
+    assert followed(cast(Head, NearHead()), ran, Follower(JOB, lambda text: None, heard=0.0)) == 0
+    assert not answers
 
 
 def test_one_that_is_lost_before_is_no_fault_of_this_machine(
