@@ -82,6 +82,10 @@ class Head:
         Yields the local port. Raises ClusterError if the head cannot be reached or the port is taken.
         """
         port = free_port() if local is None else local
+        if _listens(port):  # another program, which would pass for the head
+            raise ClusterError(
+                f"a tunnel needs a free port; 127.0.0.1:{port} of this machine is taken; give another one with --port"
+            )
         with tempfile.TemporaryFile() as log:
             command = _ray("dashboard", str(self.path), "--port", str(port), "--remote-port", str(remote))
             process = subprocess.Popen(  # noqa: S603  # our own program, no shell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import requests
 
 from sweep.cli.commands import main
 from sweep.errors import ClusterError
-from sweep.remote import commands, jobs
+from sweep.remote import commands, head, jobs
 from sweep.remote.commands import followed
 from sweep.remote.head import Head, free_port
 from sweep.remote.jobs import Follower, Job, Jobs
@@ -99,6 +100,18 @@ def test_time_that_a_quiet_job_was_heard_of_is_none_that_its_connection_was_away
     monkeypatch.setattr(Jobs, "at", lambda port: ran)
     assert followed(cast(Head, NearHead()), ran, Follower(JOB, lambda text: None, heard=0.0)) == 0
     assert not answers
+
+
+def test_a_port_that_another_program_has_is_no_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ui --cluster FILE --port 5000` beside an MLflow on this machine named that one's pages as the cluster's."""
+    monkeypatch.setattr(head, "_ray", lambda *words: ["sleep", "9"])
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with (
+            pytest.raises(ClusterError, match=rf"127\.0\.0\.1:{port} of this machine is taken.* --port"),
+            Head(Path("cluster.yaml")).tunnel(5000, port),
+        ):
+            pass
 
 
 def test_one_that_is_lost_before_is_no_fault_of_this_machine(
