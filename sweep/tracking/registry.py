@@ -70,7 +70,7 @@ def _registered(
                 artifacts={"classifier": str(folder)},
                 signature=signature,
                 input_example=pd.DataFrame({column: ["an example"] for column in columns}),
-                pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED],
+                pip_requirements=[f"{package}=={_released(package)}" for package in _NEEDED],
                 registered_model_name=allowed,
             )
         number = int(model.registered_model_version)
@@ -79,6 +79,12 @@ def _registered(
     except Exception as error:  # whatever MLflow, its database or its HTTP client raise
         raise TrackingError(explain(error, uri)) from error
     return allowed, number
+
+
+def _released(package: str) -> str:
+    """The version of a package as registries have it: without what names a build, as `+cpu` of torch, which is in no
+    registry."""
+    return version(package).partition("+")[0]
 
 
 @contextmanager

@@ -38,6 +38,12 @@ def test_it_is_defined_without_a_warning() -> None:
         runpy.run_path(str(registry._SERVED))
 
 
+def test_it_asks_for_versions_that_registries_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment made for the model had to have `torch==2.13.0+cpu`, which PyPI has not."""
+    monkeypatch.setattr(registry, "version", {"torch": "2.13.0+cpu", "pandas": "3.0.1"}.__getitem__)
+    assert [registry._released(package) for package in ("torch", "pandas")] == ["2.13.0", "3.0.1"]
+
+
 @pytest.mark.lengthy
 def test_a_column_that_stands_twice_is_refused() -> None:
     """As after a merge of two tables: neither of them is the one that is meant."""
@@ -82,7 +88,13 @@ def test_it_answers_as_the_classifier_whatever_the_recipe(
         kept = refit(config(data, tiny_bert, **KEPT[kind]), shots=8).classifier
         kept.save(tmp_path / str(number))
         name, version = register(
-            tmp_path / str(number), f"kind-{number}", uri=uri, parent=None, experiment="kinds", pairs=False, card=kind
+            tmp_path / str(number),
+            f"kind-{number}",
+            uri=uri,
+            parent=None,
+            experiment="kinds",
+            pairs=False,
+            card=kind,
         )
         assert version == 1
         answered = mlflow.pyfunc.load_model(f"models:/{name}@winner").predict(pd.DataFrame({"text": texts}))
@@ -91,4 +103,5 @@ def test_it_answers_as_the_classifier_whatever_the_recipe(
         assert answered["probability"].tolist() == pytest.approx(wanted, abs=1e-5), kind
     stored = [path for path in (tmp_path / "mlruns").rglob("*") if path.is_file()]
     assert len([path for path in stored if path.name == "classifier.safetensors"]) == len(KINDS)
+    assert not [path for path in stored if path.name == "requirements.txt" and "+" in path.read_text()]
     assert not [path for path in stored if path.suffix in (".pkl", ".pickle", ".joblib", ".bin")]
