@@ -10,10 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
 from sweep.tracking.experiments import find_experiment
 from sweep.tracking.store import explain, open_client
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 __all__ = ["ALIAS", "register"]
 
@@ -29,9 +33,9 @@ def register(
     folder: Path, name: str, *, uri: str, parent: str | None, experiment: str, pairs: bool, card: str
 ) -> tuple[str, int]:
     """Store the classifier in `folder` as a new version of the registered model `name`, in a run of its own below the
-    sweep's run `parent`; the name as the registry allows it, and the number of the version.
+    sweep's run `parent`, if this store has it; the name as the registry allows it, and the number of the version.
 
-    experiment: of the run, if the sweep has none in this store.
+    experiment: of the run, if the sweep has none in this store, as where another one was its store.
     pairs: whether it classifies pairs of texts.
     card: what the version's description says.
 
@@ -58,8 +62,9 @@ def _registered(
     )
     try:
         client = open_client(uri)
-        owner = client.get_run(parent).info.experiment_id if parent else find_experiment(client, experiment)
-        tags = {"sweep.role": "refit", **({"mlflow.parentRunId": parent} if parent else {})}
+        owner = _experiment_of(client, parent)
+        tags = {"sweep.role": "refit", **({"mlflow.parentRunId": parent} if parent and owner else {})}
+        owner = owner or find_experiment(client, experiment)
         with (
             _current_store(uri),
             mlflow.start_run(experiment_id=owner, run_name=f"refit {allowed}", tags=tags, log_system_metrics=False),
@@ -79,6 +84,18 @@ def _registered(
     except Exception as error:  # whatever MLflow, its database or its HTTP client raise
         raise TrackingError(explain(error, uri)) from error
     return allowed, number
+
+
+def _experiment_of(client: MlflowClient, run: str | None) -> str:
+    """The experiment of a sweep's run; empty where the store has no such run, as after a change of the store."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(client.get_run(run).info.experiment_id) if run else ""
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return ""
 
 
 def _released(package: str) -> str:

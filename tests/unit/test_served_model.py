@@ -5,6 +5,8 @@ from __future__ import annotations
 import runpy
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -42,6 +44,27 @@ def test_it_asks_for_versions_that_registries_have(monkeypatch: pytest.MonkeyPat
     """An environment made for the model had to have `torch==2.13.0+cpu`, which PyPI has not."""
     monkeypatch.setattr(registry, "version", {"torch": "2.13.0+cpu", "pandas": "3.0.1"}.__getitem__)
     assert [registry._released(package) for package in ("torch", "pandas")] == ["2.13.0", "3.0.1"]
+
+
+@pytest.mark.lengthy
+def test_a_sweep_of_another_store_has_no_run_here() -> None:
+    """It was said that the next attempt recreates the run, which none did."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_DOES_NOT_EXIST
+
+    class Store:
+        code = RESOURCE_DOES_NOT_EXIST
+
+        def get_run(self, run: str) -> SimpleNamespace:
+            if run == "here":
+                return SimpleNamespace(info=SimpleNamespace(experiment_id="7"))
+            raise MlflowException("no such run", self.code)
+
+    store: Any = Store()
+    assert [registry._experiment_of(store, run) for run in ("here", "elsewhere", None)] == ["7", "", ""]
+    store.code = PERMISSION_DENIED
+    with pytest.raises(MlflowException):
+        registry._experiment_of(store, "elsewhere")
 
 
 @pytest.mark.lengthy
@@ -91,7 +114,7 @@ def test_it_answers_as_the_classifier_whatever_the_recipe(
             tmp_path / str(number),
             f"kind-{number}",
             uri=uri,
-            parent=None,
+            parent=[None, "0" * 32][number % 2],  # the run of a sweep that had another store
             experiment="kinds",
             pairs=False,
             card=kind,
