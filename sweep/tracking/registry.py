@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from sweep.errors import TrackingError
 from sweep.tracking.experiments import find_experiment
-from sweep.tracking.store import explain, open_client
+from sweep.tracking.store import explain, open_client, unhurried
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -67,6 +67,7 @@ def _registered(
         owner = owner or find_experiment(client, experiment)
         with (
             _current_store(uri),
+            unhurried(),
             mlflow.start_run(experiment_id=owner, run_name=f"refit {allowed}", tags=tags, log_system_metrics=False),
         ):
             model = mlflow.pyfunc.log_model(

@@ -6,6 +6,8 @@ import logging
 import os
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sweep.errors import SweepError, TrackingError
@@ -17,15 +19,18 @@ if TYPE_CHECKING:
 from sweep.addresses import redacted
 from sweep.tracking.database import DIALECTS, open_database
 
-__all__ = ["UploadError", "explain", "is_refusal", "open_client", "tracking_uri"]
+__all__ = ["UploadError", "explain", "is_refusal", "open_client", "tracking_uri", "unhurried"]
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+
+_TIME_LIMIT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_UNHURRIED = "900"  # seconds
 
 # For this process only, and only where the user has not decided. No retries inside MLflow: it would repeat even the
 # creation of a run whose answer came late, and so double it; the tracker itself searches before it creates again.
 _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    _TIME_LIMIT: "10",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -65,6 +70,22 @@ def open_client(uri: str) -> MlflowClient:
         for name in ("mlflow", "alembic", "urllib3.connectionpool"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the tracker reports problems itself
         return open_database(uri) if _dialect(uri) in DIALECTS else mlflow.MlflowClient(uri)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Let a request take a quarter of an hour, unless the user has decided: a server answers the upload of an encoder's
+    weights when it has handed them on to its own store."""
+    before = os.environ.get(_TIME_LIMIT)
+    if before in (None, _ENVIRONMENT[_TIME_LIMIT]):
+        os.environ[_TIME_LIMIT] = _UNHURRIED
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_TIME_LIMIT, None)
+        else:
+            os.environ[_TIME_LIMIT] = before
 
 
 def is_refusal(error: Exception) -> bool:

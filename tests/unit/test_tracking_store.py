@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from sweep.addresses import has_password, redacted
 from sweep.errors import TrackingError
 from sweep.tracking import Tracker, tracking_uri
 from sweep.tracking.experiments import _beside_file, find_experiment
-from sweep.tracking.store import open_client
+from sweep.tracking.store import open_client, unhurried
 from tests.sweeps.memory_ledger import MemoryLedger
 
 
@@ -22,6 +23,20 @@ def test_the_configured_store_comes_before_the_environment(monkeypatch: pytest.M
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow:5000")
     assert tracking_uri(None) == "http://mlflow:5000"
     assert tracking_uri("sqlite:///own.db") == "sqlite:///own.db"
+
+
+@pytest.mark.parametrize(("before", "inside"), [("10", "900"), (None, "900"), ("30", "30")])
+def test_weights_may_take_longer_than_other_requests(
+    before: str | None, inside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that took more than ten seconds to hand a large encoder on was said not to answer."""
+    name = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+    monkeypatch.delenv(name, raising=False)
+    if before is not None:
+        monkeypatch.setenv(name, before)
+    with unhurried():
+        assert os.environ[name] == inside
+    assert os.environ.get(name) == before
 
 
 @pytest.mark.parametrize(
