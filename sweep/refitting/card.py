@@ -11,6 +11,7 @@ import yaml
 from sweep.refitting.expected import expected, extrapolated
 from sweep.verdict import Arm, Comparison
 from trainable.config import TrialConfig
+from trainable.encoder.places import PACKAGED
 from trainable.recipes.label_names import LabelNames
 
 if TYPE_CHECKING:
@@ -78,11 +79,16 @@ def _metadata(refitted: Refitted, config: TrialConfig) -> dict[str, str | list[s
     return {
         **({"library_name": "transformers"} if _is_own(refitted) else {}),  # whose pipeline the hub would offer
         "pipeline_tag": "text-classification",
-        "base_model": Path(config.encoder).name if Path(config.encoder).is_absolute() else config.encoder,
+        **({} if Path(config.encoder).is_absolute() else {"base_model": _hub_id(config.encoder)}),
         "tags": ["few-shot", "text-classification", config.method],
         "license": "other",
         "license_name": "to-be-filled-in",
     }
+
+
+def _hub_id(encoder: str) -> str:
+    """The id by which the hub knows an encoder that is no folder."""
+    return PACKAGED[encoder].hub if encoder in PACKAGED else encoder
 
 
 def _origin(comparison: Comparison, arm: Arm) -> str:

