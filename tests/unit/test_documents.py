@@ -13,6 +13,7 @@ import argparse
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from functools import cache
@@ -258,6 +259,13 @@ def test_the_mlflow_contract_names_every_tag() -> None:
     tags = set(re.findall(r'"(sweep\.\w+)"', text_of("sweep/tracking/runs.py")))
     assert len(tags) >= 10
     assert {each.text for each in spans("sweep/tracking/README.md") if re.fullmatch(r"sweep\.\w+", each.text)} == tags
+
+
+def test_what_is_cited_is_this_version() -> None:
+    cited = yaml.safe_load(text_of("CITATION.cff"))
+    project = tomllib.loads(text_of("pyproject.toml"))["project"]
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"])
+    assert {"cff-version", "message", "title", "authors"} <= cited.keys(), "what the format requires"
 
 
 def test_every_suite_is_in_the_list_of_suites() -> None:
