@@ -3,8 +3,8 @@
 The metrics of an evaluation:
 
 - `val_accuracy`, `val_macro_f1`, `val_weighted_f1` and `val_loss` (cross-entropy in nats) of the draw's validation
-  rows, scored by the head or, where beta is 0 and the head has learned nothing, by the class scores of
-  `trainable.evaluation.inference`;
+  rows, scored by the rule of `inference`: by default the head or, where beta is 0 and the head has learned nothing, the
+  nearest proxy or centroid;
 - with part "test": the same of the test rows (`test_accuracy`, ...), and what
   `trainable.evaluation.assessment.assess_test` adds; the evaluation then has a confusion, the predicted classes, and
   how sure the classifier was of them;
@@ -13,7 +13,8 @@ The metrics of an evaluation:
 - means over the steps since the last evaluation: `train_loss`, `train_cross_entropy` and `train_metric_loss` where they
   are part of it, and `gradient_norm` (before clipping);
 - seconds since the last evaluation: `train_seconds`, `eval_seconds`;
-- since the replicate's start: `tokens`, the real tokens trained on.
+- since the replicate's start: `tokens`, the real tokens trained on, and `restarts`, how often the training was begun
+  anew, where the configuration allows that.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class Result:
 
     @property
     def state(self) -> str:
-        """`finished`; `interrupted`, as by a used-up budget: the same call resumes it; or `running`."""
+        """`finished`; `interrupted`, as by a used-up budget: the same call resumes it; `failed`, where no trial has a
+        score; or `running`."""
         return str(self.records.sweep.state)
 
     @property

@@ -118,7 +118,7 @@ class Budget(BaseModel):
 
 
 class Confirm(BaseModel):
-    """How the winner of each cell is confirmed: on fresh draws and the test part, neither of which the search sees."""
+    """How the winner of each cell is confirmed: on fresh draws and test rows (of few labels, each draw has its own)."""
 
     model_config = _STRICT
 
