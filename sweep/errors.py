@@ -26,6 +26,7 @@ __all__ = [
     "StoredSweepError",
     "SweepError",
     "SweepFailedError",
+    "TimingError",
     "TrackingError",
 ]
 
