@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["accelerator", "is_faster_in_bf16", "trained_on"]
+__all__ = ["accelerator", "gpu_count", "is_faster_in_bf16", "trained_on"]
 
 _WIDE = 256
 """Size of a token's state from which mixed precision pays on a CPU. Measured on one with AMX and one with AVX-512 BF16:
@@ -25,6 +25,13 @@ def accelerator() -> torch.device:
     import torch
 
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def gpu_count() -> int:
+    """Return how many GPUs this process sees."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def is_faster_in_bf16(device: torch.device, width: int) -> bool:

@@ -13,7 +13,7 @@ from sweep.cli.cost import print_cost
 from sweep.cli.timing import measure_pace
 from sweep.display.formats import counted, duration
 from sweep.display.narrow import fitted
-from sweep.execution.machine import allotted_cpus, fits
+from sweep.execution.machine import slots_here
 from sweep.ledger.stored import suggested
 from sweep.remote.cluster_file import ClusterFile, fit_to_cluster
 from sweep.scheduling.budget import Meter
@@ -266,7 +266,7 @@ def _rungs(spec: SweepSpec, cell: Cell) -> str:
 
 
 def _print_time(console: Console, spec: SweepSpec, work: Work, *, measured: bool) -> None:
-    slots = spec.budget.concurrency or max(1, fits(allotted_cpus(), 0, cpu=spec.resources.cpu, gpu=0))
+    slots = spec.budget.concurrency or slots_here(spec.resources.cpu, spec.resources.gpu)
     pace = f"on {counted(slots, 'slot')}" + (" like this machine's, from a few measured steps" if measured else "")
     least = f"{duration(work.first_look / slots)} to " if work.first_look < work.confirmation else ""
     most = duration(work.confirmation / slots)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["allotted_cpus", "fits"]
+from trainable.precision import gpu_count
+
+__all__ = ["allotted_cpus", "fits", "slots_here"]
 
 _ROUNDING = 1e-9  # three times a third of a GPU fit on one
 
@@ -34,6 +37,16 @@ def fits(cpus: float, gpus: float, *, cpu: float, gpu: float) -> int:
         return by_cpu
     by_gpu = int(gpus + _ROUNDING) * int(1 / gpu + _ROUNDING) if gpu <= 1 else int(gpus / gpu + _ROUNDING)
     return min(by_cpu, by_gpu)
+
+
+def slots_here(cpu: float, gpu: float | Literal["auto"]) -> int:
+    """How many trials run at once on this machine where a sweep starts Ray there, at least 1.
+
+    cpu, gpu: of a trial; `auto` is one GPU where there are any.
+    """
+    gpus = 0 if gpu == 0 else gpu_count()
+    own = (1.0 if gpus else 0.0) if gpu == "auto" else float(gpu)
+    return max(1, fits(allotted_cpus(), gpus, cpu=cpu, gpu=own))
 
 
 def _quotas(mount: Path) -> list[int]:

@@ -1,13 +1,15 @@
-"""CPUs as allotted, not as installed."""
+"""CPUs as allotted, not as installed, and how many trials they and the GPUs hold."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sweep.execution.machine import allotted_cpus
+from sweep.execution import machine
+from sweep.execution.machine import allotted_cpus, slots_here
 
 ALLOWED = len(os.sched_getaffinity(0))
 
@@ -46,3 +48,22 @@ def test_a_batch_job_counts_by_its_task_then_by_its_node(monkeypatch: pytest.Mon
     assert allotted_cpus(tmp_path) == ALLOWED
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "0")
     assert allotted_cpus(tmp_path) == 1
+
+
+@pytest.mark.parametrize(
+    ("gpus", "gpu", "slots"),
+    [(0, "auto", 16), (1, "auto", 1), (2, "auto", 2), (1, 0.25, 4), (1, 0.0, 16), (0, 1.0, 1)],
+)
+def test_a_gpu_holds_one_trial_unless_the_spec_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, gpu: Any, slots: int
+) -> None:
+    monkeypatch.setattr(machine, "allotted_cpus", lambda: 16)
+    monkeypatch.setattr(machine, "gpu_count", lambda: gpus)
+    assert slots_here(1.0, gpu) == slots
+
+
+def test_more_cpus_for_a_trial_leave_room_for_fewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "allotted_cpus", lambda: 16)
+    monkeypatch.setattr(machine, "gpu_count", lambda: 4)
+    assert slots_here(8.0, "auto") == 2
+    assert slots_here(32.0, "auto") == 1

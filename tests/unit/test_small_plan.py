@@ -13,6 +13,7 @@ from rich.console import Console
 from scipy import stats
 
 from sweep.cli.plan import print_plan
+from sweep.execution import machine
 from sweep.spec.model import SweepSpec
 from trainable.datasets import load
 
@@ -64,6 +65,15 @@ def test_more_labels_tell_more(tmp_path: Path, tiny_bert: Path, rows: int, kind:
     assert ("tell an accuracy of 80 %" in said) == bool(kind)
     assert kind in said
     assert ("these, in turns" in said) == bool(kind), "300 rows to draw from are few, and 1,276 are not"
+
+
+def test_the_time_of_a_plan_counts_the_gpus_of_the_machine(
+    tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "allotted_cpus", lambda: 16)
+    monkeypatch.setattr(machine, "gpu_count", lambda: 1)
+    assert "on 1 slot\n" in planned(tmp_path, tiny_bert, 48, seconds=60)
+    assert "on 4 slots\n" in planned(tmp_path, tiny_bert, 48, seconds=60, blocks={"resources": {"gpu": 0.25}})
 
 
 def test_each_compared_way_to_validate_has_a_line_of_its_own(tmp_path: Path, tiny_bert: Path) -> None:
