@@ -304,7 +304,8 @@ def test_a_table_without_rows_has_its_columns(columns: tuple[str, ...]) -> None:
 
 
 def test_scores_that_are_not_known_yet_are_numbers() -> None:
-    rows = [{"cell": "a", "score": None, "reason": None}, {"cell": "a", "score": None, "reason": None, "beta": 0.5}]
+    unknown: dict[str, object] = {"cell": "a", "score": None, "reason": None}
+    rows = [unknown, unknown | {"beta": 0.5}]
     table = result._frame(rows, TRIAL_COLUMNS)
     assert list(table.columns) == ["cell", "score", "reason", "beta"]
     assert table["score"].dtype == float
