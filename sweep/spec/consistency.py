@@ -54,6 +54,7 @@ def contradictions(spec: SweepSpec, *, asked: bool = True) -> list[Mistake]:
         *_baseline(spec, every, asked),
         *_looks(spec),
         *(_unconfirmed(spec) if asked else ()),
+        *(_of_no_hub(spec) if asked else ()),
         *_without_losses(spec, asked),
         *_invalid_trials(spec, every, asked),
     ]
@@ -101,6 +102,16 @@ def _unconfirmed(spec: SweepSpec) -> Iterator[Mistake]:
             rule = "takes winners, of which there are none without a confirmation (`confirm.draws: 0`)"
             remedy = f"raise `confirm.draws`, or leave `{name}` out"
             yield Mistake(place=(name,), rule=rule, received="true", remedy=remedy)
+
+
+def _of_no_hub(spec: SweepSpec) -> Iterator[Mistake]:
+    """A commit or a configuration of a hub's dataset says nothing of files."""
+    for name, config in spec.datasets.items():
+        for field in ("hub_config", "revision") if config.hub is None else ():
+            if (value := getattr(config, field)) is not None:
+                rule = "is of a dataset of the hub, and this one is none"
+                remedy = "leave it out, or name the dataset by `hub`"
+                yield Mistake(place=("datasets", name, field), rule=rule, received=shown(value), remedy=remedy)
 
 
 def _keys(every: Sequence[Cell]) -> Iterator[Mistake]:

@@ -112,6 +112,24 @@ def test_winners_are_asked_for_with_a_confirmation_alone_but_recorded_sweeps_wit
     assert getattr(SweepSpec.recorded(without.resolved() | {field: True}), field)
 
 
+def test_what_is_of_the_hub_alone_is_refused_beside_files_but_recorded_sweeps_that_have_it_are_read() -> None:
+    """A commit beside a file looks as if that file were read as of then."""
+    file = {"path": "mine.csv"}
+    data: dict[str, Any] = {"name": "then", "compare": {"loss": ["cross_entropy", "supcon"]}}
+    data["trial"] = {"dataset": "mine", "shots": 4, "encoder": "all-MiniLM-L6-v2"}
+    spec = SweepSpec.model_validate(data | {"datasets": {"mine": file}})
+    unread = {"revision": "abc", "hub_config": "small"}
+    with pytest.raises(ValidationError) as refused:
+        SweepSpec.model_validate(data | {"datasets": {"mine": file | unread}})
+    assert [(each.place, each.rule) for each in mistakes_of(refused.value)] == [
+        (("datasets", "mine", field), "is of a dataset of the hub, and this one is none")
+        for field in ("hub_config", "revision")
+    ]
+    recorded = spec.resolved()
+    recorded["datasets"]["mine"] |= unread
+    assert SweepSpec.recorded(recorded).datasets["mine"].revision == "abc"
+
+
 @pytest.mark.parametrize("gpus", [2, 1.5, 1024])
 def test_gpus_that_a_trial_would_not_use_are_refused_but_recorded_sweeps_that_have_them_are_read(gpus: float) -> None:
     with pytest.raises(SpecError, match=r"resources\.gpu: a trial trains on one GPU, and more would stand idle"):
