@@ -105,6 +105,7 @@ def train_classifier(config: dict[str, Any]) -> None:
         train_sampling_strategy="group_by_length" if config["expert"] else "random",
         report_to="none",
         bf16=config["bf16"],
+        use_cpu=config["bf16"],  # without it, mixed precision is refused where there is no GPU
     )
     trainer = Trainer(
         model=model,
