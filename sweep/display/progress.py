@@ -22,7 +22,7 @@ from sweep.records.sweep import DataRecord
 from sweep.records.trial import TrialRecord, outcomes
 from sweep.scheduling.cell_costs import CellCost, cell_costs
 from sweep.scheduling.dispatcher import Dispatcher, State
-from sweep.verdict.tested_rows import confirmed_score
+from sweep.verdict.tested_rows import confirmed_scores
 from trainable.outcomes import Outcome
 
 __all__ = ["NoProgress", "Progress", "remaining_seconds"]
@@ -196,10 +196,8 @@ def _row(key: str, records: Sequence[TrialRecord], budget: int) -> tuple[str, ..
 def _end(record: TrialRecord | ConfirmationRecord, data: DataRecord | None) -> str:
     """How a record ended, on one line; its test score as the verdict has it."""
     if isinstance(record, ConfirmationRecord):
-        draws = [each.evaluation for each in record.replicates if not each.evaluation.initialisation]
-        scores = (confirmed_score(data, record.config.metric, each) for each in draws)
-        known = [score for score in scores if score is not None]
-        test = f"  test {sum(known) / len(known):.3f}" if known and record.role is Role.CONFIRMATION else ""
+        scores = confirmed_scores(data, record)
+        test = f"  test {sum(scores) / len(scores):.3f}" if scores and record.role is Role.CONFIRMATION else ""
         return f"{record.cell} #{record.trial}  {record.role} of {counted(len(record.replicates), 'training')}{test}"
     score = "-" if record.score is None else f"{record.score:.3f}"
     reason = f"  ({record.reason})" if record.outcome in (Outcome.FAILED, Outcome.DIVERGED) else ""

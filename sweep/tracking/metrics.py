@@ -13,9 +13,9 @@ from statistics import fmean
 from typing import NamedTuple
 
 from sweep.records.confirmation import ConfirmationRecord, ReplicateRecord, Role
-from sweep.records.sweep import DataRecord, SweepRecord
+from sweep.records.sweep import SweepRecord
 from sweep.records.trial import TrialRecord
-from sweep.verdict.tested_rows import confirmed_score
+from sweep.verdict.tested_rows import confirmed_scores
 from trainable.draws import CONFIRMATION_START
 from trainable.outcomes import Outcome
 
@@ -110,23 +110,15 @@ def current_state(
     last = max([sweep.created, *ends, *interrupted])
     found = [Point("trials/interrupted", float(len(interrupted)), milliseconds(last), len(ends))]
     for record in confirmations:
-        mean = _confirmed(record, sweep.data.get(record.config.dataset.name))
-        if record.role is Role.CONFIRMATION and record.outcome is Outcome.COMPLETED and mean is not None:
+        scores = confirmed_scores(sweep.data.get(record.config.dataset.name), record)
+        if record.role is Role.CONFIRMATION and record.outcome is Outcome.COMPLETED and scores:
             time = record.ended or record.started
             step = bisect_right(ends, time)
             # Versions before left diverged trainings out. Of values at one step and time MLflow shows the largest one,
             # so the right value has a later time.
             later = any(replicate.evaluation.outcome is Outcome.DIVERGED for replicate in record.replicates)
-            found.append(Point(f"confirmed/{_legal(record.cell)}", mean, milliseconds(time) + later, step))
+            found.append(Point(f"confirmed/{_legal(record.cell)}", fmean(scores), milliseconds(time) + later, step))
     return found
-
-
-def _confirmed(record: ConfirmationRecord, data: DataRecord | None) -> float | None:
-    """The mean test score over the draws, as in the verdict; None before there is one."""
-    first = (each.evaluation for each in record.replicates if not each.evaluation.initialisation)
-    scores = [confirmed_score(data, record.config.metric, evaluation) for evaluation in first]
-    known = [score for score in scores if score is not None]
-    return fmean(known) if known else None
 
 
 def _replicate_points(replicate: ReplicateRecord, record: ConfirmationRecord) -> Iterator[Point]:

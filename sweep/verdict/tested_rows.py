@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.records.confirmation import ConfirmationRecord
 from sweep.records.sweep import DataRecord
 from sweep.verdict.contributions import contributions
 from trainable.outcomes import Evaluation, Outcome
 
-__all__ = ["confirmed_score", "majority_score", "majority_scores", "right_rows", "rows_by_draw"]
+__all__ = ["confirmed_score", "confirmed_scores", "majority_score", "majority_scores", "right_rows", "rows_by_draw"]
 
 
 def rows_by_draw(
@@ -60,6 +61,13 @@ def confirmed_score(data: DataRecord | None, metric: str, evaluation: Evaluation
     if evaluation.outcome is Outcome.DIVERGED and data is not None:
         return majority_score(data, metric, evaluation)
     return evaluation.metrics.get(f"test_{metric}") if evaluation.outcome is None else None
+
+
+def confirmed_scores(data: DataRecord | None, record: ConfirmationRecord) -> list[float]:
+    """The test scores of a confirmation's draws that have one, each in its first initialisation."""
+    first = (each.evaluation for each in record.replicates if not each.evaluation.initialisation)
+    scores = (confirmed_score(data, record.config.metric, evaluation) for evaluation in first)
+    return [score for score in scores if score is not None]
 
 
 def majority_scores(data: DataRecord) -> Mapping[str, float]:
